@@ -1,0 +1,1 @@
+"""Public data sets in, MONAI datalists out; synthetic phantoms with exact truth."""

@@ -1,0 +1,96 @@
+"""Finding DICOM image files and sorting them into series, from headers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from s3net_monai.io.errors import CaseError
+
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+
+HEADER_KEYWORDS = [
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "SeriesInstanceUID",
+    "Modality",
+    "ImageType",
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+    "SamplesPerPixel",
+    "ImageOrientationPatient",
+    "ImagePositionPatient",
+    "PixelSpacing",
+    "SliceThickness",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "ModalityLUTSequence",
+]
+
+
+def looks_like_dicom(path: Path) -> bool:
+    """Whether the file has a DICOM suffix or the ``DICM`` mark after its preamble (PS3.10 section 7.1)."""
+    if path.suffix.lower() in DICOM_SUFFIXES:
+        return path.is_file()
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def dicom_files(paths: Iterable[Path]) -> list[Path]:
+    """The DICOM files among ``paths``; a folder stands for the files directly in it."""
+    found: list[Path] = []
+    for path in paths:
+        candidates = sorted(path.iterdir()) if path.is_dir() else [path]
+        found += [file for file in candidates if looks_like_dicom(file)]
+    return found
+
+
+def read_header(path: Path) -> Any:
+    """The tags that grouping and geometry need, as a ``pydicom.Dataset`` with ``filename`` set.
+
+    Raises:
+        CaseError: when the file is not DICOM or its header is damaged.
+    """
+    from pydicom import dcmread
+
+    try:
+        header = dcmread(path, stop_before_pixels=True, specific_tags=HEADER_KEYWORDS)
+        header.decode()
+        # A damaged value raises when it is first touched, so touch what is used.
+        for element in header:
+            _ = element.value
+    except Exception as error:  # pydicom raises whatever the damage provokes
+        raise CaseError(f"{path.name}: not readable as DICOM ({one_line(error)}); copy the file again") from error
+    return header
+
+
+def is_image(header: Any) -> bool:
+    """Whether the object is an image; a structure set, report or presentation state has no ``Rows``."""
+    return "Rows" in header and "Columns" in header
+
+
+def group_series(paths: Iterable[Path]) -> dict[str, list[Path]]:
+    """DICOM images by SeriesInstanceUID, in order of first appearance; other DICOM objects are left out.
+
+    Unreadable files keep their place under the key ``""``, so that the reader, not the search, refuses them.
+    """
+    series: dict[str, list[Path]] = {}
+    for path in paths:
+        try:
+            header = read_header(path)
+        except CaseError:
+            series.setdefault("", []).append(path)
+            continue
+        if is_image(header):
+            series.setdefault(str(header.get("SeriesInstanceUID", "")), []).append(path)
+    return series
+
+
+def one_line(error: BaseException, limit: int = 160) -> str:
+    """An exception's text on one line, at most ``limit`` characters; its class name where it has no text."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,40 @@
+"""The label table: every name, colour and code that an output carries comes from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Code:
+    """A coded concept as DICOM stores it (PS3.3 section 8.8)."""
+
+    value: str
+    meaning: str
+    scheme: str = "SCT"
+
+
+@dataclass(frozen=True)
+class Label:
+    """One foreground class: its value in a mask, its display name and colour, its DICOM SEG terminology."""
+
+    value: int
+    name: str
+    rgb: tuple[int, int, int]
+    category: Code
+    type: Code
+
+
+ANATOMICAL_STRUCTURE = Code("123037004", "Anatomical Structure")
+MORPHOLOGICALLY_ABNORMAL_STRUCTURE = Code("49755003", "Morphologically Abnormal Structure")
+
+# Values of a task are dense from 1: Slicer's MONAI Label client names segments by their order.
+LABELS: dict[str, tuple[Label, ...]] = {
+    "lung": (Label(1, "lung", (128, 174, 128), ANATOMICAL_STRUCTURE, Code("39607008", "Lung")),),
+    "skin": (Label(1, "lesion", (230, 120, 70), MORPHOLOGICALLY_ABNORMAL_STRUCTURE, Code("95324001", "Skin lesion")),),
+}
+
+
+def channel_def(task: str) -> dict[str, str]:
+    """The ``channel_def`` of the bundle's metadata: class index as text -> class name, background included."""
+    return {"0": "background", **{str(label.value): label.name for label in LABELS[task]}}

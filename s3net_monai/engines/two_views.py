@@ -1,0 +1,99 @@
+"""Two views of a batch: the images, and the images moved and recoloured at random."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class TwoViews:
+    """A ``prepare_batch`` for MONAI's trainers that needs no label.
+
+    Rotation and shear act in the plane of the first two spatial axes, scale and flips on all axes, so that a patient
+    lying on a table stays a patient on a table along the third. Randomness comes from torch's global generator.
+
+    Args:
+        rotate: largest rotation in degrees, either way.
+        scale: largest relative change of scale, either way (0.25: 0.8 to 1.25).
+        shear: largest shear.
+        translate: largest shift as a share of the image size.
+        flip: probability of a flip of each axis.
+        gain: largest relative change of the contrast of every channel.
+        bias: largest shift of the brightness of every channel.
+        noise: largest standard deviation of Gaussian noise.
+        image_key: key of the images in a batch.
+        cue_key: key of the vote of simple cues; a batch without it gives views without it.
+    """
+
+    def __init__(
+        self,
+        rotate: float = 180.0,
+        scale: float = 0.25,
+        shear: float = 0.1,
+        translate: float = 0.1,
+        flip: float = 0.5,
+        gain: float = 0.2,
+        bias: float = 0.1,
+        noise: float = 0.03,
+        image_key: str = "image",
+        cue_key: str = "cue",
+    ) -> None:
+        self.rotate, self.scale, self.shear, self.translate, self.flip = rotate, scale, shear, translate, flip
+        self.gain, self.bias, self.noise = gain, bias, noise
+        self.image_key, self.cue_key = image_key, cue_key
+
+    def __call__(
+        self, batchdata: dict[str, Any], device: str | torch.device | None = None, non_blocking: bool = False, **_: Any
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Views of one batch.
+
+        Returns:
+            Both views (2B, C, X, Y[, Z]), and {"image": both views, "grid": (B, X, Y[, Z], D), "cue": (B, 1, ...)}.
+        """
+        image = torch.as_tensor(batchdata[self.image_key]).as_subclass(Tensor).to(device, non_blocking=non_blocking)
+        grid = self.grid(image)
+        moved = F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+        views = torch.cat([image, self.recolour(moved)])
+        target = {"image": views, "grid": grid}
+        if self.cue_key in batchdata:
+            cue = torch.as_tensor(batchdata[self.cue_key]).as_subclass(Tensor).to(device, non_blocking=non_blocking)
+            target["cue"] = cue.to(image.dtype)
+        return views, target
+
+    def grid(self, image: Tensor) -> Tensor:
+        """Random normalised sampling grids (B, X, Y[, Z], D) for images (B, C, X, Y[, Z])."""
+        count, size = image.shape[0], image.shape[2:]
+        dims = len(size)
+        angle = torch.deg2rad(_uniform(count, self.rotate))
+        matrix = torch.eye(dims).repeat(count, 1, 1)
+        matrix[:, 0, 0], matrix[:, 0, 1] = angle.cos(), -angle.sin()
+        matrix[:, 1, 0], matrix[:, 1, 1] = angle.sin(), angle.cos()
+        shear = torch.eye(dims).repeat(count, 1, 1)
+        shear[:, 0, 1] = _uniform(count, self.shear)
+        zoom = torch.exp(_uniform(count, math.log1p(self.scale)))[:, None, None]
+        signs = 1.0 - 2.0 * (torch.rand(count, 1, dims) < self.flip)
+        matrix = matrix @ shear * zoom * signs
+        # voxels of a non-square image are not square in normalised coordinates
+        extent = torch.tensor(size, dtype=matrix.dtype)
+        matrix = matrix * extent[None, None, :] / extent[None, :, None]
+        shift = 2 * _uniform(count * dims, self.translate).reshape(count, dims, 1)
+        theta = torch.cat([matrix.flip(1, 2), shift], dim=2)  # affine_grid wants the last axis first
+        return F.affine_grid(theta.to(image), [count, 1, *size], align_corners=False)
+
+    def recolour(self, image: Tensor) -> Tensor:
+        """The images with random contrast, brightness and noise, each channel its own."""
+        per_channel = [image.shape[0], image.shape[1]] + [1] * (image.dim() - 2)
+        number = image.shape[0] * image.shape[1]
+        gain = 1 + _uniform(number, self.gain).reshape(per_channel).to(image)
+        bias = _uniform(number, self.bias).reshape(per_channel).to(image)
+        spread = self.noise * torch.rand([image.shape[0]] + [1] * (image.dim() - 1)).to(image)
+        mean = image.mean(dim=tuple(range(2, image.dim())), keepdim=True)
+        return (image - mean) * gain + mean + bias + spread * torch.randn(image.shape).to(image)
+
+
+def _uniform(count: int, limit: float) -> Tensor:
+    return (2 * torch.rand(count) - 1) * limit

@@ -1,0 +1,96 @@
+"""The label-free objective: the S3-Net terms, the guard against collapse and, where cues are given, their vote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.modules.loss import _Loss
+
+from s3net_monai.losses.affine_consistency import AffineConsistencyLoss, inside, warp
+from s3net_monai.losses.cluster_balance import ClusterBalanceLoss
+from s3net_monai.losses.cue_vote import CueVoteLoss
+from s3net_monai.losses.self_clustering import SelfClusteringLoss
+from s3net_monai.losses.spatial_consistency import SpatialConsistencyLoss
+from s3net_monai.losses.total_variation import EdgeAwareTotalVariationLoss
+
+
+class LabelFreeLoss(_Loss):
+    """Weighted sum of the terms over two views of a batch, as ``engines.TwoViews`` makes them.
+
+    The auxiliary head is taught by the affine term alone, as in arXiv 2309.00143: its clusters of Tx are to equal the
+    main head's clusters of x, moved by T.
+
+    Args:
+        membership: gives the one-hot naming of clusters, (K, classes); used by the cue term alone.
+        self_clustering: weight of ``SelfClusteringLoss``.
+        affine: weight of ``AffineConsistencyLoss`` of the main head.
+        auxiliary: weight of ``AffineConsistencyLoss`` of the auxiliary head.
+        spatial: weight of ``SpatialConsistencyLoss``.
+        total_variation: weight of ``EdgeAwareTotalVariationLoss``.
+        balance: weight of ``ClusterBalanceLoss``.
+        cue: weight of ``CueVoteLoss``; 0 trains with the S3-Net terms and no simple cue anywhere.
+    """
+
+    def __init__(
+        self,
+        membership: Callable[[], Tensor],
+        self_clustering: float = 0.3,
+        affine: float = 1.0,
+        auxiliary: float = 0.2,
+        spatial: float = 0.1,
+        total_variation: float = 1.0,
+        balance: float = 1.0,
+        cue: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.membership = membership
+        self.weights = {
+            "self_clustering": self_clustering,
+            "affine": affine,
+            "auxiliary": auxiliary,
+            "spatial": spatial,
+            "total_variation": total_variation,
+            "balance": balance,
+            "cue": cue,
+        }
+        self.self_clustering = SelfClusteringLoss()
+        self.affine = AffineConsistencyLoss()
+        self.spatial = SpatialConsistencyLoss()
+        self.total_variation = EdgeAwareTotalVariationLoss()
+        self.balance = ClusterBalanceLoss()
+        self.cue = CueVoteLoss()
+
+    def terms(self, heads: tuple[Tensor, Tensor], views: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Every term with a weight above 0, unweighted, by name; see ``forward``."""
+        main, auxiliary = (head.float() for head in heads)
+        grid = views["grid"]
+        first, second = main.chunk(2)
+        compute: dict[str, Callable[[], Tensor]] = {
+            "self_clustering": lambda: self.self_clustering(main),
+            "affine": lambda: self.affine(first, second, grid),
+            "auxiliary": lambda: self.affine(first.detach(), auxiliary.chunk(2)[1], grid),
+            "spatial": lambda: self.spatial(main),
+            "total_variation": lambda: self.total_variation(main, views["image"]),
+            "balance": lambda: self.balance(main),
+            "cue": lambda: self._cue(main, views["cue"], grid),
+        }
+        return {name: compute[name]() for name, weight in self.weights.items() if weight > 0}
+
+    def forward(self, input: tuple[Tensor, Tensor], target: dict[str, Tensor]) -> Tensor:
+        """Loss of one batch.
+
+        Args:
+            input: main and auxiliary cluster logits of 2B images, first the B originals, then the B transformed ones.
+            target: "image" (2B, C, X, Y[, Z]) both views, "grid" (B, X, Y[, Z], D) of the transformation, and, when
+                ``cue`` is above 0, "cue" (B, 1, X, Y[, Z]) the vote on the originals.
+        """
+        terms = self.terms(input, target)
+        return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
+
+    def _cue(self, main: Tensor, vote: Tensor, grid: Tensor) -> Tensor:
+        foreground = self.membership().to(main)[:, 1:].sum(dim=1)
+        probability = torch.einsum("bk...,k->b...", torch.softmax(main, dim=1), foreground).unsqueeze(1)
+        votes = torch.cat([vote, warp(vote, grid)])
+        return self.cue(probability, votes, torch.cat([torch.ones_like(vote), inside(grid)]))

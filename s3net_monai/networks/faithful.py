@@ -1,0 +1,48 @@
+"""The arithmetic of the S3-Net authors' public code, kept for comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from monai.networks.layers.factories import Conv, Norm
+from torch import Tensor, nn
+
+from s3net_monai.networks.deformable import deformable_conv
+from s3net_monai.networks.inception_lka import AttentionBlock
+
+
+class FaithfulBody(nn.Module):
+    """Two heads of the published network; its deformable convolution has free offsets of one image size and batch 1.
+
+    Args:
+        spatial_dims: 2 or 3 (the authors have 2).
+        in_channels: channels of the image.
+        num_clusters: channels of every layer and of both heads (the authors use one number for all).
+        num_blocks: attention blocks.
+        image_size: the only size of image the network takes.
+    """
+
+    def __init__(
+        self, spatial_dims: int, in_channels: int, num_clusters: int, num_blocks: int, image_size: Sequence[int]
+    ) -> None:
+        super().__init__()
+        convolution, norm, width = Conv["conv", spatial_dims], Norm["batch", spatial_dims], num_clusters
+        taps = 3**spatial_dims
+        self.stem = nn.Sequential(convolution(in_channels, width, 3, padding=1), norm(width))
+        self.blocks = nn.Sequential(*(AttentionBlock(spatial_dims, width) for _ in range(num_blocks)))
+        self.auxiliary = nn.Sequential(convolution(width, width, 1), norm(width))
+        self.weight = nn.Parameter(torch.rand(width, width, *[3] * spatial_dims))
+        self.offset = nn.Parameter(torch.rand(1, taps * spatial_dims, *image_size))
+        self.modulation = nn.Parameter(torch.rand(1, taps, *image_size))
+        self.head = nn.Sequential(norm(width), convolution(width, width, 1), norm(width))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if x.shape[0] != 1 or x.shape[2:] != self.offset.shape[2:]:
+            raise ValueError(
+                f"faithful S3Net takes one image of {list(self.offset.shape[2:])}, found a batch of {x.shape[0]} with "
+                f"{list(x.shape[2:])}; set image_size, or use the variant 'corrected'"
+            )
+        features = self.blocks(self.stem(x))
+        deformed = deformable_conv(features, self.offset, self.modulation, self.weight)
+        return self.head(deformed), self.auxiliary(features)

@@ -1,7 +1,7 @@
 """Anatomy of the synthetic chest: random proportions, and which tissue lies at a point.
 
-Coordinates are left-posterior-superior in mm; the origin is the middle of the chest. Surfaces are implicit functions that
-are about the distance in mm, negative inside, so that a thickness can be read off them.
+Coordinates are left-posterior-superior in mm; the origin is the middle of the chest. Surfaces are implicit functions
+that are about the distance in mm, negative inside, so that a thickness can be read off them.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ def diaphragm(anatomy: Anatomy, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> 
 def lungs(anatomy: Anatomy, x: np.ndarray, y: np.ndarray, z: np.ndarray, wall: np.ndarray) -> np.ndarray:
     """Distance to the pleural surface, negative inside a lung; `wall` is `cavity` at the same points.
 
-    A lung is what the chest cavity leaves beside mediastinum, heart and spine and above the diaphragm. The parts are joined by
-    a smooth maximum of 3 mm, so that the edges are rounded as the pleura is.
+    A lung is what the chest cavity leaves beside mediastinum, heart and spine and above the diaphragm. The parts are
+    joined by a smooth maximum of 3 mm, so that the edges are rounded as the pleura is.
     """
     top = np.maximum(z - 55, 0) / 60
     mediastinum = 5 + (anatomy.mediastinum - 5) / (1 + np.exp(-(y + 44) / 9)) + 6 * top - np.abs(x - 3)

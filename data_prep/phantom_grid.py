@@ -8,7 +8,8 @@ import numpy as np
 
 FIELD_OF_VIEW_MM = (360.0, 360.0, 300.0)
 
-# NIfTI and MONAI count millimetres towards right, anterior, superior; DICOM and the phantom towards left, posterior, superior.
+# NIfTI and MONAI count millimetres towards right, anterior, superior;
+# DICOM and the phantom's anatomy towards left, posterior, superior.
 RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -17,9 +18,10 @@ def phantom_affine(
 ) -> np.ndarray:
     """Affine (4x4, RAS+, mm) of a grid whose centre is the middle of the phantom's chest.
 
-    Without a rotation the axes run towards the patient's left, back and head, as a scanner's do, so that the diagonal is
-    negative, negative, positive. `spacing` in mm along the three axes, by default the whole chest over `shape`; `rotation`
-    (3x3, orthonormal, right-handed) turns the grid in left-posterior-superior coordinates: an oblique, coronal or sagittal series.
+    Without a rotation the axes run towards the patient's left, back and head, as a scanner's do, so that the diagonal
+    is negative, negative, positive. `spacing` in mm along the three axes, by default the whole chest over `shape`;
+    `rotation` (3x3, orthonormal, right-handed) turns the grid in left-posterior-superior coordinates: an oblique,
+    coronal or sagittal series.
     """
     lps = np.eye(4)
     steps = np.asarray(spacing if spacing is not None else np.divide(FIELD_OF_VIEW_MM, np.asarray(shape, float)), float)
@@ -32,8 +34,8 @@ def phantom_affine(
 def voxel_coordinates(affine: np.ndarray, start: Sequence[int], stop: Sequence[int]) -> tuple[np.ndarray, ...]:
     """Left-posterior-superior coordinates (mm, float32) of the voxels from `start` to before `stop`.
 
-    Each of the three arrays broadcasts to `stop - start`; an axis that a coordinate does not depend on has length 1, which
-    makes axial grids several times quicker than oblique ones.
+    Each of the three arrays broadcasts to `stop - start`; an axis that a coordinate does not depend on has length 1,
+    which makes axial grids several times quicker than oblique ones.
     """
     lps = RAS_FROM_LPS @ affine
     axes = np.ogrid[tuple(slice(low, high) for low, high in zip(start, stop, strict=True))]

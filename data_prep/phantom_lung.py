@@ -1,7 +1,7 @@
 """Synthetic chest CT with exact lung truth.
 
-The truth follows clinical lung masks: everything inside the pleura, so with the vessels and the small airways, but without
-the trachea and the two main bronchi (lumen and wall), which are air and yet no lung.
+The truth follows clinical lung masks: everything inside the pleura, so with the vessels and the small airways, but
+without the trachea and the two main bronchi (lumen and wall), which are air and yet no lung.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def lung_phantom(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A chest CT of one random patient.
 
-    Returns `(image, truth, affine)`: image (X, Y, Z) int16 in HU within `HU_RANGE`, truth (X, Y, Z) uint8 with 1 = lung, and the
-    affine (4x4, RAS+, mm), which is `phantom_affine(shape)` unless given. Equal arguments give equal arrays. The patient
-    depends on the seed alone: another grid shows the same anatomy.
+    Returns `(image, truth, affine)`: image (X, Y, Z) int16 in HU within `HU_RANGE`, truth (X, Y, Z) uint8 with
+    1 = lung, and the affine (4x4, RAS+, mm), which is `phantom_affine(shape)` unless given. Equal arguments give equal arrays.
+    The patient depends on the seed alone: another grid shows the same anatomy.
     """
     grid = phantom_affine(shape) if affine is None else np.asarray(affine, float)
     anatomy = random_anatomy(seed)
@@ -99,7 +99,7 @@ def _remove(truth: np.ndarray, affine: np.ndarray, tube: Tube, wall: float) -> N
 
 
 def _scan(image: np.ndarray, noise_hu: float, seed: int) -> None:
-    """Blur and noise of the scanner, in place: one in-plane Gaussian kernel correlates the noise and softens the edges."""
+    """Blur and noise of the scanner, in place: one in-plane Gaussian correlates the noise and softens the edges."""
     sigma = 0.7
     white = noise_hu * 2 * np.sqrt(np.pi) * sigma
     for k in range(image.shape[2]):

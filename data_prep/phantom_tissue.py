@@ -24,8 +24,8 @@ Points = tuple[np.ndarray, np.ndarray, np.ndarray]
 def tissue(anatomy: Anatomy, texture: np.ndarray, points: Points) -> tuple[np.ndarray, np.ndarray]:
     """Radiodensity (HU, float32) and lung truth (bool) at points in left-posterior-superior mm.
 
-    `texture` is a cube of standard normal numbers, 8 mm apart and repeated, for the mottle of the parenchyma. Airways and
-    vessels are not drawn here: they are trees of tubes, see `phantom_trees`.
+    `texture` is a cube of standard normal numbers, 8 mm apart and repeated, for the mottle of the parenchyma. Airways
+    and vessels are not drawn here: they are trees of tubes, see `phantom_trees`.
     """
     x, y, z = points
     shape = np.broadcast_shapes(x.shape, y.shape, z.shape)

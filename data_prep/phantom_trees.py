@@ -23,10 +23,12 @@ def main_airways(seed: int) -> list[Tube]:
     rng = np.random.default_rng([seed, 2])
     carina = np.array([rng.uniform(-3, 3), rng.uniform(8, 14), rng.uniform(18, 32)])
     top = np.array([rng.uniform(-3, 3), rng.uniform(0, 6), 170.0])
+    right = carina + np.array([-34.0, 6.0, -22.0])
+    left = carina + np.array([42.0, 8.0, -22.0])
     return [
         Tube(top, carina, rng.uniform(8, 10)),
-        Tube(carina, carina + [-34.0, 6.0, -22.0], rng.uniform(5.5, 6.8)),
-        Tube(carina, carina + [42.0, 8.0, -22.0], rng.uniform(5.0, 6.0)),
+        Tube(carina, right, rng.uniform(5.5, 6.8)),
+        Tube(carina, left, rng.uniform(5.0, 6.0)),
     ]
 
 

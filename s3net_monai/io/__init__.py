@@ -3,6 +3,21 @@
 from s3net_monai.io.dicom_reader import DicomSeriesReader
 from s3net_monai.io.errors import CaseError
 from s3net_monai.io.labels import LABELS, Code, Label, channel_def
+from s3net_monai.io.mask import Mask
 from s3net_monai.io.pictures import upright_grey, upright_rgb
+from s3net_monai.io.writers import FORMATS, output_path, write_mask
 
-__all__ = ["LABELS", "CaseError", "Code", "DicomSeriesReader", "Label", "channel_def", "upright_grey", "upright_rgb"]
+__all__ = [
+    "FORMATS",
+    "LABELS",
+    "CaseError",
+    "Code",
+    "DicomSeriesReader",
+    "Label",
+    "Mask",
+    "channel_def",
+    "output_path",
+    "upright_grey",
+    "upright_rgb",
+    "write_mask",
+]

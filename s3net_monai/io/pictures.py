@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 from PIL import Image, ImageOps
 
 
 def upright_rgb(picture: Image.Image) -> Image.Image:
-    """EXIF orientation applied, then RGB. Grey is repeated, a palette resolved, transparency laid on white."""
+    """EXIF orientation applied, then RGB of 8 bits.
+
+    Grey is repeated, a palette resolved, transparency laid on white, 16 bits scaled by the range they use.
+    """
     picture = ImageOps.exif_transpose(picture)
     if picture.mode == "RGB":
         return picture
@@ -20,7 +24,7 @@ def upright_rgb(picture: Image.Image) -> Image.Image:
 
 
 def upright_grey(picture: Image.Image) -> Image.Image:
-    """EXIF orientation applied, then one channel of 8 bits."""
+    """EXIF orientation applied, then one channel of 8 bits; colour by its luma."""
     picture = ImageOps.exif_transpose(picture)
     if picture.mode == "L":
         return picture
@@ -31,6 +35,7 @@ def upright_grey(picture: Image.Image) -> Image.Image:
 
 def _to_eight_bit(picture: Image.Image) -> Image.Image:
     # Pillow's own conversion of 16 bits clips everything above 255 to white.
-    low, high = picture.convert("F").getextrema()
+    values = np.asarray(picture, dtype=np.float32)
+    low, high = float(values.min()), float(values.max())
     scale = 255.0 / (high - low) if high > low else 0.0
-    return picture.convert("F").point(lambda value: value * scale + (-low * scale)).convert("L")
+    return Image.fromarray(((values - low) * scale).round().astype(np.uint8))

@@ -1,0 +1,45 @@
+"""The output formats by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from s3net_monai.io.atomic import atomic_path
+from s3net_monai.io.dicom_seg import write_dicom_seg
+from s3net_monai.io.mask import Mask
+from s3net_monai.io.nifti import write_nifti
+from s3net_monai.io.png import write_png
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format: what its files end with, and the function that writes one."""
+
+    extension: str
+    write: Callable[[Mask, Path], None]
+
+
+FORMATS: dict[str, Format] = {
+    "nifti": Format(".nii.gz", write_nifti),
+    "png": Format(".png", write_png),
+    "dicomseg": Format(".dcm", write_dicom_seg),
+}
+
+
+def output_path(folder: Path, case_id: str, format_name: str) -> Path:
+    """Where the mask of a case goes: ``<case>_seg.<ext>``."""
+    return folder / f"{case_id}_seg{FORMATS[format_name].extension}"
+
+
+def write_mask(mask: Mask, folder: Path, case_id: str, format_name: str) -> Path:
+    """Write one mask in one format, whole or not at all, and return its path.
+
+    Raises:
+        CaseError: when the format cannot hold this mask.
+    """
+    path = output_path(folder, case_id, format_name)
+    with atomic_path(path) as temporary:
+        FORMATS[format_name].write(mask, temporary)
+    return path

@@ -18,8 +18,8 @@ def deformable_conv(
 
     Args:
         x: input, (B, C, X, Y[, Z]).
-        offset: displacements in voxels, (B, K * D, X, Y[, Z]) with K taps and D spatial dimensions, tap by tap and within
-            a tap axis by axis, as in ``torchvision.ops.deform_conv2d``.
+        offset: displacements in voxels, (B, K * D, X, Y[, Z]) with K taps and D spatial dimensions, tap by tap and
+            within a tap axis by axis, as in ``torchvision.ops.deform_conv2d``.
         modulation: factor of every tap, (B, K, X, Y[, Z]); it is used as given, without an activation.
         weight: (C_out, C, k, k[, k]), odd sizes.
         bias: (C_out,) or None.
@@ -31,6 +31,8 @@ def deformable_conv(
     """
     dims = x.dim() - 2
     taps = weight[0, 0].numel()
+    # half precision cannot tell neighbouring voxels of a large image apart, so taps are placed and read in float32
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
     # one grid_sample for all taps: they are laid along the first spatial axis
     shape = x.shape[2:]
     displacement = offset.reshape([x.shape[0], taps, dims] + list(shape))
@@ -52,7 +54,7 @@ def deformable_conv(
     grid = grid.reshape([x.shape[0], taps * shape[0]] + list(shape[1:]) + [dims])
     sampled = F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     sampled = sampled.reshape([x.shape[0], x.shape[1], taps] + list(shape)) * modulation.unsqueeze(1)
-    out = torch.matmul(weight.flatten(1), sampled.flatten(3).flatten(1, 2))
+    out = torch.matmul(weight.flatten(1), sampled.flatten(3).flatten(1, 2).to(weight.dtype))
     if bias is not None:
         out = out + bias[:, None]
     return out.reshape([x.shape[0], weight.shape[0]] + list(shape))

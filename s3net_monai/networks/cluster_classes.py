@@ -23,6 +23,8 @@ class ClusterClasses(nn.Module):
         ValueError: when there are fewer clusters than classes.
     """
 
+    cluster_class: Tensor
+
     def __init__(self, network: S3Net, num_classes: int = 2) -> None:
         super().__init__()
         if network.num_clusters < num_classes:

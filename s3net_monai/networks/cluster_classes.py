@@ -23,8 +23,6 @@ class ClusterClasses(nn.Module):
         ValueError: when there are fewer clusters than classes.
     """
 
-    cluster_class: Tensor
-
     def __init__(self, network: S3Net, num_classes: int = 2) -> None:
         super().__init__()
         if network.num_clusters < num_classes:
@@ -32,6 +30,7 @@ class ClusterClasses(nn.Module):
         self.network = network
         self.num_classes = num_classes
         equal_shares = torch.arange(network.num_clusters) * num_classes // network.num_clusters
+        self.cluster_class: Tensor
         self.register_buffer("cluster_class", equal_shares)
 
     def name(self, cluster_class: Tensor) -> None:

@@ -1,1 +1,10 @@
-"""engines."""
+"""Training and inference engines where MONAI has none: two views, naming, per-image fitting, flips."""
+
+from s3net_monai.engines.checkpoints import latest_checkpoint
+from s3net_monai.engines.cluster_information import ClusterInformation
+from s3net_monai.engines.flip_inferer import FlipInferer
+from s3net_monai.engines.name_clusters import NameClusters
+from s3net_monai.engines.per_image import PerImageInferer
+from s3net_monai.engines.two_views import TwoViews
+
+__all__ = ["ClusterInformation", "FlipInferer", "NameClusters", "PerImageInferer", "TwoViews", "latest_checkpoint"]

@@ -14,7 +14,8 @@ class TwoViews:
     """A ``prepare_batch`` for MONAI's trainers that needs no label.
 
     Rotation and shear act in the plane of the first two spatial axes, scale and flips on all axes, so that a patient
-    lying on a table stays a patient on a table along the third. Randomness comes from torch's global generator.
+    lying on a table stays a patient on a table along the third. Randomness comes from torch's global generator, unless a
+    seed makes every batch meet the same transformations, as validation wants it.
 
     Args:
         rotate: largest rotation in degrees, either way.
@@ -27,6 +28,7 @@ class TwoViews:
         noise: largest standard deviation of Gaussian noise.
         image_key: key of the images in a batch.
         cue_key: key of the vote of simple cues; a batch without it gives views without it.
+        seed: see above.
     """
 
     def __init__(
@@ -41,10 +43,11 @@ class TwoViews:
         noise: float = 0.03,
         image_key: str = "image",
         cue_key: str = "cue",
+        seed: int | None = None,
     ) -> None:
         self.rotate, self.scale, self.shear, self.translate, self.flip = rotate, scale, shear, translate, flip
         self.gain, self.bias, self.noise = gain, bias, noise
-        self.image_key, self.cue_key = image_key, cue_key
+        self.image_key, self.cue_key, self.seed = image_key, cue_key, seed
 
     def __call__(
         self, batchdata: dict[str, Any], device: str | torch.device | None = None, non_blocking: bool = False, **_: Any
@@ -55,9 +58,12 @@ class TwoViews:
             Both views (2B, C, X, Y[, Z]), and {"image": both views, "grid": (B, X, Y[, Z], D), "cue": (B, 1, ...)}.
         """
         image = torch.as_tensor(batchdata[self.image_key]).as_subclass(Tensor).to(device, non_blocking=non_blocking)
-        grid = self.grid(image)
-        moved = F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-        views = torch.cat([image, self.recolour(moved)])
+        with torch.random.fork_rng(devices=[], enabled=self.seed is not None):
+            if self.seed is not None:
+                torch.manual_seed(self.seed)
+            grid = self.grid(image)
+            moved = F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+            views = torch.cat([image, self.recolour(moved)])
         target = {"image": views, "grid": grid}
         if self.cue_key in batchdata:
             cue = torch.as_tensor(batchdata[self.cue_key]).as_subclass(Tensor).to(device, non_blocking=non_blocking)

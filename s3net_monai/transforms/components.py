@@ -1,0 +1,69 @@
+"""Which connected components of a foreground probability are the structure, by rules that see no ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from s3net_monai.transforms.skin_cues import central_component
+
+Mask = NDArray[np.bool_]
+
+
+def large_components(mask: Mask, share: float = 0.1) -> Mask:
+    """The components with at least ``share`` of the largest one's voxels, holes filled in every axial slice.
+
+    Args:
+        mask: (X, Y, Z).
+        share: of the largest component's size; a collapsed lung is still several percent of the other one.
+    """
+    regions, count = ndimage.label(mask)
+    if count == 0:
+        return mask
+    sizes = np.bincount(regions.ravel())[1:]
+    kept = np.isin(regions, 1 + np.flatnonzero(sizes >= share * sizes.max()))
+    return np.stack([ndimage.binary_fill_holes(kept[..., z]) for z in range(kept.shape[2])], axis=-1)
+
+
+_RULES: dict[str, Callable[[Mask], Mask]] = {"central": central_component, "large": large_components}
+
+
+class KeepComponentsd(MapTransform):
+    """Set a foreground probability to 0 outside the components that a rule keeps, and to at least 0.5 in their holes.
+
+    The map stays soft along the border, so that it can be resampled to another grid before it is cut at 0.5.
+
+    Args:
+        keys: probability maps (1, X, Y[, Z]).
+        rule: "central", the component with most pixels near the centre (2-D: a dermatoscope is held over the lesion);
+            "large", all components of at least a tenth of the largest (3-D: lungs).
+
+    Raises:
+        ValueError: for an unknown rule.
+    """
+
+    def __init__(self, keys: KeysCollection, rule: str) -> None:
+        super().__init__(keys)
+        if rule not in _RULES:
+            raise ValueError(f"rule is {rule!r}, expected one of {sorted(_RULES)}")
+        self.rule = _RULES[rule]
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        sample = dict(data)
+        for key in self.key_iterator(sample):
+            probability = sample[key]
+            mask = np.asarray(torch.as_tensor(probability[0]).cpu()) > 0.5
+            kept = self.rule(mask)
+            # the soft rim of a kept component lies outside its mask; the rim of a dropped one must go with it
+            dropped = ndimage.binary_dilation(mask & ~kept, iterations=2) & ~kept
+            keep = torch.as_tensor(~dropped, device=probability.device)[None]
+            filled = torch.as_tensor(kept & ~mask, device=probability.device)[None]
+            sample[key] = torch.where(filled, probability.clamp_min(0.75), probability * keep)
+        return sample

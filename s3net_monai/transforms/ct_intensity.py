@@ -1,0 +1,63 @@
+"""CT intensities on one scale, whether they come in HU or as an 8-bit picture."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+from skimage.filters import threshold_otsu
+
+_AIR_HU = -850.0
+_TISSUE_HU = 40.0
+_CENTRE = 0.7  # radius of the central ellipse in half widths
+
+
+class CTIntensityd(MapTransform):
+    """Scale a CT to [0, 1] for ``low`` to ``high`` HU.
+
+    A CT in HU holds air, so its minimum is far below zero. An image without such values is of unknown scale (an
+    exported picture): Otsu's threshold splits it, and the means of its two sides are taken
+    for lung and soft tissue.
+
+    Args:
+        keys: the image, (1, X, Y[, Z]).
+        low: HU of 0.
+        high: HU of 1.
+
+    Raises:
+        ValueError: when ``low`` is not below ``high``.
+    """
+
+    def __init__(self, keys: KeysCollection, low: float = -1000.0, high: float = 400.0) -> None:
+        super().__init__(keys)
+        if low >= high:
+            raise ValueError(f"low is {low} HU and high {high} HU, expected low < high")
+        self.low, self.high = low, high
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        sample = dict(data)
+        for key in self.key_iterator(sample):
+            image = sample[key]
+            slope, intercept = (1.0, 0.0) if float(image.min()) < -200 else unknown_scale_to_hu(np.asarray(image))
+            width = self.high - self.low
+            sample[key] = (image * (slope / width) + (intercept - self.low) / width).clamp(0, 1)
+        return sample
+
+
+def unknown_scale_to_hu(image: np.ndarray) -> tuple[float, float]:
+    """Slope and intercept that bring the dark and the bright side of an image to lung's and soft tissue's usual HU.
+
+    Only the central ellipse of the picture is looked at: what scanners and converters put around the field of view has
+    any value. An image (1, X, Y[, Z]) of one value gives (0, -1000), so that it is all air.
+    """
+    axes = np.meshgrid(*(np.linspace(-1, 1, size) for size in image.shape[1:3]), indexing="ij", sparse=True)
+    values = image[0][(axes[0] ** 2 + axes[1] ** 2) < _CENTRE**2]
+    if values.min() == values.max():
+        return 0.0, -1000.0
+    threshold = threshold_otsu(values)
+    dark, bright = float(values[values <= threshold].mean()), float(values[values > threshold].mean())
+    slope = (_TISSUE_HU - _AIR_HU) / (bright - dark)
+    return slope, _AIR_HU - slope * dark

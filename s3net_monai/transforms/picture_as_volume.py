@@ -1,0 +1,38 @@
+"""A single CT slice from a picture file as a volume of one slice."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+
+
+class PictureAsVolumed(MapTransform):
+    """Turn (1, X, Y) into (1, X, Y, 1); volumes pass unchanged.
+
+    A picture has no spacing. Its longer side is taken as ``field_of_view``, the usual one of a chest CT, so that the
+    network sees it at about the scale it knows.
+
+    Args:
+        keys: the image.
+        field_of_view: size of the longer side in mm.
+    """
+
+    def __init__(self, keys: KeysCollection, field_of_view: float = 384.0) -> None:
+        super().__init__(keys)
+        self.field_of_view = field_of_view
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        sample = dict(data)
+        for key in self.key_iterator(sample):
+            image = sample[key]
+            if image.ndim == 3:
+                spacing = self.field_of_view / max(image.shape[1:])
+                affine = torch.diag(torch.tensor([spacing, spacing, 1.0, 1.0], dtype=torch.float64))
+                meta = {**getattr(image, "meta", {}), "original_affine": affine.clone()}
+                sample[key] = MetaTensor(torch.as_tensor(image)[..., None], affine=affine, meta=meta)
+        return sample

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from .phantom_anatomy import AIR_HU, Anatomy, random_anatomy
-from .phantom_grid import phantom_affine, voxel_coordinates
-from .phantom_tissue import tissue
-from .phantom_trees import Tube, box_of, distance_to, lung_trees, main_airways
+from data_prep.phantom_anatomy import AIR_HU, Anatomy, random_anatomy
+from data_prep.phantom_grid import phantom_affine, voxel_coordinates
+from data_prep.phantom_tissue import tissue
+from data_prep.phantom_trees import Tube, box_of, distance_to, lung_trees, main_airways
 
 DEFAULT_SHAPE = (160, 160, 96)
 HU_RANGE = (-1024, 3071)  # what 12 unsigned bits hold at a rescale intercept of -1024
@@ -27,8 +27,8 @@ def lung_phantom(
     """A chest CT of one random patient.
 
     Returns `(image, truth, affine)`: image (X, Y, Z) int16 in HU within `HU_RANGE`, truth (X, Y, Z) uint8 with
-    1 = lung, and the affine (4x4, RAS+, mm), which is `phantom_affine(shape)` unless given. Equal arguments give equal arrays.
-    The patient depends on the seed alone: another grid shows the same anatomy.
+    1 = lung, and the affine (4x4, RAS+, mm), which is `phantom_affine(shape)` unless given. Equal arguments give equal
+    arrays. The patient depends on the seed alone: another grid shows the same anatomy.
     """
     grid = phantom_affine(shape) if affine is None else np.asarray(affine, float)
     anatomy = random_anatomy(seed)

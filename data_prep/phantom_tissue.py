@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from .phantom_anatomy import (
+from data_prep.phantom_anatomy import (
     AIR_HU,
     FAT_HU,
     SOFT_TISSUE_HU,

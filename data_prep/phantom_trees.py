@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .phantom_grid import RAS_FROM_LPS, voxel_coordinates
+from data_prep.phantom_grid import RAS_FROM_LPS, voxel_coordinates
 
 
 class Tube(NamedTuple):

@@ -1,0 +1,153 @@
+"""Checks of a data set before anything is trained on it: everything that is wrong, in one message."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from data_prep.datalist import Case
+from data_prep.errors import DataError
+
+__all__ = ["DataError", "check_cases"]
+
+WORKERS = 4
+AFFINE_TOLERANCE_MM = 1e-2
+
+
+class Content(NamedTuple):
+    """Decoded pixels, reduced to what is compared: size along X, Y[, Z], affine (None for pictures), and a digest."""
+
+    shape: tuple[int, ...]
+    affine: np.ndarray | None
+    digest: str
+
+
+def check_cases(cases: Sequence[Case]) -> None:
+    """Read every file and compare the cases with one another.
+
+    Raises DataError with a line for each problem: an image or mask that cannot be read, a mask of another size or place
+    than its image, two cases of one name, the same pixels in two splits, a patient in two splits.
+    """
+    problems: list[str] = []
+    digests: dict[str, list[Case]] = defaultdict(list)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        results = pool.map(_check_files, cases)
+        for case, (found, content) in zip(cases, tqdm(results, "checks", len(cases), unit="case"), strict=True):
+            problems += found
+            if content is not None:
+                digests[content.digest].append(case)
+    problems += _repeated_names(cases) + _shared_patients(cases) + _shared_pixels(digests)
+    if problems:
+        head = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in {len(cases)} cases, nothing was written:"
+        raise DataError("\n".join([head, *problems]))
+
+
+def _check_files(case: Case) -> tuple[list[str], Content | None]:
+    image, problem = _read(case.image)
+    problems = [problem] if problem else []
+    if case.label is not None:
+        if not case.label.is_file():
+            problems.append(
+                f"{case.label}: found no mask, expected one for {_name(case.image)}; add it or drop the image"
+            )
+            return problems, image
+        label, problem = _read(case.label)
+        problems += [problem] if problem else []
+        if image and label:
+            problems += _compare(case, image, label)
+    return problems, image
+
+
+def _compare(case: Case, image: Content, label: Content) -> list[str]:
+    if label.shape != image.shape:
+        found, expected = ("x".join(map(str, shape)) for shape in (label.shape, image.shape))
+        return [f"{case.label}: mask is {found}, expected {expected} as {_name(case.image)}; use the image's own mask"]
+    if image.affine is not None and label.affine is not None:
+        # Compare where the corners lie: a small error of the direction counts for what it does across the volume.
+        corner = np.array([*image.shape, 1.0][:3] + [1.0])
+        shift = max(np.abs((label.affine - image.affine) @ v)[:3].max() for v in (corner, np.array([0, 0, 0, 1.0])))
+        if shift > AFFINE_TOLERANCE_MM:
+            return [
+                f"{case.label}: mask lies {shift:.2f} mm off {_name(case.image)}, expected the same affine; resample it"
+            ]
+    return []
+
+
+def _read(path: Path | list[Path]) -> tuple[Content | None, str]:
+    """The content, or None and the problem in one line."""
+    try:
+        return _decode(path), ""
+    except Exception as error:  # decoders raise whatever the damage provokes
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        return None, f"{_name(path)}: not readable ({reason}), expected a whole image; copy it again or remove the case"
+
+
+def _decode(path: Path | list[Path]) -> Content:
+    if isinstance(path, list) or path.is_dir():
+        from s3net_monai.io.dicom_series import load_series
+
+        series = load_series(path if isinstance(path, list) else [path])
+        return Content(series.array.shape, series.affine, _digest(series.array))
+    if path.name.endswith((".nii", ".nii.gz")):
+        import nibabel
+
+        volume = nibabel.load(path)
+        array = np.asanyarray(volume.dataobj)
+        return Content(array.shape, volume.affine, _digest(array))
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        return Content(picture.size, None, _digest(np.asarray(picture)))
+
+
+def _digest(array: np.ndarray) -> str:
+    content = blake2b(f"{array.shape} {array.dtype}".encode(), digest_size=16)
+    content.update(np.ascontiguousarray(array).view(np.uint8))
+    return content.hexdigest()
+
+
+def _name(path: Path | list[Path]) -> str:
+    return f"{path[0]} and {len(path) - 1} more" if isinstance(path, list) else str(path)
+
+
+def _repeated_names(cases: Sequence[Case]) -> list[str]:
+    groups: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        groups[case.case_id].append(case)
+    return [
+        f"{_name(group[1].image)}: case {name} is also {_name(group[0].image)}, expected one file a name; rename one"
+        for name, group in groups.items()
+        if len(group) > 1
+    ]
+
+
+def _shared_patients(cases: Sequence[Case]) -> list[str]:
+    first: dict[str, Case] = {}
+    lines = []
+    for case in cases:
+        other = first.setdefault(case.patient, case)
+        if other.split != case.split:
+            lines.append(
+                f"{_name(case.image)}: patient in {case.split}, and in {other.split} with {_name(other.image)}, "
+                "expected one split a patient; remove one of the two"
+            )
+    return lines
+
+
+def _shared_pixels(digests: dict[str, list[Case]]) -> list[str]:
+    lines = []
+    for group in digests.values():
+        for case in group[1:]:
+            if case.split != group[0].split:
+                lines.append(
+                    f"{_name(case.image)}: same pixels in {case.split} as {_name(group[0].image)} in {group[0].split}, "
+                    "expected no duplicate across splits; remove one of the two"
+                )
+    return lines

@@ -1,0 +1,140 @@
+"""The MONAI datalist: what `prepare` and `phantom` write, and how a bundle reads it or a plain folder of images."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data_prep.errors import DataError
+from s3net_monai.io.atomic import atomic_path
+from s3net_monai.io.dicom_files import looks_like_dicom
+
+SECTIONS = ("training", "validation", "test")
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".bmp")
+LABEL_FOLDERS = ("labels", "masks")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image, or one DICOM series as a folder or a list of files, with its mask where there is one.
+
+    `patient` decides the split and is never written; `split` is one of `SECTIONS`.
+    """
+
+    case_id: str
+    patient: str
+    split: str
+    image: Path | list[Path]
+    label: Path | None = None
+
+
+def write_datalist(folder: Path, name: str, description: str, modality: str, cases: Iterable[Case]) -> Path:
+    """Write `folder`/datalist.json and return its path.
+
+    Paths below `folder` are written relative to it, so that the folder can be moved as a whole; others are absolute.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    sections: dict[str, list[dict[str, Any]]] = {section: [] for section in SECTIONS}
+    for case in sorted(cases, key=lambda case: case.case_id):
+        image = case.image
+        entry: dict[str, Any] = {"case_id": case.case_id}
+        entry["image"] = [_shown(p, folder) for p in image] if isinstance(image, list) else _shown(image, folder)
+        if case.label is not None:
+            entry["label"] = _shown(case.label, folder)
+        sections[case.split].append(entry)
+    path = folder / "datalist.json"
+    with atomic_path(path) as temporary:
+        content = {"name": name, "description": description, "modality": modality, **sections}
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def load_datalist(path: str | os.PathLike[str], section: str, labels: bool = False) -> list[dict[str, Any]]:
+    """Cases of a section as dictionaries with "image", "case_id" and, with `labels`, "label"; all paths absolute.
+
+    `path` is a datalist.json, a folder with one, or a plain folder of images (NIfTI, PNG, JPEG, BMP, or folders of
+    DICOM files, one case each). A plain folder has no sections: whichever is asked for, all its images are the answer.
+    Where it holds images/ beside labels/ or masks/, only images/ is read. `section` is "training", "validation",
+    "test", or "all" for the three together. Labels are left out by default, so that label-free training never sees the
+    path of a mask. A validation section may be empty, since small sets have none; another empty section is an error.
+
+    Raises DataError where nothing is found, naming what was looked for.
+    """
+    if section not in (*SECTIONS, "all"):
+        raise DataError(f"section {section!r} of a datalist, expected one of {', '.join(SECTIONS)}, all")
+    location = Path(path).absolute()
+    if location.is_dir() and not (location / "datalist.json").is_file():
+        return _list_images(location)
+    file = location / "datalist.json" if location.is_dir() else location
+    content = _read(file)
+    wanted = SECTIONS if section == "all" else (section,)
+    try:
+        entries = [_absolute(entry, file.parent, labels) for name in wanted for entry in content.get(name, [])]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise DataError(f'{file}: an entry without "image" or "case_id", expected both; write it anew') from error
+    if not entries and section != "validation":
+        counts = ", ".join(f"{name} {len(content.get(name, []))}" for name in SECTIONS)
+        raise DataError(f"{file}: section {section} is empty (found {counts}); choose another section")
+    return entries
+
+
+def case_name(relative: Path) -> str:
+    """Case identifier of an image: its path below the data folder, without the suffix of the format."""
+    text = relative.as_posix()
+    suffix = next((s for s in IMAGE_SUFFIXES if text.lower().endswith(s)), "")
+    return text[: len(text) - len(suffix)].replace("/", "_").replace(" ", "_")
+
+
+def _shown(path: Path, folder: Path) -> str:
+    path, folder = path.absolute(), folder.absolute()
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise DataError(f"{file}: no such file or folder; give a datalist.json, or a folder of images")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{file}: not JSON ({error}), expected a datalist as `s3net prepare` writes") from error
+    if not isinstance(content, dict) or not any(name in content for name in SECTIONS):
+        raise DataError(f"{file}: none of the sections {', '.join(SECTIONS)}, expected a datalist; see `s3net prepare`")
+    return content
+
+
+def _absolute(entry: dict[str, Any], folder: Path, labels: bool) -> dict[str, Any]:
+    image = entry["image"]
+    result: dict[str, Any] = {"case_id": entry["case_id"]}
+    result["image"] = [str(folder / p) for p in image] if isinstance(image, list) else str(folder / image)
+    if labels and "label" in entry:
+        result["label"] = str(folder / entry["label"])
+    return result
+
+
+def _list_images(folder: Path) -> list[dict[str, Any]]:
+    root = folder
+    if (folder / "images").is_dir() and any((folder / name).is_dir() for name in LABEL_FOLDERS):
+        root = folder / "images"
+    found: dict[str, str] = {}
+    for parent, folders, names in os.walk(root):
+        folders.sort()
+        here = Path(parent)
+        files = [here / name for name in sorted(names) if not name.startswith(".")]
+        images = [file for file in files if file.name.lower().endswith(IMAGE_SUFFIXES)]
+        if any(looks_like_dicom(file) for file in files if file not in images):
+            images.append(here)
+        for image in images:
+            name = case_name(image.relative_to(root)) if image != root else root.name
+            # a.png beside a.jpg: two images must not share the name of their results.
+            unique = name if name not in found else f"{name}_{image.suffix.lstrip('.')}"
+            found[unique] = str(image)
+    if not found:
+        raise DataError(
+            f"{folder}: no image found, looked below it for {', '.join(IMAGE_SUFFIXES)}, DICOM files and a "
+            "datalist.json; give the folder that holds the images"
+        )
+    return [{"case_id": name, "image": path} for name, path in sorted(found.items())]

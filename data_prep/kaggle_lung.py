@@ -1,0 +1,92 @@
+"""Kaggle "Finding and Measuring Lungs in CT Data": slices (TIFF, or packed in one npz) or volumes, with lung masks.
+
+Slices are written as 8-bit PNG below the destination, since networks' readers take neither npz nor signed TIFF. The set
+numbers its slices and names no patient, so each number stands for one; a fifth of them is for test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.datalist import Case
+from data_prep.errors import DataError
+from data_prep.layout import NIFTI, files_in, found_or_error, label_beside
+from data_prep.splits import fraction, split_of
+from s3net_monai.io.atomic import atomic_path
+
+DESCRIPTION = "Kaggle lung CT slices or volumes with lung masks; test: a fifth of the slices"
+MODALITY = "CT"
+LAYOUT = "one .npz with image and mask, 2d_images/ID_*.tif with 2d_masks/, or 3d_images/IMG_*.nii.gz with MASK_*"
+TEST_SHARE = 0.2
+WINDOW_HU = (-1000.0, 600.0)
+
+
+def find_cases(source: Path, destination: Path) -> list[Case]:
+    """Cases of the first layout that is found: npz, slices, volumes. Slices are converted below `destination`."""
+    packed = files_in(source, (".npz",))
+    slices = files_in(source / "2d_images", (".tif", ".tiff"))
+    if packed:
+        cases = [_write_slice(destination, name, picture, mask) for name, picture, mask in _unpack(packed[0])]
+    elif slices:
+        cases = [_convert_slice(destination, image, source / "2d_masks") for image in slices]
+    else:
+        cases = [_volume(image) for image in files_in(source / "3d_images", NIFTI) if image.name.startswith("IMG_")]
+    return found_or_error(cases, source, LAYOUT)
+
+
+def _split(patient: str) -> str:
+    return split_of(patient, fraction(patient) < TEST_SHARE)
+
+
+def _unpack(file: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
+    try:
+        with np.load(file) as content:
+            images = content["image"]
+            masks = content.get("mask")
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{file}: {error}, expected the arrays image and mask (slices, rows, columns)") from error
+    if images.ndim != 3 or images.dtype != np.uint8 or (masks is not None and masks.shape != images.shape):
+        shapes = f"image {images.dtype} {images.shape}, mask {None if masks is None else masks.shape}"
+        raise DataError(f"{file}: {shapes}, expected uint8 (slices, rows, columns) for both; download it again")
+    for index, image in enumerate(images):
+        yield f"slice_{index:04d}", image, None if masks is None else masks[index]
+
+
+def _convert_slice(destination: Path, image: Path, masks: Path) -> Case:
+    from PIL import Image
+
+    label = label_beside(masks, image.stem, (".tif", ".tiff"))
+    try:
+        low, high = WINDOW_HU
+        hounsfield = np.asarray(Image.open(image), np.float32)
+        picture = np.rint(np.clip((hounsfield - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+        mask = None if label is None else np.asarray(Image.open(label)) > 0
+    except OSError as error:
+        raise DataError(f"{image}: slice or mask not readable ({error}); download it again or remove both") from error
+    return _write_slice(destination, image.stem, picture, mask)
+
+
+def _write_slice(destination: Path, name: str, picture: np.ndarray, mask: np.ndarray | None) -> Case:
+    image = _write_png(destination / "images" / f"{name}.png", picture)
+    label = None
+    if mask is not None:
+        label = _write_png(destination / "labels" / f"{name}.png", mask.astype(np.uint8) * 255)
+    return Case(name, name, _split(name), image, label)
+
+
+def _write_png(path: Path, array: np.ndarray) -> Path:
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        Image.fromarray(array).save(temporary)
+    return path
+
+
+def _volume(image: Path) -> Case:
+    name = image.name.split(".")[0].removeprefix("IMG_")
+    label = image.with_name(image.name.replace("IMG_", "MASK_", 1))
+    return Case(f"volume_{name}", name, _split(name), image, label if label.is_file() else None)

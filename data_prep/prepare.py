@@ -1,0 +1,42 @@
+"""A public data set in its own layout in, a checked MONAI datalist out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from data_prep import acdc, dicom_tree, isic2018, kaggle_lung, lung_slices, lung_volumes, ph2
+from data_prep.checks import check_cases
+from data_prep.datalist import write_datalist
+from data_prep.errors import DataError
+
+_MODULES = {
+    "ph2": ph2,
+    "isic2018": isic2018,
+    "lung_volumes": lung_volumes,
+    "lung_slices": lung_slices,
+    "kaggle_lung": kaggle_lung,
+    "acdc": acdc,
+    "dicom": dicom_tree,
+}
+DATASETS: dict[str, str] = {name: module.DESCRIPTION for name, module in _MODULES.items()}
+
+
+def prepare(dataset: str, source: Path, destination: Path) -> Path:
+    """Find the cases of a data set below `source`, check them, write `destination`/datalist.json and return its path.
+
+    `dataset` is one of `DATASETS`. Images stay where they are, but for sets that pack them (see `kaggle_lung`), whose
+    slices are written below `destination`. Splits are by patient: report splits for test, about a tenth of the other
+    patients, chosen by a hash of the identifier, for validation.
+
+    Raises DataError for an unknown data set, a folder that is missing, empty or of another layout, and for all that
+    `check_cases` finds; then no datalist is written.
+    """
+    if dataset not in _MODULES:
+        raise DataError(f"data set {dataset!r} is not known, expected one of {', '.join(DATASETS)}")
+    module = _MODULES[dataset]
+    source, destination = Path(source), Path(destination)
+    if not source.is_dir():
+        raise DataError(f"{source}: no such folder, expected {module.LAYOUT}; give the folder that holds these")
+    cases = module.find_cases(source, destination)
+    check_cases(cases)
+    return write_datalist(destination, dataset, module.DESCRIPTION, module.MODALITY, cases)

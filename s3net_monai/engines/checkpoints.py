@@ -13,7 +13,5 @@ def latest_checkpoint(folder: str | Path) -> str:
     """
     found = sorted(Path(folder).glob("checkpoint*.pt"), key=lambda path: path.stat().st_mtime)
     if not found:
-        raise FileNotFoundError(
-            f"{folder}: found no checkpoint*.pt to resume from; start without resume, or set ckpt_dir"
-        )
+        raise FileNotFoundError(f"{folder}: no checkpoint*.pt to resume from; start without resume, or set ckpt_dir")
     return str(found[-1])

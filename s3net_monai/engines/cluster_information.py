@@ -38,9 +38,7 @@ class ClusterInformation(Metric):
         """
         total = self._joint.sum()
         if total == 0:
-            raise ValueError(
-                "no voxel was seen by both views; the validation list is empty or the views do not overlap"
-            )
+            raise ValueError("no voxel was seen by both views; is the validation list empty?")
         joint = self._joint / total
         independent = joint.sum(dim=1, keepdim=True) * joint.sum(dim=0, keepdim=True)
         return float(torch.xlogy(joint, joint).sum() - torch.xlogy(joint, independent).sum())

@@ -40,8 +40,8 @@ class FlipInferer(Inferer):
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """Mean probabilities (B, C, X, Y[, Z])."""
-        total, count = None, 0
-        for view in self.views(inputs, network, *args, **kwargs):
-            total = view.clone() if total is None else total.add_(view)
-            count += 1
-        return total / count
+        views = self.views(inputs, network, *args, **kwargs)
+        total = next(views).clone()
+        for view in views:
+            total += view
+        return total / (len(self.flips) * len(self.quarter_turns))

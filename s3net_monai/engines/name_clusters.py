@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from ignite.engine import Engine, Events
 from torch import Tensor
@@ -68,7 +70,7 @@ class NameClusters:
 
     def update(self, engine: Engine) -> None:
         """Add the evidence of one iteration, from the untransformed views."""
-        output = engine.state.output
+        output: Any = engine.state.output
         clusters = torch.softmax(output["pred"][0].detach().float().chunk(2)[0], dim=1)
         evidence = output["label"][self.evidence_key].float()
         self._evidence = self._evidence + cluster_evidence(clusters, evidence).cpu()

@@ -54,7 +54,7 @@ class PerImageInferer(Inferer):
         return torch.cat([self.averaging(image, self.fit(image)) for image in inputs.split(1)])
 
     def views(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Iterator[Tensor]:
-        """Probabilities of transformed copies of one image (1, C, X, Y[, Z]), mapped back, all by one fitted network."""
+        """Probabilities of transformed copies of one image (1, C, X, Y[, Z]), mapped back; one fit serves all."""
         yield from self.averaging.views(inputs, self.fit(inputs))
 
     def fit(self, image: Tensor) -> ClusterClasses:

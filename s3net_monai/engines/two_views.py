@@ -14,8 +14,8 @@ class TwoViews:
     """A ``prepare_batch`` for MONAI's trainers that needs no label.
 
     Rotation and shear act in the plane of the first two spatial axes, scale and flips on all axes, so that a patient
-    lying on a table stays a patient on a table along the third. Randomness comes from torch's global generator, unless a
-    seed makes every batch meet the same transformations, as validation wants it.
+    lying on a table stays a patient on a table along the third. Randomness comes from torch's global generator, unless
+    a seed makes every batch meet the same transformations, as validation wants it.
 
     Args:
         rotate: largest rotation in degrees, either way.

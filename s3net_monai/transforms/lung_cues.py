@@ -81,8 +81,8 @@ def _cues(image: Map) -> Iterator[Mask]:
 def lung_vote(image: Map) -> Map:
     """Share of six cues that call a voxel lung.
 
-    Three thresholds (Otsu's, -400 HU and -500 HU) find air inside the body; gas of stomach and bowel is dropped. Each is
-    closed over vessels once with the large airways and once without, so that airways are left to the other loss terms.
+    Three thresholds (Otsu's, -400 HU and -500 HU) find air inside the body; gas of stomach and bowel is dropped. Each
+    is closed over vessels once with the large airways and once without: airways are left to the other loss terms.
 
     Args:
         image: CT (1, X, Y, Z) in [0, 1] for -1000 to 400 HU, axial slices along Z.

@@ -19,4 +19,5 @@ class ClusterBalanceLoss(_Loss):
     def forward(self, input: Tensor) -> Tensor:
         """Loss of cluster logits (B, K, X, Y[, Z])."""
         share = torch.softmax(input, dim=1).transpose(0, 1).flatten(1).mean(dim=1)
+        share = share.clamp_min(1e-12)  # the gradient of the entropy at a share of 0 is not a number
         return math.log(input.shape[1]) + torch.xlogy(share, share).sum()

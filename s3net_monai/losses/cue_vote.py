@@ -29,6 +29,8 @@ class CueVoteLoss(_Loss):
             raise ValueError(f"foreground {tuple(input.shape)} and vote {tuple(vote.shape)} differ in shape")
         trust = (2 * vote - 1).abs()
         if weight is not None:
+            if weight.shape != vote.shape:
+                raise ValueError(f"weight {tuple(weight.shape)} and vote {tuple(vote.shape)} differ in shape")
             trust = trust * weight
         p = input.clamp(1e-6, 1 - 1e-6)
         target = (vote > 0.5).to(input.dtype)

@@ -22,9 +22,8 @@ class AffineConsistencyLoss(_Loss):
     """Mean of ``-log <f(Tx), T f(x)>`` over the voxels that the transformed image still covers.
 
     The inner product of two distributions is 1 only when both put everything on the same cluster, so the loss asks for
-    agreement and for confidence, and teaches both sides. The paper's code rotates both heads by the same permutation
-    and never the input, which demands nothing (``design/methods.md`` of the project's papers); here the input is
-    transformed.
+    agreement and for confidence, and teaches both sides. The code of arXiv 2309.00143 rotates both heads by the same
+    permutation and never the input, which demands no equivariance; here the input is transformed.
     """
 
     def forward(self, input: Tensor, transformed: Tensor, grid: Tensor) -> Tensor:

@@ -1,1 +1,19 @@
-"""inference."""
+"""From paths to masks and a report: finding cases, running a bundle on them, isolating failures."""
+
+from s3net_monai.inference.batch import Settings, run_batch
+from s3net_monai.inference.bundle import Bundle, bundle_root, load_bundle
+from s3net_monai.inference.device import parse_device
+from s3net_monai.inference.discovery import Case, find_cases
+from s3net_monai.inference.errors import UsageError
+
+__all__ = [
+    "Bundle",
+    "Case",
+    "Settings",
+    "UsageError",
+    "bundle_root",
+    "find_cases",
+    "load_bundle",
+    "parse_device",
+    "run_batch",
+]

@@ -1,0 +1,116 @@
+"""``report.json``: what happened to every case of a run."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import s3net_monai
+from s3net_monai.io.atomic import atomic_path
+
+SCHEMA_VERSION = 1
+REPORT_NAME = "report.json"
+LOCK_NAME = ".report.lock"
+
+Status = Literal["ok", "failed", "skipped"]
+STATUSES: tuple[Status, ...] = ("ok", "failed", "skipped")
+
+
+@dataclass
+class CaseReport:
+    """One entry of ``cases``.
+
+    Attributes:
+        outputs: format name -> path relative to the report.
+        reason: why the case failed or was skipped, or what to look at in one that succeeded; None if nothing is to say.
+        seconds: of "read", "infer", "write" and "total".
+        consistency: agreement of the mask with those of transformed copies, 0 to 1; None where it was not measured.
+    """
+
+    case_id: str
+    input: str
+    status: Status = "failed"
+    reason: str | None = None
+    outputs: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    measures: dict[str, Any] = field(default_factory=dict)
+    consistency: float | None = None
+
+
+@dataclass
+class Report:
+    """A run: task, model (name, version, sha256), settings, and cases by id.
+
+    ``other_shards`` are the ids of cases that other processes segment into the same folder: their entries in the file
+    are left as they are.
+    """
+
+    task: str
+    model: dict[str, str]
+    settings: dict[str, Any]
+    cases: dict[str, CaseReport] = field(default_factory=dict)
+    seconds: float = 0.0
+    interrupted: bool = False
+    other_shards: frozenset[str] = frozenset()
+
+    def add(self, case: CaseReport) -> None:
+        """Add the entry of a case."""
+        self.cases[case.case_id] = case
+
+    def count(self, status: Status) -> int:
+        """How many cases have this status."""
+        return sum(case.status == status for case in self.cases.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON has it."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "package_version": s3net_monai.__version__,
+            "task": self.task,
+            "model": self.model,
+            "settings": self.settings,
+            "cases": [asdict(case) for case in self.cases.values()],
+            "summary": {**{status: self.count(status) for status in STATUSES}, "seconds": round(self.seconds, 3)},
+        }
+
+    def comparable(self) -> tuple[Any, ...]:
+        """What must be equal for the masks of one run to stand for those of another."""
+        return self.task, self.model, {key: value for key, value in self.settings.items() if key != "device"}
+
+    def write(self, folder: Path) -> None:
+        """Write ``report.json`` into ``folder``, whole or not at all."""
+        with _locked(folder):
+            merged = Report(self.task, self.model, self.settings, dict(self.cases), self.seconds)
+            others = read_report(folder) if self.other_shards else None
+            if others is not None and others.comparable() == self.comparable():
+                for case in others.cases.values():
+                    if case.case_id in self.other_shards:
+                        merged.add(case)
+            with atomic_path(folder / REPORT_NAME) as temporary:
+                temporary.write_text(json.dumps(merged.as_dict(), indent=2) + "\n", encoding="utf-8")
+
+
+def read_report(folder: Path) -> Report | None:
+    """The report of an earlier run, or None where there is none that this version understands."""
+    try:
+        stored = json.loads((folder / REPORT_NAME).read_text(encoding="utf-8"))
+        if stored["schema_version"] != SCHEMA_VERSION:
+            return None
+        cases = [CaseReport(**case) for case in stored["cases"]]
+        report = Report(stored["task"], stored["model"], stored["settings"], {case.case_id: case for case in cases})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return report
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time: shards read, merge and write the same report."""
+    with (folder / LOCK_NAME).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

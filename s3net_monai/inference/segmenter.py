@@ -1,0 +1,87 @@
+"""One case from its file to a mask on its own grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+
+from s3net_monai.inference.bundle import Bundle
+from s3net_monai.inference.checks import check_input
+from s3net_monai.inference.consistency import view_agreement
+from s3net_monai.inference.discovery import Case
+from s3net_monai.io import CaseError
+
+AFFINE_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """``mask`` (X, Y) or (X, Y, Z) uint8 with ``affine`` (4, 4) RAS+ of the source; ``consistency`` 0 to 1."""
+
+    mask: np.ndarray
+    affine: np.ndarray
+    consistency: float | None
+
+
+def read_case(case: Case, bundle: Bundle) -> dict[str, Any]:
+    """Check the input and run the bundle's preprocessing; the sample's "image" is (C, X, Y[, Z]).
+
+    Raises:
+        CaseError: when the input does not suit the task.
+    """
+    check_input(case, bundle.channels)
+    paths = [str(path) for path in case.image]
+    image: str | list[str] = paths[0] if len(paths) == 1 else paths
+    sample: dict[str, Any] = bundle.preprocessing({"image": image, "case_id": case.case_id, "image_path": paths[0]})
+    found = int(sample["image"].shape[0])
+    if found != bundle.channels:
+        raise CaseError(f"{case.input.name}: {found} channels found, {bundle.channels} expected by {bundle.name}")
+    return sample
+
+
+def infer_sample(sample: dict[str, Any], bundle: Bundle) -> Segmentation:
+    """Average the views of the image, and bring the mask back to the source's grid by the bundle's postprocessing.
+
+    Raises:
+        CaseError: when the postprocessing leaves the source's grid.
+    """
+    image = sample["image"]
+    shape = tuple(int(size) for size in image.meta["spatial_shape"])
+    affine = np.asarray(image.meta.get("original_affine", np.eye(4)), dtype=np.float64)
+    probabilities, consistency = _probabilities(image[None].to(bundle.device), bundle)
+    sample["pred"] = MetaTensor(probabilities[0])
+    del probabilities
+    result = bundle.postprocessing(sample)["pred"]
+    mask = np.asarray(result[0].detach().cpu()).astype(np.uint8)
+    if mask.shape == (*shape, 1):  # a single picture that the bundle read as a volume of one slice
+        return Segmentation(mask[..., 0], np.eye(4), consistency)
+    if mask.shape != shape or np.abs(np.asarray(result.affine) - affine).max() > AFFINE_TOLERANCE:
+        raise CaseError(
+            f"the mask of {mask.shape} left the source's grid of {shape}; check postprocessing of the bundle"
+        )
+    return Segmentation(mask, affine, consistency)
+
+
+def _probabilities(image: torch.Tensor, bundle: Bundle) -> tuple[torch.Tensor, float | None]:
+    """Mean class probabilities (1, classes, spatial) over the inferer's views, and their agreement."""
+    if not hasattr(bundle.inferer, "views"):
+        return _plain(bundle.inferer(image, bundle.network)), None
+    total: torch.Tensor | None = None
+    masks: list[torch.Tensor] = []
+    for view in bundle.inferer.views(image, bundle.network):
+        view = _plain(view)
+        masks.append(view.argmax(dim=1).to(torch.uint8))
+        total = view.clone() if total is None else total.add_(view)
+    if total is None:
+        raise RuntimeError("the bundle's inferer gave no view")
+    total /= len(masks)
+    return total, view_agreement(masks, total.argmax(dim=1).to(torch.uint8), num_classes=total.shape[1])
+
+
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    # Metadata of a batch would be averaged along; the postprocessing takes it from the image.
+    return tensor.as_tensor().detach() if isinstance(tensor, MetaTensor) else tensor.detach()

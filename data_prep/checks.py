@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from tqdm import tqdm
 
 from data_prep.datalist import Case
 from data_prep.errors import DataError
+from data_prep.layout import NIFTI
 
 __all__ = ["DataError", "check_cases"]
 
@@ -95,10 +96,10 @@ def _decode(path: Path | list[Path]) -> Content:
 
         series = load_series(path if isinstance(path, list) else [path])
         return Content(series.array.shape, series.affine, _digest(series.array))
-    if path.name.endswith((".nii", ".nii.gz")):
+    if path.name.lower().endswith(NIFTI):
         import nibabel
 
-        volume = nibabel.load(path)
+        volume = cast("nibabel.Nifti1Image", nibabel.load(path))
         array = np.asanyarray(volume.dataobj)
         return Content(array.shape, volume.affine, _digest(array))
     from PIL import Image
@@ -109,7 +110,7 @@ def _decode(path: Path | list[Path]) -> Content:
 
 def _digest(array: np.ndarray) -> str:
     content = blake2b(f"{array.shape} {array.dtype}".encode(), digest_size=16)
-    content.update(np.ascontiguousarray(array).view(np.uint8))
+    content.update(np.ascontiguousarray(array).data)
     return content.hexdigest()
 
 

@@ -121,7 +121,9 @@ def lungs(anatomy: Anatomy, x: np.ndarray, y: np.ndarray, z: np.ndarray, wall: n
         diaphragm(anatomy, x, y, z),
     )
     smooth = np.float32(3.0)
-    total: np.ndarray = sum(np.exp(np.minimum(part / smooth, 20)) for part in parts)
+    total = np.exp(np.minimum(parts[0] / smooth, 20))
+    for part in parts[1:]:
+        total = total + np.exp(np.minimum(part / smooth, 20))
     return smooth * np.log(total) + wobble(anatomy, x, y, z)
 
 

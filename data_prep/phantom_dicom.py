@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data_prep.phantom_grid import RAS_FROM_LPS
+from s3net_monai.io.atomic import atomic_path
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
@@ -43,14 +44,17 @@ def write_ct_series(
             "use feet_last to reverse the numbering"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    entropy = [case_id, sha256(np.ascontiguousarray(image)).hexdigest(), repr(lps.tolist())]
+    # Slices of an earlier, longer series would make a mixed one of the two.
+    for stale in folder.glob("[0-9][0-9][0-9][0-9].dcm"):
+        stale.unlink()
+    entropy = [case_id, sha256(np.ascontiguousarray(image).data).hexdigest(), repr(lps.tolist())]
     uids = {kind: generate_uid(entropy_srcs=[*entropy, kind]) for kind in ("study", "series", "frame")}
     tilt = float(np.degrees(np.arccos(np.clip(step / np.linalg.norm(lps[:3, 2]), -1, 1))))
     paths = []
     for k in range(image.shape[2]):
         number = image.shape[2] - k if feet_last else k + 1
         path = folder / f"{number:04d}.dcm"
-        dataset = _slice(path, image[:, :, k], uids, generate_uid(entropy_srcs=[*entropy, f"slice {k}"]))
+        dataset = _slice(image[:, :, k], uids, generate_uid(entropy_srcs=[*entropy, f"slice {k}"]))
         dataset.PatientID = f"PHANTOM-{case_id}"[:64]
         dataset.InstanceNumber = number
         position = lps[:3, 3] + k * lps[:3, 2]
@@ -62,7 +66,8 @@ def write_ct_series(
         dataset.SpacingBetweenSlices = _decimal(step)
         dataset.SliceLocation = _decimal(float(normal @ position))
         dataset.GantryDetectorTilt = _decimal(tilt)
-        dataset.save_as(path, enforce_file_format=True)
+        with atomic_path(path) as temporary:
+            dataset.save_as(temporary, enforce_file_format=True)
         paths.append(path)
     return sorted(paths)
 
@@ -74,7 +79,7 @@ def _decimal(value: float) -> str:
     return format_number_as_ds(float(value) + 0.0)
 
 
-def _slice(path: Path, hu: np.ndarray, uids: dict[str, UID], instance_uid: UID) -> FileDataset:
+def _slice(hu: np.ndarray, uids: dict[str, UID], instance_uid: UID) -> FileDataset:
     """Everything of one slice but for its place."""
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
@@ -83,7 +88,7 @@ def _slice(path: Path, hu: np.ndarray, uids: dict[str, UID], instance_uid: UID) 
     meta.MediaStorageSOPClassUID = CTImageStorage
     meta.MediaStorageSOPInstanceUID = instance_uid
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
     dataset.SOPClassUID = CTImageStorage

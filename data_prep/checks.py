@@ -56,7 +56,7 @@ def _check_files(case: Case) -> tuple[list[str], Content | None]:
     if case.label is not None:
         if not case.label.is_file():
             problems.append(
-                f"{case.label}: found no mask, expected one for {_name(case.image)}; add it or drop the image"
+                f"{case.label}: no such mask, expected one for {_name(case.image)}; add it or remove the image"
             )
             return problems, image
         label, problem = _read(case.label)

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.errors import DataError
-from s3net_monai.io.atomic import atomic_path
-from s3net_monai.io.dicom_files import looks_like_dicom
 
 SECTIONS = ("training", "validation", "test")
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".bmp")
@@ -37,6 +35,8 @@ def write_datalist(folder: Path, name: str, description: str, modality: str, cas
 
     Paths below `folder` are written relative to it, so that the folder can be moved as a whole; others are absolute.
     """
+    from s3net_monai.io.atomic import atomic_path
+
     folder.mkdir(parents=True, exist_ok=True)
     sections: dict[str, list[dict[str, Any]]] = {section: [] for section in SECTIONS}
     for case in sorted(cases, key=lambda case: case.case_id):
@@ -115,6 +115,15 @@ def _absolute(entry: dict[str, Any], folder: Path, labels: bool) -> dict[str, An
     return result
 
 
+def _has_dicom(files: list[Path]) -> bool:
+    if not files:
+        return False
+    # Importing io brings MONAI and pydicom, which listing pictures should not wait for.
+    from s3net_monai.io.dicom_files import looks_like_dicom
+
+    return any(looks_like_dicom(file) for file in files)
+
+
 def _list_images(folder: Path) -> list[dict[str, Any]]:
     root = folder
     if (folder / "images").is_dir() and any((folder / name).is_dir() for name in LABEL_FOLDERS):
@@ -125,7 +134,7 @@ def _list_images(folder: Path) -> list[dict[str, Any]]:
         here = Path(parent)
         files = [here / name for name in sorted(names) if not name.startswith(".")]
         images = [file for file in files if file.name.lower().endswith(IMAGE_SUFFIXES)]
-        if any(looks_like_dicom(file) for file in files if file not in images):
+        if _has_dicom([file for file in files if file not in images]):
             images.append(here)
         for image in images:
             name = case_name(image.relative_to(root)) if image != root else root.name

@@ -13,7 +13,6 @@ from data_prep.datalist import Case
 from data_prep.errors import DataError
 from data_prep.layout import files_below, found_or_error
 from data_prep.splits import split_of
-from s3net_monai.io.dicom_files import is_image, looks_like_dicom
 
 DESCRIPTION = "a tree of DICOM CT series, grouped by SeriesInstanceUID, unlabelled"
 MODALITY = "CT"
@@ -29,6 +28,8 @@ def find_cases(source: Path, destination: Path) -> list[Case]:
     hash of the SeriesInstanceUID: folders, and so their names, often carry the patient's name. The split is by
     PatientID, or by study where that is empty.
     """
+    from s3net_monai.io.dicom_files import is_image, looks_like_dicom
+
     series: dict[str, list[Path]] = defaultdict(list)
     patients: dict[str, str] = {}
     images_in: dict[Path, int] = defaultdict(int)

@@ -1,0 +1,29 @@
+"""Several data sets as one list of cases, for training on all of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from data_prep.datalist import load_datalist
+
+
+def pool_datalists(
+    sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], section: str, equal: bool = False
+) -> list[dict[str, Any]]:
+    """Unlabelled cases of a section from one or several data folders, see `datalist.load_datalist`.
+
+    With `equal`, the cases of a smaller source are repeated, so that an epoch holds about as many of each source: three
+    CT volumes then weigh as much as two hundred single slices.
+
+    Raises DataError as `load_datalist` does.
+    """
+    folders = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
+    lists = [load_datalist(folder, section) for folder in folders]
+    largest = max((len(cases) for cases in lists), default=0)
+    pooled: list[dict[str, Any]] = []
+    for cases in lists:
+        repeats = round(largest / len(cases)) if equal and cases else 1
+        pooled += cases * repeats
+    return pooled

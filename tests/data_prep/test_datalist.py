@@ -1,0 +1,132 @@
+"""The datalist: what is written can be read, moved, and replaced by a plain folder."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from data_prep.datalist import Case, load_datalist, write_datalist
+from data_prep.errors import DataError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    base = tmp_path / "set"
+    cases = [
+        Case("b", "b", "training", base / "images" / "b.png", base / "labels" / "b.png"),
+        Case("a", "a", "training", tmp_path / "elsewhere" / "a.png"),
+        Case("c", "c", "test", [base / "c" / "1", base / "c" / "2"]),
+    ]
+    write_datalist(base, "name", "description", "CT", cases)
+    return base
+
+
+def touch(path, content=b""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def test_written_form(folder, tmp_path):
+    content = json.loads((folder / "datalist.json").read_text())
+    assert content["modality"] == "CT"
+    assert content["validation"] == []
+    assert content["training"] == [
+        {"case_id": "a", "image": str(tmp_path / "elsewhere" / "a.png")},
+        {"case_id": "b", "image": "images/b.png", "label": "labels/b.png"},
+    ]
+    assert [path.name for path in folder.iterdir()] == ["datalist.json"]  # no temporary file is left
+
+
+def test_labels_only_on_request(folder):
+    assert all("label" not in entry for entry in load_datalist(folder, "training"))
+    entries = load_datalist(folder / "datalist.json", "training", labels=True)
+    assert [entry.get("label") for entry in entries] == [None, str(folder / "labels" / "b.png")]
+
+
+def test_moved_folder_keeps_its_relative_paths(folder, tmp_path):
+    moved = folder.rename(tmp_path / "moved")
+    assert load_datalist(moved, "training")[1]["image"] == str(moved / "images" / "b.png")
+    assert load_datalist(moved, "test")[0]["image"] == [str(moved / "c" / "1"), str(moved / "c" / "2")]
+
+
+def test_relative_folder_gives_absolute_paths(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    assert load_datalist("set", "training")[1]["image"] == str(folder / "images" / "b.png")
+
+
+def test_sections(folder):
+    assert [entry["case_id"] for entry in load_datalist(folder, "all")] == ["a", "b", "c"]
+    assert load_datalist(folder, "validation") == []
+    with pytest.raises(DataError, match=r"'train'.*training, validation, test, all"):
+        load_datalist(folder, "train")
+
+
+def test_empty_section_is_an_error_that_counts(tmp_path):
+    write_datalist(tmp_path, "n", "d", "CT", [Case("a", "a", "training", tmp_path / "a.png")])
+    with pytest.raises(DataError, match=r"section test is empty \(found training 1, validation 0, test 0\)"):
+        load_datalist(tmp_path, "test")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not JSON"),
+        ("[]", "none of the sections"),
+        ('{"training": [{"case_id": "a"}]}', '"image"'),
+        ('{"training": ["a.png"]}', '"image"'),
+    ],
+)
+def test_damaged_datalist(tmp_path, text, message):
+    (tmp_path / "datalist.json").write_text(text)
+    with pytest.raises(DataError, match=message):
+        load_datalist(tmp_path, "training")
+
+
+def test_plain_folder(tmp_path):
+    for name in ("b.NII.GZ", "a.png", "sub one/a.jpeg", "c.bmp", "notes.txt", ".hidden.png"):
+        touch(tmp_path / name)
+    touch(tmp_path / "series" / "1", b"\0" * 128 + b"DICM")
+    touch(tmp_path / "series" / "2", b"\0" * 128 + b"DICM")
+    found = {entry["case_id"]: entry["image"] for entry in load_datalist(tmp_path, "training")}
+    assert found == {
+        "a": str(tmp_path / "a.png"),
+        "b": str(tmp_path / "b.NII.GZ"),
+        "c": str(tmp_path / "c.bmp"),
+        "series": str(tmp_path / "series"),
+        "sub_one_a": str(tmp_path / "sub one" / "a.jpeg"),
+    }
+
+
+def test_folder_of_dicom_files_is_one_case(tmp_path):
+    touch(tmp_path / "chest" / "1.dcm")
+    assert load_datalist(tmp_path / "chest", "test") == [{"case_id": "chest", "image": str(tmp_path / "chest")}]
+
+
+def test_masks_beside_images_are_not_images(tmp_path):
+    touch(tmp_path / "images" / "a.png")
+    touch(tmp_path / "masks" / "a.png")
+    assert load_datalist(tmp_path, "training") == [{"case_id": "a", "image": str(tmp_path / "images" / "a.png")}]
+
+
+def test_equal_names_of_two_formats_stay_apart(tmp_path):
+    touch(tmp_path / "a.jpg")
+    touch(tmp_path / "a.png")
+    assert [entry["case_id"] for entry in load_datalist(tmp_path, "training")] == ["a", "a_png"]
+
+
+def test_empty_and_missing_folders(tmp_path):
+    with pytest.raises(DataError, match=r"no image found, looked below it for \.nii\.gz"):
+        load_datalist(tmp_path, "training")
+    with pytest.raises(DataError, match="no such file or folder"):
+        load_datalist(tmp_path / "absent", "training")
+
+
+def test_pictures_are_listed_without_pydicom(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    code = (
+        "import sys, data_prep.prepare; from data_prep.datalist import load_datalist; "
+        f"load_datalist({str(tmp_path)!r}, 'training'); sys.exit('pydicom' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

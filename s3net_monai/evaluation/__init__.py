@@ -1,1 +1,6 @@
-"""evaluation."""
+"""Metrics, and masks against labels."""
+
+from s3net_monai.evaluation.evaluate import Evaluation, evaluate, format_table
+from s3net_monai.evaluation.metrics import label_metrics, mask_metrics
+
+__all__ = ["Evaluation", "evaluate", "format_table", "label_metrics", "mask_metrics"]

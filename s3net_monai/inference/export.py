@@ -1,0 +1,75 @@
+"""A bundle in the three forms that other programs take."""
+
+from __future__ import annotations
+
+import importlib.util
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ckpt_export, onnx_export
+
+from s3net_monai.inference.bundle import model_file
+from s3net_monai.inference.errors import UsageError
+from s3net_monai.io.atomic import atomic_path
+from s3net_monai.io.dicom_files import one_line
+
+ONNX_PARTS = ("onnx", "onnxscript")
+
+
+def export_bundle(root: Path, output: Path) -> tuple[list[Path], list[str]]:
+    """Write ``<bundle>.zip``, ``<bundle>.ts`` (TorchScript, with its configs inside) and ``<bundle>.onnx``.
+
+    Returns:
+        What was written, and a line for each form that was not.
+
+    Raises:
+        UsageError: when the bundle has no weights.
+    """
+    model_file(root)
+    output.mkdir(parents=True, exist_ok=True)
+    writers: dict[str, Callable[[Path, Path], None]] = {".zip": _write_zip, ".ts": _write_script, ".onnx": _write_onnx}
+    written, problems = [], []
+    for suffix, write in writers.items():
+        path = output / f"{root.name}{suffix}"
+        try:
+            with atomic_path(path) as temporary:
+                write(root, temporary)
+            written.append(path)
+        except Exception as error:  # torch's exporters raise many kinds; the other forms are still of use
+            problems.append(f"{path.name} not written: {one_line(error)}")
+    return written, problems
+
+
+def _write_zip(root: Path, path: Path) -> None:
+    parts = [root / "LICENSE", *(root / "models").glob("model.*")]
+    parts += [file for folder in ("configs", "docs") for file in sorted((root / folder).rglob("*"))]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for part in parts:
+            if part.is_file():
+                # The single top folder carries the bundle's name, as the bundle specification asks.
+                archive.write(part, Path(root.name) / part.relative_to(root))
+
+
+def _write_script(root: Path, path: Path) -> None:
+    ckpt_export(**_export_arguments(root, path))
+
+
+def _write_onnx(root: Path, path: Path) -> None:
+    missing = [part for part in ONNX_PARTS if importlib.util.find_spec(part) is None]
+    if missing:
+        raise UsageError(f"{' and '.join(missing)} not installed; pip install 's3net-monai[export]'")
+    onnx_export(**_export_arguments(root, path))
+
+
+def _export_arguments(root: Path, path: Path) -> dict[str, Any]:
+    configs = root / "configs"
+    return {
+        "net_id": "network_def",
+        "filepath": str(path),
+        "ckpt_file": str(model_file(root)),
+        "meta_file": str(configs / "metadata.json"),
+        "config_file": str(configs / "inference.json"),
+        "bundle_root": str(root),
+    }

@@ -1,0 +1,59 @@
+"""What this installation can do."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+from typing import Any
+
+import monai
+import torch
+
+import s3net_monai
+from s3net_monai.inference.bundle import TASK_BUNDLES, bundle_root, model_file, read_metadata, sha256
+from s3net_monai.inference.errors import UsageError
+from s3net_monai.io import FORMATS, LABELS
+
+OPTIONAL_PARTS = {"dicom-codecs": ("pylibjpeg", "libjpeg", "openjpeg"), "export": ("onnx", "onnxruntime", "onnxscript")}
+
+
+def describe() -> dict[str, Any]:
+    """Versions, tasks with labels and model, output formats, devices, and the optional parts that were found."""
+    gpus = (
+        [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    )
+    return {
+        "package_version": s3net_monai.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "monai": monai.__version__,
+        "tasks": {task: _describe_task(task) for task in TASK_BUNDLES},
+        "formats": {name: file_format.extension for name, file_format in FORMATS.items()},
+        "devices": {"cpu": platform.machine(), **{f"cuda:{index}": name for index, name in enumerate(gpus)}},
+        "optional": {
+            name: all(importlib.util.find_spec(module) is not None for module in modules)
+            for name, modules in OPTIONAL_PARTS.items()
+        },
+    }
+
+
+def _describe_task(task: str) -> dict[str, Any]:
+    labels = {label.name: label.value for label in LABELS[task]}
+    try:
+        root = bundle_root(task)
+        version = str(read_metadata(root).get("version"))
+        return {"labels": labels, "bundle": root.name, "version": version, "sha256": sha256(model_file(root))}
+    except UsageError as error:
+        return {"labels": labels, "bundle": TASK_BUNDLES[task], "problem": str(error)}
+
+
+def format_info(info: dict[str, Any]) -> str:
+    """The same as text."""
+    lines = [f"s3net {info['package_version']} (Python {info['python']}, torch {info['torch']}, MONAI {info['monai']})"]
+    for task, details in info["tasks"].items():
+        model = details.get("problem") or f"{details['bundle']} {details['version']}, sha256 {details['sha256'][:12]}"
+        lines.append(f"task {task}: {', '.join(details['labels'])}; {model}")
+    lines.append("formats: " + ", ".join(f"{name} ({extension})" for name, extension in info["formats"].items()))
+    lines.append("devices: " + ", ".join(f"{name} ({what})" for name, what in info["devices"].items()))
+    lines += [f"extra {name}: {'found' if found else 'not installed'}" for name, found in info["optional"].items()]
+    return "\n".join(lines)

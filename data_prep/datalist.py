@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from data_prep.errors import DataError
 SECTIONS = ("training", "validation", "test")
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".bmp")
 LABEL_FOLDERS = ("labels", "masks")
+RESULT = re.compile(r"_seg\.(nii|nii\.gz|png|dcm|seg\.nrrd)$")
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,10 @@ def load_datalist(path: str | os.PathLike[str], section: str, labels: bool = Fal
 
     `path` is a datalist.json, a folder with one, or a plain folder of images (NIfTI, PNG, JPEG, BMP, or folders of
     DICOM files, one case each). A plain folder has no sections: whichever is asked for, all its images are the answer.
-    Where it holds images/ beside labels/ or masks/, only images/ is read. `section` is "training", "validation",
-    "test", or "all" for the three together. Labels are left out by default, so that label-free training never sees the
-    path of a mask. A validation section may be empty, since small sets have none; another empty section is an error.
+    Where it holds images/ beside labels/ or masks/, only images/ is read; masks of an earlier run, <case>_seg.*, are
+    passed over. `section` is "training", "validation", "test", or "all" for the three together. Labels are left out by
+    default, so that label-free training never sees the path of a mask. A validation section may be empty, since small
+    sets have none; another empty section is an error.
 
     Raises DataError where nothing is found, naming what was looked for.
     """
@@ -82,9 +85,9 @@ def load_datalist(path: str | os.PathLike[str], section: str, labels: bool = Fal
     return entries
 
 
-def case_name(relative: Path) -> str:
-    """Case identifier of an image: its path below the data folder, without the suffix of the format."""
-    text = relative.as_posix()
+def case_name(path: Path) -> str:
+    """Case identifier of an image: its path, relative to the data folder, without the suffix of the format."""
+    text = path.as_posix()
     suffix = next((s for s in IMAGE_SUFFIXES if text.lower().endswith(s)), "")
     return text[: len(text) - len(suffix)].replace("/", "_").replace(" ", "_")
 
@@ -132,9 +135,9 @@ def _list_images(folder: Path) -> list[dict[str, Any]]:
     for parent, folders, names in os.walk(root):
         folders.sort()
         here = Path(parent)
-        files = [here / name for name in sorted(names) if not name.startswith(".")]
-        images = [file for file in files if file.name.lower().endswith(IMAGE_SUFFIXES)]
-        if _has_dicom([file for file in files if file not in images]):
+        visible = [name for name in sorted(names) if not name.startswith(".") and not RESULT.search(name)]
+        images = [here / name for name in visible if name.lower().endswith(IMAGE_SUFFIXES)]
+        if _has_dicom([here / name for name in visible if not name.lower().endswith(IMAGE_SUFFIXES)]):
             images.append(here)
         for image in images:
             name = case_name(image.relative_to(root)) if image != root else root.name

@@ -85,7 +85,16 @@ def test_damaged_datalist(tmp_path, text, message):
 
 
 def test_plain_folder(tmp_path):
-    for name in ("b.NII.GZ", "a.png", "sub one/a.jpeg", "c.bmp", "notes.txt", ".hidden.png"):
+    for name in (
+        "b.NII.GZ",
+        "a.png",
+        "sub one/a.jpeg",
+        "c.bmp",
+        "notes.txt",
+        ".hidden.png",
+        "a_seg.nii.gz",
+        "a_seg.dcm",
+    ):
         touch(tmp_path / name)
     touch(tmp_path / "series" / "1", b"\0" * 128 + b"DICM")
     touch(tmp_path / "series" / "2", b"\0" * 128 + b"DICM")

@@ -60,7 +60,7 @@ class TwoViews:
         image = torch.as_tensor(batchdata[self.image_key]).as_subclass(Tensor).to(device, non_blocking=non_blocking)
         with torch.random.fork_rng(devices=[], enabled=self.seed is not None):
             if self.seed is not None:
-                torch.manual_seed(self.seed)
+                torch.default_generator.manual_seed(self.seed)  # torch.manual_seed would reseed every GPU for good
             grid = self.grid(image)
             moved = F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
             views = torch.cat([image, self.recolour(moved)])

@@ -1,0 +1,180 @@
+"""The sum of the terms: which are computed, on what, and whom they teach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from monai.bundle import ConfigParser
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from s3net_monai.losses import (
+    AffineConsistencyLoss,
+    ClusterBalanceLoss,
+    CueVoteLoss,
+    EdgeAwareTotalVariationLoss,
+    LabelFreeLoss,
+    SelfClusteringLoss,
+    SpatialConsistencyLoss,
+)
+from s3net_monai.losses.affine_consistency import inside, warp
+
+TERMS = ("self_clustering", "affine", "auxiliary", "spatial", "total_variation", "balance", "cue")
+NAMING = torch.tensor([0, 1, 1, 2])  # two foreground classes
+
+
+def membership() -> Tensor:
+    return F.one_hot(NAMING, 3).float()
+
+
+def weights(**wanted: float) -> dict[str, float]:
+    return {**dict.fromkeys(TERMS, 0.0), **wanted}
+
+
+def batch(size: tuple[int, ...]) -> tuple[tuple[Tensor, Tensor], dict[str, Tensor]]:
+    """Two images, each in two views; grids that read beyond the border, votes of three cues."""
+    generator, dims = torch.Generator().manual_seed(8), len(size)
+    main, auxiliary = (torch.randn(4, 4, *size, generator=generator).requires_grad_() for _ in range(2))
+    theta = 0.9 * torch.eye(dims, dims + 1) + 0.2 * torch.randn(2, dims, dims + 1, generator=generator)
+    views = {
+        "image": torch.rand(4, 1, *size, generator=generator),
+        "grid": F.affine_grid(theta, [2, 1, *size], align_corners=False),
+        "cue": torch.randint(0, 4, (2, 1, *size), generator=generator) / 3,
+    }
+    return (main, auxiliary), views
+
+
+def parts(heads: tuple[Tensor, Tensor], views: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Every term, each written out for itself."""
+    main, auxiliary = heads
+    grid, vote = views["grid"], views["cue"]
+    foreground = torch.softmax(main, 1)[:, 1:].sum(dim=1, keepdim=True)
+    covered = inside(grid)
+    return {
+        "self_clustering": SelfClusteringLoss()(main),
+        "affine": AffineConsistencyLoss()(main[:2], main[2:], grid),
+        "auxiliary": AffineConsistencyLoss()(main[:2], auxiliary[2:], grid),
+        "spatial": SpatialConsistencyLoss()(main),
+        "total_variation": EdgeAwareTotalVariationLoss()(main, views["image"]),
+        "balance": ClusterBalanceLoss()(main),
+        "cue": CueVoteLoss()(
+            foreground, torch.cat([vote, warp(vote, grid)]), torch.cat([torch.ones_like(covered), covered])
+        ),
+    }
+
+
+@pytest.mark.parametrize("size", [(6, 7), (5, 4, 3)])
+def test_weighted_sum_of_the_parts(size: tuple[int, ...]) -> None:
+    heads, views = batch(size)
+    chosen = {name: 0.3 + 0.2 * i for i, name in enumerate(TERMS)}
+    expected = sum(chosen[name] * part for name, part in parts(heads, views).items())
+    torch.testing.assert_close(LabelFreeLoss(membership, **chosen)(heads, views), expected)
+
+
+@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize("size", [(6, 7), (5, 4, 3)])
+def test_every_term_alone(name: str, size: tuple[int, ...]) -> None:
+    heads, views = batch(size)
+    loss = LabelFreeLoss(membership, **weights(**{name: 2.0}))
+    terms = loss.terms(heads, views)
+    assert list(terms) == [name]
+    torch.testing.assert_close(terms[name], parts(heads, views)[name])
+    torch.testing.assert_close(loss(heads, views), 2 * terms[name])
+
+
+class Forbidden(nn.Module):
+    def forward(self, *_: Tensor) -> Tensor:
+        raise AssertionError("a term of weight 0 was computed")
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_a_term_of_weight_zero_is_not_computed(name: str) -> None:
+    heads, views = batch((6, 7))
+    used = "affine" if name == "auxiliary" else name
+    idle = ("affine", "auxiliary") if used == "affine" else (name,)
+    loss = LabelFreeLoss(membership, **{term: 0.0 if term in idle else 1.0 for term in TERMS})
+    setattr(loss, used, Forbidden())
+    assert set(loss.terms(heads, views)) == set(TERMS) - set(idle)
+
+
+def test_no_cue_and_no_naming_is_looked_at_by_default() -> None:
+    def unknown() -> Tensor:
+        raise AssertionError("the naming was asked for")
+
+    heads, views = batch((6, 7))
+    del views["cue"]
+    assert LabelFreeLoss(unknown)(heads, views).isfinite()
+
+
+@pytest.mark.parametrize("size", [(6, 7), (5, 4, 3)])
+@pytest.mark.parametrize("name", TERMS)
+def test_whom_a_term_teaches(name: str, size: tuple[int, ...]) -> None:
+    """All terms teach the main head in both views, but the auxiliary term its own head in the second view alone."""
+    (main, auxiliary), views = batch(size)
+    LabelFreeLoss(membership, **weights(**{name: 1.0}))((main, auxiliary), views).backward()
+    taught = {
+        key: [bool(gradient.abs().sum() > 0) for gradient in head.grad] if head.grad is not None else [False] * 4
+        for key, head in (("main", main), ("auxiliary", auxiliary))
+    }
+    if name == "auxiliary":
+        assert taught == {"main": [False] * 4, "auxiliary": [False, False, True, True]}
+    else:
+        assert taught == {"main": [True] * 4, "auxiliary": [False] * 4}
+
+
+def test_half_precision_logits_are_summed_in_float32() -> None:
+    heads, views = batch((6, 7))
+    loss = LabelFreeLoss(membership, cue=1.0)
+    found = loss((heads[0].half(), heads[1].half()), views)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, loss(heads, views), rtol=1e-2, atol=1e-2)
+
+
+def test_a_new_naming_is_followed() -> None:
+    naming = {"membership": membership()}
+    heads, views = batch((6, 7))
+    loss = LabelFreeLoss(lambda: naming["membership"], **weights(cue=1.0))
+    before = loss(heads, views)
+    naming["membership"] = membership().flip(0)
+    assert not torch.isclose(loss(heads, views), before)
+
+
+def test_builds_from_a_config_and_follows_the_network_there() -> None:
+    config: dict[str, Any] = {
+        "classes": {
+            "_target_": "s3net_monai.networks.ClusterClasses",
+            "network": {"_target_": "s3net_monai.networks.S3Net", "channels": 4, "num_blocks": 1, "num_clusters": 4},
+            "num_classes": 3,
+        },
+        "loss": {
+            "_target_": "s3net_monai.losses.LabelFreeLoss",
+            "membership": "$@classes.membership",
+            "cue": 1.0,
+            "affine": 0.5,
+        },
+    }
+    parser = ConfigParser(config)
+    loss, classes = parser.get_parsed_content("loss"), parser.get_parsed_content("classes")
+    classes.name(NAMING)
+    heads, views = batch((6, 7))
+    expected = LabelFreeLoss(membership, cue=1.0, affine=0.5)(heads, views)
+    torch.testing.assert_close(loss(heads, views), expected)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"_target_": "s3net_monai.losses.AffineConsistencyLoss"},
+        {"_target_": "s3net_monai.losses.ClusterBalanceLoss"},
+        {"_target_": "s3net_monai.losses.CueVoteLoss"},
+        {"_target_": "s3net_monai.losses.EdgeAwareTotalVariationLoss", "sigma": 0.2},
+        {"_target_": "s3net_monai.losses.SelfClusteringLoss", "reduction": "sum"},
+        {"_target_": "s3net_monai.losses.SpatialConsistencyLoss"},
+    ],
+)
+def test_every_loss_builds_from_a_config(settings: dict[str, Any]) -> None:
+    loss = ConfigParser({"loss": settings}).get_parsed_content("loss")
+    assert type(loss).__name__ == settings["_target_"].rsplit(".", 1)[1]
+    assert all(getattr(loss, name) == value for name, value in settings.items() if name != "_target_")

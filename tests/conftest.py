@@ -1,13 +1,16 @@
-"""Small CT series on disk, written with pydicom alone."""
+"""What several rooms test with: small CT series, a toy bundle whose masks can be told by hand, the real data."""
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
@@ -91,3 +94,77 @@ def series_maker() -> Callable[..., SeriesMaker]:
 def stored_ramp() -> np.ndarray:
     """(slices 5, rows 4, columns 6): every stored value differs, so that any swap of axes shows."""
     return np.arange(5 * 4 * 6, dtype=np.uint16).reshape(5, 4, 6)
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real data, which the repository does not hold."""
+    folder = Path(os.environ.get("S3NET_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"real data not found at {folder}; set S3NET_DATA")
+    return folder
+
+
+def toy_bundle(root: Path, task: str) -> Path:
+    """A bundle with the keys that the package relies on and a network of one 1x1 convolution.
+
+    Task lung: foreground below -400.5 HU. Task skin: foreground where red is above 127.5.
+    """
+    lung = task == "lung"
+    dims, channels = (3, 1) if lung else (2, 3)
+    convolution = f"torch.nn.Conv{dims}d({channels}, 2, 1)"
+    picture = {"_target_": "PILReader", "converter": "$upright_grey" if lung else "$upright_rgb"}
+    readers = [picture, "s3net_monai.io.DicomSeriesReader"] if lung else [picture]
+    before = [
+        {"_target_": "LoadImaged", "keys": "image", "reader": readers},
+        {"_target_": "EnsureChannelFirstd", "keys": "image"},
+    ]
+    if lung:
+        before += [
+            {"_target_": "s3net_monai.transforms.PictureAsVolumed", "keys": "image"},
+            {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"},
+        ]
+    config = {
+        "imports": ["$import torch", "$from s3net_monai.io import upright_grey, upright_rgb"],
+        "bundle_root": ".",
+        "output_dir": "$@bundle_root + '/eval'",
+        "device": "cpu",
+        "network_def": f"$torch.nn.Sequential({convolution}, torch.nn.Softmax(dim=1))",
+        "preprocessing": {"_target_": "Compose", "transforms": before},
+        "inferer": {"_target_": "SimpleInferer"},
+        "per_image_inferer": {"_target_": "SimpleInferer"},
+        "postprocessing": {
+            "_target_": "Compose",
+            "transforms": [
+                {
+                    "_target_": "Invertd",
+                    "keys": "pred",
+                    "transform": "@preprocessing",
+                    "orig_keys": "image",
+                    "nearest_interp": False,
+                },
+                {"_target_": "AsDiscreted", "keys": "pred", "argmax": True},
+                {"_target_": "SaveImaged", "keys": "pred", "output_dir": "@output_dir"},
+            ],
+        },
+    }
+    metadata = {"version": "1.2.3", "network_data_format": {"inputs": {"image": {"num_channels": channels}}}}
+    (root / "configs").mkdir(parents=True)
+    (root / "models").mkdir()
+    (root / "configs" / "inference.json").write_text(json.dumps(config))
+    (root / "configs" / "metadata.json").write_text(json.dumps(metadata))
+    weight = torch.zeros(2, channels, *[1] * dims)
+    weight[1, 0] = -1.0 if lung else 1.0
+    state = {"0.weight": weight, "0.bias": torch.tensor([0.0, -400.5 if lung else -127.5])}
+    torch.save(state, root / "models" / "model.pt")
+    return root
+
+
+@pytest.fixture
+def lung_bundle(tmp_path: Path) -> Path:
+    return toy_bundle(tmp_path / "toy_lung", "lung")
+
+
+@pytest.fixture
+def skin_bundle(tmp_path: Path) -> Path:
+    return toy_bundle(tmp_path / "toy_skin", "skin")

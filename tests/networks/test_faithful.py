@@ -66,6 +66,7 @@ def test_volume() -> None:
     network = S3Net(3, 1, num_clusters=3, channels=3, num_blocks=1, variant="faithful", image_size=(6, 5, 4))
     main, auxiliary = network.heads(torch.rand(1, 1, 6, 5, 4))
     assert main.shape == auxiliary.shape == (1, 3, 6, 5, 4)
+    assert len(network.body.blocks) == 1
 
 
 def test_every_parameter_learns() -> None:

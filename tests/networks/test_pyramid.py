@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from s3net_monai.networks import AttentionBlock, DeformableConv, S3Net
 from s3net_monai.networks.pyramid import PyramidBody
@@ -36,12 +37,37 @@ def test_blocks_sit_where_they_are_asked_for() -> None:
 
 
 @pytest.mark.parametrize("spatial_dims", [2, 3])
-def test_auxiliary_head_branches_off_before_the_deformable_convolution(spatial_dims: int) -> None:
-    network = body((4, 6), (0, 1), spatial_dims)
+@pytest.mark.parametrize(("channels", "num_blocks"), [((4,), (1,)), ((4, 6), (0, 1)), ((4, 6, 8), (0, 1, 1))])
+def test_auxiliary_head_branches_off_before_the_deformable_convolution(
+    channels: tuple[int, ...], num_blocks: tuple[int, ...], spatial_dims: int
+) -> None:
+    network = body(channels, num_blocks, spatial_dims)
     x = torch.randn(1, 1, *[8] * spatial_dims)
     network(x)[1].square().sum().backward()
     assert all(parameter.grad is None for parameter in network.deformable.parameters())
     assert network.levels[0][0][0].weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(("size", "mode"), [((11, 14), "bilinear"), ((9, 6, 5), "trilinear")])
+def test_levels_are_joined_from_coarse_to_fine(size: tuple[int, ...], mode: str) -> None:
+    network = body((4, 6, 8), (0, 1, 1), len(size))
+
+    def join(merge: nn.Module, coarse: Tensor, fine: Tensor) -> Tensor:
+        grown = F.interpolate(coarse, size=fine.shape[2:], mode=mode, align_corners=False)
+        return merge(torch.cat([grown, fine], dim=1))
+
+    x = torch.randn(2, 1, *size)
+    fine = network.levels[0](x)
+    middle = network.levels[1](fine)
+    coarse = network.levels[2](middle)
+    assert middle.shape[2:] == tuple(-(-n // 2) for n in size)
+    joined = join(network.coarse_to_fine[0], coarse, middle)
+    auxiliary = F.interpolate(network.auxiliary(joined), size=size, mode=mode, align_corners=False)
+    main = network.head(join(network.coarse_to_fine[1], F.gelu(network.deformable(joined)), fine))
+
+    found_main, found_auxiliary = network(x)
+    torch.testing.assert_close(found_main, main)
+    torch.testing.assert_close(found_auxiliary, auxiliary)
 
 
 @pytest.mark.parametrize("channels", [(6,), (4, 6), (4, 6, 8)])
@@ -50,11 +76,11 @@ def test_coarse_levels_widen_what_a_voxel_sees(channels: tuple[int, ...]) -> Non
     network = body(channels, (0,) * (len(channels) - 1) + (1,)).eval()
     x = torch.randn(1, 1, 129, 129, requires_grad=True)
 
-    def pass_through(module: torch.nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+    def pass_through(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
         return inputs[0]
 
     for module in network.modules():  # instance normalisation sees the whole image
-        if isinstance(module, torch.nn.InstanceNorm2d):
+        if isinstance(module, nn.InstanceNorm2d):
             module.register_forward_hook(pass_through)
     network(x)[0][0, 0, 64, 64].backward()
     reach = (x.grad[0, 0].nonzero() - 64).abs().max().item()

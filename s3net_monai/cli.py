@@ -42,8 +42,8 @@ def _segment(arguments: argparse.Namespace) -> int:
     unknown = [name for name in arguments.formats if name not in FORMATS]
     if unknown:
         raise ValueError(f"format {unknown[0]!r} is not known; give one or more of {','.join(FORMATS)}")
-    root = bundle_root(arguments.task, arguments.bundle)
     found = find_cases(arguments.input, arguments.output)
+    root = bundle_root(arguments.task, arguments.bundle)
     bundle = load_bundle(arguments.task, root, parse_device(arguments.device), arguments.mode)
     if found.ignored:
         print(f"{found.ignored} files that are no images were passed over", file=sys.stderr)

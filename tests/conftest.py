@@ -125,7 +125,11 @@ def toy_bundle(root: Path, task: str) -> Path:
             {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"},
         ]
     config = {
-        "imports": ["$import torch", "$from s3net_monai.io import upright_grey, upright_rgb"],
+        "imports": [
+            "$import torch",
+            "$from s3net_monai.io import upright_grey",
+            "$from s3net_monai.io import upright_rgb",
+        ],
         "bundle_root": ".",
         "output_dir": "$@bundle_root + '/eval'",
         "device": "cpu",
@@ -148,7 +152,8 @@ def toy_bundle(root: Path, task: str) -> Path:
             ],
         },
     }
-    metadata = {"version": "1.2.3", "network_data_format": {"inputs": {"image": {"num_channels": channels}}}}
+    image = {"num_channels": channels, "spatial_shape": [8] * dims, "dtype": "float32", "value_range": [0, 1]}
+    metadata = {"version": "1.2.3", "network_data_format": {"inputs": {"image": image}}}
     (root / "configs").mkdir(parents=True)
     (root / "models").mkdir()
     (root / "configs" / "inference.json").write_text(json.dumps(config))

@@ -1,0 +1,119 @@
+"""Folders of masks against folders of labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+
+from s3net_monai.evaluation import evaluate, format_table
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    for name in ("predictions", "labels"):
+        (tmp_path / name).mkdir()
+    return tmp_path / "predictions", tmp_path / "labels"
+
+
+def volume(path: Path, array: np.ndarray, affine: np.ndarray | None = None) -> None:
+    nib.save(nib.Nifti1Image(array.astype(np.uint8), np.eye(4) if affine is None else affine), path)
+
+
+def blob() -> np.ndarray:
+    return np.random.default_rng(0).random((6, 5, 4)) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("prediction", "label"),
+    [
+        ("a_seg", "a"),
+        ("a_seg", "a_seg"),
+        ("a_seg", "a_lung"),
+        ("a_seg", "a_segmentation"),
+        ("id003_ct_seg", "id003_lung"),
+        ("a_image_seg", "a_label"),
+    ],
+)
+def test_names_that_belong_together(folders: tuple[Path, Path], prediction: str, label: str) -> None:
+    volume(folders[0] / f"{prediction}.nii.gz", blob())
+    volume(folders[1] / f"{label}.nii", blob())
+    evaluation = evaluate(*folders)
+    assert evaluation.complete
+    assert [case.dice for case in evaluation.cases] == [1.0]
+
+
+def test_what_has_no_counterpart_is_listed(folders: tuple[Path, Path]) -> None:
+    for name in ("a", "b"):
+        volume(folders[0] / f"{name}_seg.nii.gz", blob())
+    for name in ("a", "c"):
+        volume(folders[1] / f"{name}.nii.gz", blob())
+    evaluation = evaluate(*folders)
+    assert (evaluation.without_label, evaluation.without_prediction) == (["b"], ["c"])
+    assert not evaluation.complete
+    assert evaluation.summary()["missing"] == 2
+    assert "no label for b" in format_table(evaluation)
+
+
+def test_order_of_axes_does_not_matter_but_place_does(folders: tuple[Path, Path]) -> None:
+    flip = np.diag([-1.0, -1, 1, 1])
+    flip[:2, 3] = 5, 4
+    volume(folders[0] / "turned_seg.nii.gz", blob()[::-1, ::-1], flip)
+    volume(folders[1] / "turned.nii.gz", blob())
+    shifted = np.eye(4)
+    shifted[0, 3] = 2
+    volume(folders[0] / "shifted_seg.nii.gz", blob(), shifted)
+    volume(folders[1] / "shifted.nii.gz", blob())
+    volume(folders[0] / "cut_seg.nii.gz", blob()[:5])
+    volume(folders[1] / "cut.nii.gz", blob())
+    evaluation = evaluate(*folders)
+    assert [(case.case_id, case.dice) for case in evaluation.cases] == [("turned", 1.0)]
+    assert "lie 2 mm apart" in evaluation.failed["shifted"]
+    assert "(5, 5, 4)" in evaluation.failed["cut"]
+
+
+def test_pictures_of_any_binary_kind(folders: tuple[Path, Path]) -> None:
+    mask = np.zeros((4, 7), dtype=bool)
+    mask[1:3, 2:5] = True
+    Image.fromarray(mask.astype(np.uint8) * 255).save(folders[0] / "a_seg.png")
+    Image.fromarray(mask).save(folders[1] / "a.png")
+    case = evaluate(*folders).cases[0]
+    assert (case.dice, case.unit) == (1.0, "px")
+
+
+def test_summary_by_hand(folders: tuple[Path, Path]) -> None:
+    truth = np.zeros((4, 4), dtype=np.uint8)
+    truth[0] = 255
+    for name, columns in {"a": 4, "b": 2, "c": 0}.items():
+        prediction = np.zeros_like(truth)
+        prediction[0, :columns] = 255
+        Image.fromarray(prediction).save(folders[0] / f"{name}_seg.png")
+        Image.fromarray(truth).save(folders[1] / f"{name}.png")
+    summary = evaluate(*folders).summary()
+    assert summary["dice"] == {"mean": pytest.approx((1 + 2 / 3 + 0) / 3), "median": pytest.approx(2 / 3), "count": 3}
+    assert summary["hd95"]["count"] == 2
+    assert summary["share_below_0.5"] == pytest.approx(1 / 3)
+
+
+def test_unusable_folders(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no such folder of predictions"):
+        evaluate(tmp_path / "gone", folders[1])
+    with pytest.raises(ValueError, match="no predictions found"):
+        evaluate(*folders)
+    for suffix in (".nii", ".nii.gz"):
+        volume(folders[0] / f"a_seg{suffix}", blob())
+    with pytest.raises(ValueError, match="a second mask for a"):
+        evaluate(*folders)
+
+
+def test_damaged_mask_fails_alone(folders: tuple[Path, Path]) -> None:
+    for name in ("a", "b"):
+        volume(folders[0] / f"{name}_seg.nii.gz", blob())
+        volume(folders[1] / f"{name}.nii.gz", blob())
+    (folders[0] / "a_seg.nii.gz").write_bytes(b"broken")
+    evaluation = evaluate(*folders)
+    assert [case.case_id for case in evaluation.cases] == ["b"]
+    assert "not readable" in evaluation.failed["a"]

@@ -9,8 +9,11 @@ from torch.nn.modules.loss import _Loss
 
 
 def warp(maps: Tensor, grid: Tensor) -> Tensor:
-    """Resample (B, C, X, Y[, Z]) at a normalised ``grid`` (B, X', Y'[, Z'], D), as ``affine_grid`` makes it."""
-    return F.grid_sample(maps, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    """Resample (B, C, X, Y[, Z]) at a normalised ``grid`` (B, X', Y'[, Z'], D), as ``affine_grid`` makes it.
+
+    Points beyond the last voxel centre take the value at the edge.
+    """
+    return F.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 def inside(grid: Tensor) -> Tensor:
@@ -25,6 +28,9 @@ class AffineConsistencyLoss(_Loss):
     agreement and for confidence, and teaches both sides. The code of arXiv 2309.00143 rotates both heads by the same
     permutation and never the input, which demands no equivariance; here the input is transformed.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
 
     def forward(self, input: Tensor, transformed: Tensor, grid: Tensor) -> Tensor:
         """Loss of one batch.
@@ -42,8 +48,8 @@ class AffineConsistencyLoss(_Loss):
                 f"logits {tuple(input.shape)}, transformed logits {tuple(transformed.shape)} and grid "
                 f"{tuple(grid.shape)} do not belong together"
             )
-        expected = warp(torch.softmax(input, dim=1), grid)
-        agreement = (expected * torch.softmax(transformed, dim=1)).sum(dim=1, keepdim=True)
-        loss = -torch.log(agreement.clamp_min(1e-6))
+        expected = warp(torch.softmax(input, dim=1), grid).clamp_min(1e-12)
+        # in logarithms: a confident contradiction must still be taught
+        loss = -torch.logsumexp(expected.log() + torch.log_softmax(transformed, dim=1), dim=1, keepdim=True)
         valid = inside(grid)
         return (loss * valid).sum() / valid.sum().clamp_min(1)

@@ -16,6 +16,9 @@ class ClusterBalanceLoss(_Loss):
     one cluster for everything is the worst answer and not the best.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def forward(self, input: Tensor) -> Tensor:
         """Loss of cluster logits (B, K, X, Y[, Z])."""
         share = torch.softmax(input, dim=1).transpose(0, 1).flatten(1).mean(dim=1)

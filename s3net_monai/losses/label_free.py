@@ -31,6 +31,9 @@ class LabelFreeLoss(_Loss):
         total_variation: weight of ``EdgeAwareTotalVariationLoss``.
         balance: weight of ``ClusterBalanceLoss``.
         cue: weight of ``CueVoteLoss``; 0 trains with the S3-Net terms and no simple cue anywhere.
+
+    Raises:
+        ValueError: when a weight is negative or all are 0, and, in ``forward``, when a vote is needed and missing.
     """
 
     def __init__(
@@ -55,6 +58,11 @@ class LabelFreeLoss(_Loss):
             "balance": balance,
             "cue": cue,
         }
+        wrong = {name: weight for name, weight in self.weights.items() if weight < 0}
+        if wrong or not any(self.weights.values()):
+            raise ValueError(
+                f"weights {self.weights}: expected none below 0 and one above; set them in the loss's config"
+            )
         self.self_clustering = SelfClusteringLoss()
         self.affine = AffineConsistencyLoss()
         self.spatial = SpatialConsistencyLoss()
@@ -86,11 +94,13 @@ class LabelFreeLoss(_Loss):
             target: "image" (2B, C, X, Y[, Z]) both views, "grid" (B, X, Y[, Z], D) of the transformation, and, when
                 ``cue`` is above 0, "cue" (B, 1, X, Y[, Z]) the vote on the originals.
         """
+        if self.weights["cue"] > 0 and "cue" not in target:
+            raise ValueError("the cue term has a weight and the batch no 'cue'; add CueVoted to the transforms")
         terms = self.terms(input, target)
         return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
 
     def _cue(self, main: Tensor, vote: Tensor, grid: Tensor) -> Tensor:
-        foreground = self.membership().to(main)[:, 1:].sum(dim=1)
-        probability = torch.einsum("bk...,k->b...", torch.softmax(main, dim=1), foreground).unsqueeze(1)
+        foreground = self.membership()[:, 1:].sum(dim=1) > 0
+        logit = torch.logsumexp(main[:, foreground], dim=1) - torch.logsumexp(main[:, ~foreground], dim=1)
         votes = torch.cat([vote, warp(vote, grid)])
-        return self.cue(probability, votes, torch.cat([torch.ones_like(vote), inside(grid)]))
+        return self.cue(logit.unsqueeze(1), votes, torch.cat([torch.ones_like(vote), inside(grid)]))

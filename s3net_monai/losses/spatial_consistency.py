@@ -36,6 +36,9 @@ class SpatialConsistencyLoss(_Loss):
     random colours, which has no gradient. In 3-D every pair of axes gives the three terms; that form is ours.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def forward(self, input: Tensor) -> Tensor:
         """Loss of cluster logits (B, K, X, Y[, Z])."""
         maps = torch.softmax(input, dim=1)

@@ -12,7 +12,7 @@ from s3net_monai.losses import CueVoteLoss
 
 
 def column(*values: float) -> torch.Tensor:
-    return torch.tensor(values).reshape(1, 1, 1, -1)
+    return torch.tensor(values, dtype=torch.float64).reshape(1, 1, 1, -1)
 
 
 @pytest.mark.parametrize(
@@ -26,14 +26,14 @@ def column(*values: float) -> torch.Tensor:
         (column(0.8, 0.3), column(1, 1), column(1, 0), -math.log(0.8)),
         (column(0.8, 0.3), column(1, 0.75), column(0.5, 2), -(0.5 * math.log(0.8) + math.log(0.3)) / 1.5),
         (column(0.8, 0.3), column(0.5, 0.5), None, 0.0),
-        (column(1.0, 0.0), column(1, 0), None, 0.0),
-        (column(1.0, 0.0), column(0, 1), None, -math.log(1e-6)),  # finite where the prediction is wrong and certain
+        (column(1 - 1e-9, 1e-9), column(1, 0), None, 0.0),
+        (column(1 - 1e-9, 1e-9), column(0, 1), None, -math.log(1e-9)),
     ],
 )
 def test_expected_values(
     foreground: torch.Tensor, vote: torch.Tensor, weight: torch.Tensor | None, expected: float
 ) -> None:
-    found = CueVoteLoss()(foreground.double(), vote.double(), None if weight is None else weight.double())
+    found = CueVoteLoss()(torch.logit(foreground.double()), vote.double(), None if weight is None else weight.double())
     assert found.item() == pytest.approx(expected, abs=1e-5)
 
 
@@ -42,7 +42,8 @@ def test_expected_values(
 @pytest.mark.parametrize("levels", [2, 4])
 def test_equals_the_loop(shape: tuple[int, ...], weighted: bool, levels: int) -> None:
     generator = torch.Generator().manual_seed(2)
-    foreground = torch.rand(shape, generator=generator)
+    logit = torch.randn(shape, generator=generator)
+    foreground = torch.sigmoid(logit)
     vote = torch.randint(0, levels + 1, shape, generator=generator) / levels
     weight = torch.rand(shape, generator=generator) if weighted else None
     top = bottom = 0.0
@@ -51,7 +52,13 @@ def test_equals_the_loop(shape: tuple[int, ...], weighted: bool, levels: int) ->
         trust = abs(2 * v - 1) * (1.0 if weight is None else weight[voxel].item())
         top -= trust * math.log(p if v > 0.5 else 1 - p)
         bottom += trust
-    assert CueVoteLoss()(foreground, vote, weight).item() == pytest.approx(top / max(bottom, 1), rel=1e-4)
+    assert CueVoteLoss()(logit, vote, weight).item() == pytest.approx(top / max(bottom, 1), rel=1e-4)
+
+
+def test_a_certain_contradiction_is_still_taught() -> None:
+    logit = column(60.0, -60.0).requires_grad_()
+    CueVoteLoss()(logit, column(0, 1)).backward()
+    assert logit.grad.flatten().tolist() == pytest.approx([0.5, -0.5])
 
 
 def test_gradient_points_to_the_vote_and_stops_where_it_is_split() -> None:

@@ -60,7 +60,7 @@ def parts(heads: tuple[Tensor, Tensor], views: dict[str, Tensor]) -> dict[str, T
         "total_variation": EdgeAwareTotalVariationLoss()(main, views["image"]),
         "balance": ClusterBalanceLoss()(main),
         "cue": CueVoteLoss()(
-            foreground, torch.cat([vote, warp(vote, grid)]), torch.cat([torch.ones_like(covered), covered])
+            torch.logit(foreground), torch.cat([vote, warp(vote, grid)]), torch.cat([torch.ones_like(covered), covered])
         ),
     }
 
@@ -130,6 +130,19 @@ def test_half_precision_logits_are_summed_in_float32() -> None:
     found = loss((heads[0].half(), heads[1].half()), views)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, loss(heads, views), rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("chosen", [{"affine": -1.0}, dict.fromkeys(TERMS, 0.0)])
+def test_impossible_weights_are_refused(chosen: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="expected none below 0 and one above"):
+        LabelFreeLoss(membership, **chosen)
+
+
+def test_a_missing_vote_is_refused() -> None:
+    heads, views = batch((6, 7))
+    del views["cue"]
+    with pytest.raises(ValueError, match="add CueVoted"):
+        LabelFreeLoss(membership, cue=1.0)(heads, views)
 
 
 def test_a_new_naming_is_followed() -> None:

@@ -82,9 +82,10 @@ class Evaluation:
 def evaluate(predictions: Path, labels: Path) -> Evaluation:
     """Score every ``<case>_seg.<ext>`` in ``predictions`` against its label in ``labels``.
 
-    A label belongs to a case when its name is ``<case>`` or ``<case>`` with one of ``_seg``, ``_segmentation``,
-    ``_lung``, ``_lesion``, ``_label``, ``_labels``, ``_mask``, ``_gt``; a case's own ending ``_ct``, ``_image`` or
-    ``_img`` may be left out (``id003_ct_seg.nii.gz`` meets ``id003_lung.nii.gz``). Grids must be the same.
+    A label belongs to a case when its name is ``<case>`` with one of ``_seg``, ``_segmentation``, ``_lung``,
+    ``_lesion``, ``_label``, ``_labels``, ``_mask``, ``_gt``, or, where there is none, ``<case>`` alone; a case's own
+    ending ``_ct``, ``_image`` or ``_img`` may be left out (``id003_ct_seg.nii.gz`` meets ``id003_lung.nii.gz``).
+    Grids must be the same.
 
     Raises:
         ValueError: when a folder is missing, holds no mask, or names are ambiguous.
@@ -98,7 +99,7 @@ def evaluate(predictions: Path, labels: Path) -> Evaluation:
         if label is None:
             evaluation.without_label.append(case_id)
             continue
-        used.add(label)
+        used |= {label, case_id}  # a file of the case's own name beside a labelled one is its image
         try:
             evaluation.cases.append(_score(case_id, path, stored[label]))
         except ValueError as error:
@@ -141,7 +142,7 @@ def _masks_by_name(folder: Path, role: str, only_ending: str = "") -> dict[str, 
 
 def _label_name(case_id: str, labels: dict[str, Path]) -> str | None:
     stems = [case_id, *(case_id.removesuffix(ending) for ending in IMAGE_ENDINGS if case_id.endswith(ending))]
-    candidates = [stem + ending for stem in stems for ending in ("", *LABEL_ENDINGS)]
+    candidates = [stem + ending for stem in stems for ending in LABEL_ENDINGS] + stems
     return next((name for name in candidates if name in labels), None)
 
 

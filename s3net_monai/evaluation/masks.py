@@ -10,6 +10,7 @@ import numpy as np
 
 MASK_SUFFIXES = (".nii.gz", ".nii", ".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg")
 AFFINE_TOLERANCE = 1e-3  # mm
+MOST_VALUES = 64
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,16 @@ def read_mask(path: Path) -> StoredMask:
     its truth may store the same grid in different order. Pictures with a value of 255 are binary, foreground from 128.
 
     Raises:
-        ValueError: when the file cannot be read.
+        ValueError: when the file cannot be read or is no mask.
     """
     try:
-        if path.name.lower().endswith((".nii", ".nii.gz")):
-            return _read_volume(path)
-        return _read_picture(path)
+        mask = _read_volume(path) if path.name.lower().endswith((".nii", ".nii.gz")) else _read_picture(path)
     except Exception as error:  # damaged files raise whatever their reader stumbles over
         raise ValueError(f"{path.name}: not readable as a mask ({error})") from error
+    values = len(np.unique(mask.array))
+    if values > MOST_VALUES:
+        raise ValueError(f"{path.name}: {values} different values, so an image, not a mask; check the folder")
+    return mask
 
 
 def check_same_grid(prediction: StoredMask, truth: StoredMask) -> None:

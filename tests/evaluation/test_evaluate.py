@@ -46,6 +46,17 @@ def test_names_that_belong_together(folders: tuple[Path, Path], prediction: str,
     assert [case.dice for case in evaluation.cases] == [1.0]
 
 
+def test_images_beside_the_labels_are_not_taken_for_them(folders: tuple[Path, Path]) -> None:
+    for name in ("a_ct", "b_ct"):
+        volume(folders[0] / f"{name}_seg.nii.gz", blob())
+        volume(folders[1] / f"{name}.nii.gz", np.arange(120).reshape(6, 5, 4))
+    volume(folders[1] / "a_lung.nii.gz", blob())
+    evaluation = evaluate(*folders)
+    assert [(case.case_id, case.dice) for case in evaluation.cases] == [("a_ct", 1.0)]
+    assert evaluation.without_prediction == []
+    assert "120 different values, so an image" in evaluation.failed["b_ct"]
+
+
 def test_what_has_no_counterpart_is_listed(folders: tuple[Path, Path]) -> None:
     for name in ("a", "b"):
         volume(folders[0] / f"{name}_seg.nii.gz", blob())

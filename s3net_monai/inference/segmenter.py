@@ -56,7 +56,7 @@ def infer_sample(sample: dict[str, Any], bundle: Bundle) -> Segmentation:
     sample["pred"] = MetaTensor(probabilities[0])
     del probabilities
     result = bundle.postprocessing(sample)["pred"]
-    mask = np.asarray(result[0].detach().cpu()).astype(np.uint8)
+    mask = np.asarray(result[0].cpu()).astype(np.uint8)
     if mask.shape == (*shape, 1):  # a single picture that the bundle read as a volume of one slice
         return Segmentation(mask[..., 0], np.eye(4), consistency)
     if mask.shape != shape or np.abs(np.asarray(result.affine) - affine).max() > AFFINE_TOLERANCE:
@@ -66,6 +66,7 @@ def infer_sample(sample: dict[str, Any], bundle: Bundle) -> Segmentation:
     return Segmentation(mask, affine, consistency)
 
 
+@torch.no_grad()  # a per-image inferer turns gradients on for its own fit
 def _probabilities(image: torch.Tensor, bundle: Bundle) -> tuple[torch.Tensor, float | None]:
     """Mean class probabilities (1, classes, spatial) over the inferer's views, and their agreement."""
     if not hasattr(bundle.inferer, "views"):
@@ -84,4 +85,4 @@ def _probabilities(image: torch.Tensor, bundle: Bundle) -> tuple[torch.Tensor, f
 
 def _plain(tensor: torch.Tensor) -> torch.Tensor:
     # Metadata of a batch would be averaged along; the postprocessing takes it from the image.
-    return tensor.as_tensor().detach() if isinstance(tensor, MetaTensor) else tensor.detach()
+    return tensor.as_tensor() if isinstance(tensor, MetaTensor) else tensor

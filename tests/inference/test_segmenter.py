@@ -99,6 +99,7 @@ class TwoViews:
 
     def views(self, image: torch.Tensor, network: torch.nn.Module) -> Iterator[torch.Tensor]:
         first = network(image)
+        assert not first.requires_grad  # a graph over a volume would not fit into memory
         second = first.clone()
         second[:, :, 0] = second[:, :, 0].flip(1)
         yield first

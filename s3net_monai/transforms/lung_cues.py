@@ -41,11 +41,15 @@ def lung_components(image: Map, mask: Mask) -> Mask:
 def close_gaps(mask: Mask, radius: int) -> Mask:
     """Vessels and small nodules inside the lung filled, slice by slice: a closing by ``radius`` voxels, then holes."""
     disk = morphology.disk(radius)
+    limit = mask.shape[0] * mask.shape[1] // 100
     out = np.empty_like(mask)
     for z in range(mask.shape[2]):
         padded = np.pad(mask[..., z], radius)
         closed = ndimage.binary_closing(padded, disk)[radius:-radius, radius:-radius]
-        out[..., z] = morphology.remove_small_holes(closed, max_size=mask.shape[0] * mask.shape[1] // 100)
+        # scikit-image's remove_small_holes changed the name and the meaning of its limit in 0.26
+        holes, _ = ndimage.label(~closed)
+        small = np.bincount(holes.ravel()) <= limit
+        out[..., z] = closed | small[holes]
     return out
 
 
@@ -70,7 +74,7 @@ def free_gas(image: Map, mask: Mask, darkness: float = 0.05) -> tuple[Mask, Mask
 
 def _cues(image: Map) -> Iterator[Mask]:
     smooth = ndimage.gaussian_filter(image, (0.7, 0.7, 0))
-    otsu = float(filters.threshold_otsu(smooth))
+    otsu = float(filters.threshold_otsu(smooth.ravel()))  # three or four slices would pass for a colour picture
     for threshold, radius in ((otsu, 3), (0.43, 2), (0.36, 4)):
         air = air_inside_body(smooth < threshold)
         gas, airway = free_gas(smooth, air)

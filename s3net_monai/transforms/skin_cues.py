@@ -45,7 +45,8 @@ def skin_vote(image: Map) -> Map:
 
     Each cue is Otsu's threshold on one map of the blurred picture, with the vignette left out and the central component
     kept: the blue channel, the brightness, the distance from the skin's colour in CIELAB, and the same distance without
-    its brightness (for lesions that are red or pale rather than dark). Skin's colour is the median along the border.
+    its brightness (for lesions that are red or pale rather than dark). Skin's colour is the median along the border; a
+    picture without any, of a few pixels or dark all over, gets no vote.
 
     Args:
         image: RGB picture (3, X, Y) in [0, 1].
@@ -58,7 +59,10 @@ def skin_vote(image: Map) -> Map:
     )
     lab = color.rgb2lab(np.moveaxis(blurred, 0, -1).clip(0, 1))
     usable = ~vignette(blurred.mean(axis=0))
-    rim = usable & (centre_weight(usable.shape) < np.quantile(centre_weight(usable.shape)[usable], 0.2))
+    weight = centre_weight(usable.shape)
+    rim = usable & (weight < np.quantile(weight[usable], 0.2)) if usable.any() else usable
+    if not rim.any():
+        return np.zeros(usable.shape, dtype=np.float32)
     difference = lab - np.median(lab[rim], axis=0)
     maps = (
         -blurred[2],

@@ -1,0 +1,165 @@
+"""Each cue of a skin lesion on pictures that can be told by eye, and their vote on phantoms with exact truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from data_prep.phantom_skin import skin_phantom
+from s3net_monai.transforms.skin_cues import central_component, centre_weight, skin_vote, vignette
+
+SKIN = np.array([0.8, 0.65, 0.6], dtype=np.float32)
+BROWN = np.array([0.35, 0.2, 0.15], dtype=np.float32)
+
+
+def disc(shape: tuple[int, int], centre: tuple[float, float], radius: float) -> np.ndarray:
+    x, y = np.indices(shape)
+    return np.hypot(x - centre[0], y - centre[1]) < radius
+
+
+def picture(lesion: np.ndarray, colour: np.ndarray = BROWN) -> np.ndarray:
+    return np.where(lesion, colour[:, None, None], SKIN[:, None, None])
+
+
+def dice(first: np.ndarray, second: np.ndarray) -> float:
+    return 2 * float((first & second).sum()) / float(first.sum() + second.sum())
+
+
+def test_vignette_is_what_is_dark_and_holds_a_corner() -> None:
+    grey = np.ones((40, 60))
+    grey[:5, :6] = grey[-4:, -8:] = 0.2  # two corners
+    grey[:6, 25:35] = 0.2  # dark, on the border, no corner
+    grey[15:25, 20:40] = 0.2  # dark, in the middle
+    expected = np.zeros((40, 60), dtype=bool)
+    expected[:5, :6] = expected[-4:, -8:] = True
+    expected[5, :6] = expected[:5, 6] = expected[-5, -8:] = expected[-4:, -9] = True  # grown by one pixel
+    np.testing.assert_array_equal(vignette(grey), expected)
+
+
+def test_vignette_grows_by_a_fiftieth_of_the_picture() -> None:
+    grey = np.ones((150, 200))
+    grey[0, 0] = 0
+    x, y = np.indices(grey.shape)
+    np.testing.assert_array_equal(vignette(grey), x + y <= 3)
+
+
+def test_vignette_darkness_is_a_share_of_the_median() -> None:
+    grey = np.full((20, 20), 0.5)
+    grey[:3, :3] = 0.23
+    assert not vignette(grey).any()
+    assert vignette(grey, darkness=0.5).any()
+    assert vignette(grey * 0.1, darkness=0.5).any()
+
+
+def test_corners_that_are_not_dark_leave_no_vignette() -> None:
+    grey = np.ones((30, 30))
+    grey[10:20, 10:20] = 0
+    assert not vignette(grey).any()
+
+
+def test_centre_weight_is_a_gaussian_in_half_widths() -> None:
+    weight = centre_weight((5, 9))
+    assert weight.shape == (5, 9)
+    assert weight[2, 4] == 1
+    # one spread off the centre along either axis, both, and at a corner
+    assert weight[3, 4] == weight[2, 6] == pytest.approx(np.exp(-0.5))
+    assert weight[1, 2] == pytest.approx(np.exp(-1))
+    assert weight[0, 0] == pytest.approx(np.exp(-4))
+    assert centre_weight((5, 9), spread=1)[2, 8] == pytest.approx(np.exp(-0.5))
+
+
+def test_central_component_prefers_the_centre_to_size() -> None:
+    mask = np.zeros((41, 41), dtype=bool)
+    mask[18:24, 18:24] = True
+    expected = mask.copy()
+    mask[:5] = True  # more pixels, all at the border
+    np.testing.assert_array_equal(central_component(mask), expected)
+
+
+def test_central_component_prefers_many_pixels_at_the_same_distance() -> None:
+    mask = np.zeros((41, 41), dtype=bool)
+    mask[12:15, 15:25] = True
+    expected = mask.copy()
+    mask[26:29, 18:22] = True
+    np.testing.assert_array_equal(central_component(mask), expected)
+
+
+def test_central_component_has_no_holes_and_may_be_empty() -> None:
+    mask = np.zeros((20, 20), dtype=bool)
+    assert not central_component(mask).any()
+    mask[5:15, 5:15] = True
+    full = mask.copy()
+    mask[8:11, 8:11] = False
+    np.testing.assert_array_equal(central_component(mask), full)
+
+
+@pytest.mark.parametrize("shape", [(96, 96), (96, 72)])
+def test_all_four_cues_find_a_brown_disc(shape: tuple[int, int]) -> None:
+    lesion = disc(shape, (shape[0] / 2 + 5, shape[1] / 2 - 4), 17)
+    vote = skin_vote(picture(lesion))
+    assert vote.shape == shape
+    assert vote.dtype == np.float32
+    assert set(np.unique(vote)) <= {0, 0.25, 0.5, 0.75, 1}
+    assert dice(vote == 1, lesion) > 0.95
+    assert dice(vote > 0, lesion) > 0.95
+
+
+def test_black_corners_are_no_lesion() -> None:
+    lesion = disc((96, 96), (40, 50), 14)
+    image = picture(lesion) * disc((96, 96), (47.5, 47.5), 55)
+    vote = skin_vote(image)
+    assert vote[~disc((96, 96), (47.5, 47.5), 55)].max() == 0
+    assert dice(vote > 0.5, lesion) > 0.93
+
+
+def test_lesions_as_bright_as_the_skin_have_the_votes_of_colour() -> None:
+    """Of a red patch as bright as the skin the blue channel and the two distances from the skin's colour speak."""
+    lesion = disc((96, 96), (48, 48), 16)
+    red = np.array([0.98, 0.58, 0.46], dtype=np.float32)
+    vote = skin_vote(picture(lesion, red))
+    assert dice(vote >= 0.75, lesion) > 0.93
+
+
+def test_channels_are_red_green_blue() -> None:
+    """Yellow is dark in blue and yet brighter than the skin: the brightness alone takes the skin for the lesion."""
+    image = picture(disc((96, 96), (48, 48), 16), np.array([0.85, 0.75, 0.2], dtype=np.float32))
+    inside, outside = disc((96, 96), (48, 48), 13), ~disc((96, 96), (48, 48), 19)
+    vote = skin_vote(image)
+    assert vote[inside].min() == 1
+    assert set(np.unique(vote[outside])) == {0.25}
+    # read from blue to red, the blue channel is brighter than the skin, too
+    assert set(np.unique(skin_vote(image[::-1])[outside])) == {0.5}
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_nothing_to_see_gives_no_vote(value: float) -> None:
+    assert not skin_vote(np.full((3, 24, 32), value, dtype=np.float32)).any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 3)])
+def test_a_few_pixels_give_no_vote(shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).random((3, *shape)).astype(np.float32)
+    np.testing.assert_array_equal(skin_vote(image), np.zeros(shape))
+
+
+def test_a_dark_pattern_all_over_gives_no_vote() -> None:
+    checks = np.indices((16, 12)).sum(axis=0) % 2
+    assert vignette(checks.astype(float)).all()
+    np.testing.assert_array_equal(skin_vote(np.broadcast_to(checks, (3, 16, 12))), np.zeros((16, 12)))
+
+
+def test_vote_turns_with_the_picture() -> None:
+    image, _ = skin_phantom((96, 96), seed=1)
+    channels_first = np.moveaxis(image, -1, 0) / np.float32(255)
+    turned = skin_vote(np.rot90(channels_first, axes=(1, 2)).copy())
+    assert (np.rot90(skin_vote(channels_first)) != turned).mean() < 0.01
+
+
+def test_vote_finds_the_lesions_of_phantoms() -> None:
+    scores = []
+    for seed in range(8):
+        image, truth = skin_phantom((160, 120), seed)
+        vote = skin_vote(np.moveaxis(image, -1, 0) / np.float32(255))
+        scores.append(dice(vote > 0.5, truth > 0))
+    assert min(scores) > 0.8, scores
+    assert np.mean(scores) > 0.9, scores

@@ -15,7 +15,7 @@ class PictureAsVolumed(MapTransform):
     """Turn (1, X, Y) into (1, X, Y, 1); volumes pass unchanged.
 
     A picture has no spacing. Its longer side is taken as ``field_of_view``, the usual one of a chest CT, so that the
-    network sees it at about the scale it knows.
+    network sees it at about the scale it knows. A slice from a file that states its geometry, NIfTI, keeps its affine.
 
     Args:
         keys: the image.
@@ -31,8 +31,12 @@ class PictureAsVolumed(MapTransform):
         for key in self.key_iterator(sample):
             image = sample[key]
             if image.ndim == 3:
-                spacing = self.field_of_view / max(image.shape[1:])
-                affine = torch.diag(torch.tensor([spacing, spacing, 1.0, 1.0], dtype=torch.float64))
-                meta = {**getattr(image, "meta", {}), "original_affine": affine.clone()}
+                meta = {key: value for key, value in getattr(image, "meta", {}).items() if key != "affine"}
+                if "original_affine" in meta:  # MONAI's reader of pictures sets none
+                    affine = image.affine
+                else:
+                    spacing = self.field_of_view / max(image.shape[1:])
+                    affine = torch.diag(torch.tensor([spacing, spacing, 1.0, 1.0], dtype=torch.float64))
+                    meta["original_affine"] = affine.clone()
                 sample[key] = MetaTensor(torch.as_tensor(image)[..., None], affine=affine, meta=meta)
         return sample

@@ -51,11 +51,11 @@ def unknown_scale_to_hu(image: np.ndarray) -> tuple[float, float]:
     """Slope and intercept that bring the dark and the bright side of an image to lung's and soft tissue's usual HU.
 
     Only the central ellipse of the picture is looked at: what scanners and converters put around the field of view has
-    any value. An image (1, X, Y[, Z]) of one value gives (0, -1000), so that it is all air.
+    any value. An image (1, X, Y[, Z]) of one value there, or too narrow to have a centre, gives (0, -1000): all air.
     """
     axes = np.meshgrid(*(np.linspace(-1, 1, size) for size in image.shape[1:3]), indexing="ij", sparse=True)
     values = image[0][(axes[0] ** 2 + axes[1] ** 2) < _CENTRE**2]
-    if values.min() == values.max():
+    if values.size == 0 or values.min() == values.max():
         return 0.0, -1000.0
     threshold = threshold_otsu(values)
     dark, bright = float(values[values <= threshold].mean()), float(values[values > threshold].mean())

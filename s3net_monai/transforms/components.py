@@ -36,9 +36,10 @@ _RULES: dict[str, Callable[[Mask], Mask]] = {"central": central_component, "larg
 
 
 class KeepComponentsd(MapTransform):
-    """Set a foreground probability to 0 outside the components that a rule keeps, and to at least 0.5 in their holes.
+    """Set a foreground probability to 0 in components that a rule drops, and to at least 0.75 in holes of the others.
 
-    The map stays soft along the border, so that it can be resampled to another grid before it is cut at 0.5.
+    The rim of a dropped component, two voxels wide, goes with it. All else stays as soft as it is, so that the map can
+    be resampled to another grid before it is cut at 0.5.
 
     Args:
         keys: probability maps (1, X, Y[, Z]).

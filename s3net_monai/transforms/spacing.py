@@ -12,8 +12,8 @@ from monai.transforms import Spacingd
 class SafeSpacingd(Spacingd):
     """``Spacingd`` of MONAI 1.6.1 updates every item whose key starts with ``image_`` as if it were metadata.
 
-    A path under ``image_path``, which MONAI Label always adds, then ends in an AttributeError. Items that are neither
-    tensors nor mappings are kept from it and put back.
+    A path under ``image_path``, which MONAI Label always adds, then ends in an AttributeError. Items beside
+    ``keys`` that are neither ``MetaTensor`` nor mapping are kept from it and put back.
     """
 
     def __call__(self, data: Mapping[Hashable, Any], lazy: bool | None = None) -> dict[Hashable, Any]:

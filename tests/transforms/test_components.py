@@ -1,0 +1,127 @@
+"""Which components stay, what happens to the soft map around them, and that it can still be resampled."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigParser
+from monai.data import MetaTensor
+from monai.transforms import Compose, Invertd
+from scipy import ndimage
+
+from s3net_monai.transforms import KeepComponentsd, SafeSpacingd
+from s3net_monai.transforms.components import large_components
+
+
+def keep(probability: torch.Tensor, rule: str) -> torch.Tensor:
+    return KeepComponentsd("pred", rule)({"pred": probability})["pred"]
+
+
+def lungs() -> tuple[np.ndarray, np.ndarray]:
+    """A large, a collapsed and a spurious component: (the three, the first two)."""
+    mask = np.zeros((30, 30, 6), dtype=bool)
+    mask[2:12, 2:12] = True  # 600
+    mask[20:25, 2:14, 2] = True  # 60, just a tenth
+    wanted = mask.copy()
+    mask[20:25, 20:25, 1:3] = True  # 50
+    mask[20:25, 25:29, 1] = mask[20, 20, 3:6] = True  # 73 in all
+    mask[21:25, 25:29, 1] = False  # 57
+    return mask, wanted
+
+
+def test_large_components_are_a_tenth_of_the_largest() -> None:
+    mask, wanted = lungs()
+    np.testing.assert_array_equal(large_components(mask), wanted)
+    np.testing.assert_array_equal(large_components(mask, share=0.09), mask)
+    assert not large_components(np.zeros((4, 4, 4), dtype=bool)).any()
+
+
+def test_holes_are_filled_slice_by_slice() -> None:
+    mask = np.zeros((12, 12, 4), dtype=bool)
+    mask[2:10, 2:10] = True
+    full = mask.copy()
+    mask[4:7, 4:7] = False  # a tunnel through all slices: a hole of each of them, not of the volume
+    assert np.array_equal(ndimage.binary_fill_holes(mask), mask)
+    np.testing.assert_array_equal(large_components(mask), full)
+
+
+def test_rule_large_on_a_map() -> None:
+    mask, wanted = lungs()
+    result = keep(torch.from_numpy(mask)[None] * 0.9, "large")
+    np.testing.assert_array_equal(result[0] > 0.5, wanted)
+
+
+def soft_disc(centre: tuple[int, int], radius: int) -> np.ndarray:
+    """1 in the middle, 0.5 at ``radius``, 0 four pixels further out."""
+    x, y = np.indices((64, 64))
+    return (0.5 + (radius - np.hypot(x - centre[0], y - centre[1])) / 8).clip(0, 1)
+
+
+def test_rule_central_drops_the_rim_with_the_component() -> None:
+    central, other = soft_disc((30, 34), 10), soft_disc((8, 10), 6)
+    result = keep(torch.from_numpy(central + other)[None], "central")[0]
+    steps = ndimage.distance_transform_cdt(other <= 0.5, metric="taxicab")
+    np.testing.assert_array_equal(result, np.where(steps <= 2, 0, central + other))
+    assert (other[steps == 2] > 0.2).all()  # a soft rim that the cut at 0.5 alone would leave
+    assert result[other > 0].max() < 0.4
+
+
+def test_the_rim_of_a_kept_component_stays_soft() -> None:
+    central = torch.from_numpy(soft_disc((30, 34), 10))[None]
+    assert torch.equal(keep(central, "central"), central)
+
+
+@pytest.mark.parametrize(("rule", "shape"), [("central", (1, 20, 20)), ("large", (1, 20, 20, 2))])
+def test_holes_become_foreground_and_sure_voxels_stay(rule: str, shape: tuple[int, ...]) -> None:
+    probability = torch.zeros(shape)
+    probability[:, 4:16, 4:16] = 0.6
+    probability[:, 8:10, 8:10] = 0.1
+    probability[:, 10, 8] = 0.5  # not above the cut, so part of the hole
+    expected = probability.clone()
+    expected[:, 8:10, 8:10] = expected[:, 10, 8] = 0.75
+    assert torch.equal(keep(probability, rule), expected)
+
+
+@pytest.mark.parametrize("rule", ["central", "large"])
+def test_no_foreground_stays_none(rule: str) -> None:
+    probability = torch.rand(1, 9, 9, 3) * 0.5
+    assert torch.equal(keep(probability, rule), probability)
+
+
+def test_input_is_not_changed_and_other_items_stay() -> None:
+    probability = torch.from_numpy(soft_disc((8, 10), 6) + soft_disc((30, 34), 10))[None]
+    before = probability.clone()
+    result = KeepComponentsd(["pred"], "central")({"pred": probability, "case_id": "a"})
+    assert torch.equal(probability, before)
+    assert not torch.equal(result["pred"], before)
+    assert result["case_id"] == "a"
+
+
+def test_map_can_be_inverted_afterwards() -> None:
+    affine = torch.diag(torch.tensor([-1.5, -1.5, 4, 1], dtype=torch.float64))
+    affine[:3, 3] = torch.tensor([40, 50, -30])
+    before = Compose([SafeSpacingd("image", pixdim=(2.0, 2.0, 2.0))])
+    source = torch.zeros(1, 40, 40, 10)
+    source[:, 8:20, 8:20] = source[:, 26:29, 26:29, 3:5] = 1
+    sample = before({"image": MetaTensor(source, affine=affine)})
+    sample["pred"] = sample["image"].clone()
+    sample = KeepComponentsd("pred", "large")(sample)
+    assert isinstance(sample["pred"], MetaTensor)
+    result = Invertd("pred", before, orig_keys="image", nearest_interp=False)(sample)["pred"]
+    assert result.shape == source.shape
+    torch.testing.assert_close(result.affine, affine)
+    source[:, 26:29, 26:29] = 0
+    assert ((result > 0.5) != (source > 0.5)).float().mean() < 0.01
+    assert not (result[:, 23:] > 0.5).any()
+
+
+def test_builds_from_a_config() -> None:
+    config = {"_target_": "s3net_monai.transforms.KeepComponentsd", "keys": "pred", "rule": "central"}
+    transform = ConfigParser({"step": config}).get_parsed_content("step")
+    assert transform({"pred": torch.zeros(1, 5, 5)})["pred"].shape == (1, 5, 5)
+
+
+def test_unknown_rule_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^rule is 'largest', expected one of \['central', 'large'\]$"):
+        KeepComponentsd("pred", "largest")

@@ -1,0 +1,44 @@
+"""The vote as a dictionary transform: beside the image, of its shape, from a config."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigParser
+from monai.data import MetaTensor
+
+from s3net_monai.transforms import CueVoted, lung_vote, skin_vote
+
+IMAGES = {
+    "skin": torch.nn.functional.pad(torch.full((3, 10, 12), 0.2), (8, 10, 9, 9), value=0.8),
+    "lung": torch.nn.functional.pad(torch.full((1, 8, 8, 2), 0.1), (0, 0, 6, 6, 6, 8), value=0.75),
+}
+VOTES = {"skin": skin_vote, "lung": lung_vote}
+
+
+@pytest.mark.parametrize("task", ["skin", "lung"])
+@pytest.mark.parametrize("kind", [MetaTensor, torch.Tensor, np.ndarray])
+def test_adds_the_vote_and_leaves_the_rest(task: str, kind: type) -> None:
+    image = {MetaTensor: MetaTensor, torch.Tensor: torch.clone, np.ndarray: np.asarray}[kind](IMAGES[task])
+    sample = {"image": image, "case_id": "a"}
+    result = CueVoted("image", task)(sample)
+    assert set(result) == {"image", "case_id", "cue"}
+    assert set(sample) == {"image", "case_id"}
+    assert result["image"] is image
+    assert result["cue"].shape == (1, *image.shape[1:])
+    assert result["cue"].dtype == torch.float32
+    np.testing.assert_array_equal(result["cue"][0], VOTES[task](IMAGES[task].numpy()))
+    assert 0 < result["cue"].mean() < 1
+
+
+def test_key_of_the_vote_is_a_setting() -> None:
+    result = ConfigParser(
+        {"cue": {"_target_": "s3net_monai.transforms.CueVoted", "keys": "ct", "task": "lung", "cue_key": "evidence"}}
+    ).get_parsed_content("cue")({"ct": IMAGES["lung"]})
+    assert set(result) == {"ct", "evidence"}
+
+
+def test_unknown_task_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^task is 'liver', expected one of \['lung', 'skin'\]$"):
+        CueVoted("image", "liver")

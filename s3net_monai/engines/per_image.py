@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from monai.inferers import Inferer
-from torch import Tensor
+from torch import Tensor, nn
 
 from s3net_monai.engines.flip_inferer import FlipInferer
 from s3net_monai.engines.name_clusters import cluster_evidence, foreground_clusters
@@ -20,7 +20,7 @@ from s3net_monai.networks.cluster_classes import ClusterClasses, TwoHeads
 class PerImageInferer(Inferer):
     """An inferer that fits a copy of an untrained network to the image it is given and ignores the trained one.
 
-    SGD with momentum 0.9, at most ``steps`` steps, stopped from the fifth on once few clusters are left
+    SGD with momentum 0.9, at most ``steps`` steps, from the sixth on stopped once few clusters are left
     (arXiv 2309.00143, section 3.1). The clusters are named by their mean vote of simple cues on the image.
 
     Args:
@@ -58,7 +58,7 @@ class PerImageInferer(Inferer):
         yield from self.averaging.views(inputs, self.fit(inputs))
 
     def fit(self, image: Tensor) -> ClusterClasses:
-        """The network fitted to one image (1, C, X, Y[, Z]), its clusters named."""
+        """The network fitted to one image (1, C, X, Y[, Z]), its clusters named, ready to infer."""
         with torch.inference_mode(False), torch.enable_grad():
             image = torch.as_tensor(image).as_subclass(Tensor).clone()
             classes = copy.deepcopy(self.classes).to(image.device).train()
@@ -72,9 +72,19 @@ class PerImageInferer(Inferer):
                 optimizer.step()
                 if step >= 5 and output[0].argmax(dim=1).unique().numel() <= self.min_clusters:
                     break
-            classes.eval()
+            _calibrate(classes, image)
             evidence = torch.as_tensor(self.vote(image[0].cpu().numpy()))[None, None].to(image)
             with torch.no_grad():
                 clusters = torch.softmax(classes.network(image), dim=1)
             classes.name(foreground_clusters(cluster_evidence(clusters, evidence), threshold=None))
         return classes
+
+
+def _calibrate(classes: ClusterClasses, image: Tensor) -> None:
+    """Give batch normalisation the statistics of the image: after a few steps the running ones are still the first."""
+    for module in classes.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.momentum = 1.0
+    with torch.no_grad():
+        classes.network(image)
+    classes.eval()

@@ -1,0 +1,188 @@
+"""Fitting a fresh network to one image: it segments, leaves what it was given alone, and repeats itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigParser
+from monai.data import MetaTensor
+from torch import Tensor
+
+from s3net_monai.engines import FlipInferer, PerImageInferer, TwoViews
+from s3net_monai.losses import LabelFreeLoss
+from s3net_monai.networks import ClusterClasses, S3Net
+
+
+def two_tone(centre: tuple[float, float] = (22, 26), size: tuple[int, int] = (48, 48)) -> tuple[Tensor, Tensor]:
+    """A brown disc on skin, with a little noise: picture (1, 3, X, Y) and truth (X, Y)."""
+    x, y = np.indices(size)
+    lesion = torch.from_numpy(np.hypot(x - centre[0], y - centre[1]) < 12)
+    brown, skin = torch.tensor([0.35, 0.2, 0.15]), torch.tensor([0.8, 0.65, 0.6])
+    image = torch.where(lesion, brown[:, None, None], skin[:, None, None])
+    return (image + 0.02 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0)))[None], lesion
+
+
+def dice(first: Tensor, second: Tensor) -> float:
+    return 2 * float((first & second).sum()) / float(first.sum() + second.sum())
+
+
+def darkness(picture: np.ndarray) -> np.ndarray:
+    return 1 - picture.mean(axis=0)
+
+
+def inferer(**settings: Any) -> PerImageInferer:
+    torch.manual_seed(0)
+    classes = ClusterClasses(S3Net(in_channels=3, num_clusters=4, channels=8, num_blocks=1))
+    settings = {"vote": darkness, "averaging": FlipInferer(quarter_turns=[0]), **settings}
+    return PerImageInferer(classes, LabelFreeLoss(classes.membership), views=TwoViews(), **settings)
+
+
+class Counting(TwoViews):
+    steps = 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.steps += 1
+        return super().__call__(*args, **kwargs)
+
+
+def untouched(network: Any) -> Tensor:
+    raise AssertionError("the trained network was asked")
+
+
+def state(module: torch.nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+def test_segments_a_two_tone_picture_in_a_few_steps(context: Any) -> None:
+    fitter, (image, lesion) = inferer(steps=25, min_clusters=1), two_tone()
+    before = state(fitter.classes)
+    with context():
+        result = fitter(image, untouched)
+    assert result.shape == (1, 2, 48, 48)
+    assert not result.requires_grad
+    torch.testing.assert_close(result.sum(dim=1), torch.ones(1, 48, 48))
+    assert dice(result[0, 1] > 0.5, lesion) > 0.9
+    assert same(before, fitter.classes.state_dict())
+    assert fitter.classes.training
+    assert all(parameter.grad is None for parameter in fitter.classes.parameters())
+
+
+@torch.no_grad()
+def test_same_seed_same_answer() -> None:
+    fitter, (image, _) = inferer(steps=3), two_tone(size=(32, 32))
+    answers = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        answers.append(fitter(image, untouched))
+    assert torch.equal(answers[0], answers[1])
+    assert not torch.allclose(answers[0], answers[2], atol=1e-5)
+
+
+@torch.no_grad()
+def test_every_image_of_a_batch_is_fitted_for_itself() -> None:
+    fitter = inferer(steps=2)
+    first, second = two_tone(size=(32, 32))[0], two_tone((12, 18), size=(32, 32))[0]
+    torch.manual_seed(4)
+    together = fitter(torch.cat([first, second]), untouched)
+    torch.manual_seed(4)
+    apart = torch.cat([fitter(first, untouched), fitter(second, untouched)])
+    assert torch.equal(together, apart)
+
+
+@torch.no_grad()
+def test_views_come_from_one_fit_and_average_to_the_answer() -> None:
+    views = Counting()
+    fitter, (image, _) = inferer(steps=2, averaging=FlipInferer()), two_tone(size=(32, 32))
+    fitter.make_views = views
+    torch.manual_seed(4)
+    maps = list(fitter.views(image, untouched))
+    assert views.steps == 2
+    assert len(maps) == 8
+    torch.manual_seed(4)
+    torch.testing.assert_close(torch.stack(maps).mean(dim=0), fitter(image, untouched))
+
+
+@pytest.mark.parametrize(("min_clusters", "steps", "expected"), [(4, 50, 6), (4, 3, 3), (0, 9, 9)])
+def test_stops_from_the_sixth_step_on_once_few_clusters_are_left(min_clusters: int, steps: int, expected: int) -> None:
+    fitter, (image, _) = inferer(steps=steps, min_clusters=min_clusters), two_tone(size=(32, 32))
+    fitter.make_views = Counting()
+    fitter.fit(image)
+    assert fitter.make_views.steps == expected
+
+
+def test_clusters_are_named_by_the_vote() -> None:
+    """The opposite vote gives the opposite classes of the same fit."""
+    image, lesion = two_tone()
+    answers = []
+    for vote in (darkness, lambda picture: 1 - darkness(picture)):
+        fitter = inferer(steps=25, min_clusters=1, vote=vote)
+        torch.manual_seed(0)
+        answers.append(fitter(image, untouched)[0, 1] > 0.5)
+    assert dice(answers[0], lesion) > 0.9
+    assert dice(answers[1], ~lesion) > 0.9
+
+
+def test_fitted_network_is_another_one_and_ready_to_infer() -> None:
+    fitter, (image, _) = inferer(steps=1), two_tone(size=(32, 32))
+    fitted = fitter.fit(image)
+    assert not fitted.training
+    assert not same(state(fitter.classes), state(fitted))
+    shared = {value.data_ptr() for value in fitter.classes.state_dict().values()}
+    assert not shared & {value.data_ptr() for value in fitted.state_dict().values()}
+
+
+@torch.no_grad()
+def test_batch_normalisation_knows_the_image() -> None:
+    """Six steps of the usual momentum would leave the running statistics half at 0 and 1, where they start."""
+    image = 3 + two_tone(size=(32, 32))[0]
+    fitted = inferer(steps=6).fit(image)
+    inferred = fitted(image)
+    torch.testing.assert_close(inferred, fitted.train()(image), rtol=0, atol=0.01)
+
+
+@torch.no_grad()
+def test_takes_the_tensors_that_monai_gives() -> None:
+    image = two_tone(size=(32, 32))[0]
+    result = inferer(steps=1)(MetaTensor(image), untouched)
+    assert result.shape == (1, 2, 32, 32)
+
+
+@torch.no_grad()
+def test_volumes_from_a_config() -> None:
+    config = {
+        "imports": ["$from s3net_monai.transforms import lung_vote"],
+        "inferer": {
+            "_target_": "s3net_monai.engines.PerImageInferer",
+            "classes": {
+                "_target_": "s3net_monai.networks.ClusterClasses",
+                "network": {
+                    "_target_": "s3net_monai.networks.S3Net",
+                    "spatial_dims": 3,
+                    "in_channels": 1,
+                    "num_clusters": 3,
+                    "channels": 4,
+                    "num_blocks": 1,
+                },
+            },
+            "loss": {"_target_": "s3net_monai.losses.LabelFreeLoss", "membership": "$@inferer#classes.membership"},
+            "vote": "$lung_vote",
+            "views": {"_target_": "s3net_monai.engines.TwoViews"},
+            "averaging": {"_target_": "s3net_monai.engines.FlipInferer", "quarter_turns": [0, 2]},
+            "steps": 2,
+        },
+    }
+    parser = ConfigParser(config)
+    parser.get_parsed_content("imports")
+    image = torch.full((1, 1, 16, 18, 4), 0.75)
+    image[..., 4:12, 5:13, :] = 0.1
+    result = parser.get_parsed_content("inferer")(image, untouched)
+    assert result.shape == (1, 2, 16, 18, 4)
+    assert torch.isfinite(result).all()

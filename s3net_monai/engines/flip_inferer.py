@@ -16,7 +16,8 @@ class FlipInferer(Inferer):
     Args:
         flips: for each copy the spatial axes to flip; the first should be empty, the image itself.
         quarter_turns: each copy is also turned by these numbers of quarter turns in the plane of the first two spatial
-            axes. With all four turns and flips of both kinds the mean is exactly equivariant to them.
+            axes. With all four turns of the image and of its mirror image, the default, the mean is equivariant to
+            every flip and quarter turn in that plane.
         base: the inferer that runs the network on one copy.
     """
 

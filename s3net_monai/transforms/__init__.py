@@ -5,15 +5,17 @@ from s3net_monai.transforms.ct_intensity import CTIntensityd
 from s3net_monai.transforms.cues import CueVoted
 from s3net_monai.transforms.lung_cues import lung_vote
 from s3net_monai.transforms.picture_as_volume import PictureAsVolumed
+from s3net_monai.transforms.rand_window import RandWindowd
+from s3net_monai.transforms.resample import ResampleToSpacingd
 from s3net_monai.transforms.skin_cues import skin_vote
-from s3net_monai.transforms.spacing import SafeSpacingd
 
 __all__ = [
     "CTIntensityd",
     "CueVoted",
     "KeepComponentsd",
     "PictureAsVolumed",
-    "SafeSpacingd",
+    "RandWindowd",
+    "ResampleToSpacingd",
     "lung_vote",
     "skin_vote",
 ]

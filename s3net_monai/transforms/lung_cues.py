@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage import filters, measure, morphology, segmentation
+from skimage import filters, morphology, segmentation
 
 Mask = NDArray[np.bool_]
 Map = NDArray[np.floating]
@@ -53,40 +53,41 @@ def close_gaps(mask: Mask, radius: int) -> Mask:
     return out
 
 
-def free_gas(image: Map, mask: Mask, darkness: float = 0.05) -> tuple[Mask, Mask]:
-    """Axial regions of ``mask`` as dark as free air: (large ones: stomach, bowel; small ones: trachea, bronchi).
+def free_gas(image: Map, mask: Mask, darkness: float = 0.05) -> Mask:
+    """Axial regions of ``mask`` as dark as free air and walled in: trachea and main bronchi, stomach and bowel.
 
-    Lung tissue is less empty than free air. Where the scale of an image does not show that difference, because lung
-    itself is darker than 1.6 times ``darkness``, nothing is found.
+    Lung tissue is less empty than free air, and an emptied part of a lung has lung around it, not a wall. Where an
+    image does not show the difference, because more than a fifth of the air inside the body is as dark as ``darkness``,
+    nothing is found.
     """
-    large, small = np.zeros_like(mask), np.zeros_like(mask)
-    if not mask.any() or np.median(image[mask]) < 1.6 * darkness:
-        return large, small
-    limit = mask.shape[0] * mask.shape[1] // 250
+    found = np.zeros_like(mask)
+    if not mask.any() or np.quantile(image[mask], 0.2) < darkness:
+        return found
     for z in range(mask.shape[2]):
-        core = ndimage.binary_opening(mask[..., z] & (image[..., z] < darkness), morphology.disk(1))
-        for region in measure.regionprops(measure.label(core)):
-            if region.solidity > 0.8:
-                (large if region.area > limit else small)[(*region.coords.T, z)] = True
-    around = morphology.disk(2)[..., None]
-    return ndimage.binary_dilation(large, around) & mask, ndimage.binary_dilation(small, around) & mask
+        cores, count = ndimage.label(ndimage.binary_opening(mask[..., z] & (image[..., z] < darkness)))
+        for index in range(1, count + 1):
+            core = ndimage.binary_dilation(cores == index, iterations=2)
+            around = ndimage.binary_dilation(core, iterations=2) & ~core
+            if mask[..., z][around].mean() < 0.5:
+                found[..., z] |= core
+    return found & mask
 
 
 def _cues(image: Map) -> Iterator[Mask]:
     smooth = ndimage.gaussian_filter(image, (0.7, 0.7, 0))
     otsu = float(filters.threshold_otsu(smooth.ravel()))  # three or four slices would pass for a colour picture
-    for threshold, radius in ((otsu, 3), (0.43, 2), (0.36, 4)):
+    for threshold in (otsu, 0.43, 0.36):
         air = air_inside_body(smooth < threshold)
-        gas, airway = free_gas(smooth, air)
-        yield close_gaps(lung_components(smooth, air & ~gas), radius)
-        yield close_gaps(lung_components(smooth, air & ~gas & ~airway), radius)
+        lungs = lung_components(smooth, air & ~free_gas(smooth, air))
+        for radius in (2, 4):
+            yield close_gaps(lungs, radius)
 
 
 def lung_vote(image: Map) -> Map:
     """Share of six cues that call a voxel lung.
 
-    Three thresholds (Otsu's, -400 HU and -500 HU) find air inside the body; gas of stomach and bowel is dropped. Each
-    is closed over vessels once with the large airways and once without: airways are left to the other loss terms.
+    Three thresholds (Otsu's, -400 HU and -500 HU) find air inside the body; free gas is dropped, so trachea and main
+    bronchi are not lung; each is closed over vessels once by little and once by more.
 
     Args:
         image: CT (1, X, Y, Z) in [0, 1] for -1000 to 400 HU, axial slices along Z.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -41,34 +43,58 @@ def centre_weight(shape: tuple[int, ...], spread: float = 0.5) -> Map:
 
 
 def skin_vote(image: Map) -> Map:
-    """Share of four cues that call a pixel lesion.
+    """Vote of eight cues on where the lesion is, drawn towards one half for pictures on which the cues disagree.
 
-    Each cue is Otsu's threshold on one map of the blurred picture, with the vignette left out and the central component
-    kept: the blue channel, the brightness, the distance from the skin's colour in CIELAB, and the same distance without
-    its brightness (for lesions that are red or pale rather than dark). Skin's colour is the median along the border; a
-    picture without any, of a few pixels or dark all over, gets no vote.
+    Four maps of the blurred picture, with the vignette left out: the blue channel, the brightness, the distance from
+    the skin's colour in CIELAB, and that distance without brightness (for lesions that are red or pale rather than
+    dark). The skin's colour is the median along the border. Each map is cut twice, by Otsu's threshold into skin and
+    lesion, and by the lower of two thresholds into skin, rim and core; of each cut the central component is a cue.
 
     Args:
         image: RGB picture (3, X, Y) in [0, 1].
 
     Returns:
-        Vote (X, Y) in {0, 0.25, 0.5, 0.75, 1}.
+        (X, Y) in [0, 1]. ``|2 vote - 1|`` is the share by which the cues agree on the pixel, times their agreement on
+        the picture: the mean Dice between the four cues of Otsu's threshold, 0 for 0.5 and less, 1 from 0.9 on.
+        A picture without a border of skin, of a few pixels or dark all over, gets one half everywhere.
     """
-    blurred = ndimage.gaussian_filter(
-        np.asarray(image, dtype=np.float32), (0, *[size / 100 for size in image.shape[1:]])
-    )
-    lab = color.rgb2lab(np.moveaxis(blurred, 0, -1).clip(0, 1))
+    picture = np.asarray(image, dtype=np.float32)
+    blurred = ndimage.gaussian_filter(picture, (0, *[size / 100 for size in picture.shape[1:]]))
     usable = ~vignette(blurred.mean(axis=0))
     weight = centre_weight(usable.shape)
     rim = usable & (weight < np.quantile(weight[usable], 0.2)) if usable.any() else usable
     if not rim.any():
-        return np.zeros(usable.shape, dtype=np.float32)
+        return np.full(usable.shape, 0.5, dtype=np.float32)
+    two_sided, three_sided = [], []
+    for values in _lesion_maps(blurred, rim):
+        inside = values[usable]
+        two_sided.append(central_component((values > filters.threshold_otsu(inside)) & usable))
+        three_sided.append(central_component((values > lower_threshold(inside)) & usable))
+    agreement = np.mean([dice(a, b) for a, b in combinations(two_sided, 2)])
+    vote = np.mean(two_sided + three_sided, axis=0)
+    return (0.5 + (vote - 0.5) * np.clip((agreement - 0.5) / 0.4, 0, 1)).astype(np.float32)
+
+
+def lower_threshold(values: Map) -> float:
+    """The lower of the two thresholds that split values into three classes; Otsu's for values of fewer classes."""
+    try:
+        return float(filters.threshold_multiotsu(values, classes=3, nbins=64)[0])
+    except ValueError:  # fewer than three distinct values
+        return float(filters.threshold_otsu(values))
+
+
+def dice(first: Mask, second: Mask) -> float:
+    """Dice of two masks, 1 for two empty ones."""
+    total = int(first.sum()) + int(second.sum())
+    return 2 * int((first & second).sum()) / total if total else 1.0
+
+
+def _lesion_maps(blurred: Map, rim: Mask) -> tuple[Map, ...]:
+    lab = color.rgb2lab(np.moveaxis(blurred, 0, -1).clip(0, 1))
     difference = lab - np.median(lab[rim], axis=0)
-    maps = (
+    return (
         -blurred[2],
         -lab[..., 0],
         np.linalg.norm(difference, axis=-1),
         np.linalg.norm(difference[..., 1:], axis=-1),
     )
-    cues = [central_component((values > filters.threshold_otsu(values[usable])) & usable) for values in maps]
-    return np.mean(cues, axis=0, dtype=np.float32)

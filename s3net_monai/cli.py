@@ -72,6 +72,17 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return OK if evaluation.complete else SOME_FAILED
 
 
+def _benchmark(arguments: argparse.Namespace) -> int:
+    from s3net_monai.evaluation.speed import speed_benchmark
+    from s3net_monai.io.atomic import atomic_path
+
+    text = json.dumps(speed_benchmark(), indent=2)
+    with atomic_path(arguments.output) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+    print(text)
+    return OK
+
+
 def _prepare(arguments: argparse.Namespace) -> int:
     from data_prep.prepare import prepare
 
@@ -158,6 +169,11 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--predictions", required=True, type=Path, help="folder of <case>_seg.<ext>")
     evaluate.add_argument("--labels", required=True, type=Path, help="folder of <case>.<ext> or <case>_label.<ext>")
     evaluate.add_argument("--output", type=Path, metavar="FILE.json", help="write all scores as JSON")
+
+    benchmark = _command(commands, "benchmark", "Measure speed and memory", "s3net benchmark speed --output speed.json")
+    benchmark.set_defaults(run=_benchmark)
+    benchmark.add_argument("what", choices=("speed",), help="speed: one forward pass, one whole CT")
+    benchmark.add_argument("--output", required=True, type=Path, metavar="FILE.json", help="write the measurements")
 
     prepare = _command(
         commands,

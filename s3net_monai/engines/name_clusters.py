@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 from torch import Tensor
@@ -77,4 +78,7 @@ class NameClusters:
 
     def name(self, engine: Engine) -> None:
         """Set the naming."""
-        self.classes.name(foreground_clusters(self._evidence, self.threshold).to(self.classes.cluster_class.device))
+        device = self.classes.cluster_class.device
+        # every process of a distributed run has seen its own share of the images
+        evidence = torch.as_tensor(idist.all_reduce(self._evidence.to(device)))
+        self.classes.name(foreground_clusters(evidence, self.threshold))

@@ -1,0 +1,40 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+OUT ?= demo_output
+export PATH := $(abspath $(BIN)):$(PATH)
+
+.PHONY: demo test lint accuracy benchmark-speed weights clean
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,export]'
+	touch $@
+
+demo: $(VENV)/.installed
+	@bash scripts/demo.sh "$(OUT)" "$(DATA)"
+
+test: $(VENV)/.installed lint
+	$(BIN)/python -m pytest --numprocesses 2
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Scores the shipped weights on the report splits: `make accuracy DATA=...`
+accuracy: $(VENV)/.installed
+	@bash scripts/accuracy.sh "$(DATA)"
+
+benchmark-speed: $(VENV)/.installed
+	mkdir -p docs/benchmark
+	$(BIN)/s3net benchmark speed --output docs/benchmark/speed.json
+
+# Trains both shipped weights anew, without a mask: `make weights DATA=...`
+weights: $(VENV)/.installed
+	@bash scripts/train_weights.sh "$(DATA)" weights_output
+
+clean:
+	rm -rf $(VENV) $(OUT)

@@ -1,0 +1,81 @@
+"""``s3net benchmark speed``: seconds of one forward pass and of one whole CT, and its peak memory, in one run."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from s3net_monai.inference import bundle_root, load_bundle
+
+_REPEATS = 10
+_PICTURE = (1, 3, 256, 256)
+_CT = (512, 512, 300)
+
+
+def speed_benchmark(ct_shape: tuple[int, int, int] = _CT) -> dict[str, Any]:
+    """A 256 x 256 picture through the skin network, and a phantom CT as a DICOM series through ``s3net segment``.
+
+    Args:
+        ct_shape: columns, rows and slices of the CT.
+    """
+    from data_prep.phantom import make_phantoms
+
+    skin = load_bundle("skin", bundle_root("skin"), torch.device("cpu"))
+    result: dict[str, Any] = {
+        "machine": {"cores": os.cpu_count(), "threads": torch.get_num_threads(), "torch": torch.__version__},
+        "forward_256": forward_seconds(skin.network, _PICTURE),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        make_phantoms("lung", Path(folder), dicom=True, shape=ct_shape)
+        series = next((Path(folder) / "images").iterdir())
+        result["ct"] = {
+            "shape": list(ct_shape),
+            **segment_process(series, "lung", "nifti,dicomseg", Path(folder) / "out"),
+        }
+    return result
+
+
+def forward_seconds(network: torch.nn.Module, shape: tuple[int, ...], repeats: int = _REPEATS) -> dict[str, float]:
+    """Seconds of a forward pass of random images (B, C, X, Y[, Z]): median, least and most of the repeats."""
+    network.eval()
+    image = torch.rand(shape)
+    seconds = []
+    with torch.inference_mode():
+        network(image)
+        for _ in range(repeats):
+            start = time.perf_counter()
+            network(image)
+            seconds.append(time.perf_counter() - start)
+    return {"median": statistics.median(seconds), "least": min(seconds), "most": max(seconds)}
+
+
+def segment_process(image: Path, task: str, formats: str, output: Path) -> dict[str, Any]:
+    """One ``s3net segment`` as a process of its own: wall seconds, peak memory in GB, seconds of each phase.
+
+    Raises:
+        RuntimeError: when the command fails.
+    """
+    command = [sys.executable, "-m", "s3net_monai", "segment", str(image), "--task", task]
+    start = time.perf_counter()
+    process = subprocess.Popen([*command, "--formats", formats, "--output", str(output)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{image}: s3net segment ended with {process.returncode}; its message stands above")
+    report = json.loads((output / "report.json").read_text(encoding="utf-8"))
+    return {
+        "formats": formats,
+        "wall_seconds": wall,
+        "peak_gb": usage.ru_maxrss / 1024**2,
+        "phases": report["cases"][0]["seconds"],
+    }

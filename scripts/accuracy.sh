@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Scores the shipped weights on the report splits, which no training and no setting has seen.
+# Usage: accuracy.sh DATA; DATA is laid out like the shared data. Writes docs/benchmark/*.json.
+set -euo pipefail
+data=$(cd "$1" && pwd)
+root=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$root/docs/benchmark" "$work/ph2" "$work/ph2_masks" "$work/volume" "$work/volume_mask"
+
+# PH2 reports on the images whose number is divisible by 4, the volumes on id003
+for picture in "$data"/skin/ph2/images/IMD*.jpg; do
+  case_id=$(basename "$picture" .jpg)
+  if (( 10#${case_id#IMD} % 4 == 0 )); then
+    ln -s "$picture" "$work/ph2/"
+    ln -s "$data/skin/ph2/masks/$case_id.png" "$work/ph2_masks/"
+  fi
+done
+ln -s "$data/lung/volumes/id003_ct.nii.gz" "$work/volume/"
+ln -s "$data/lung/volumes/id003_lung.nii.gz" "$work/volume_mask/"
+
+score() { # name task format images masks
+  s3net segment "$4" --task "$2" --formats "$3" --output "$work/out/$1"
+  s3net evaluate --predictions "$work/out/$1" --labels "$5" --output "$root/docs/benchmark/$1.json" | tail -3
+}
+score ph2 skin png "$work/ph2" "$work/ph2_masks"
+score isic2018_val skin png "$data/skin/isic2018/val/images" "$data/skin/isic2018/val/masks"
+score lung_slices lung png "$data/lung/slices512/images" "$data/lung/slices512/masks"
+score lung_volume lung nifti "$work/volume" "$work/volume_mask"

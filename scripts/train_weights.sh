@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Trains both shipped weights anew from unlabelled images; `s3net prepare` checks masks, training never opens one.
+# Usage: train_weights.sh DATA OUTPUT; DATA is laid out like the shared data.
+set -euo pipefail
+data=$(cd "$1" && pwd)
+out=$(mkdir -p "$2" && cd "$2" && pwd)
+root=$(cd "$(dirname "$0")/.." && pwd)
+
+for set in ph2:skin/ph2 isic2018:skin/isic2018 lung_volumes:lung/volumes kaggle_lung:lung/slices64 dicom:dicom/chest_A0001; do
+  s3net prepare "${set%%:*}" "$data/${set#*:}" "$out/data/${set%%:*}"
+done
+
+train() {
+  local bundle=$root/bundle/$1
+  python -m monai.bundle run training --bundle_root "$bundle" --config_file "$bundle/configs/train.json" \
+    --logging_file "$bundle/configs/logging.conf" --dataset_dir "$2" --output_dir "$out/$1"
+}
+train skin_lesion_segmentation "['$out/data/isic2018','$out/data/ph2']"
+train lung_ct_segmentation "['$out/data/lung_volumes','$out/data/dicom','$out/data/kaggle_lung']"
+echo "Trained: $out/*/model.pt; copy them to bundle/*/models/ to use them"

@@ -10,7 +10,7 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, Invertd
 from scipy import ndimage
 
-from s3net_monai.transforms import KeepComponentsd, SafeSpacingd
+from s3net_monai.transforms import KeepComponentsd, ResampleToSpacingd
 from s3net_monai.transforms.components import large_components
 
 
@@ -101,7 +101,7 @@ def test_input_is_not_changed_and_other_items_stay() -> None:
 def test_map_can_be_inverted_afterwards() -> None:
     affine = torch.diag(torch.tensor([-1.5, -1.5, 4, 1], dtype=torch.float64))
     affine[:3, 3] = torch.tensor([40, 50, -30])
-    before = Compose([SafeSpacingd("image", pixdim=(2.0, 2.0, 2.0))])
+    before = Compose([ResampleToSpacingd("image", pixdim=(2.0, 2.0, 2.0))])
     source = torch.zeros(1, 40, 40, 10)
     source[:, 8:20, 8:20] = source[:, 26:29, 26:29, 3:5] = 1
     sample = before({"image": MetaTensor(source, affine=affine)})

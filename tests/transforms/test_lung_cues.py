@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
 from data_prep.phantom_lung import lung_phantom
 from s3net_monai.transforms.lung_cues import air_inside_body, close_gaps, free_gas, lung_components, lung_vote
@@ -87,37 +86,58 @@ def test_closing_reaches_no_further_at_the_border_of_the_slice() -> None:
     np.testing.assert_array_equal(close_gaps(mask, 3), mask)
 
 
-def gas_scene(lung_level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Lung with a trachea, a stomach bubble, and a crack as dark as both: (image, air, stomach, trachea)."""
+def disc(centre: tuple[int, int], radius: float) -> np.ndarray:
     x, y = np.indices((60, 60))
-    lung, stomach, trachea, crack = (volume((60, 60, 2)) for _ in range(4))
+    return np.hypot(x - centre[0], y - centre[1]) < radius
+
+
+def test_gas_within_walls_is_free_and_an_empty_part_of_the_lung_is_lung() -> None:
+    lung, stomach, trachea, bulla, crack = (volume((60, 60, 2)) for _ in range(5))
     lung[5:55, 5:30] = True
-    stomach[..., 0] = np.hypot(x - 30, y - 45) < 8  # about 200 voxels; 60 * 60 / 250 is 14
-    trachea[..., 1] = np.hypot(x - 30, y - 17) < 2  # 9 voxels
-    crack[8:50, 10:13, 0] = crack[47:50, 10:28, 0] = True  # an L: far from convex
+    stomach[..., 0] = disc((30, 45), 8)
+    trachea[..., 1] = disc((15, 45), 2.5)
+    bulla[..., 1] = disc((30, 17), 4)
+    crack[50, 33:55, 0] = True  # a fissure of one voxel is no gas
     image = np.full(lung.shape, 0.8)
-    image[lung] = lung_level
-    image[stomach | trachea | crack] = 0.01
-    return image, lung | stomach, stomach, trachea
+    image[lung] = 0.2
+    image[stomach | trachea | bulla | crack] = 0.01
+    np.testing.assert_array_equal(free_gas(image, lung | stomach | trachea | crack), stomach | trachea)
 
 
-def test_gas_is_split_into_large_and_small_and_lung_left_alone() -> None:
-    image, air, stomach, trachea = gas_scene(0.2)
-    large, small = free_gas(image, air)
-    np.testing.assert_array_equal(large, stomach)
-    around = ndimage.distance_transform_edt(~trachea[..., 1])
-    np.testing.assert_array_equal(small[..., 0], volume((60, 60, 1))[..., 0])
-    assert small[..., 1][trachea[..., 1]].all()
-    assert not small[..., 1][around > 2].any()
-    assert small[..., 1].sum() > trachea.sum()  # its wall goes with it
+def test_the_wall_of_gas_goes_with_it_but_not_what_is_no_air() -> None:
+    """Two voxels more, where the smooth border of the gas is brighter than free air."""
+    lung, gas, border = (volume((60, 60, 1)) for _ in range(3))
+    lung[5:55, 5:30] = True
+    gas[20:30, 40:50] = True
+    border[18:32, 38:52] = True
+    image = np.full(lung.shape, 0.8)
+    image[lung] = image[border] = 0.2
+    image[gas] = 0.01
+    found = free_gas(image, lung | border)
+    assert found[gas].all()
+    assert found[18:32, 45].all()
+    assert not found[lung].any()
+    assert not free_gas(image, lung | gas)[border & ~gas].any()
 
 
-def test_lung_as_dark_as_gas_hides_gas() -> None:
-    image, air, stomach, _ = gas_scene(0.079)
-    assert not any(found.any() for found in free_gas(image, air))
-    image, air, stomach, _ = gas_scene(0.081)
-    assert free_gas(image, air)[0][stomach].all()
-    assert not any(found.any() for found in free_gas(image, volume(air.shape)))
+@pytest.mark.parametrize(("columns", "seen"), [(18, False), (25, True)])
+def test_gas_is_told_from_lung_while_it_is_at_most_a_fifth(columns: int, seen: bool) -> None:
+    lung, gas = volume((60, 60, 1)), volume((60, 60, 1))
+    lung[5:25, 5 : 5 + columns] = True  # 360 or 500 voxels
+    gas[40:50, 40:50] = True  # 100
+    image = np.where(gas, 0.01, 0.2)
+    np.testing.assert_array_equal(free_gas(image, lung | gas), gas & seen)
+
+
+def test_lung_as_dark_as_gas_hides_gas_and_no_air_holds_none() -> None:
+    gas = volume((60, 60, 1))
+    gas[40:44, 40:44] = True
+    lung = volume(gas.shape)
+    lung[5:55, 5:30] = True
+    image = np.where(gas, 0.01, 0.049)
+    assert not free_gas(image, gas | lung).any()
+    assert free_gas(image, gas | lung, darkness=0.04)[gas].all()
+    assert not free_gas(image, volume(gas.shape)).any()
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ fi
 
 say "A short label-free training through monai.bundle; no mask is opened"
 python -m monai.bundle run training --bundle_root "$skin" --config_file "$skin/configs/train.json" \
-  --dataset_dir "$training" --output_dir "$out/training" --max_epochs 1 --spatial_size "[64,64]" --batch_size 4
+  --dataset_dir "$training" --output_dir "$out/training" --max_epochs 15 --spatial_size "[64,64]" --batch_size 4
 
 say "Masks by the shipped weights"
 if [ -z "$data" ]; then

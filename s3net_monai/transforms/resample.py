@@ -16,8 +16,9 @@ class ResampleToSpacing(InvertibleTransform):
     """Interpolate linearly to about the wished spacing; directions and the extent in space stay.
 
     MONAI's ``Spacing`` builds a sampling grid of three coordinates a voxel: for a mask of 512 x 512 x 300 voxels that
-    alone is 0.9 GB. Axes that keep their directions need none. The number of voxels is rounded, but never to none, so
-    the spacing reached differs from the wished one by half a voxel over the whole axis at most; the affine states it.
+    alone is 0.9 GB. Axes that keep their directions need none. The number of voxels is rounded, so the spacing reached
+    differs from the wished one by at most half a voxel over the whole axis; an axis too short for that keeps one voxel.
+    The affine states the spacing reached.
 
     Args:
         pixdim: wished spacing of every axis in mm.

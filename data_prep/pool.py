@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from data_prep.datalist import load_datalist
+from data_prep.errors import DataError
 
 
 def pool_datalists(
@@ -20,6 +21,8 @@ def pool_datalists(
     Raises DataError as `load_datalist` does.
     """
     folders = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
+    if not folders:
+        raise DataError("no data folder given, expected one or several; set dataset_dir")
     lists = [load_datalist(folder, section) for folder in folders]
     largest = max((len(cases) for cases in lists), default=0)
     pooled: list[dict[str, Any]] = []

@@ -7,7 +7,7 @@ from s3net_monai.transforms.lung_cues import lung_vote
 from s3net_monai.transforms.picture_as_volume import PictureAsVolumed
 from s3net_monai.transforms.rand_window import RandWindowd
 from s3net_monai.transforms.resample import ResampleToSpacingd
-from s3net_monai.transforms.skin_cues import skin_vote
+from s3net_monai.transforms.skin_cues import skin_evidence, skin_vote
 
 __all__ = [
     "CTIntensityd",
@@ -17,5 +17,6 @@ __all__ = [
     "RandWindowd",
     "ResampleToSpacingd",
     "lung_vote",
+    "skin_evidence",
     "skin_vote",
 ]

@@ -43,12 +43,7 @@ def centre_weight(shape: tuple[int, ...], spread: float = 0.5) -> Map:
 
 
 def skin_vote(image: Map) -> Map:
-    """Vote of eight cues on where the lesion is, drawn towards one half for pictures on which the cues disagree.
-
-    Four maps of the blurred picture, with the vignette left out: the blue channel, the brightness, the distance from
-    the skin's colour in CIELAB, and that distance without brightness (for lesions that are red or pale rather than
-    dark). The skin's colour is the median along the border. Each map is cut twice, by Otsu's threshold into skin and
-    lesion, and by the lower of two thresholds into skin, rim and core; of each cut the central component is a cue.
+    """The share of ``skin_cues`` that call a pixel lesion, drawn towards one half where the cues of a picture disagree.
 
     Args:
         image: RGB picture (3, X, Y) in [0, 1].
@@ -56,7 +51,31 @@ def skin_vote(image: Map) -> Map:
     Returns:
         (X, Y) in [0, 1]. ``|2 vote - 1|`` is the share by which the cues agree on the pixel, times their agreement on
         the picture: the mean Dice between the four cues of Otsu's threshold, 0 for 0.5 and less, 1 from 0.9 on.
-        A picture without a border of skin, of a few pixels or dark all over, gets one half everywhere.
+    """
+    cues = skin_cues(image)
+    if not cues:
+        return np.full(image.shape[1:], 0.5, dtype=np.float32)
+    agreement = np.mean([dice(a, b) for a, b in combinations(cues[:4], 2)])
+    return (0.5 + (np.mean(cues, axis=0) - 0.5) * np.clip((agreement - 0.5) / 0.4, 0, 1)).astype(np.float32)
+
+
+def skin_evidence(image: Map) -> Map:
+    """The plain share of ``skin_cues`` that call a pixel lesion, (X, Y) in [0, 1], for an image that stands alone; 0 without cues."""
+    cues = skin_cues(image) or [np.zeros(image.shape[1:], dtype=bool)]
+    return np.mean(cues, axis=0, dtype=np.float32)
+
+
+def skin_cues(image: Map) -> list[Mask]:
+    """Eight cues of where the lesion is, (X, Y) each.
+
+    Four maps of the blurred picture, with the vignette left out: the blue channel, the brightness, the distance from
+    the skin's colour in CIELAB, and that distance without brightness (for lesions that are red or pale rather than
+    dark). The skin's colour is the median along the border. Each map is cut by Otsu's threshold into skin and lesion
+    (the first four cues) and by the lower of two thresholds into skin, rim and core (the last four); of each cut the
+    central component is the cue. A picture without a border of skin, of a few pixels or dark all over, has no cues.
+
+    Args:
+        image: RGB picture (3, X, Y) in [0, 1].
     """
     picture = np.asarray(image, dtype=np.float32)
     blurred = ndimage.gaussian_filter(picture, (0, *[size / 100 for size in picture.shape[1:]]))
@@ -64,15 +83,12 @@ def skin_vote(image: Map) -> Map:
     weight = centre_weight(usable.shape)
     rim = usable & (weight < np.quantile(weight[usable], 0.2)) if usable.any() else usable
     if not rim.any():
-        return np.full(usable.shape, 0.5, dtype=np.float32)
-    two_sided, three_sided = [], []
-    for values in _lesion_maps(blurred, rim):
-        inside = values[usable]
-        two_sided.append(central_component((values > filters.threshold_otsu(inside)) & usable))
-        three_sided.append(central_component((values > lower_threshold(inside)) & usable))
-    agreement = np.mean([dice(a, b) for a, b in combinations(two_sided, 2)])
-    vote = np.mean(two_sided + three_sided, axis=0)
-    return (0.5 + (vote - 0.5) * np.clip((agreement - 0.5) / 0.4, 0, 1)).astype(np.float32)
+        return []
+    maps = _lesion_maps(blurred, rim)
+    thresholds = [filters.threshold_otsu(values[usable]) for values in maps]
+    thresholds += [lower_threshold(values[usable]) for values in maps]
+    cuts = zip(maps * 2, thresholds, strict=True)
+    return [central_component((values > threshold) & usable) for values, threshold in cuts]
 
 
 def lower_threshold(values: Map) -> float:

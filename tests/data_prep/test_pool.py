@@ -68,3 +68,8 @@ def test_from_a_config(folders):
     )
     parser.get_parsed_content("imports")
     assert counts(parser.get_parsed_content("cases")) == [7, 8, 7]
+
+
+def test_no_folder_is_refused():
+    with pytest.raises(DataError, match="no data folder given"):
+        pool_datalists([], "training")

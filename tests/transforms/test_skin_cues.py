@@ -12,6 +12,7 @@ from s3net_monai.transforms.skin_cues import (
     centre_weight,
     dice,
     lower_threshold,
+    skin_evidence,
     skin_vote,
     vignette,
 )
@@ -219,3 +220,12 @@ def test_vote_can_be_trusted_as_far_as_it_says() -> None:
     assert right > 0.98 * sum(trusted)
     assert len(scores) >= 4
     assert min(scores) > 0.9, scores
+
+
+def test_evidence_is_the_plain_share_of_the_cues() -> None:
+    image = picture(disc((40, 30), (20, 15), 8))
+    cues = skin_cues.skin_cues(image)
+    assert len(cues) == 8
+    np.testing.assert_allclose(skin_evidence(image), sum(cue.astype(float) for cue in cues) / 8, atol=1e-6)
+    assert skin_evidence(image)[20, 15] == 1
+    assert not skin_evidence(np.zeros((3, 2, 2))).any()

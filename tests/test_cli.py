@@ -140,6 +140,15 @@ def test_phantom_and_prepare(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "ph2" in capsys.readouterr().err
 
 
+def test_benchmark_prints_what_it_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("s3net_monai.evaluation.speed.speed_benchmark", lambda: {"forward_256": {"median": 0.1}})
+    assert main(["benchmark", "speed", "--output", str(tmp_path / "speed.json")]) == 0
+    written = json.loads((tmp_path / "speed.json").read_text())
+    assert json.loads(capsys.readouterr().out) == written == {"forward_256": {"median": 0.1}}
+
+
 def test_module_runs_like_the_command() -> None:
     result = subprocess.run(
         [sys.executable, "-m", "s3net_monai", "segment", "gone", "--task", "lung", "--output", "o"],

@@ -17,7 +17,7 @@ demo: $(VENV)/.installed
 	@bash scripts/demo.sh "$(OUT)" "$(DATA)"
 
 test: $(VENV)/.installed lint
-	$(BIN)/python -m pytest --numprocesses 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

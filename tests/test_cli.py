@@ -107,7 +107,7 @@ def test_argparse_errors_are_exit_code_two(arguments: list[str]) -> None:
     assert caught.value.code == 2
 
 
-@pytest.mark.parametrize("command", ["segment", "evaluate", "prepare", "phantom", "export", "info"])
+@pytest.mark.parametrize("command", ["segment", "evaluate", "prepare", "phantom", "benchmark", "export", "info"])
 def test_every_command_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from ignite.engine import Events
+from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
 from monai.engines import SupervisedTrainer
 from torch import Tensor
@@ -144,4 +144,15 @@ def test_from_a_config_with_another_key() -> None:
     handler.reset(engine)
     handler.update(engine)
     handler.name(engine)
+    assert classes.cluster_class.tolist() == [0, 0, 1, 0]
+
+
+def test_processes_name_from_the_evidence_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here cluster 1 has the most evidence, on the other process cluster 2: together 2, so 2 on both."""
+    classes = small_network()
+    handler = NameClusters(classes)
+    handler._evidence = torch.tensor([[1.0, 1, 1, 1], [0.1, 0.4, 0.3, 0.1]])
+    elsewhere = torch.tensor([[1.0, 1, 1, 1], [0.1, 0.0, 0.4, 0.1]])
+    monkeypatch.setattr("ignite.distributed.all_reduce", lambda here: here + elsewhere)
+    handler.name(Engine(lambda engine, batch: None))
     assert classes.cluster_class.tolist() == [0, 0, 1, 0]

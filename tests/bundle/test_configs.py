@@ -1,0 +1,99 @@
+"""What the configs of one bundle owe to one another and to MONAI's workflows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ignite.distributed as idist
+import pytest
+import torch
+
+SIZES = ("pixdim", "least_size", "spatial_size")
+
+
+def test_train_and_inference_build_one_network(bundle: Any) -> None:
+    configs = [json.loads((bundle.shipped / "configs" / f"{name}.json").read_text()) for name in ("train", "inference")]
+    assert configs[0]["network_def"] == configs[1]["network_def"]
+
+
+def test_inference_prepares_images_as_training_does(bundle: Any) -> None:
+    """Until the cue is added in training, the transforms are the same one by one, the sizes they refer to included."""
+    train, inference = bundle.parser("train"), bundle.parser("inference")
+    training, serving = train["train"]["deterministic_transforms"], inference["image_transforms"]
+    cue = [transform["_target_"].rpartition(".")[2] for transform in training].index("CueVoted")
+    assert cue > 2
+    assert serving[:cue] == training[:cue]
+    # Padding is the only thing left: training pads its crops after the cue.
+    assert {transform["_target_"] for transform in serving[cue:]} <= {"SpatialPadd", "EnsureTyped"}
+    for size in SIZES:
+        assert train.get(size) == inference.get(size), size
+
+
+def test_inference_gives_the_network_what_training_gives(bundle: Any, unlabelled: Path) -> None:
+    sizes = {key: value for key, value in bundle.small_training(unlabelled, unlabelled).items() if key in SIZES}
+    parsers = {name: bundle.parser(name) for name in ("train", "inference")}
+    for parser in parsers.values():
+        parser.update({key: value for key, value in sizes.items() if key in parser.get()})
+    image = min((unlabelled / "images").iterdir())
+    deterministic = parsers["train"].get_parsed_content("train#deterministic_transforms")
+    sample: Any = {"image": str(image)}
+    for transform in deterministic:
+        sample = transform(sample)
+    served = parsers["inference"].get_parsed_content("preprocessing")({"image": str(image)})["image"]
+    assert sample["image"].dtype == served.dtype == torch.float32
+    corner = tuple((full - size) // 2 for full, size in zip(served.shape[1:], sample["image"].shape[1:], strict=True))
+    inner = [slice(low, low + size) for low, size in zip(corner, sample["image"].shape[1:], strict=True)]
+    torch.testing.assert_close(served.as_tensor()[(slice(None), *inner)], sample["image"])
+
+
+@pytest.mark.parametrize("names", [("train",), ("train", "multi_gpu_train")])
+def test_properties_of_training_are_complete(
+    bundle: Any, unlabelled: Path, tmp_path: Path, alone: None, names: tuple[str, ...]
+) -> None:
+    workflow = bundle.workflow(*names, **bundle.small_training(unlabelled, tmp_path, initialize=[]))
+    workflow.initialize()
+    assert workflow.check_properties() == []
+
+
+@pytest.mark.parametrize("names", [("inference",), ("inference", "evaluate")])
+def test_properties_of_inference_are_complete(
+    bundle: Any, labelled: Path, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    workflow = bundle.workflow(*names, kind="infer", dataset_dir=str(labelled), output_dir=str(tmp_path))
+    workflow.initialize()
+    assert workflow.check_properties() == []
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A process group of one, which the samplers of several GPUs ask for."""
+    for name, value in {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}.items():
+        monkeypatch.setenv(name, value)
+    idist.initialize("gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1)
+    yield
+    idist.finalize()
+
+
+def test_run_and_training_are_both_run_ids(bundle: Any) -> None:
+    config = bundle.parser("train")
+    assert config["training"] in ("%run", config["run"])
+
+
+@pytest.mark.parametrize("device", ["cpu", "$torch.device('cpu')"])
+@pytest.mark.parametrize(("given", "expected"), [({"amp": True}, True), ({}, False)])
+def test_mixed_precision_can_be_switched_on(
+    bundle: Any, unlabelled: Path, tmp_path: Path, device: str, given: dict[str, bool], expected: bool
+) -> None:
+    """Half precision itself needs a GPU; here the flag must arrive, and be off by default.
+
+    A device comes as a word from the command line and from MONAI Label, as ``torch.device`` from the config.
+    """
+    training = bundle.workflow("train", **{**bundle.small_training(unlabelled, tmp_path), "device": device, **given})
+    folders = {"dataset_dir": str(unlabelled), "output_dir": str(tmp_path)}
+    inference = bundle.workflow("inference", kind="infer", device=device, **folders, **given)
+    for workflow, engines in ((training, ("train#trainer", "validate#evaluator")), (inference, ("evaluator",))):
+        workflow.initialize()
+        assert [workflow.parser.get_parsed_content(engine).amp for engine in engines] == [expected] * len(engines)

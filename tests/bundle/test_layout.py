@@ -1,0 +1,71 @@
+"""The files that the MONAI Bundle specification and the model zoo ask for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import torch
+from monai.bundle import ConfigParser
+
+REQUIRED = (
+    "LICENSE",
+    "configs/metadata.json",
+    "configs/train.json",
+    "configs/inference.json",
+    "configs/evaluate.json",
+    "configs/multi_gpu_train.json",
+    "configs/logging.conf",
+    "models/model.pt",
+    "docs/README.md",
+    "docs/data_license.txt",
+)
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_required_file(bundle: Any, name: str) -> None:
+    path = bundle.shipped / name
+    assert path.is_file(), f"{path} is missing"
+    assert path.read_bytes().strip()
+
+
+def test_weights_are_alone_and_small(bundle: Any) -> None:
+    # MONAI Label offers every .pt of the folder to its users
+    assert [path.name for path in (bundle.shipped / "models").glob("*.pt")] == ["model.pt"]
+    assert (bundle.shipped / "models" / "model.pt").stat().st_size < 10e6
+
+
+def test_weights_fit_the_network_strictly(bundle: Any) -> None:
+    state = torch.load(bundle.shipped / "models" / "model.pt", map_location="cpu", weights_only=True)
+    assert all(isinstance(value, torch.Tensor) for value in state.values())
+    network = bundle.parser("inference").get_parsed_content("network_def")
+    network.load_state_dict(state, strict=True)
+    assert all(torch.isfinite(value).all() for value in state.values())
+    assert set(state["cluster_class"].tolist()) == {0, 1}, "the naming of a trained network uses both classes"
+
+
+def test_both_bundles_have_one_layout(bundle: Any) -> None:
+    """Top-level keys of the configs differ between the bundles in nothing but the sizes of their images."""
+    sizes = {"pixdim", "patch_size", "least_size", "spatial_size", "epoch_length"}
+    for name in ("train", "inference", "evaluate", "multi_gpu_train"):
+        keys = [
+            set(json.loads((folder / "configs" / f"{name}.json").read_text()))
+            for folder in sorted(bundle.shipped.parent.iterdir())
+            if (folder / "configs").is_dir()
+        ]
+        assert len(keys) == 2
+        assert (keys[0] ^ keys[1]) <= sizes, name
+
+
+def test_configs_do_not_name_this_machine(bundle: Any) -> None:
+    for path in (bundle.shipped / "configs").iterdir():
+        assert not any(word in path.read_text() for word in ("/work", "/home", "/tmp", "/root")), path
+
+
+def test_components_are_installed_packages(bundle: Any) -> None:
+    """``scripts.`` would be found from the bundle folder alone."""
+    for name in ("train", "inference", "evaluate", "multi_gpu_train"):
+        config = ConfigParser.load_config_file(bundle.config_file(name))
+        assert '"scripts.' not in json.dumps(config)
+    assert not (bundle.shipped / "scripts").exists()

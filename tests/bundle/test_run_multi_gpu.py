@@ -1,0 +1,34 @@
+"""The multi_gpu_train overlay on two processes of the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def test_two_processes_end_with_one_network(
+    bundle: Any, unlabelled: Path, tmp_path: Path, monai_bundle: Callable[..., str]
+) -> None:
+    """Weights and naming: each process sees other images, so both have to be agreed upon."""
+    overrides = bundle.small_training(unlabelled, tmp_path / "output", batch_size=1)
+    save = f"$torch.save(@network.state_dict(), '{tmp_path}/rank' + os.environ['RANK'] + '.pt')"
+    printed = monai_bundle(
+        "training",
+        cwd=tmp_path,
+        module=("torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "monai.bundle"),
+        config_file=f"['{bundle.config_file('train')}','{bundle.config_file('multi_gpu_train')}']",
+        finalize=[save, "$dist.destroy_process_group()"],
+        **overrides,
+    )
+    ranks = [torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in (0, 1)]
+    # Normalisation keeps its running statistics to itself (broadcast_buffers is off) but for those of rank 0.
+    learned = [key for key in ranks[0] if "running" not in key]
+    assert "cluster_class" in learned
+    assert [key for key in learned if not torch.equal(ranks[0][key], ranks[1][key])] == []
+    written = sorted(path.name.split(".")[0] for path in (tmp_path / "output").iterdir())
+    assert written.count("model") == 1
+    assert [name for name in written if name.startswith("checkpoint")] == ["checkpoint_epoch=1"]
+    assert printed.count("train_loss:") == 1, "the second process should be quiet"

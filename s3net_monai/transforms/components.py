@@ -20,6 +20,9 @@ Mask = NDArray[np.bool_]
 def large_components(mask: Mask, share: float = 0.1) -> Mask:
     """The components with at least ``share`` of the largest one's voxels, holes filled in every axial slice.
 
+    What touches the border of the axial plane is air outside the body, unless it is larger than all that does not: then
+    the field of view cuts the lung.
+
     Args:
         mask: (X, Y, Z).
         share: of the largest component's size; a collapsed lung is still several percent of the other one.
@@ -27,8 +30,13 @@ def large_components(mask: Mask, share: float = 0.1) -> Mask:
     regions, count = ndimage.label(mask)
     if count == 0:
         return mask
-    sizes = np.bincount(regions.ravel())[1:]
-    kept = np.isin(regions, 1 + np.flatnonzero(sizes >= share * sizes.max()))
+    sizes = np.bincount(regions.ravel(), minlength=count + 1)
+    sizes[0] = 0
+    touching = np.unique(np.concatenate([regions[[0, -1]].ravel(), regions[:, [0, -1]].ravel()]))
+    within = np.setdiff1d(np.arange(count + 1), touching)
+    if within.size and sizes[within].max() >= sizes[touching].max():
+        sizes[touching] = 0
+    kept = np.isin(regions, np.flatnonzero((sizes > 0) & (sizes >= share * sizes.max())))
     return np.stack([ndimage.binary_fill_holes(kept[..., z]) for z in range(kept.shape[2])], axis=-1)
 
 
@@ -44,7 +52,7 @@ class KeepComponentsd(MapTransform):
     Args:
         keys: probability maps (1, X, Y[, Z]).
         rule: "central", the component with most pixels near the centre (2-D: a dermatoscope is held over the lesion);
-            "large", all components of at least a tenth of the largest (3-D: lungs).
+            "large", all components of at least a tenth of the largest that are not air outside the body (3-D: lungs).
 
     Raises:
         ValueError: for an unknown rule.

@@ -15,7 +15,9 @@ class PictureAsVolumed(MapTransform):
     """Turn (1, X, Y) into (1, X, Y, 1); volumes pass unchanged.
 
     A picture has no spacing. Its longer side is taken as ``field_of_view``, the usual one of a chest CT, so that the
-    network sees it at about the scale it knows. A slice from a file that states its geometry, NIfTI, keeps its affine.
+    network sees it at about the scale it knows. An axial CT is shown from below, with the patient's left on the right
+    and the front at the top, so the axes of the picture run to the left and to the back. A slice from a file that
+    states its geometry, NIfTI, keeps its affine.
 
     Args:
         keys: the image.
@@ -36,7 +38,7 @@ class PictureAsVolumed(MapTransform):
                     affine = image.affine
                 else:
                     spacing = self.field_of_view / max(image.shape[1:])
-                    affine = torch.diag(torch.tensor([spacing, spacing, 1.0, 1.0], dtype=torch.float64))
+                    affine = torch.diag(torch.tensor([-spacing, -spacing, 1.0, 1.0], dtype=torch.float64))
                     meta["original_affine"] = affine.clone()
                 sample[key] = MetaTensor(torch.as_tensor(image)[..., None], affine=affine, meta=meta)
         return sample

@@ -60,7 +60,7 @@ def skin_vote(image: Map) -> Map:
 
 
 def skin_evidence(image: Map) -> Map:
-    """The plain share of ``skin_cues`` that call a pixel lesion, (X, Y) in [0, 1], for an image that stands alone; 0 without cues."""
+    """The plain share of ``skin_cues`` that call a pixel lesion, (X, Y) in [0, 1], for one image; 0 without cues."""
     cues = skin_cues(image) or [np.zeros(image.shape[1:], dtype=bool)]
     return np.mean(cues, axis=0, dtype=np.float32)
 

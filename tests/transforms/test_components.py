@@ -125,3 +125,12 @@ def test_builds_from_a_config() -> None:
 def test_unknown_rule_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^rule is 'largest', expected one of \['central', 'large'\]$"):
         KeepComponentsd("pred", "largest")
+
+
+def test_air_at_the_border_is_dropped_unless_it_is_the_largest() -> None:
+    mask = np.zeros((12, 12, 2), dtype=bool)
+    mask[4:8, 4:8] = True  # inside: 32 voxels
+    mask[0:2, 3:9] = True  # at the border: 24 voxels
+    assert np.array_equal(large_components(mask), np.where(np.indices(mask.shape)[0] >= 3, mask, False))
+    mask[0:2, 0:12] = True  # now 48: the field of view cuts the lung
+    assert np.array_equal(large_components(mask), mask)

@@ -27,7 +27,7 @@ def test_longer_side_is_the_field_of_view(shape: tuple[int, int]) -> None:
     result = PictureAsVolumed("image")({"image": image, "case_id": "a"})
     volume = result["image"]
     assert torch.equal(volume.as_tensor(), image[..., None])
-    assert torch.equal(volume.affine, torch.diag(torch.tensor([4, 4, 1, 1], dtype=torch.float64)))
+    assert torch.equal(volume.affine, torch.diag(torch.tensor([-4, -4, 1, 1], dtype=torch.float64)))
     assert torch.equal(volume.meta["original_affine"], volume.affine)
     assert volume.spatial_ndim == 3
     assert result["case_id"] == "a"

@@ -21,7 +21,7 @@ class PerImageInferer(Inferer):
     """An inferer that fits a copy of an untrained network to the image it is given and ignores the trained one.
 
     SGD with momentum 0.9, at most ``steps`` steps, from the sixth on stopped once few clusters are left
-    (arXiv 2309.00143, section 3.1). The clusters are named by their mean vote of simple cues on the image.
+    (arXiv 2309.00143, section 3.1). A cluster is foreground where most of its mean vote of simple cues on the image says so.
 
     Args:
         classes: the untrained network; every image starts from a copy of it.
@@ -76,7 +76,7 @@ class PerImageInferer(Inferer):
             evidence = torch.as_tensor(self.vote(image[0].cpu().numpy()))[None, None].to(image)
             with torch.no_grad():
                 clusters = torch.softmax(classes.network(image), dim=1)
-            classes.name(foreground_clusters(cluster_evidence(clusters, evidence), threshold=None))
+            classes.name(foreground_clusters(cluster_evidence(clusters, evidence), threshold=0.5))
         return classes
 
 

@@ -21,7 +21,8 @@ class PerImageInferer(Inferer):
     """An inferer that fits a copy of an untrained network to the image it is given and ignores the trained one.
 
     SGD with momentum 0.9, at most ``steps`` steps, from the sixth on stopped once few clusters are left
-    (arXiv 2309.00143, section 3.1). A cluster is foreground where most of its mean vote of simple cues on the image says so.
+    (arXiv 2309.00143, section 3.1). A cluster is foreground when the vote of simple cues on the image is above one half
+    on average within it.
 
     Args:
         classes: the untrained network; every image starts from a copy of it.

@@ -34,7 +34,7 @@ def large_components(mask: Mask, share: float = 0.1) -> Mask:
     sizes[0] = 0
     touching = np.unique(np.concatenate([regions[[0, -1]].ravel(), regions[:, [0, -1]].ravel()]))
     within = np.setdiff1d(np.arange(count + 1), touching)
-    if within.size and sizes[within].max() >= sizes[touching].max():
+    if sizes[within].sum() >= sizes[touching].max():
         sizes[touching] = 0
     kept = np.isin(regions, np.flatnonzero((sizes > 0) & (sizes >= share * sizes.max())))
     return np.stack([ndimage.binary_fill_holes(kept[..., z]) for z in range(kept.shape[2])], axis=-1)

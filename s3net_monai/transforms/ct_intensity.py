@@ -6,12 +6,16 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from skimage.filters import threshold_otsu
 
+from s3net_monai.transforms.lung_cues import air_inside_body
+
 _AIR_HU = -850.0
 _TISSUE_HU = 40.0
+_BODY_HU = -400.0
 _CENTRE = 0.7  # radius of the central ellipse in half widths
 
 
@@ -19,8 +23,9 @@ class CTIntensityd(MapTransform):
     """Scale a CT to [0, 1] for ``low`` to ``high`` HU.
 
     A CT in HU holds air, so its minimum is far below zero. An image without such values is of unknown scale (an
-    exported picture): Otsu's threshold splits it, and the means of its two sides are taken
-    for lung and soft tissue.
+    exported picture): Otsu's threshold splits it, and the means of its two sides are taken for lung and soft tissue. A
+    picture is often cut so that lung and the air around the body are equally black; what is dark and joined to the
+    border of its axial slice is therefore set to ``low``.
 
     Args:
         keys: the image, (1, X, Y[, Z]).
@@ -41,10 +46,18 @@ class CTIntensityd(MapTransform):
         sample = dict(data)
         for key in self.key_iterator(sample):
             image = sample[key]
-            slope, intercept = (1.0, 0.0) if float(image.min()) < -200 else unknown_scale_to_hu(np.asarray(image))
+            in_hu = float(image.min()) < -200
+            slope, intercept = (1.0, 0.0) if in_hu else unknown_scale_to_hu(np.asarray(image))
             width = self.high - self.low
-            sample[key] = (image * (slope / width) + (intercept - self.low) / width).clamp(0, 1)
+            scaled = (image * (slope / width) + (intercept - self.low) / width).clamp(0, 1)
+            sample[key] = scaled if in_hu else scaled * ~self._outside(scaled)
         return sample
+
+    def _outside(self, scaled: torch.Tensor) -> torch.Tensor:
+        volume = np.asarray(torch.as_tensor(scaled[0]).cpu())
+        air = np.atleast_3d(volume) < (_BODY_HU - self.low) / (self.high - self.low)
+        outside = (air & ~air_inside_body(air)).reshape(volume.shape)
+        return torch.as_tensor(outside, device=scaled.device)[None]
 
 
 def unknown_scale_to_hu(image: np.ndarray) -> tuple[float, float]:

@@ -45,12 +45,18 @@ def test_a_picture_is_scaled_by_its_two_sides_alone(shape: tuple[int, ...], surr
     assert 150 * slope + intercept == pytest.approx(40)
 
 
-def test_a_picture_of_lung_and_tissue_gets_their_usual_intensity() -> None:
-    image = torch.from_numpy(two_tone(50, 150, 0))
+@pytest.mark.parametrize("depth", [(), (2,)])
+def test_a_picture_of_lung_and_tissue_gets_their_usual_intensity(depth: tuple[int, ...]) -> None:
+    """A body of 150 in air of 50, with a lung of the same 50: equally dark, but one is joined to the border."""
+    plane = torch.full((40, 40), 50.0)
+    plane[3:37, 3:37] = 150
+    plane[12:28, 12:28] = 50
+    image = plane.reshape(1, 40, 40, *[1] * len(depth)).expand(1, 40, 40, *depth)
     result = CTIntensityd("image")({"image": image})["image"]
-    np.testing.assert_allclose(result[image == 50], 150 / 1400, atol=1e-6)
+    np.testing.assert_allclose(result[:, 12:28, 12:28], 150 / 1400, atol=1e-6)
     np.testing.assert_allclose(result[image == 150], 1040 / 1400, atol=1e-6)
-    assert not result[image == 0].any()
+    assert not result[:, :3].any()
+    assert not result[:, :, 37:].any()
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])

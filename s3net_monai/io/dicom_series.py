@@ -112,7 +112,7 @@ def _check_decodable(dataset: Any, file: Path) -> None:
         return
     try:
         available = get_decoder(uid).is_available
-    except NotImplementedError:
+    except NotImplementedError:  # pydicom's word for a transfer syntax that it does not know
         available = False
     if not available:
         raise CaseError(

@@ -2,9 +2,18 @@
 
 from s3net_monai.engines.checkpoints import latest_checkpoint
 from s3net_monai.engines.cluster_information import ClusterInformation
+from s3net_monai.engines.faithful_fit import fit_faithful
 from s3net_monai.engines.flip_inferer import FlipInferer
 from s3net_monai.engines.name_clusters import NameClusters
 from s3net_monai.engines.per_image import PerImageInferer
 from s3net_monai.engines.two_views import TwoViews
 
-__all__ = ["ClusterInformation", "FlipInferer", "NameClusters", "PerImageInferer", "TwoViews", "latest_checkpoint"]
+__all__ = [
+    "ClusterInformation",
+    "FlipInferer",
+    "NameClusters",
+    "PerImageInferer",
+    "TwoViews",
+    "fit_faithful",
+    "latest_checkpoint",
+]

@@ -9,8 +9,10 @@ from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
 from s3net_monai.losses.affine_consistency import AffineConsistencyLoss, inside, warp
+from s3net_monai.losses.authors import AuthorsAffineLoss, AuthorsSpatialLoss
 from s3net_monai.losses.cluster_balance import ClusterBalanceLoss
 from s3net_monai.losses.cue_vote import CueVoteLoss
+from s3net_monai.losses.mutual_information import MutualInformationLoss
 from s3net_monai.losses.self_clustering import SelfClusteringLoss
 from s3net_monai.losses.spatial_consistency import SpatialConsistencyLoss
 from s3net_monai.losses.total_variation import EdgeAwareTotalVariationLoss
@@ -31,6 +33,9 @@ class LabelFreeLoss(_Loss):
         total_variation: weight of ``EdgeAwareTotalVariationLoss``.
         balance: weight of ``ClusterBalanceLoss``.
         cue: weight of ``CueVoteLoss``; 0 trains with the S3-Net terms and no simple cue anywhere.
+        mutual_information: weight of ``MutualInformationLoss``, which may stand for ``affine`` and ``balance``.
+        authors_affine: weight of ``AuthorsAffineLoss`` on the originals.
+        authors_spatial: weight of ``AuthorsSpatialLoss``.
 
     Raises:
         ValueError: when a weight is negative or all are 0, and, in ``forward``, when a vote is needed and missing.
@@ -46,6 +51,9 @@ class LabelFreeLoss(_Loss):
         total_variation: float = 1.0,
         balance: float = 1.0,
         cue: float = 0.0,
+        mutual_information: float = 0.0,
+        authors_affine: float = 0.0,
+        authors_spatial: float = 0.0,
     ) -> None:
         super().__init__()
         self.membership = membership
@@ -57,6 +65,9 @@ class LabelFreeLoss(_Loss):
             "total_variation": total_variation,
             "balance": balance,
             "cue": cue,
+            "mutual_information": mutual_information,
+            "authors_affine": authors_affine,
+            "authors_spatial": authors_spatial,
         }
         wrong = {name: weight for name, weight in self.weights.items() if weight < 0}
         if wrong or not any(self.weights.values()):
@@ -69,6 +80,9 @@ class LabelFreeLoss(_Loss):
         self.total_variation = EdgeAwareTotalVariationLoss()
         self.balance = ClusterBalanceLoss()
         self.cue = CueVoteLoss()
+        self.mutual_information = MutualInformationLoss()
+        self.authors_affine = AuthorsAffineLoss()
+        self.authors_spatial = AuthorsSpatialLoss()
 
     def terms(self, heads: tuple[Tensor, Tensor], views: dict[str, Tensor]) -> dict[str, Tensor]:
         """Every term with a weight above 0, unweighted, by name; see ``forward``."""
@@ -83,6 +97,9 @@ class LabelFreeLoss(_Loss):
             "total_variation": lambda: self.total_variation(main, views["image"]),
             "balance": lambda: self.balance(main),
             "cue": lambda: self._cue(main, views["cue"], grid),
+            "mutual_information": lambda: self.mutual_information(first, second, grid),
+            "authors_affine": lambda: self.authors_affine(first, auxiliary.chunk(2)[0]),
+            "authors_spatial": lambda: self.authors_spatial(main),
         }
         return {name: compute[name]() for name, weight in self.weights.items() if weight > 0}
 

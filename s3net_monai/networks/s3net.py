@@ -8,7 +8,7 @@ from monai.utils import ensure_tuple, ensure_tuple_rep
 from torch import Tensor, nn
 
 from s3net_monai.networks.faithful import FaithfulBody
-from s3net_monai.networks.pyramid import PyramidBody
+from s3net_monai.networks.pyramid import DEFORMABLE, PyramidBody
 
 
 class S3Net(nn.Module):
@@ -23,7 +23,10 @@ class S3Net(nn.Module):
         variant: "corrected" predicts the deformable convolution from the features and takes any size and batch;
             "faithful" is the arithmetic of the authors' code (there ``channels`` must equal ``num_clusters``).
         norm: a MONAI normalisation layer of the corrected variant.
-        image_size: the fixed image size of the faithful variant.
+        image_size: the fixed image size of the faithful variant, and of free offsets.
+        attention: False takes inception large-kernel attention out of the corrected variant, for comparison.
+        deformable: of the corrected variant: "predicted" offsets; "free" ones of one image size, as the authors have
+            them; or "none", a plain convolution.
 
     Raises:
         ValueError: when the arguments contradict one another.
@@ -39,6 +42,8 @@ class S3Net(nn.Module):
         variant: str = "corrected",
         norm: str | tuple = "batch",
         image_size: int | Sequence[int] = 256,
+        attention: bool = True,
+        deformable: str = "predicted",
     ) -> None:
         super().__init__()
         widths, blocks = ensure_tuple(channels), ensure_tuple(num_blocks)
@@ -48,15 +53,19 @@ class S3Net(nn.Module):
             raise ValueError(f"channels has {len(widths)} levels and num_blocks {len(blocks)}; give one number a level")
         if sum(blocks) < 1:
             raise ValueError(f"num_blocks is {num_blocks}, expected at least one attention block")
+        if deformable not in DEFORMABLE:
+            raise ValueError(f"deformable is {deformable!r}, expected one of {', '.join(DEFORMABLE)}")
+        size = ensure_tuple_rep(image_size, spatial_dims)
         self.num_clusters = num_clusters
         self.body: nn.Module
         if variant == "faithful":
             if widths != (num_clusters,):
                 raise ValueError(f"faithful S3Net has one width for all layers: channels {channels} != {num_clusters}")
-            size = ensure_tuple_rep(image_size, spatial_dims)
             self.body = FaithfulBody(spatial_dims, in_channels, num_clusters, blocks[0], size)
         elif variant == "corrected":
-            self.body = PyramidBody(spatial_dims, in_channels, num_clusters, widths, blocks, norm)
+            self.body = PyramidBody(
+                spatial_dims, in_channels, num_clusters, widths, blocks, norm, attention, deformable, size
+            )
         else:
             raise ValueError(f"variant is {variant!r}, expected 'corrected' or 'faithful'")
 

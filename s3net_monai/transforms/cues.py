@@ -12,9 +12,14 @@ from monai.transforms import MapTransform
 from monai.utils import convert_to_tensor
 
 from s3net_monai.transforms.lung_cues import lung_vote
-from s3net_monai.transforms.skin_cues import skin_vote
+from s3net_monai.transforms.skin_cues import centre_weight, skin_vote
 
-_VOTES = {"skin": skin_vote, "lung": lung_vote}
+
+def _centre(image: np.ndarray) -> np.ndarray:
+    return centre_weight(image.shape[1:])
+
+
+_VOTES = {"skin": skin_vote, "lung": lung_vote, "centre": _centre}
 
 
 class CueVoted(MapTransform):
@@ -22,7 +27,8 @@ class CueVoted(MapTransform):
 
     Args:
         keys: the image, (C, X, Y[, Z]).
-        task: "skin" (``skin_cues.skin_vote``) or "lung" (``lung_cues.lung_vote``).
+        task: "skin" (``skin_cues.skin_vote``), "lung" (``lung_cues.lung_vote``), or "centre", a mere preference for the
+            centre (``skin_cues.centre_weight``) that looks at no intensity and serves to name clusters without any cue.
         cue_key: where the vote goes.
 
     Raises:

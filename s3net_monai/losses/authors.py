@@ -1,0 +1,70 @@
+"""The loss of the S3-Net authors' public code, arXiv 2309.00143, kept for comparison."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.modules.loss import _Loss
+
+from s3net_monai.losses.spatial_consistency import sobel
+
+_PALETTE_SIZE = 100
+
+
+class AuthorsAffineLoss(_Loss):
+    """Cross-entropy CE(Ra, argmax Ro) with a rotation R by 90 degrees of both heads, main o and auxiliary a.
+
+    The image is never rotated, and R moves both sides of a mean over pixels alike, so the value is that of
+    CE(a, argmax o), whatever R: no equivariance is asked for.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def forward(self, input: Tensor, auxiliary: Tensor) -> Tensor:
+        """Loss of main and auxiliary cluster logits, (B, K, X, Y[, Z]) each."""
+        return F.cross_entropy(auxiliary.rot90(1, (2, 3)), input.rot90(1, (2, 3)).argmax(dim=1))
+
+
+class AuthorsSpatialLoss(_Loss):
+    """Mean |Sy-Sx| + |Sxy-Sx| + |Sxy-Sy| of the argmax map painted in random colours.
+
+    An argmax has no gradient, so this term changes the value that is printed and nothing that is learnt. Colours are
+    drawn once, in [0, 1].
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.palette = torch.rand(_PALETTE_SIZE, 3, generator=torch.Generator().manual_seed(0))
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Loss of cluster logits (B, K, X, Y), K at most 100."""
+        painted = self.palette.to(input)[input.argmax(dim=1)].movedim(-1, 1)
+        along_x, along_y, mixed = sobel(painted, (0,)), sobel(painted, (1,)), sobel(painted, (0, 1))
+        return (along_y - along_x).abs().mean() + (mixed - along_x).abs().mean() + (mixed - along_y).abs().mean()
+
+
+class AuthorsLoss(_Loss):
+    """Self-clustering, "affine" and "spatial" term as the authors' code computes and weighs them.
+
+    Args:
+        self_clustering: weight of CE(o, argmax o).
+        affine: weight of ``AuthorsAffineLoss``.
+        spatial: weight of ``AuthorsSpatialLoss``.
+    """
+
+    def __init__(self, self_clustering: float = 3.5, affine: float = 0.2, spatial: float = 4.0) -> None:
+        super().__init__()
+        self.weights = (self_clustering, affine, spatial)
+        self.affine = AuthorsAffineLoss()
+        self.spatial = AuthorsSpatialLoss()
+
+    def forward(self, input: Tensor, auxiliary: Tensor) -> Tensor:
+        """Loss of main and auxiliary cluster logits, (B, K, X, Y) each."""
+        clustering, affine, spatial = self.weights
+        return (
+            clustering * F.cross_entropy(input, input.argmax(dim=1))
+            + affine * self.affine(input, auxiliary)
+            + spatial * self.spatial(input)
+        )

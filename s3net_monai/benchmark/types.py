@@ -38,11 +38,13 @@ class Partition:
         mask: bool, of the truth's shape: the label-free answer.
         clusters: integer, of the truth's shape: every cluster before naming, 0 to K-1; a threshold has two.
         consistency: label-free estimate of the mask's quality, 0 to 1; None where the method has none.
+        seconds: that the mask alone took, where finding the clusters is extra work; None: all of the call.
     """
 
     mask: np.ndarray
     clusters: np.ndarray
     consistency: float | None = None
+    seconds: float | None = None
 
 
 Predict = Callable[[BenchmarkCase], Partition]
@@ -58,6 +60,7 @@ class Row:
         prepare: makes the method ready from a seed; trains or loads weights here.
         seeds: more than one where there is randomness.
         every: scores only each n-th case of a split, for methods of seconds to minutes an image.
+        splits: the only splits to score, for methods that are made for one; None: all.
     """
 
     name: str
@@ -65,3 +68,4 @@ class Row:
     prepare: Callable[[int], Predict]
     seeds: tuple[int, ...] = (0,)
     every: int = 1
+    splits: tuple[str, ...] | None = None

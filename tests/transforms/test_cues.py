@@ -9,6 +9,7 @@ from monai.bundle import ConfigParser
 from monai.data import MetaTensor
 
 from s3net_monai.transforms import CueVoted, lung_vote, skin_vote
+from s3net_monai.transforms.skin_cues import centre_weight
 
 IMAGES = {
     "skin": torch.nn.functional.pad(torch.full((3, 10, 12), 0.2), (8, 10, 9, 9), value=0.8),
@@ -39,6 +40,12 @@ def test_key_of_the_vote_is_a_setting() -> None:
     assert set(result) == {"ct", "evidence"}
 
 
+def test_the_centre_looks_at_the_shape_alone() -> None:
+    cue = CueVoted("image", "centre")({"image": torch.rand(3, 7, 5)})["cue"]
+    torch.testing.assert_close(cue[0], torch.as_tensor(centre_weight((7, 5)), dtype=torch.float32))
+    assert cue[0].argmax() == 3 * 5 + 2
+
+
 def test_unknown_task_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^task is 'liver', expected one of \['lung', 'skin'\]$"):
+    with pytest.raises(ValueError, match=r"^task is 'liver', expected one of \['centre', 'lung', 'skin'\]$"):
         CueVoted("image", "liver")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import monai
 from monai.bundle import ConfigParser
+
+from s3net_monai.io.atomic import atomic_path
 
 # what training and inference must have in common
 _SHARED = ("network_def", "spatial_size", "pixdim", "least_size")
@@ -38,9 +39,8 @@ def train_variant(bundle_root: Path, overrides: dict[str, Any], seed: int, folde
     record.unlink(missing_ok=True)  # written last: without it the folder counts as unfinished
     _write_inference(bundle_root, overrides, folder / "configs")
     _train(bundle_root, overrides, seed, folder, weights.parent)
-    temporary = record.with_suffix(".tmp")
-    temporary.write_text(settings, encoding="utf-8")
-    os.replace(temporary, record)
+    with atomic_path(record) as temporary:
+        temporary.write_text(settings, encoding="utf-8")
     return weights
 
 

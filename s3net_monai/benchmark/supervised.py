@@ -1,0 +1,123 @@
+"""A supervised U-Net, for scale: what the same images give with all of their masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+from monai.data import CacheDataset, DataLoader, PILReader
+from monai.engines import SupervisedTrainer
+from monai.handlers import LrScheduleHandler, StatsHandler
+from monai.losses import DiceCELoss
+from monai.networks.nets import UNet
+from monai.transforms import (
+    AsDiscreted,
+    Compose,
+    EnsureChannelFirstd,
+    EnsureTyped,
+    LoadImaged,
+    RandFlipd,
+    RandRotate90d,
+    RandRotated,
+    Resized,
+    SelectItemsd,
+    Transform,
+)
+from monai.utils import set_determinism
+from torch import nn
+
+from s3net_monai.io import upright_grey
+from s3net_monai.io.atomic import atomic_path
+
+_KEYS = ("image", "label")
+
+
+def picture_transforms(bundle_root: Path) -> list[Any]:
+    """A bundle's own preprocessing of pictures, and the mask beside it on the same grid, as (1, X, Y) of 0 and 1."""
+    parser = ConfigParser()
+    parser.read_config(bundle_root / "configs" / "inference.json")
+    parser["bundle_root"] = str(bundle_root)
+    return [
+        *parser.get_parsed_content("preprocessing").transforms,
+        LoadImaged("label", reader=PILReader(converter=upright_grey)),
+        EnsureChannelFirstd("label"),
+        Resized("label", spatial_size=parser.get_parsed_content("spatial_size"), mode="nearest"),
+        AsDiscreted("label", threshold=0.5),
+        EnsureTyped(_KEYS, track_meta=False),
+        SelectItemsd(_KEYS),
+    ]
+
+
+def picture_augmentation() -> list[Any]:
+    """Flips, quarter turns and rotations of picture and mask."""
+    return [
+        RandFlipd(_KEYS, prob=0.5, spatial_axis=0),
+        RandRotate90d(_KEYS, prob=0.75),
+        RandRotated(_KEYS, range_x=0.5, prob=0.5, mode=("bilinear", "nearest"), padding_mode="border"),
+    ]
+
+
+def small_unet(spatial_dims: int, in_channels: int) -> UNet:
+    """MONAI's residual U-Net of 16 to 128 channels; logits of background and foreground."""
+    channels = (16, 32, 64, 128, 128)
+    return UNet(spatial_dims, in_channels, 2, channels, strides=(2, 2, 2, 2), num_res_units=2, norm="batch")
+
+
+def with_probabilities(network: nn.Module) -> nn.Module:
+    """The network as bundles have it: class probabilities."""
+    return nn.Sequential(network, nn.Softmax(dim=1)).eval()
+
+
+def train_supervised(
+    build: Callable[[], nn.Module],
+    cases: Sequence[Mapping[str, Any]],
+    transforms: Sequence[Transform],
+    augmentation: Sequence[Transform],
+    seed: int,
+    weights: Path,
+    epochs: int,
+    batch_size: int = 16,
+    learning_rate: float = 2e-3,
+) -> nn.Module:
+    """Dice and cross-entropy, Adam with a cosine schedule, MONAI's ``SupervisedTrainer``; the last epoch's weights.
+
+    Args:
+        build: makes the untrained network.
+        cases: dictionaries with "image" and "label".
+        transforms: without randomness; kept in memory.
+        augmentation: at random, after them.
+        seed: of the training.
+        weights: state dict; loaded in place of a training where the file is there.
+        epochs: over the cases.
+        batch_size: cases a step.
+        learning_rate: at the start.
+    """
+    if weights.is_file():
+        network = build()
+        network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+        return network
+    set_determinism(seed)
+    network = build()
+    dataset = CacheDataset(list(cases), Compose([*transforms, *augmentation]), progress=False)
+    optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
+    schedule: Any = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
+    SupervisedTrainer(
+        device=torch.device("cpu"),
+        max_epochs=epochs,
+        train_data_loader=DataLoader(dataset, batch_size=batch_size, shuffle=True, num_workers=0),
+        network=network,
+        optimizer=optimizer,
+        loss_function=DiceCELoss(to_onehot_y=True, softmax=True),
+        decollate=False,
+        train_handlers=[
+            LrScheduleHandler(schedule, print_lr=False),
+            StatsHandler(tag_name="loss", output_transform=lambda output: output["loss"], iteration_log=False),
+        ],
+    ).run()
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(weights) as temporary:
+        torch.save(network.state_dict(), temporary)
+    return network

@@ -73,11 +73,24 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _benchmark(arguments: argparse.Namespace) -> int:
+    if arguments.what == "speed":
+        return _benchmark_speed(arguments.output)
+    from s3net_monai.benchmark.run import run_benchmark
+
+    if arguments.data is None:
+        raise ValueError(f"benchmark {arguments.what}: --data is missing; give the folder that holds skin/ and lung/")
+    work = arguments.work / arguments.what
+    run_benchmark(arguments.what, arguments.data, arguments.output, work, arguments.rows)
+    print(arguments.output.with_suffix(".md").read_text(encoding="utf-8"))
+    return OK
+
+
+def _benchmark_speed(output: Path) -> int:
     from s3net_monai.evaluation.speed import speed_benchmark
     from s3net_monai.io.atomic import atomic_path
 
     text = json.dumps(speed_benchmark(), indent=2)
-    with atomic_path(arguments.output) as temporary:
+    with atomic_path(output) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
     print(text)
     return OK
@@ -170,10 +183,40 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--labels", required=True, type=Path, help="folder of <case>.<ext> or <case>_label.<ext>")
     evaluate.add_argument("--output", type=Path, metavar="FILE.json", help="write all scores as JSON")
 
-    benchmark = _command(commands, "benchmark", "Measure speed and memory", "s3net benchmark speed --output speed.json")
+    benchmark = _command(
+        commands,
+        "benchmark",
+        "Measure accuracy against other methods, or speed and memory",
+        "s3net benchmark skin --data data --output docs/benchmark/skin.json",
+    )
     benchmark.set_defaults(run=_benchmark)
-    benchmark.add_argument("what", choices=("speed",), help="speed: one forward pass, one whole CT")
-    benchmark.add_argument("--output", required=True, type=Path, metavar="FILE.json", help="write the measurements")
+    benchmark.add_argument(
+        "what",
+        choices=("speed", "skin", "lung"),
+        help="speed: one forward pass, one whole CT; skin, lung: every row of the accuracy table, some of which train",
+    )
+    benchmark.add_argument(
+        "--output",
+        required=True,
+        type=Path,
+        metavar="FILE.json",
+        help="write the numbers; of skin and lung also .md, .png",
+    )
+    benchmark.add_argument("--data", type=Path, metavar="DIR", help="skin, lung: folder that holds skin/ and lung/")
+    benchmark.add_argument(
+        "--work",
+        type=Path,
+        default=Path("benchmark_output"),
+        metavar="DIR",
+        help="skin, lung: folder for weights and single scores, used again by the next run; default: benchmark_output",
+    )
+    benchmark.add_argument(
+        "--rows",
+        type=_names,
+        default=(),
+        metavar="A,B",
+        help="skin, lung: only these rows, or 'robustness' or 'ablation'; an unknown name lists them",
+    )
 
     prepare = _command(
         commands,

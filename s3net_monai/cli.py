@@ -215,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_names,
         default=(),
         metavar="A,B",
-        help="skin, lung: only these rows, or 'robustness' or 'ablation'; an unknown name lists them",
+        help="skin, lung: only these rows, or 'robustness' or 'ablation'; punctuation as hyphens (otsu-air); an unknown name lists them",
     )
 
     prepare = _command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -72,7 +73,8 @@ def _volume_case(folder: Path, name: str) -> BenchmarkCase:
 
     image, label = _existing(folder / f"{name}_ct.nii.gz"), _existing(folder / f"{name}_lung.nii.gz")
     # not evaluation.masks.read_mask: it turns axes, and here both stay on the grid that the file has
-    grid, stored = nibabel.load(image), nibabel.load(label)
+    grid: Any = nibabel.load(image)
+    stored: Any = nibabel.load(label)
     same_shape = grid.shape == stored.shape
     if not same_shape or np.abs(grid.affine - stored.affine).max() > _AFFINE_TOLERANCE:
         raise ValueError(f"{label.name}: another grid than {image.name}; store the mask on the image's own grid")

@@ -82,6 +82,7 @@ def quality_figure(scored: Sequence[tuple[str, str, Mapping[str, Any]]]) -> Figu
         spearman = measured["spearman"]
         note = "" if spearman is None else f", Spearman {spearman:.2f}"
         scatter.set(title=f"{name}\n{split}{note}", xlabel="consistency", ylabel="label-free Dice", ylim=(-0.02, 1.02))
+        scatter.locator_params(axis="x", nbins=5)
         risk = measured["risk_coverage"]
         curve.plot(risk["coverage"], risk["risk"], color=_LINES[0], label="worst consistency left out first")
         curve.axhline(risk["risk"][-1], color="#999999", linestyle=":", label="all cases")

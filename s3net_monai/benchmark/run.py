@@ -16,12 +16,13 @@ import torch
 import s3net_monai
 from s3net_monai.benchmark.cases import load_cases
 from s3net_monai.benchmark.results import row_results
-from s3net_monai.benchmark.scoring import rounded_numbers, score_row, slug
+from s3net_monai.benchmark.scoring import score_row, slug
 from s3net_monai.benchmark.types import BenchmarkCase, Row
 from s3net_monai.inference.bundle import bundle_root, model_file, read_metadata, sha256
 from s3net_monai.io.atomic import atomic_path
 
 _EXTRA = ("matplotlib", "sklearn")
+_DIGITS = 5  # of every number in the file; significant ones, as p-values are small
 
 Splits = dict[str, list[BenchmarkCase]]
 Part = Callable[[str, Path, Path, list[BenchmarkCase]], Any]
@@ -51,7 +52,7 @@ def run_benchmark(task: str, data: Path, output: Path, work: Path, names: Sequen
     model = _model(task)
     result: dict[str, Any] = {
         "schema_version": 1,
-        "command": _command(task, names),
+        "command": _command(task, output, names),
         "package_version": s3net_monai.__version__,
         "task": task,
         "model": model,
@@ -137,9 +138,19 @@ def _model(task: str) -> dict[str, str]:
     return {"name": root.name, "version": str(read_metadata(root)["version"]), "sha256": sha256(model_file(root))}
 
 
-def _command(task: str, names: Sequence[str]) -> str:
-    rows = f' --rows "{",".join(names)}"' if names else ""
-    return f"s3net benchmark {task} --data DATA --output docs/benchmark/{task}.json{rows}"
+def _command(task: str, output: Path, names: Sequence[str]) -> str:
+    rows = f" --rows {','.join(map(slug, names))}" if names else ""
+    # nobody else has the folders of this machine
+    return f"s3net benchmark {task} --data DATA --output {output.name if output.is_absolute() else output}{rows}"
+
+
+def rounded_numbers(value: Any) -> Any:
+    """The same with every float, however deep, at ``_DIGITS`` significant digits."""
+    if isinstance(value, dict):
+        return {key: rounded_numbers(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [rounded_numbers(item) for item in value]
+    return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
 
 
 def _json(result: dict[str, Any]) -> str:

@@ -17,7 +17,6 @@ from s3net_monai.benchmark.types import BenchmarkCase, Predict, Row
 from s3net_monai.evaluation.metrics import mask_metrics
 from s3net_monai.io.atomic import atomic_path
 
-DIGITS = 4
 SAVE_INTERVAL = 30.0  # seconds of work that a killed run loses at most, beside the case it was at
 
 Entry = dict[str, Any]
@@ -76,17 +75,7 @@ def score_case(case: BenchmarkCase, predict: Predict) -> Entry:
             entry[name] = {**mask_metrics(mask, case.truth, case.spacing), **error_metrics(mask, case.truth)}
         else:
             entry[name] = overlap_metrics(mask, case.truth)
-    rounded: Entry = rounded_numbers(entry)
-    return rounded
-
-
-def rounded_numbers(value: Any) -> Any:
-    """The same with every float, however deep, at ``DIGITS`` digits behind the point."""
-    if isinstance(value, dict):
-        return {key: rounded_numbers(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [rounded_numbers(item) for item in value]
-    return round(value, DIGITS) if isinstance(value, float) else value
+    return entry
 
 
 def slug(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from monai.bundle import ConfigParser
-from monai.data import CacheDataset, DataLoader, PILReader
+from monai.data import CacheDataset, DataLoader
 from monai.engines import SupervisedTrainer
 from monai.handlers import LrScheduleHandler, StatsHandler
 from monai.losses import DiceCELoss
@@ -42,7 +42,7 @@ def picture_transforms(bundle_root: Path) -> list[Any]:
     parser["bundle_root"] = str(bundle_root)
     return [
         *parser.get_parsed_content("preprocessing").transforms,
-        LoadImaged("label", reader=PILReader(converter=upright_grey)),
+        LoadImaged("label", reader="PILReader", converter=upright_grey),
         EnsureChannelFirstd("label"),
         Resized("label", spatial_size=parser.get_parsed_content("spatial_size"), mode="nearest"),
         AsDiscreted("label", threshold=0.5),

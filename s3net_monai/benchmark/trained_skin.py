@@ -1,0 +1,91 @@
+"""Rows of the skin table that fit or train a network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from data_prep.datalist import load_datalist
+from data_prep.prepare import prepare
+from s3net_monai.benchmark.per_image_rows import corrected_per_image, faithful_per_image
+from s3net_monai.benchmark.shipped import bundle_predict
+from s3net_monai.benchmark.supervised import (
+    picture_augmentation,
+    picture_transforms,
+    small_unet,
+    train_supervised,
+    with_probabilities,
+)
+from s3net_monai.benchmark.train import train_variant
+from s3net_monai.benchmark.types import Predict, Row
+from s3net_monai.benchmark.variants import LOSSES_ALONE
+from s3net_monai.inference import bundle_root, load_bundle
+
+SEEDS = (0, 1, 2)
+_PER_IMAGE_EVERY = 20
+_UNET_EPOCHS = 16
+_DATASETS = {"isic2018": "isic2018", "ph2": "ph2"}
+
+
+def trained_rows(data: Path, work: Path) -> list[Row]:
+    """Per-image fits, the S3-Net losses alone, and the supervised U-Net; weights are kept in ``work``/models.
+
+    All but the per-image fits train on the training part of ISIC 2018 and PH2, as the shipped weights do.
+
+    Args:
+        data: holds skin/isic2018 and skin/ph2.
+        work: for datalists and weights.
+    """
+
+    def faithful(seed: int) -> Predict:
+        return faithful_per_image(seed)
+
+    def corrected(seed: int) -> Predict:
+        return corrected_per_image("skin", seed)
+
+    def losses_alone(seed: int) -> Predict:
+        root, device = bundle_root("skin"), torch.device("cpu")
+        overrides = {**LOSSES_ALONE, "dataset_dir": [str(folder) for folder in skin_datalists(data, work)]}
+        folder = work / "models" / f"skin-losses-alone-{seed}"
+        train_variant(root, overrides, seed, folder)
+        return bundle_predict(load_bundle("skin", folder, device))
+
+    def supervised(seed: int) -> Predict:
+        weights = work / "models" / f"skin-unet-{seed}" / "model.pt"
+        network = train_unet(data, work, seed, weights)
+        bundle = load_bundle("skin", bundle_root("skin"), torch.device("cpu"))
+        return bundle_predict(replace(bundle, network=with_probabilities(network)))
+
+    return [
+        Row("S3-Net faithful (per image)", "per-image", faithful, SEEDS, _PER_IMAGE_EVERY),
+        Row("S3-Net corrected (per image)", "per-image", corrected, SEEDS, _PER_IMAGE_EVERY),
+        Row("S3-Net losses alone (no cue)", "trained", losses_alone, SEEDS),
+        Row("supervised U-Net (100 % masks)", "supervised", supervised, SEEDS),
+    ]
+
+
+def skin_datalists(data: Path, work: Path) -> list[Path]:
+    """Folders with the checked datalists of ISIC 2018 and PH2, made in ``work``/data where they are not yet."""
+    folders = [work / "data" / name for name in _DATASETS]
+    for (name, source), folder in zip(_DATASETS.items(), folders, strict=True):
+        if not (folder / "datalist.json").is_file():
+            prepare(name, data / "skin" / source, folder)
+    return folders
+
+
+def train_unet(data: Path, work: Path, seed: int, weights: Path) -> torch.nn.Module:
+    """The U-Net trained with every mask of the training and validation sections, images prepared by the skin bundle."""
+    folders = skin_datalists(data, work)
+    cases: list[dict[str, Any]] = [
+        case
+        for folder in folders
+        for section in ("training", "validation")
+        for case in load_datalist(folder, section, labels=True)
+    ]
+    transforms = picture_transforms(bundle_root("skin"))
+    return train_supervised(
+        lambda: small_unet(2, 3), cases, transforms, picture_augmentation(), seed, weights, _UNET_EPOCHS
+    )

@@ -215,7 +215,8 @@ def _parser() -> argparse.ArgumentParser:
         type=_names,
         default=(),
         metavar="A,B",
-        help="skin, lung: only these rows, or 'robustness' or 'ablation'; punctuation as hyphens (otsu-air); an unknown name lists them",
+        help="skin, lung: only these rows, or 'robustness' or 'ablation', with hyphens for spaces and commas; "
+        "an unknown name lists them",
     )
 
     prepare = _command(

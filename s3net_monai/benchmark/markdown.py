@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from s3net_monai.benchmark.cases import VOLUME_SPLITS
 from s3net_monai.benchmark.markdown_table import number, table
 
 _LABEL_FREE = ("Dice (95 % CI)", "median", "below 0.5", "IoU", "HM", "XOR", "HD95", "surface distance", "p")
@@ -25,6 +26,12 @@ _NOTES = """\
   mean symmetric surface distance leave out cases with an empty mask, as there is no surface to measure to.
 - p: paired two-sided Wilcoxon test of the Dice against the best simple method of the split (in bold) on the same cases,
   from 6 cases on, with the mean difference in front."""
+
+_SPLIT_NOTES = {
+    VOLUME_SPLITS["id001"]: "The training part holds these two volumes: without masks for the shipped weights, with "
+    "them for the supervised network. Of the trained rows only the cross-validated one has not seen the volume it "
+    "segments."
+}
 
 
 def markdown(result: Mapping[str, Any], plots: Mapping[str, Path]) -> str:
@@ -48,6 +55,8 @@ def markdown(result: Mapping[str, Any], plots: Mapping[str, Path]) -> str:
         if rows:
             lines += ["", f"## {split} ({about['cases']} cases, distances in {about['unit']})", ""]
             lines += _score_lines(rows, split)
+        if rows and split in _SPLIT_NOTES:
+            lines += ["", _SPLIT_NOTES[split]]
     lines += _picture("Mean Dice under the three protocols", plots.get("scores"))
     lines += _quality_lines(result["rows"], plots.get("quality"))
     if "robustness" in result:

@@ -19,7 +19,6 @@ _COLOURS = dict(zip(PROTOCOLS, ("#0072b2", "#e69f00", "#cccccc"), strict=True))
 _LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 _ROW_HEIGHT, _WIDTH = 0.42, 5.2  # inches
 _BAR = 0.27
-_LEAST_FOR_CURVE = 3  # cases
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -114,10 +113,10 @@ def robustness_figure(robustness: Mapping[str, Any]) -> Figure:
 
 
 def _scored(rows: Rows) -> list[tuple[str, str, Mapping[str, Any]]]:
-    """Name, split and figures of the rows with a consistency score, where there are enough cases for a curve."""
+    """Name, split and figures of the shipped weights where their consistency score was measured."""
     return [
         (row["name"], split, found)
         for row in rows
         for split, found in row["splits"].items()
-        if found.get("quality", {}).get("count", 0) >= _LEAST_FOR_CURVE
+        if row["kind"] == "shipped" and "quality" in found
     ]

@@ -12,6 +12,8 @@ from s3net_monai.benchmark.quality import quality
 from s3net_monai.benchmark.statistics import compare, mean_over_seeds, share_failed, summary
 from s3net_monai.benchmark.types import Row
 
+_LEAST_FOR_QUALITY = 3  # cases, for a correlation and a curve
+
 Entry = dict[str, Any]
 BySeed = Sequence[Sequence[Entry]]
 
@@ -66,7 +68,7 @@ def _figures(entries: list[Entry], by_seed: BySeed) -> dict[str, Any]:
         dice = [entry[protocol]["dice"] for found in by_seed for entry in found]
         result[protocol]["share_failed"] = share_failed(dice)
     consistency = [entry["consistency"] for entry in entries]
-    if None not in consistency:
+    if None not in consistency and len(entries) >= _LEAST_FOR_QUALITY:
         result["quality"] = quality(consistency, [entry["label-free"]["dice"] for entry in entries])
     return result
 

@@ -58,7 +58,7 @@ def run_benchmark(task: str, data: Path, output: Path, work: Path, names: Sequen
         "model": model,
         "machine": {"cores": os.cpu_count(), "threads": torch.get_num_threads(), "torch": torch.__version__},
         "splits": {split: {"cases": len(cases), "unit": cases[0].unit} for split, cases in splits.items()},
-        "rows": _score(rows, splits, work, model["sha256"]),
+        "rows": _score(rows, splits, work, _stamp(task)),
     }
     for name, part in parts.items():
         result[name] = part(task, data, work, [case for cases in splits.values() for case in cases])
@@ -90,7 +90,7 @@ def _rows(task: str, data: Path, work: Path) -> list[Row]:
 def _robustness(task: str, data: Path, work: Path, cases: list[BenchmarkCase]) -> Any:
     from s3net_monai.benchmark.robustness import measure_robustness
 
-    return _kept(work / f"robustness-{_model(task)['sha256'][:12]}.json", lambda: measure_robustness(task, cases))
+    return _kept(work / f"robustness-{_stamp(task)}.json", lambda: measure_robustness(task, cases))
 
 
 def _ablation(task: str, data: Path, work: Path, cases: list[BenchmarkCase]) -> Any:
@@ -121,10 +121,10 @@ def _chosen(rows: list[Row], names: Sequence[str]) -> tuple[list[Row], dict[str,
     return chosen, {name: part for name, part in _PARTS.items() if name in wanted}
 
 
-def _score(rows: list[Row], splits: Splits, work: Path, checksum: str) -> list[dict[str, Any]]:
+def _score(rows: list[Row], splits: Splits, work: Path, shipped: str) -> list[dict[str, Any]]:
     scores: dict[str, dict[str, list[list[dict[str, Any]]]]] = {}
     for row in rows:
-        stamp = checksum if row.kind == "shipped" else ""
+        stamp = shipped if row.kind == "shipped" else ""
         scores[row.name] = {
             split: [score_row(row, cases, seed, work / "rows", stamp) for seed in row.seeds]
             for split, cases in splits.items()
@@ -136,6 +136,12 @@ def _score(rows: list[Row], splits: Splits, work: Path, checksum: str) -> list[d
 def _model(task: str) -> dict[str, str]:
     root = bundle_root(task)
     return {"name": root.name, "version": str(read_metadata(root)["version"]), "sha256": sha256(model_file(root))}
+
+
+def _stamp(task: str) -> str:
+    """Of what the scores of the shipped weights depend on, beside the code."""
+    root = bundle_root(task)
+    return "-".join(sha256(path)[:12] for path in (model_file(root), root / "configs" / "inference.json"))
 
 
 def _command(task: str, output: Path, names: Sequence[str]) -> str:

@@ -1,0 +1,42 @@
+"""The training part of the lung data as datalists, without the volumes that an experiment leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+# data set of ``data_prep``, and its folder below a root laid out like the shared data
+_SOURCES = {"lung_volumes": "lung/volumes", "dicom": "dicom/chest_A0001", "kaggle_lung": "lung/slices64"}
+
+
+def lung_sources(data: Path, work: Path, without: Collection[str] = ()) -> list[str]:
+    """Folders, each with a datalist, to give as ``dataset_dir`` to the lung bundle's ``train.json``.
+
+    They are the three that the shipped weights were trained on; the test sections, id003 among them, are not read.
+
+    Args:
+        data: root of the data.
+        work: the datalists are written below it.
+        without: volumes to leave out, such as "id001".
+
+    Raises:
+        DataError: where a set is missing, and for a volume to leave out that there is not.
+    """
+    from data_prep import lung_volumes
+    from data_prep.datalist import write_datalist
+    from data_prep.errors import DataError
+    from data_prep.prepare import prepare
+
+    folders = {name: work / "data" / name for name in _SOURCES}
+    for name, folder in folders.items():
+        if not (folder / "datalist.json").is_file():
+            prepare(name, data / _SOURCES[name], folder)
+    if without:
+        cases = lung_volumes.find_cases(data / _SOURCES["lung_volumes"], folders["lung_volumes"])
+        unknown = sorted(set(without) - {case.case_id for case in cases})
+        if unknown:
+            raise DataError(f"{data / _SOURCES['lung_volumes']}: no volume {unknown[0]} to leave out; check the name")
+        folders["lung_volumes"] = work / "data" / "-".join(["lung_volumes", "without", *sorted(without)])
+        kept = [case for case in cases if case.case_id not in without]
+        write_datalist(folders["lung_volumes"], "lung_volumes", lung_volumes.DESCRIPTION, lung_volumes.MODALITY, kept)
+    return [str(folder) for folder in folders.values()]

@@ -1,0 +1,56 @@
+"""The rows of the lung table that train or fit networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from s3net_monai.benchmark.cross_validation import cross_validated_row
+from s3net_monai.benchmark.lung_data import lung_sources
+from s3net_monai.benchmark.lung_variants import NO_CUE, infer_by_slices, slice_overrides
+from s3net_monai.benchmark.per_image_rows import corrected_per_image
+from s3net_monai.benchmark.shipped import bundle_predict
+from s3net_monai.benchmark.supervised_lung import supervised_lung
+from s3net_monai.benchmark.train import train_variant
+from s3net_monai.benchmark.types import Predict, Row
+from s3net_monai.inference import bundle_root, load_bundle
+
+_SEEDS = (0, 1, 2)
+
+
+def trained_rows(data: Path, work: Path) -> list[Row]:
+    """Rows over the lung cases; weights and datalists are kept in ``work`` and reused.
+
+    Args:
+        data: root of the data.
+        work: folder for all that is trained.
+    """
+
+    def without_cue(name: str, overrides: dict[str, Any], finish: Callable[[Path], None]) -> Callable[[int], Predict]:
+        def prepare(seed: int) -> Predict:
+            folder = work / "models" / f"{name}-{seed}"
+            sources = {"dataset_dir": lung_sources(data, work)}
+            train_variant(bundle_root("lung"), {**sources, **NO_CUE, **overrides}, seed, folder)
+            finish(folder)
+            return bundle_predict(load_bundle("lung", folder, torch.device("cpu")))
+
+        return prepare
+
+    def supervised(seed: int) -> Predict:
+        return supervised_lung(lung_sources(data, work), seed, work / "models" / f"lung-supervised-{seed}.pt")
+
+    flat = slice_overrides(bundle_root("lung"))
+    in_3d = without_cue("lung-no-cue-3d", {}, lambda folder: None)
+    in_2d = without_cue("lung-no-cue-2d", flat, infer_by_slices)
+    return [
+        Row(
+            "S3-Net corrected (per image)", "per-image", lambda seed: corrected_per_image("lung", seed), _SEEDS, every=4
+        ),
+        Row("S3-Net losses alone, 3-D (no cue)", "trained", in_3d, _SEEDS),
+        Row("S3-Net losses alone, 2-D (no cue)", "trained", in_2d, _SEEDS),
+        cross_validated_row(data, work),
+        Row("supervised U-Net, 3-D (100 % masks)", "supervised", supervised, _SEEDS),
+    ]

@@ -57,7 +57,7 @@ class AttentionBlock(nn.Module):
 
 
 class ConvBlock(nn.Module):
-    """``norm(x + conv(GELU(x)))`` with a kernel of 3: about the cost of ``AttentionBlock``, without attention.
+    """``norm(x + conv(GELU(x)))`` with a kernel of 3: about the cost, in 2-D, of ``AttentionBlock``, without attention.
 
     Args:
         spatial_dims: 2 or 3.

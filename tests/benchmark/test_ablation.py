@@ -1,0 +1,105 @@
+"""The ablation: same budget for all, kept scores, and what its figures are means of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from monai.utils import set_determinism
+from PIL import Image
+from torch import Tensor, nn
+
+from s3net_monai.benchmark import ablation
+from s3net_monai.benchmark.ablation import run_ablation, single_view_dice
+from s3net_monai.benchmark.types import BenchmarkCase
+from s3net_monai.benchmark.variants import ABLATION, ABLATION_BASE
+from s3net_monai.inference import bundle_root, load_bundle
+from s3net_monai.networks import S3Net
+
+
+@pytest.fixture(autouse=True)
+def random_again() -> Iterator[None]:
+    yield
+    set_determinism(None)
+
+
+def picture_case(folder: Path, name: str, split: str, truth: np.ndarray) -> BenchmarkCase:
+    grey = np.where(truth, 40, 220).astype(np.uint8).T
+    Image.fromarray(np.stack([grey] * 3, axis=-1)).save(folder / f"{name}.png")
+    return BenchmarkCase(name, split, folder / f"{name}.png", truth, (1.0, 1.0), "px")
+
+
+class Dark(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        dark = (x.mean(dim=1, keepdim=True) < 0.5).float()
+        return torch.cat([1 - dark, dark], dim=1)
+
+
+@pytest.fixture
+def cases(tmp_path: Path) -> list[BenchmarkCase]:
+    truth = np.zeros((256, 128), dtype=bool)
+    truth[64:192, 32:96] = True
+    half = truth.copy()
+    half[128:] = False
+    perfect = picture_case(tmp_path, "a", "PH2", truth)
+    return [perfect, replace(picture_case(tmp_path, "b", "ISIC 2018 val", truth), truth=half)]
+
+
+def test_score_is_the_mean_dice_of_the_central_component(cases: list[BenchmarkCase]) -> None:
+    bundle = replace(load_bundle("skin", bundle_root("skin"), torch.device("cpu")), network=Dark())
+    scores = single_view_dice(bundle, cases)
+    assert scores["PH2"] > 0.97
+    assert scores["ISIC 2018 val"] == pytest.approx(2 * 0.5 / 1.5, abs=0.02)
+
+
+def test_every_variant_builds_a_network_and_a_loss_of_its_own() -> None:
+    from monai.bundle import ConfigParser
+
+    built = []
+    for name, overrides in ABLATION.items():
+        parser = ConfigParser()
+        parser.read_config(bundle_root("skin") / "configs" / "train.json")
+        for key, value in {**ABLATION_BASE, **overrides}.items():
+            parser[key] = value
+        network: S3Net = parser.get_parsed_content("network_def").network
+        loss = parser.get_parsed_content("loss")
+        assert network(torch.rand(1, 3, 96, 96)).shape[2:] == (96, 96), name
+        assert loss.weights["cue"] == 0
+        built.append((str(network), tuple(loss.weights.items())))
+    assert len(set(built)) == len(ABLATION)
+
+
+def test_means_over_seeds_and_kept_scores(
+    cases: list[BenchmarkCase], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[tuple[Any, int]] = []
+
+    def train(root: Path, overrides: dict[str, Any], seed: int, folder: Path) -> Path:
+        trained.append((overrides["train#dataset#data"], seed))
+        path = folder / "model.pt"
+        if not path.is_file():
+            folder.mkdir(parents=True)
+            path.touch()
+        return path
+
+    values = iter([0.2, 0.4, 0.9])
+    monkeypatch.setattr(ablation, "train_variant", train)
+    monkeypatch.setattr(ablation, "load_bundle", lambda *_: None)
+    monkeypatch.setattr(ablation, "single_view_dice", lambda *_: {"PH2": next(values)})
+    monkeypatch.setattr(ablation, "skin_datalists", lambda *_: [])
+    monkeypatch.setattr(ablation, "pool_datalists", lambda _, section: list(range(10)))
+    monkeypatch.setattr(ablation, "ABLATION", {"full": {}})
+    first = run_ablation("skin", tmp_path, tmp_path, cases)
+    assert first[0]["splits"]["PH2"] == {
+        "mean": pytest.approx(0.5),
+        "std": pytest.approx(np.std([0.2, 0.4, 0.9], ddof=1)),
+        "seeds": [0.2, 0.4, 0.9],
+    }
+    assert trained == [([0, 4, 8], seed) for seed in (0, 1, 2)]
+    assert run_ablation("skin", tmp_path, tmp_path, cases) == first
+    assert run_ablation("lung", tmp_path, tmp_path, cases) == []

@@ -1,0 +1,61 @@
+"""Per-image rows: on the picture's own grid, named by the picture, repeatable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from monai.utils import set_determinism
+from PIL import Image
+
+from s3net_monai.benchmark import per_image_rows
+from s3net_monai.benchmark.per_image_rows import faithful_per_image
+from s3net_monai.benchmark.trained_skin import trained_rows
+from s3net_monai.benchmark.types import BenchmarkCase
+from s3net_monai.transforms.skin_cues import dice
+
+
+@pytest.fixture(autouse=True)
+def random_again() -> Iterator[None]:
+    yield
+    set_determinism(None)
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> BenchmarkCase:
+    """A dark ellipse on light skin, wider than high and off the middle, so that a turn or a flip shows."""
+    x, y = np.meshgrid(np.arange(120), np.arange(80), indexing="ij")
+    truth = ((x - 70) / 30) ** 2 + ((y - 35) / 18) ** 2 < 1
+    Image.fromarray(np.stack([np.where(truth, 60, 220).astype(np.uint8).T] * 3, axis=-1)).save(tmp_path / "a.png")
+    return BenchmarkCase("a", "PH2", tmp_path / "a.png", truth, (1.0, 1.0), "px")
+
+
+def test_clusters_come_back_to_the_grid_and_are_named_by_the_picture(
+    case: BenchmarkCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In place of a fit, three far cluster numbers: left half of skin, right half of skin, lesion."""
+
+    def fit(image: torch.Tensor, steps: int) -> torch.Tensor:
+        assert image.shape == (3, 256, 256)
+        clusters = torch.full((256, 256), 5)
+        clusters[128:] = 40
+        clusters[image.mean(dim=0) < 0.5] = 63
+        return clusters
+
+    monkeypatch.setattr(per_image_rows, "fit_faithful", fit)
+    partition = faithful_per_image(0)(case)
+    assert dice(partition.mask, case.truth) > 0.97
+    assert np.unique(partition.clusters).tolist() == [0, 1, 2]
+    assert dice(partition.clusters == 2, case.truth) > 0.97
+    assert (partition.clusters[:39] == 0).all()
+    assert (partition.clusters[101:] == 1).all()
+
+
+def test_rows_of_the_table(tmp_path: Path) -> None:
+    rows = trained_rows(tmp_path, tmp_path)  # nothing is trained or read before a row is prepared
+    assert [row.kind for row in rows] == ["per-image", "per-image", "trained", "supervised"]
+    assert all(row.seeds == (0, 1, 2) for row in rows)
+    assert [row.every > 1 for row in rows] == [True, True, False, False]

@@ -1,0 +1,80 @@
+"""Training of variants: what they change, what they leave behind, and when they are trained again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from monai.utils import set_determinism
+
+from data_prep.phantom import make_phantoms
+from s3net_monai.benchmark.train import train_variant
+from s3net_monai.benchmark.variants import LOSSES_ALONE
+from s3net_monai.inference import bundle_root, load_bundle
+from s3net_monai.networks import AttentionBlock
+
+TINY: dict[str, Any] = {
+    "device": "cpu",
+    "network_def#network#channels": [4, 4, 4],
+    "network_def#network#num_blocks": [0, 0, 1],
+    "spatial_size": [24, 24],
+    "batch_size": 2,
+    "max_epochs": 1,
+}
+
+
+@pytest.fixture(autouse=True)
+def random_again() -> Iterator[None]:
+    """Undo the seeding of the configs, which is global."""
+    yield
+    set_determinism(None)
+
+
+@pytest.fixture(scope="module")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("phantoms")
+    make_phantoms("skin", folder, count=4, shape=(40, 32))
+    return folder
+
+
+def weights_of(path: Path) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
+    return state
+
+
+def test_variant_is_a_bundle_of_its_own(phantoms: Path, tmp_path: Path) -> None:
+    overrides = {**TINY, "dataset_dir": str(phantoms), "network_def#network#attention": False}
+    path = train_variant(bundle_root("skin"), overrides, 0, tmp_path)
+    bundle = load_bundle("skin", tmp_path, torch.device("cpu"))
+    assert not any(isinstance(module, AttentionBlock) for module in bundle.network.modules())
+    for name, value in bundle.network.state_dict().items():
+        assert torch.equal(value, weights_of(path)[name])
+    image = next((phantoms / "images").iterdir())
+    assert bundle.preprocessing({"image": str(image)})["image"].shape == (3, 24, 24)
+    assert not list(tmp_path.rglob("checkpoint*.pt"))
+
+
+def test_same_settings_are_not_trained_again_and_others_are(phantoms: Path, tmp_path: Path) -> None:
+    overrides = {**TINY, "dataset_dir": str(phantoms)}
+    path = train_variant(bundle_root("skin"), overrides, 0, tmp_path)
+    first = weights_of(path)
+    os.utime(path, (1, 1))
+    assert train_variant(bundle_root("skin"), overrides, 0, tmp_path) == path
+    assert path.stat().st_mtime == 1
+    train_variant(bundle_root("skin"), overrides, 1, tmp_path)
+    assert json.loads((tmp_path / "settings.json").read_text())["seed"] == 1
+    assert any(not torch.equal(value, first[name]) for name, value in weights_of(path).items())
+
+
+def test_losses_alone_open_no_cue(phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cue(*_: Any) -> None:
+        raise AssertionError("a simple cue was computed")
+
+    monkeypatch.setattr("s3net_monai.transforms.skin_cues.skin_cues", cue)
+    overrides = {**LOSSES_ALONE, **TINY, "dataset_dir": str(phantoms)}
+    assert train_variant(bundle_root("skin"), overrides, 0, tmp_path).is_file()

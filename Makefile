@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= demo_output
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo test lint accuracy benchmark-speed weights clean
+.PHONY: demo test lint accuracy benchmark benchmark-speed weights clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,11 @@ lint: $(VENV)/.installed
 # Scores the shipped weights on the report splits: `make accuracy DATA=...`
 accuracy: $(VENV)/.installed
 	@bash scripts/accuracy.sh "$(DATA)"
+
+# All rows of both accuracy tables, some of which train for hours: `make benchmark DATA=...`
+benchmark: $(VENV)/.installed
+	$(BIN)/s3net benchmark skin --data "$(DATA)" --output docs/benchmark/skin.json
+	$(BIN)/s3net benchmark lung --data "$(DATA)" --output docs/benchmark/lung.json
 
 benchmark-speed: $(VENV)/.installed
 	mkdir -p docs/benchmark

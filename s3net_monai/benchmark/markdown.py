@@ -15,7 +15,7 @@ _COLUMNS = {
     "label-free": _LABEL_FREE,
     "oracle cluster": ("Dice", "IoU"),
     "published protocol": ("Dice", "IoU"),
-    " ": ("seconds an image",),
+    " ": ("CPU seconds an image",),
 }
 _NOTES = """\
 - **label-free**: nothing sees ground truth. **oracle cluster**: ground truth picks the cluster. **published
@@ -53,7 +53,8 @@ def markdown(result: Mapping[str, Any], plots: Mapping[str, Path]) -> str:
     for split, about in result["splits"].items():
         rows = [row for row in result["rows"] if split in row["splits"]]
         if rows:
-            lines += ["", f"## {split} ({about['cases']} cases, distances in {about['unit']})", ""]
+            count = "1 case" if about["cases"] == 1 else f"{about['cases']} cases"
+            lines += ["", f"## {split} ({count}, distances in {about['unit']})", ""]
             lines += _score_lines(rows, split)
         if rows and split in _SPLIT_NOTES:
             lines += ["", _SPLIT_NOTES[split]]
@@ -61,6 +62,8 @@ def markdown(result: Mapping[str, Any], plots: Mapping[str, Path]) -> str:
     lines += _quality_lines(result["rows"], plots.get("quality"))
     if "robustness" in result:
         lines += _robustness_lines(result["robustness"], plots.get("robustness"))
+    if "ablation" in result:
+        lines += _ablation_lines(result["ablation"])
     return "\n".join(lines) + "\n"
 
 
@@ -138,6 +141,20 @@ def _robustness_lines(robustness: Mapping[str, Any], plot: Path | None) -> list[
     header = ["", "cases", "mean", "5th percentile", "least", "below 0.97", "mean Dice with truth"]
     lines = ["", "## Robustness of the shipped weights", "", text, "", *table(header, cells)]
     return lines + _picture("Agreement under rotation, scale, brightness and JPEG compression", plot)
+
+
+def _ablation_lines(ablation: Sequence[Mapping[str, Any]]) -> list[str]:
+    splits = list(ablation[0]["splits"])
+    cells = [
+        [entry["variant"], *(f"{number(found['mean'])} ± {number(found['std'])}" for found in entry["splits"].values())]
+        for entry in ablation
+    ]
+    seeds = len(ablation[0]["splits"][splits[0]]["seeds"])
+    text = (
+        "Every variant is trained alike, on a reduced budget and with the S3-Net losses alone. Mean label-free Dice of "
+        f"one view at the size of the network, ± its standard deviation over {seeds} seeds."
+    )
+    return ["", "## Ablation", "", text, "", *table(["", *splits], cells)]
 
 
 def _picture(title: str, path: Path | None) -> list[str]:

@@ -61,7 +61,8 @@ def run_benchmark(task: str, data: Path, output: Path, work: Path, names: Sequen
         "rows": _score(rows, splits, work, _stamp(task)),
     }
     for name, part in parts.items():
-        result[name] = part(task, data, work, [case for cases in splits.values() for case in cases])
+        if found := part(task, data, work, [case for cases in splits.values() for case in cases]):
+            result[name] = found
     result = rounded_numbers(result)
     write_results(result, output)
     return result

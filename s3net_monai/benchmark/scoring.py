@@ -34,8 +34,8 @@ def score_row(row: Row, cases: Sequence[BenchmarkCase], seed: int, folder: Path,
             dropped.
 
     Returns:
-        For each case "case_id", "seconds", "consistency", and by protocol a dict of metrics; of the protocols only
-        "label-free" has surface distances.
+        For each case "case_id", "seconds" of processor time (which other work on the machine does not change),
+        "consistency", and by protocol a dict of metrics; of the protocols only "label-free" has surface distances.
 
     Raises:
         ValueError: when a prediction has not the shape of the truth.
@@ -62,9 +62,9 @@ def score_case(case: BenchmarkCase, predict: Predict) -> Entry:
     Raises:
         ValueError: when the prediction has not the shape of the truth.
     """
-    started = time.perf_counter()
+    started = time.process_time()
     partition = predict(case)
-    seconds = time.perf_counter() - started if partition.seconds is None else partition.seconds
+    seconds = time.process_time() - started if partition.seconds is None else partition.seconds
     for name, array in (("mask", partition.mask), ("clusters", partition.clusters)):
         if array.shape != case.truth.shape:
             raise ValueError(f"{case.image.name}: {name} of {array.shape}, expected the truth's {case.truth.shape}")

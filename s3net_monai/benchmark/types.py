@@ -38,7 +38,7 @@ class Partition:
         mask: bool, of the truth's shape: the label-free answer.
         clusters: integer, of the truth's shape: every cluster before naming, 0 to K-1; a threshold has two.
         consistency: label-free estimate of the mask's quality, 0 to 1; None where the method has none.
-        seconds: that the mask alone took, where finding the clusters is extra work; None: all of the call.
+        seconds: of processor time for the mask alone, where finding the clusters is extra work; None: all of the call.
     """
 
     mask: np.ndarray

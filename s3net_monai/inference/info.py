@@ -14,7 +14,11 @@ from s3net_monai.inference.bundle import TASK_BUNDLES, bundle_root, model_file, 
 from s3net_monai.inference.errors import UsageError
 from s3net_monai.io import FORMATS, LABELS
 
-OPTIONAL_PARTS = {"dicom-codecs": ("pylibjpeg", "libjpeg", "openjpeg"), "export": ("onnx", "onnxruntime", "onnxscript")}
+OPTIONAL_PARTS = {
+    "dicom-codecs": ("pylibjpeg", "libjpeg", "openjpeg"),
+    "export": ("onnx", "onnxruntime", "onnxscript"),
+    "benchmark": ("matplotlib", "sklearn"),
+}
 
 
 def describe() -> dict[str, Any]:

@@ -56,7 +56,7 @@ ROWS = [
 @pytest.fixture
 def toy_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "_rows", lambda task, data, work: ROWS)
-    monkeypatch.setattr(run, "_PARTS", {"robustness": lambda *_: {"PH2": ROBUSTNESS}})
+    monkeypatch.setattr(run, "_PARTS", {"robustness": lambda *_: {"PH2": ROBUSTNESS}, "ablation": lambda *_: ABLATION})
 
 
 FIGURES = {"count": 4, "mean": 0.99, "p5": 0.98, "min": 0.9, "truth_mean": 0.8}
@@ -67,6 +67,9 @@ ROBUSTNESS = {
     "exact": {"quarter turn": {**FIGURES, "below": ["IMD004"]}},
     "curves": {"scale": [{"value": 1.4, **FIGURES}, {"value": 0.7, **FIGURES}]},
 }
+ABLATION = [
+    {"variant": "full", "overrides": {}, "splits": {"PH2": {"mean": 0.86, "std": 0.012, "seeds": [0.85, 0.87]}}}
+]
 
 
 @pytest.mark.usefixtures("toy_rows")
@@ -104,6 +107,8 @@ def test_one_command_writes_table_numbers_and_plots(
     page = output.with_suffix(".md").read_text()
     assert capsys.readouterr().out == page + "\n"
     assert "| **everything foreground** | 4 |" in page
+    assert "| full | 0.860 ± 0.012 |" in page
+    assert "| quarter turn, PH2 | 4 | 0.990 | 0.980 | 0.900 | 1 | 0.800 |" in page
     assert "![Agreement under rotation, scale, brightness and JPEG compression](skin_robustness.png)" in page
 
 

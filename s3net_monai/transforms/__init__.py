@@ -2,9 +2,11 @@
 
 from s3net_monai.transforms.components import KeepComponentsd
 from s3net_monai.transforms.ct_intensity import CTIntensityd
+from s3net_monai.transforms.cue_refinement import RefineWithCuesd
 from s3net_monai.transforms.cues import CueVoted
 from s3net_monai.transforms.lung_cues import lung_vote
 from s3net_monai.transforms.picture_as_volume import PictureAsVolumed
+from s3net_monai.transforms.rand_foreign_objects import RandForeignObjectsd
 from s3net_monai.transforms.rand_window import RandWindowd
 from s3net_monai.transforms.resample import ResampleToSpacingd
 from s3net_monai.transforms.skin_cues import skin_evidence, skin_vote
@@ -14,7 +16,9 @@ __all__ = [
     "CueVoted",
     "KeepComponentsd",
     "PictureAsVolumed",
+    "RandForeignObjectsd",
     "RandWindowd",
+    "RefineWithCuesd",
     "ResampleToSpacingd",
     "lung_vote",
     "skin_evidence",

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage import color, filters, measure
+from skimage import color, filters, measure, morphology
 
 Mask = NDArray[np.bool_]
 Map = NDArray[np.floating]
@@ -43,7 +43,7 @@ def centre_weight(shape: tuple[int, ...], spread: float = 0.5) -> Map:
 
 
 def skin_vote(image: Map) -> Map:
-    """The share of ``skin_cues`` that call a pixel lesion, drawn towards one half where the cues of a picture disagree.
+    """``skin_evidence``, drawn towards one half where the cues of a picture disagree.
 
     Args:
         image: RGB picture (3, X, Y) in [0, 1].
@@ -56,13 +56,25 @@ def skin_vote(image: Map) -> Map:
     if not cues:
         return np.full(image.shape[1:], 0.5, dtype=np.float32)
     agreement = np.mean([dice(a, b) for a, b in combinations(cues[:4], 2)])
-    return (0.5 + (np.mean(cues, axis=0) - 0.5) * np.clip((agreement - 0.5) / 0.4, 0, 1)).astype(np.float32)
+    return (0.5 + (weighted_vote(cues) - 0.5) * np.clip((agreement - 0.5) / 0.4, 0, 1)).astype(np.float32)
 
 
 def skin_evidence(image: Map) -> Map:
-    """The plain share of ``skin_cues`` that call a pixel lesion, (X, Y) in [0, 1], for one image; 0 without cues."""
-    cues = skin_cues(image) or [np.zeros(image.shape[1:], dtype=bool)]
-    return np.mean(cues, axis=0, dtype=np.float32)
+    """The ``weighted_vote`` of ``skin_cues``, (X, Y) in [0, 1], for one image; 0 without cues."""
+    return weighted_vote(skin_cues(image) or [np.zeros(image.shape[1:], dtype=bool)])
+
+
+def weighted_vote(cues: list[Mask], power: float = 4.0) -> Map:
+    """The weighted share of cues that hold a pixel, (X, Y) in [0, 1].
+
+    Args:
+        cues: masks (X, Y).
+        power: a cue's weight is its mean Dice with the other cues to this power, so that a cue that found something
+            else than the rest hardly counts.
+    """
+    overlap = np.array([[dice(a, b) for b in cues] for a in cues])
+    weights = (overlap.mean(axis=0) ** power).astype(np.float32)
+    return np.tensordot(weights / weights.sum(), np.stack(cues).astype(np.float32), axes=1)
 
 
 def skin_cues(image: Map) -> list[Mask]:
@@ -72,16 +84,20 @@ def skin_cues(image: Map) -> list[Mask]:
     the skin's colour in CIELAB, and that distance without brightness (for lesions that are red or pale rather than
     dark). The skin's colour is the median along the border. Each map is cut by Otsu's threshold into skin and lesion
     (the first four cues) and by the lower of two thresholds into skin, rim and core (the last four); of each cut the
-    central component is the cue. A picture without a border of skin, of a few pixels or dark all over, has no cues.
+    central component is the cue. Hairs and ruler ticks are closed beforehand, and ``foreign_objects`` left out. A
+    picture without a border of skin, of a few pixels or dark all over, has no cues.
 
     Args:
         image: RGB picture (3, X, Y) in [0, 1].
     """
-    picture = np.asarray(image, dtype=np.float32)
+    picture = without_hair(np.asarray(image, dtype=np.float32))
     blurred = ndimage.gaussian_filter(picture, (0, *[size / 100 for size in picture.shape[1:]]))
     usable = ~vignette(blurred.mean(axis=0))
-    weight = centre_weight(usable.shape)
-    rim = usable & (weight < np.quantile(weight[usable], 0.2)) if usable.any() else usable
+    rim = _rim(usable)
+    if not rim.any():
+        return []
+    usable &= ~foreign_objects(blurred, rim)
+    rim = _rim(usable)
     if not rim.any():
         return []
     maps = _lesion_maps(blurred, rim)
@@ -89,6 +105,28 @@ def skin_cues(image: Map) -> list[Mask]:
     thresholds += [lower_threshold(values[usable]) for values in maps]
     cuts = zip(maps * 2, thresholds, strict=True)
     return [central_component((values > threshold) & usable) for values, threshold in cuts]
+
+
+def without_hair(picture: Map) -> Map:
+    """The picture (C, X, Y) after a grey closing of each channel, which fills hairs and ruler ticks with their ground.
+
+    Closing is what DullRazor (Lee et al. 1997) does along lines; a disc of 2.5 % of the picture's size as radius is
+    wider than a hair in every direction and leaves all larger dark shapes where they are.
+    """
+    disc = morphology.disk(max(1, round(min(picture.shape[1:]) / 43)))
+    return np.stack([ndimage.grey_closing(channel, footprint=disc) for channel in picture])
+
+
+def foreign_objects(picture: Map, rim: Mask, limit: float = 45.0) -> Mask:
+    """Colour patches, cloth and ink: pixels (X, Y) whose hue no skin and no lesion has, with a margin.
+
+    Args:
+        picture: blurred RGB (3, X, Y) in [0, 1].
+        rim: where the skin's colour is read, (X, Y).
+        limit: distance from that colour in the a*b* plane of CIELAB.
+    """
+    odd = _lesion_maps(picture, rim)[3] > limit
+    return ndimage.binary_dilation(odd, iterations=max(1, min(odd.shape) // 43)) if odd.any() else odd
 
 
 def lower_threshold(values: Map) -> float:
@@ -103,6 +141,12 @@ def dice(first: Mask, second: Mask) -> float:
     """Dice of two masks, 1 for two empty ones."""
     total = int(first.sum()) + int(second.sum())
     return 2 * int((first & second).sum()) / total if total else 1.0
+
+
+def _rim(usable: Mask) -> Mask:
+    """The fifth of the usable pixels that is farthest from the centre."""
+    weight = centre_weight(usable.shape)
+    return usable & (weight < np.quantile(weight[usable], 0.2)) if usable.any() else usable
 
 
 def _lesion_maps(blurred: Map, rim: Mask) -> tuple[Map, ...]:

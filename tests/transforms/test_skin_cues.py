@@ -11,10 +11,13 @@ from s3net_monai.transforms.skin_cues import (
     central_component,
     centre_weight,
     dice,
+    foreign_objects,
     lower_threshold,
     skin_evidence,
     skin_vote,
     vignette,
+    weighted_vote,
+    without_hair,
 )
 
 SKIN = np.array([0.8, 0.65, 0.6], dtype=np.float32)
@@ -122,7 +125,7 @@ def blocks(monkeypatch: pytest.MonkeyPatch, *found: np.ndarray) -> np.ndarray:
 def test_vote_is_drawn_towards_one_half_by_disagreement(monkeypatch: pytest.MonkeyPatch) -> None:
     large, small = np.zeros((40, 40), bool), np.zeros((40, 40), bool)
     large[15:25, 15:25] = small[15:23, 15:23] = True  # 100 and 64 of them
-    vote = blocks(monkeypatch, large, large, small, small)
+    vote = blocks(monkeypatch, large, large, small, small)  # each of them twice as often in a vote: by both cuts
     agreement = (2 + 4 * 128 / 164) / 6
     certain = 0.5 * (agreement - 0.5) / 0.4
     np.testing.assert_allclose(vote[small], 0.5 + certain, atol=1e-6)
@@ -135,6 +138,50 @@ def test_vote_is_one_half_where_half_of_the_pairs_disagree(monkeypatch: pytest.M
     first, second = np.zeros((40, 40), bool), np.zeros((40, 40), bool)
     first[15:25, 15:25] = second[28:33, 28:33] = True
     np.testing.assert_array_equal(blocks(monkeypatch, first, first, first, second), np.full((40, 40), 0.5))
+
+
+def test_a_cue_that_finds_something_else_hardly_votes() -> None:
+    first, second = np.zeros((20, 20), bool), np.zeros((20, 20), bool)
+    first[2:8, 2:8] = second[12:18, 12:18] = True
+    vote = weighted_vote([first, first, first, second])
+    weights = np.array([3 / 4, 3 / 4, 3 / 4, 1 / 4]) ** 4  # mean Dice with all four, itself included
+    np.testing.assert_allclose(vote[first], 3 * weights[0] / weights.sum(), rtol=1e-6)
+    np.testing.assert_allclose(vote[second], weights[3] / weights.sum(), rtol=1e-6)
+    assert vote[~first & ~second].max() == 0
+    np.testing.assert_allclose(weighted_vote([first, first, first, second], power=0)[first], 0.75)
+
+
+def test_hairs_are_closed_and_lesions_stay() -> None:
+    lesion = disc((96, 96), (50, 44), 15)
+    image = picture(lesion)
+    hairy = image.copy()
+    hairy[:, 20, :] = hairy[:, :, 70] = 0.1
+    closed = without_hair(hairy)
+    np.testing.assert_array_equal(
+        closed[:, ~disc((96, 96), (50, 44), 22)], without_hair(image)[:, ~disc((96, 96), (50, 44), 22)]
+    )
+    assert dice(closed[0] < 0.5, lesion) > 0.97
+
+
+def test_foreign_objects_are_hues_that_no_skin_has() -> None:
+    patch, lesion = disc((96, 96), (96, 20), 20), disc((96, 96), (45, 48), 14)
+    image = picture(lesion)
+    image[:, patch] = np.array([0.1, 0.9, 0.9])[:, None]
+    rim = ~lesion & ~patch
+    found = foreign_objects(image, rim)
+    assert found[patch].all()
+    assert not found[lesion].any()
+    assert not found[~disc((96, 96), (96, 20), 24)].any()
+    assert not foreign_objects(picture(lesion), rim).any()
+
+
+def test_a_colour_patch_is_no_lesion() -> None:
+    patch, lesion = disc((96, 96), (96, 48), 30), disc((96, 96), (38, 48), 9)
+    image = picture(lesion, np.array([0.6, 0.45, 0.4], dtype=np.float32))
+    image[:, patch] = np.array([0.1, 0.2, 0.9])[:, None]
+    vote = skin_vote(image)
+    assert vote[patch].max() == 0
+    assert dice(vote > 0.5, lesion) > 0.85
 
 
 def test_second_cut_takes_the_rim_of_a_lesion(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,10 +241,10 @@ def test_a_few_pixels_have_no_vote(shape: tuple[int, int]) -> None:
     np.testing.assert_array_equal(skin_vote(image), np.full(shape, 0.5))
 
 
-def test_a_dark_pattern_all_over_has_no_vote() -> None:
-    checks = np.indices((16, 12)).sum(axis=0) % 2
-    assert vignette(checks.astype(float)).all()
-    np.testing.assert_array_equal(skin_vote(np.broadcast_to(checks, (3, 16, 12))), np.full((16, 12), 0.5))
+def test_a_picture_of_foreign_colours_has_no_vote() -> None:
+    image = np.zeros((3, 40, 40), dtype=np.float32)
+    image[0, :20] = image[1, 20:] = 1
+    np.testing.assert_array_equal(skin_vote(image), np.full((40, 40), 0.5))
 
 
 def test_vote_turns_with_the_picture() -> None:
@@ -222,10 +269,10 @@ def test_vote_can_be_trusted_as_far_as_it_says() -> None:
     assert min(scores) > 0.9, scores
 
 
-def test_evidence_is_the_plain_share_of_the_cues() -> None:
+def test_evidence_is_the_weighted_vote_of_the_cues() -> None:
     image = picture(disc((40, 30), (20, 15), 8))
     cues = skin_cues.skin_cues(image)
     assert len(cues) == 8
-    np.testing.assert_allclose(skin_evidence(image), sum(cue.astype(float) for cue in cues) / 8, atol=1e-6)
+    np.testing.assert_array_equal(skin_evidence(image), weighted_vote(cues))
     assert skin_evidence(image)[20, 15] == 1
     assert not skin_evidence(np.zeros((3, 2, 2))).any()

@@ -19,7 +19,8 @@ NO_CUE: dict[str, Any] = {
     "loss#balance": 0.0,
     "loss#mutual_information": 1.0,
     "loss#self_clustering": 0.3,
-    "loss#total_variation": 0.5,
+    "loss#total_variation": 0.1,
+    "learning_rate": 0.004,
     # no cluster reaches 1, so the one of most evidence alone is lung
     "train#handlers#0#threshold": 1.0,
     "train#deterministic_transforms#6": {

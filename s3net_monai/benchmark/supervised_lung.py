@@ -35,7 +35,7 @@ from s3net_monai.transforms import PictureAsVolumed, RandWindowd, ResampleToSpac
 EPOCHS = 4
 PATCH = (96, 96, 8)
 _KEYS = ("image", "label")
-_VOLUME_REPEATS = 16  # two volumes then weigh about a sixth of the slices
+VOLUME_REPEATS = 16  # two volumes then weigh about a sixth of the slices
 
 
 def supervised_lung(sources: Sequence[str], seed: int, weights: Path) -> Predict:
@@ -49,9 +49,8 @@ def supervised_lung(sources: Sequence[str], seed: int, weights: Path) -> Predict
         seed: of the training.
         weights: file of the trained state dict.
     """
-    network = train_supervised(
-        flat_unet, labelled_cases(sources), _transforms(), _augmentation(), seed, weights, EPOCHS, batch_size=4
-    )
+    cases = labelled_cases(sources)
+    network = train_supervised(flat_unet, cases, _transforms(), _augmentation(), seed, weights, EPOCHS, batch_size=4)
     window = SlidingWindowInferer(PATCH, sw_batch_size=4, overlap=0.25, mode="gaussian")
     bundle = load_bundle("lung", bundle_root("lung"), torch.device("cpu"))
     inferer = FlipInferer(flips=((), (0,)), quarter_turns=(0,), base=window)
@@ -72,7 +71,7 @@ def labelled_cases(sources: Sequence[str]) -> list[dict[str, Any]]:
     cases = [case for folder in sources for name in sections for case in load_datalist(folder, name, labels=True)]
     labelled = [case for case in cases if "label" in case]
     volumes = [case for case in labelled if str(case["image"]).endswith((".nii", ".nii.gz"))]
-    return labelled + volumes * (_VOLUME_REPEATS - 1)
+    return labelled + volumes * (VOLUME_REPEATS - 1)
 
 
 def _transforms() -> list[Any]:

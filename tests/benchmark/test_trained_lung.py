@@ -12,7 +12,7 @@ import torch
 
 from data_prep.errors import DataError
 from data_prep.phantom_dicom import write_ct_series
-from s3net_monai.benchmark import cross_validation
+from s3net_monai.benchmark import cross_validation, supervised_lung
 from s3net_monai.benchmark.cross_validation import cross_validated_row
 from s3net_monai.benchmark.lung_data import lung_sources
 from s3net_monai.benchmark.lung_variants import NO_CUE, beside_midline, infer_by_slices, slice_overrides
@@ -38,9 +38,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pictures = np.repeat((volume[:, :, :1] > -400).astype(np.uint8).T * 200, 4, axis=0)
     pictures[:, 0, 0] = np.arange(4)
     np.savez(root / "lung/slices64/kaggle_lung_64.npz", image=pictures, mask=pictures < 100)
-    write_ct_series(
-        volume, np.diag([5.0, 5.0, 5.0, 1.0]), root / "dicom/chest_A0001", "a"
-    )  # a patient of the training section
+    training_patient = "a"  # the hash of this name puts it into the training section
+    write_ct_series(volume, np.diag([5.0, 5.0, 5.0, 1.0]), root / "dicom/chest_A0001", training_patient)
     return root
 
 
@@ -130,6 +129,19 @@ def test_a_fold_answers_for_the_volume_that_it_has_not_seen(
 
 def test_unet_takes_slabs_of_eight_slices() -> None:
     assert flat_unet()(torch.zeros(1, 1, 32, 32, 8)).shape == (1, 2, 32, 32, 8)
+
+
+def test_supervised_training_runs_and_is_reused(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervised_lung, "EPOCHS", 1)
+    monkeypatch.setattr(supervised_lung, "PATCH", (48, 48, 8))
+    monkeypatch.setattr(supervised_lung, "VOLUME_REPEATS", 1)
+    weights = tmp_path / "unet.pt"
+    first = supervised_lung.supervised_lung(lung_sources(data, tmp_path), 0, weights)(case(data, "id003"))
+    written = weights.stat().st_mtime_ns
+    again = supervised_lung.supervised_lung([], 0, weights)(case(data, "id003"))
+    assert weights.stat().st_mtime_ns == written
+    np.testing.assert_array_equal(first.mask, again.mask)
+    assert first.mask.shape == (48, 48, 6)
 
 
 def test_rows_have_names_of_their_own(data: Path, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def simple_rows() -> list[Row]:
     ]
 
 
-def read_picture(path: Path) -> NDArray[np.float32]:
+def read_picture(path: Path) -> NDArray[np.floating]:
     """A picture file upright as RGB (3, X, Y) in [0, 1], read as the skin bundle reads it."""
     reader = PILReader(converter=upright_rgb)
     picture, _ = reader.get_data(reader.read(path))
@@ -135,20 +135,25 @@ def superpixel_merging(picture: Picture, seed: int, regions: int = 6) -> tuple[M
 
 
 def _named(picture: Picture, clusters: Labels) -> tuple[Mask, Labels]:
-    """The clusters whose colour is nearer to that of the centre than to the skin's, cleaned up.
+    """The lesion among the clusters, cleaned up.
 
-    Skin is the median along the rim; the centre is the mean over the clusters weighted by how much of the centre they
-    hold and how little of them lies on the rim.
+    Of two clusters it is the one with a larger share of the centre than of the rim. Of more it is those whose colour is
+    nearer to the centre's than to the skin's: skin is the median along the rim, the centre the mean over the clusters,
+    weighted by how much of the centre they hold and how little of them lies on the rim.
     """
     index = np.arange(int(clusters.max()) + 1)
-    sizes = np.bincount(clusters.ravel())
-    colours = np.stack([ndimage.sum_labels(channel, clusters, index) / np.maximum(sizes, 1) for channel in picture.lab])
-    on_rim = ndimage.mean(picture.rim, clusters, index)
-    weights = ndimage.sum_labels(centre_weight(clusters.shape, spread=0.3) * picture.usable, clusters, index)
-    weights = np.where(sizes > 0, weights * (1 - on_rim), 0)
-    centre = (colours * weights).sum(axis=1) / max(weights.sum(), 1e-9)
-    skin = np.median(picture.lab[:, picture.rim], axis=1)
-    lesion = np.linalg.norm(colours.T - centre, axis=1) < np.linalg.norm(colours.T - skin, axis=1)
+    weight = centre_weight(clusters.shape, spread=0.3) * picture.usable
+    held = ndimage.sum_labels(weight, clusters, index)
+    rim = ndimage.sum_labels(picture.rim, clusters, index)
+    if index.size <= 2:
+        lesion = held / weight.sum() > rim / picture.rim.sum()
+    else:
+        sizes = np.maximum(np.bincount(clusters.ravel()), 1)
+        colours = np.stack([ndimage.sum_labels(channel, clusters, index) / sizes for channel in picture.lab], axis=1)
+        weights = held * (1 - rim / sizes)
+        centre = weights @ colours / max(weights.sum(), 1e-9)
+        skin = np.median(picture.lab[:, picture.rim], axis=1)
+        lesion = np.linalg.norm(colours - centre, axis=1) < np.linalg.norm(colours - skin, axis=1)
     return central_component(lesion[clusters] & picture.usable), clusters
 
 

@@ -37,8 +37,8 @@ NO_CUE: dict[str, Any] = {
     "pixdim": PIXDIM,
     "patch_size": [PATCH, PATCH, 8],
     "least_size": [PATCH, PATCH, 8],
-    "max_epochs": 4,
-    "epoch_length": 60,
+    "max_epochs": 6,
+    "epoch_length": 100,
 }
 
 _ONE_SLICE = {"_target_": "SqueezeDimd", "keys": ["image", "cue"], "dim": -1}

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from skimage.transform import resize
 
-from data_prep.pool import pool_datalists
 from s3net_monai.benchmark.scoring import slug
 from s3net_monai.benchmark.train import train_variant
-from s3net_monai.benchmark.trained_skin import SEEDS, skin_datalists
+from s3net_monai.benchmark.trained_skin import SEEDS, losses_alone_settings
 from s3net_monai.benchmark.types import BenchmarkCase
-from s3net_monai.benchmark.variants import ABLATION, ABLATION_BASE, Overrides
+from s3net_monai.benchmark.variants import ABLATION, Overrides
 from s3net_monai.inference import Bundle, bundle_root, load_bundle
 from s3net_monai.io.atomic import atomic_path
 from s3net_monai.transforms.skin_cues import central_component, dice
 
-_IMAGES_EVERY = 4
-_VALIDATION_EVERY = 4
+Pictures = list[tuple[str, torch.Tensor, NDArray[np.bool_]]]
 
 
 def run_ablation(task: str, data: Path, work: Path, cases: Sequence[BenchmarkCase]) -> list[dict[str, Any]]:
@@ -41,15 +39,11 @@ def run_ablation(task: str, data: Path, work: Path, cases: Sequence[BenchmarkCas
     """
     if task != "skin":
         return []
-    lists = skin_datalists(data, work)
-    base = {
-        **ABLATION_BASE,
-        "train#dataset#data": pool_datalists(lists, "training")[::_IMAGES_EVERY],
-        "validate#dataset#data": pool_datalists(lists, "validation")[::_VALIDATION_EVERY],
-    }
+    base = losses_alone_settings(data, work)
+    pictures: Pictures = []
     results = []
     for name, overrides in ABLATION.items():
-        scores = [_score(name, {**base, **overrides}, seed, work, cases) for seed in SEEDS]
+        scores = [_score(name, {**base, **overrides}, seed, work, cases, pictures) for seed in SEEDS]
         splits = {
             split: {
                 "mean": float(np.mean([score[split] for score in scores])),
@@ -62,31 +56,40 @@ def run_ablation(task: str, data: Path, work: Path, cases: Sequence[BenchmarkCas
     return results
 
 
-def _score(name: str, overrides: Overrides, seed: int, work: Path, cases: Sequence[BenchmarkCase]) -> dict[str, float]:
+def _score(
+    name: str, overrides: Overrides, seed: int, work: Path, cases: Sequence[BenchmarkCase], pictures: Pictures
+) -> dict[str, float]:
+    """Dice by split, read from ``work`` where it is there; ``pictures`` is filled by the first that needs them."""
     folder = work / "models" / f"ablation-{slug(name)}-{seed}"
     weights = train_variant(bundle_root("skin"), overrides, seed, folder)
     path = work / "ablation" / f"{slug(name)}-{seed}.json"
     if path.is_file() and path.stat().st_mtime >= weights.stat().st_mtime:
         kept: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
         return kept
-    scores = single_view_dice(load_bundle("skin", folder, torch.device("cpu")), cases)
+    bundle = load_bundle("skin", folder, torch.device("cpu"))
+    if not pictures:
+        pictures.extend(pictures_at_network_size(bundle, cases))
+    scores = single_view_dice(bundle, pictures)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(scores), encoding="utf-8")
     return scores
 
 
-def single_view_dice(bundle: Bundle, cases: Sequence[BenchmarkCase]) -> dict[str, float]:
-    """Mean Dice by split of a network's central component on pictures, at the network's size and from one view."""
-    means = {}
-    for split, group in groupby(cases, key=lambda case: case.split):
-        means[split] = float(np.mean([_dice(bundle, case) for case in group]))
-    return means
+def pictures_at_network_size(bundle: Bundle, cases: Sequence[BenchmarkCase]) -> Pictures:
+    """Split, preprocessed image (3, X, Y) and truth (X, Y) of every case; all variants have the same preprocessing."""
+    found = []
+    for case in cases:
+        image = bundle.preprocessing({"image": str(case.image)})["image"].as_tensor()
+        found.append((case.split, image, resize(case.truth, image.shape[1:], order=0, anti_aliasing=False)))
+    return found
 
 
 @torch.inference_mode()
-def _dice(bundle: Bundle, case: BenchmarkCase) -> float:
-    image = bundle.preprocessing({"image": str(case.image)})["image"].as_tensor()
-    foreground = np.asarray(bundle.network(image[None].to(bundle.device))[0, 1].cpu()) > 0.5
-    truth = resize(case.truth, foreground.shape, order=0, anti_aliasing=False)
-    return dice(central_component(foreground), truth)
+def single_view_dice(bundle: Bundle, pictures: Pictures) -> dict[str, float]:
+    """Mean Dice by split of a network's central component on pictures, at the network's size and from one view."""
+    scores: dict[str, list[float]] = {}
+    for split, image, truth in pictures:
+        foreground = np.asarray(bundle.network(image[None].to(bundle.device))[0, 1].cpu()) > 0.5
+        scores.setdefault(split, []).append(dice(central_component(foreground), truth))
+    return {split: float(np.mean(values)) for split, values in scores.items()}

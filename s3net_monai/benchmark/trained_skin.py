@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from monai.transforms import Compose
 
 from data_prep.datalist import load_datalist
+from data_prep.pool import pool_datalists
 from data_prep.prepare import prepare
 from s3net_monai.benchmark.per_image_rows import corrected_per_image, faithful_per_image
 from s3net_monai.benchmark.shipped import bundle_predict
@@ -22,11 +24,13 @@ from s3net_monai.benchmark.supervised import (
 from s3net_monai.benchmark.train import train_variant
 from s3net_monai.benchmark.types import Predict, Row
 from s3net_monai.benchmark.variants import LOSSES_ALONE
-from s3net_monai.inference import bundle_root, load_bundle
+from s3net_monai.inference import Bundle, bundle_root, load_bundle
+from s3net_monai.transforms import RefineWithCuesd
 
 SEEDS = (0, 1, 2)
-_PER_IMAGE_EVERY = 20
-_UNET_EPOCHS = 16
+_PER_IMAGE_EVERY = 40
+_UNET_EPOCHS = 12
+_IMAGES_EVERY = 5
 _DATASETS = {"isic2018": "isic2018", "ph2": "ph2"}
 
 
@@ -47,17 +51,14 @@ def trained_rows(data: Path, work: Path) -> list[Row]:
         return corrected_per_image("skin", seed)
 
     def losses_alone(seed: int) -> Predict:
-        root, device = bundle_root("skin"), torch.device("cpu")
-        overrides = {**LOSSES_ALONE, "dataset_dir": [str(folder) for folder in skin_datalists(data, work)]}
         folder = work / "models" / f"skin-losses-alone-{seed}"
-        train_variant(root, overrides, seed, folder)
-        return bundle_predict(load_bundle("skin", folder, device))
+        train_variant(bundle_root("skin"), losses_alone_settings(data, work), seed, folder)
+        return bundle_predict(plain_bundle(folder))
 
     def supervised(seed: int) -> Predict:
         weights = work / "models" / f"skin-unet-{seed}" / "model.pt"
         network = train_unet(data, work, seed, weights)
-        bundle = load_bundle("skin", bundle_root("skin"), torch.device("cpu"))
-        return bundle_predict(replace(bundle, network=with_probabilities(network)))
+        return bundle_predict(replace(plain_bundle(bundle_root("skin")), network=with_probabilities(network)))
 
     return [
         Row("S3-Net faithful (per image)", "per-image", faithful, SEEDS, _PER_IMAGE_EVERY),
@@ -65,6 +66,23 @@ def trained_rows(data: Path, work: Path) -> list[Row]:
         Row("S3-Net losses alone (no cue)", "trained", losses_alone, SEEDS),
         Row("supervised U-Net (100 % masks)", "supervised", supervised, SEEDS),
     ]
+
+
+def losses_alone_settings(data: Path, work: Path) -> dict[str, Any]:
+    """What the row of the S3-Net losses alone, and every variant of the ablation, changes in ``train.json``."""
+    lists = skin_datalists(data, work)
+    return {
+        **LOSSES_ALONE,
+        "train#dataset#data": pool_datalists(lists, "training")[::_IMAGES_EVERY],
+        "validate#dataset#data": pool_datalists(lists, "validation")[::_IMAGES_EVERY],
+    }
+
+
+def plain_bundle(folder: Path) -> Bundle:
+    """The skin bundle in ``folder`` on the CPU, without the refinement by simple cues."""
+    bundle = load_bundle("skin", folder, torch.device("cpu"))
+    steps = bundle.postprocessing.transforms
+    return replace(bundle, postprocessing=Compose([step for step in steps if not isinstance(step, RefineWithCuesd)]))
 
 
 def skin_datalists(data: Path, work: Path) -> list[Path]:

@@ -40,19 +40,36 @@ def large_components(mask: Mask, share: float = 0.1) -> Mask:
     return np.stack([ndimage.binary_fill_holes(kept[..., z]) for z in range(kept.shape[2])], axis=-1)
 
 
-_RULES: dict[str, Callable[[Mask], Mask]] = {"central": central_component, "large": large_components}
+def rounded_central(mask: Mask, reach: float = 0.125) -> Mask:
+    """The central component, its notches closed as one draws around a lesion.
+
+    Args:
+        mask: (X, Y).
+        reach: radius of the closing disc as a share of the picture's shorter side.
+    """
+    component = central_component(mask)
+    if not component.any():
+        return component
+    radius = reach * min(mask.shape)
+    margin = int(np.ceil(radius)) + 1
+    grown = ndimage.distance_transform_edt(~np.pad(component, margin)) <= radius
+    inner = (slice(margin, -margin),) * mask.ndim
+    return ndimage.binary_fill_holes(component | (ndimage.distance_transform_edt(grown) > radius)[inner])
+
+
+_RULES: dict[str, Callable[[Mask], Mask]] = {"central": rounded_central, "large": large_components}
 
 
 class KeepComponentsd(MapTransform):
-    """Set a foreground probability to 0 in components that a rule drops, and to at least 0.75 in holes of the others.
+    """Set a foreground probability to 0 in components that a rule drops, and to at least 0.75 in what it fills.
 
     The rim of a dropped component, two voxels wide, goes with it. All else stays as soft as it is, so that the map can
     be resampled to another grid before it is cut at 0.5.
 
     Args:
         keys: probability maps (1, X, Y[, Z]).
-        rule: "central", the component with most pixels near the centre (2-D: a dermatoscope is held over the lesion);
-            "large", all components of at least a tenth of the largest that are not air outside the body (3-D: lungs).
+        rule: "central", the component with most pixels near the centre, notches closed (2-D: a dermatoscope is held over
+            the lesion); "large", all components of at least a tenth of the largest that are not air outside the body (3-D: lungs).
 
     Raises:
         ValueError: for an unknown rule.

@@ -15,9 +15,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from s3net_monai.benchmark import ablation
-from s3net_monai.benchmark.ablation import run_ablation, single_view_dice
+from s3net_monai.benchmark.ablation import pictures_at_network_size, run_ablation, single_view_dice
 from s3net_monai.benchmark.types import BenchmarkCase
-from s3net_monai.benchmark.variants import ABLATION, ABLATION_BASE
+from s3net_monai.benchmark.variants import ABLATION, LOSSES_ALONE
 from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.networks import S3Net
 
@@ -52,7 +52,7 @@ def cases(tmp_path: Path) -> list[BenchmarkCase]:
 
 def test_score_is_the_mean_dice_of_the_central_component(cases: list[BenchmarkCase]) -> None:
     bundle = replace(load_bundle("skin", bundle_root("skin"), torch.device("cpu")), network=Dark())
-    scores = single_view_dice(bundle, cases)
+    scores = single_view_dice(bundle, pictures_at_network_size(bundle, cases))
     assert scores["PH2"] > 0.97
     assert scores["ISIC 2018 val"] == pytest.approx(2 * 0.5 / 1.5, abs=0.02)
 
@@ -64,7 +64,7 @@ def test_every_variant_builds_a_network_and_a_loss_of_its_own() -> None:
     for name, overrides in ABLATION.items():
         parser = ConfigParser()
         parser.read_config(bundle_root("skin") / "configs" / "train.json")
-        for key, value in {**ABLATION_BASE, **overrides}.items():
+        for key, value in {**LOSSES_ALONE, **overrides}.items():
             parser[key] = value
         network: S3Net = parser.get_parsed_content("network_def").network
         loss = parser.get_parsed_content("loss")
@@ -91,8 +91,8 @@ def test_means_over_seeds_and_kept_scores(
     monkeypatch.setattr(ablation, "train_variant", train)
     monkeypatch.setattr(ablation, "load_bundle", lambda *_: None)
     monkeypatch.setattr(ablation, "single_view_dice", lambda *_: {"PH2": next(values)})
-    monkeypatch.setattr(ablation, "skin_datalists", lambda *_: [])
-    monkeypatch.setattr(ablation, "pool_datalists", lambda _, section: list(range(10)))
+    monkeypatch.setattr(ablation, "pictures_at_network_size", lambda *_: ["a picture"])
+    monkeypatch.setattr(ablation, "losses_alone_settings", lambda *_: {"train#dataset#data": [0, 5]})
     monkeypatch.setattr(ablation, "ABLATION", {"full": {}})
     first = run_ablation("skin", tmp_path, tmp_path, cases)
     assert first[0]["splits"]["PH2"] == {
@@ -100,6 +100,6 @@ def test_means_over_seeds_and_kept_scores(
         "std": pytest.approx(np.std([0.2, 0.4, 0.9], ddof=1)),
         "seeds": [0.2, 0.4, 0.9],
     }
-    assert trained == [([0, 4, 8], seed) for seed in (0, 1, 2)]
+    assert trained == [([0, 5], seed) for seed in (0, 1, 2)]
     assert run_ablation("skin", tmp_path, tmp_path, cases) == first
     assert run_ablation("lung", tmp_path, tmp_path, cases) == []

@@ -11,7 +11,7 @@ from monai.transforms import Compose, Invertd
 from scipy import ndimage
 
 from s3net_monai.transforms import KeepComponentsd, ResampleToSpacingd
-from s3net_monai.transforms.components import large_components
+from s3net_monai.transforms.components import large_components, rounded_central
 
 
 def keep(probability: torch.Tensor, rule: str) -> torch.Tensor:
@@ -65,6 +65,27 @@ def test_rule_central_drops_the_rim_with_the_component() -> None:
     np.testing.assert_array_equal(result, np.where(steps <= 2, 0, central + other))
     assert (other[steps == 2] > 0.2).all()  # a soft rim that the cut at 0.5 alone would leave
     assert result[other > 0].max() < 0.4
+
+
+def test_notches_of_a_lesion_are_closed_up_to_the_reach() -> None:
+    lesion = np.zeros((64, 64), dtype=bool)
+    lesion[20:44, 16:48] = True
+    notched = lesion.copy()
+    notched[20:28, 30:34] = False  # 4 wide: a disc of radius 8 cannot enter
+    assert np.array_equal(rounded_central(notched), lesion)
+    np.testing.assert_array_equal(rounded_central(notched, reach=1 / 64), notched)
+    wide = lesion.copy()
+    wide[20:26, 22:42] = False
+    closed = rounded_central(wide)
+    assert (wide <= closed).all()
+    assert not closed[21, 32]
+    assert not rounded_central(np.zeros((8, 8), dtype=bool)).any()
+
+
+def test_closing_does_not_leave_the_picture_nor_join_its_border() -> None:
+    lesion = np.zeros((32, 32), dtype=bool)
+    lesion[2:30, 10:20] = True
+    np.testing.assert_array_equal(rounded_central(lesion), lesion)
 
 
 def test_the_rim_of_a_kept_component_stays_soft() -> None:

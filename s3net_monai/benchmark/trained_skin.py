@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from monai.transforms import Compose
@@ -81,8 +81,8 @@ def losses_alone_settings(data: Path, work: Path) -> dict[str, Any]:
 def plain_bundle(folder: Path) -> Bundle:
     """The skin bundle in ``folder`` on the CPU, without the refinement by simple cues."""
     bundle = load_bundle("skin", folder, torch.device("cpu"))
-    steps = bundle.postprocessing.transforms
-    return replace(bundle, postprocessing=Compose([step for step in steps if not isinstance(step, RefineWithCuesd)]))
+    steps = [step for step in cast(Compose, bundle.postprocessing).transforms if not isinstance(step, RefineWithCuesd)]
+    return replace(bundle, postprocessing=Compose(steps))
 
 
 def skin_datalists(data: Path, work: Path) -> list[Path]:

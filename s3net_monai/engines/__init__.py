@@ -6,7 +6,6 @@ from s3net_monai.engines.faithful_fit import fit_faithful
 from s3net_monai.engines.flip_inferer import FlipInferer
 from s3net_monai.engines.name_clusters import NameClusters
 from s3net_monai.engines.per_image import PerImageInferer
-from s3net_monai.engines.teacher_vote import TeacherVoted
 from s3net_monai.engines.two_views import TwoViews
 
 __all__ = [
@@ -14,7 +13,6 @@ __all__ = [
     "FlipInferer",
     "NameClusters",
     "PerImageInferer",
-    "TeacherVoted",
     "TwoViews",
     "fit_faithful",
     "latest_checkpoint",

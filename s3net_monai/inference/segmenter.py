@@ -55,7 +55,10 @@ def infer_sample(sample: dict[str, Any], bundle: Bundle) -> Segmentation:
     probabilities, consistency = _probabilities(image[None].to(bundle.device), bundle)
     sample["pred"] = MetaTensor(probabilities[0])
     del probabilities
-    result = bundle.postprocessing(sample)["pred"]
+    sample = bundle.postprocessing(sample)
+    if consistency is not None:
+        consistency *= float(sample.get("trust", 1.0))  # what the bundle can tell from the mask itself
+    result = sample["pred"]
     mask = np.asarray(result[0].cpu()).astype(np.uint8)
     if mask.shape == (*shape, 1):  # a single picture that the bundle read as a volume of one slice
         return Segmentation(mask[..., 0], np.eye(4), consistency)

@@ -4,22 +4,27 @@ from s3net_monai.transforms.components import KeepComponentsd
 from s3net_monai.transforms.ct_intensity import CTIntensityd
 from s3net_monai.transforms.cue_refinement import RefineWithCuesd
 from s3net_monai.transforms.cues import CueVoted
+from s3net_monai.transforms.lung_air import FitToAird, fit_to_air
 from s3net_monai.transforms.lung_cues import lung_vote
 from s3net_monai.transforms.picture_as_volume import PictureAsVolumed
 from s3net_monai.transforms.rand_foreign_objects import RandForeignObjectsd
 from s3net_monai.transforms.rand_window import RandWindowd
 from s3net_monai.transforms.resample import ResampleToSpacingd
 from s3net_monai.transforms.skin_cues import skin_evidence, skin_vote
+from s3net_monai.transforms.solidity import Solidityd
 
 __all__ = [
     "CTIntensityd",
     "CueVoted",
+    "FitToAird",
     "KeepComponentsd",
     "PictureAsVolumed",
     "RandForeignObjectsd",
     "RandWindowd",
     "RefineWithCuesd",
     "ResampleToSpacingd",
+    "Solidityd",
+    "fit_to_air",
     "lung_vote",
     "skin_evidence",
     "skin_vote",

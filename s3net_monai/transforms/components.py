@@ -68,8 +68,9 @@ class KeepComponentsd(MapTransform):
 
     Args:
         keys: probability maps (1, X, Y[, Z]).
-        rule: "central", the component with most pixels near the centre, notches closed (2-D: a dermatoscope is held over
-            the lesion); "large", all components of at least a tenth of the largest that are not air outside the body (3-D: lungs).
+        rule: "central", the component with most pixels near the centre, its notches closed (2-D: a dermatoscope is held
+            over the lesion); "large", all components of at least a tenth of the largest that are not air outside the
+            body (3-D: lungs).
 
     Raises:
         ValueError: for an unknown rule.

@@ -1,0 +1,31 @@
+"""Shapes whose convex hull can be counted by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from s3net_monai.transforms import Solidityd
+from s3net_monai.transforms.solidity import solidity
+
+
+def test_convex_shapes_are_solid_and_nothing_is_not() -> None:
+    mask = np.zeros((20, 20), dtype=bool)
+    assert solidity(mask) == 0
+    mask[3:15, 4:10] = True
+    assert solidity(mask) == 1
+
+
+def test_a_missing_corner_is_missed_by_half_of_it() -> None:
+    mask = np.ones((40, 40), dtype=bool)
+    mask[20:, 20:] = False  # the hull cuts the missing square along its diagonal
+    assert solidity(mask) == pytest.approx(1200 / 1400, abs=0.02)
+
+
+def test_transform_cuts_at_one_half_and_leaves_the_map() -> None:
+    probability = torch.full((1, 10, 10), 0.4)
+    probability[0, 2:6, 2:6] = 0.6
+    sample = Solidityd("pred", trust_key="worth")({"pred": probability})
+    assert sample["worth"] == 1
+    assert sample["pred"] is probability

@@ -37,7 +37,7 @@ NO_CUE: dict[str, Any] = {
     "pixdim": PIXDIM,
     "patch_size": [PATCH, PATCH, 8],
     "least_size": [PATCH, PATCH, 8],
-    "max_epochs": 6,
+    "max_epochs": 3,
     "epoch_length": 100,
 }
 

@@ -32,7 +32,7 @@ from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.io import upright_grey
 from s3net_monai.transforms import PictureAsVolumed, RandWindowd, ResampleToSpacingd
 
-EPOCHS = 8
+EPOCHS = 5
 PATCH = (96, 96, 8)
 _KEYS = ("image", "label")
 VOLUME_REPEATS = 16  # two volumes then weigh about a sixth of the slices

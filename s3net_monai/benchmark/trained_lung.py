@@ -19,6 +19,7 @@ from s3net_monai.benchmark.types import Predict, Row
 from s3net_monai.inference import bundle_root, load_bundle
 
 _SEEDS = (0, 1, 2)
+_PER_IMAGE_EVERY = 8  # half a minute a slice
 
 
 def trained_rows(data: Path, work: Path) -> list[Row]:
@@ -42,13 +43,14 @@ def trained_rows(data: Path, work: Path) -> list[Row]:
     def supervised(seed: int) -> Predict:
         return supervised_lung(lung_sources(data, work), seed, work / "models" / f"lung-supervised-{seed}.pt")
 
+    def per_image(seed: int) -> Predict:
+        return corrected_per_image("lung", seed)
+
     flat = slice_overrides(bundle_root("lung"))
     in_3d = without_cue("lung-no-cue-3d", {}, lambda folder: None)
     in_2d = without_cue("lung-no-cue-2d", flat, infer_by_slices)
     return [
-        Row(
-            "S3-Net corrected (per image)", "per-image", lambda seed: corrected_per_image("lung", seed), _SEEDS, every=4
-        ),
+        Row("S3-Net corrected (per image)", "per-image", per_image, _SEEDS, _PER_IMAGE_EVERY, splits=("LungSegDB",)),
         Row("S3-Net losses alone, 3-D (no cue)", "trained", in_3d, _SEEDS),
         Row("S3-Net losses alone, 2-D (no cue)", "trained", in_2d, _SEEDS),
         cross_validated_row(data, work),

@@ -42,8 +42,6 @@ ABLATION: dict[str, Overrides] = {
     },
     "without spatial term": {"loss#spatial": 0.0},
     "authors' spatial term (no gradient)": {"loss#spatial": 0.0, "loss#authors_spatial": 4.0},
-    "2 clusters": {"network_def#network#num_clusters": 2},
     "4 clusters": {"network_def#network#num_clusters": 4},
     "8 clusters": {"network_def#network#num_clusters": 8},
-    "16 clusters": {"network_def#network#num_clusters": 16},
 }

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import s3net_monai
+from s3net_monai.argument_types import names, not_negative, positive, shard
 
 OK, SOME_FAILED, UNUSABLE = 0, 1, 2
 
@@ -156,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("--output", required=True, type=Path, help="folder for masks and report.json")
     segment.add_argument(
         "--formats",
-        type=_names,
+        type=names,
         default=(),
         help="comma-separated: nifti, png, dicomseg; default: png for pictures, nifti for volumes. "
         "Formats that a case does not allow are left out with a note in the report",
@@ -166,10 +167,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     segment.add_argument("--bundle", type=Path, help="folder of a bundle that you trust; default: the task's own")
     segment.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    segment.add_argument("--workers", type=_not_negative, default=0, metavar="N", help="processes that read ahead")
+    segment.add_argument("--workers", type=not_negative, default=0, metavar="N", help="processes that read ahead")
     segment.add_argument("--resume", action="store_true", help="skip cases that are complete and unchanged")
     segment.add_argument(
-        "--shard", type=_shard, default=(1, 1), metavar="I/N", help="only every N-th case from the I-th, counted from 1"
+        "--shard", type=shard, default=(1, 1), metavar="I/N", help="only every N-th case from the I-th, counted from 1"
     )
 
     evaluate = _command(
@@ -212,7 +213,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     benchmark.add_argument(
         "--rows",
-        type=_names,
+        type=names,
         default=(),
         metavar="A,B",
         help="skin, lung: only these rows, or 'robustness' or 'ablation', with hyphens for spaces and commas; "
@@ -239,10 +240,10 @@ def _parser() -> argparse.ArgumentParser:
     phantom.set_defaults(run=_phantom)
     phantom.add_argument("task", help="lung or skin")
     phantom.add_argument("destination", type=Path, help="folder for images, labels and datalist.json")
-    phantom.add_argument("--count", type=_positive, default=1, help="number of images")
+    phantom.add_argument("--count", type=positive, default=1, help="number of images")
     phantom.add_argument("--dicom", action="store_true", help="write DICOM series instead of NIfTI")
-    phantom.add_argument("--shape", type=_positive, nargs="+", metavar="SIZE", help="X Y Z voxels, or X Y pixels")
-    phantom.add_argument("--seed", type=_not_negative, default=0, help="seed of the first image")
+    phantom.add_argument("--shape", type=positive, nargs="+", metavar="SIZE", help="X Y Z voxels, or X Y pixels")
+    phantom.add_argument("--seed", type=not_negative, default=0, help="seed of the first image")
 
     export = _command(
         commands, "export", "Write a bundle as zip, TorchScript and ONNX", "s3net export lung --output exported"
@@ -262,26 +263,3 @@ def _command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, example: str
 ) -> argparse.ArgumentParser:
     return commands.add_parser(name, help=summary, description=f"{summary}.", epilog=f"example: {example}")
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-
-
-def _not_negative(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-    return int(text)
-
-
-def _shard(text: str) -> tuple[int, int]:
-    index, _, count = text.partition("/")
-    if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not I/N with 1 <= I <= N")
-    return int(index), int(count)

@@ -1,0 +1,111 @@
+"""Fill the tables of README and model cards from docs/benchmark/*.json, so that no number in them is typed.
+
+usage: python scripts/write_scores.py [--check]
+A block begins with <!-- scores TASK... --> , <!-- consistency TASK --> or <!-- speed -->, and ends with <!-- end -->.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = (
+    "README.md",
+    *(f"bundle/{name}/docs/README.md" for name in ("skin_lesion_segmentation", "lung_ct_segmentation")),
+)
+BLOCK = re.compile(r"<!-- (scores|consistency|speed)((?: \w+)*) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def scores(*tasks: str) -> str:
+    """The shipped weights beside the best simple method and the supervised U-Net, a row a report split."""
+    lines = [
+        "| report split | cases | shipped weights, mean Dice (95 % CI) | median | below 0.5 | best simple method "
+        "| U-Net, 100 % of the masks |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for task in tasks:
+        result = read(task)
+        for split, facts in result["splits"].items():
+            shipped = of_kind(result, "shipped", split)[0]["splits"][split]["label-free"]
+            simple = max(of_kind(result, "simple", split), key=lambda row: mean_dice(row, split))
+            supervised = [f"{mean_dice(row, split):.3f}" for row in of_kind(result, "supervised", split)]
+            dice, interval = shipped["dice"], shipped["dice"]["ci95"]
+            spread = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+            lines.append(
+                f"| {split} | {facts['cases']} | {dice['mean']:.3f}{spread} | {dice['median']:.3f} "
+                f"| {shipped['share_failed']:.3f} | {mean_dice(simple, split):.3f} ({simple['name']}) "
+                f"| {', '.join(supervised) or '-'} |"
+            )
+    return "\n".join(lines)
+
+
+def consistency(task: str) -> str:
+    """What the consistency score says about the Dice, a row a report split."""
+    lines = [
+        "| report split | Spearman correlation with Dice | cases below 0.5 | of them among the worst-scored 10 % |",
+        "|---|---|---|---|",
+    ]
+    result = read(task)
+    for split in result["splits"]:
+        found = of_kind(result, "shipped", split)[0]["splits"][split]["quality"]
+        if found["spearman"] is not None:
+            lines.append(f"| {split} | {found['spearman']:.2f} | {found['failures']} | {found['failures_reviewed']} |")
+    return "\n".join(lines)
+
+
+def speed() -> str:
+    """Seconds and memory of the shipped weights."""
+    found = read("speed")
+    volume = found["ct"]
+    shape = " x ".join(str(size) for size in volume["shape"])
+    return "\n".join(
+        [
+            f"| on {found['machine']['cores']} cores | measured |",
+            "|---|---|",
+            f"| one forward pass of a 256 x 256 picture | {found['forward_256']['median']:.3f} s |",
+            f"| a {shape} CT, DICOM in, NIfTI and DICOM SEG out, start of the program included "
+            f"| {volume['wall_seconds']:.1f} s, peak {volume['peak_gb']:.2f} GB |",
+        ]
+    )
+
+
+def of_kind(result: dict[str, Any], kind: str, split: str) -> list[dict[str, Any]]:
+    return [row for row in result["rows"] if row["kind"] == kind and split in row["splits"]]
+
+
+def mean_dice(row: dict[str, Any], split: str) -> float:
+    return float(row["splits"][split]["label-free"]["dice"]["mean"])
+
+
+def read(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "docs" / "benchmark" / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def filled(text: str) -> str:
+    """The page with every block made anew."""
+    make = {"scores": scores, "consistency": consistency, "speed": speed}
+
+    def block(found: re.Match[str]) -> str:
+        head = found[0].split("\n", 1)[0]
+        return f"{head}\n\n{make[found[1]](*found[2].split())}\n\n<!-- end -->"
+
+    return BLOCK.sub(block, text)
+
+
+def main(check: bool) -> int:
+    stale = [page for page in PAGES if filled(text := (ROOT / page).read_text(encoding="utf-8")) != text]
+    for page in stale:
+        if check:
+            print(f"{page}: its tables differ from docs/benchmark; run scripts/write_scores.py", file=sys.stderr)
+        else:
+            (ROOT / page).write_text(filled((ROOT / page).read_text(encoding="utf-8")), encoding="utf-8")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main(check="--check" in sys.argv[1:]))

@@ -17,6 +17,7 @@ _AIR_HU = -850.0
 _TISSUE_HU = 40.0
 _BODY_HU = -400.0
 _CENTRE = 0.7  # radius of the central ellipse in half widths
+_BLACK = 0.02  # share of the range of values that still counts as the darkest
 
 
 class CTIntensityd(MapTransform):
@@ -64,13 +65,39 @@ def unknown_scale_to_hu(image: np.ndarray) -> tuple[float, float]:
     """Slope and intercept that bring the dark and the bright side of an image to lung's and soft tissue's usual HU.
 
     Only the central ellipse of the picture is looked at: what scanners and converters put around the field of view has
-    any value. An image (1, X, Y[, Z]) of one value there, or too narrow to have a centre, gives (0, -1000): all air.
+    any value. Black that is joined to the border of its axial slice is padding or air outside a body that does not fill
+    the ellipse, and is left out too, unless the rest has no air in it. An image (1, X, Y[, Z]) of one value there, or
+    too narrow to have a centre, gives (0, -1000): all air.
     """
     axes = np.meshgrid(*(np.linspace(-1, 1, size) for size in image.shape[1:3]), indexing="ij", sparse=True)
-    values = image[0][(axes[0] ** 2 + axes[1] ** 2) < _CENTRE**2]
-    if values.size == 0 or values.min() == values.max():
+    ellipse = (axes[0] ** 2 + axes[1] ** 2) < _CENTRE**2
+    values = image[0]
+    central = np.broadcast_to(ellipse.reshape(*ellipse.shape, *[1] * (values.ndim - 2)), values.shape)
+    sides = _two_sides(values[central & ~_black_surround(values)]) or _two_sides(values[central], clarity=0.0)
+    if sides is None:
         return 0.0, -1000.0
-    threshold = threshold_otsu(values)
-    dark, bright = float(values[values <= threshold].mean()), float(values[values > threshold].mean())
+    dark, bright = sides
     slope = (_TISSUE_HU - _AIR_HU) / (bright - dark)
     return slope, _AIR_HU - slope * dark
+
+
+def _black_surround(values: np.ndarray) -> np.ndarray:
+    volume = np.atleast_3d(values)
+    black = volume <= volume.min() + _BLACK * float(np.ptp(volume))
+    return (black & ~air_inside_body(black)).reshape(values.shape)
+
+
+def _two_sides(values: np.ndarray, clarity: float = 3**0.5) -> tuple[float, float] | None:
+    """Means of the two sides of Otsu's threshold; None where they are no two classes.
+
+    Two classes are further apart, measured by the sum of their standard deviations, than the halves of a uniform
+    distribution, whose distance is the square root of three.
+    """
+    if values.size == 0 or values.min() == values.max():
+        return None
+    threshold = threshold_otsu(values)
+    dark, bright = values[values <= threshold], values[values > threshold]
+    distance = float(bright.mean() - dark.mean())
+    if distance <= clarity * float(dark.std() + bright.std()):
+        return None
+    return float(dark.mean()), float(bright.mean())

@@ -97,3 +97,22 @@ def test_builds_from_a_config() -> None:
 def test_an_empty_window_is_refused() -> None:
     with pytest.raises(ValueError, match=r"low is 40.0 HU and high 40.0 HU, expected low < high"):
         CTIntensityd("image", low=40.0, high=40.0)
+
+
+def test_black_around_a_small_body_is_no_side() -> None:
+    """The display window shows lung as 90; the black surround would pull the dark side far below it."""
+    image = np.zeros((1, 60, 60))
+    image[:, 12:48, 12:48] = 230
+    image[:, 20:40, 20:40] = 90
+    slope, intercept = unknown_scale_to_hu(image)
+    assert 90 * slope + intercept == pytest.approx(-850)
+    assert 230 * slope + intercept == pytest.approx(40)
+
+
+def test_a_body_without_air_takes_the_black_around_it_for_air() -> None:
+    """Soft tissue and fat of a normal spread are no two classes; they must not become tissue and lung."""
+    image = np.zeros((1, 60, 60))
+    image[:, 12:48, 12:48] = np.random.default_rng(0).normal(200, 8, (36, 36))
+    slope, intercept = unknown_scale_to_hu(image)
+    assert intercept == pytest.approx(-850)
+    assert 200 * slope + intercept == pytest.approx(40, abs=2)

@@ -20,7 +20,7 @@ Map = NDArray[np.floating]
 
 _AIR = 0.43  # -400 HU, the usual limit between lung and soft tissue
 _FREE_AIR = 0.05  # -930 HU
-_LIKELY = 0.35
+_LIKELY = 0.35  # of a region that the mask may hold only in part
 _SURE = 0.75  # probability of a voxel that a rule calls lung, as in ``KeepComponentsd``
 _LEAST_AREA = 300.0  # mm2, about a trachea's; a volume of lungs has far more in its widest slice
 
@@ -29,9 +29,9 @@ def fit_to_air(probability: Map, image: Map, share: float = 0.3) -> Map:
     """Move a lung probability to the borders of air, slice by slice along Z.
 
     Free air joined to the border of the slice is not lung, nor is the region of the mask that lies mostly there. A
-    region of air inside the body of which the mask holds at least ``share`` is lung as a whole; a network leaves out
+    region of air inside the body of which at least ``share`` is likely lung is lung as a whole; a network leaves out
     parts of one where lung thins out over the diaphragm. Regions as empty as free air, stomach and bowel among them,
-    are not lung where the other air inside the body shows lung's density, and trachea and main bronchi are not.
+    are not lung where most air inside the body shows lung's density, and trachea and main bronchi are not.
 
     Args:
         probability: of lung, (X, Y, Z), above 0.5 in the mask.
@@ -55,7 +55,8 @@ def _empty_regions(image: Map, air: Mask) -> Mask:
     # half of a region below a level is a median below it
     empty = _mostly_in(air, image < _FREE_AIR, 0.5)
     rest = air & ~empty
-    return empty if rest.any() and np.median(image[rest]) >= 2 * _FREE_AIR else np.zeros_like(empty)
+    lung_shows = rest.sum() > empty.sum() and np.median(image[rest]) >= 2 * _FREE_AIR
+    return empty if lung_shows else np.zeros_like(empty)
 
 
 def _mostly_in(regions: Mask, target: Mask, share: float) -> Mask:

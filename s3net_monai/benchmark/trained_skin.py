@@ -28,7 +28,7 @@ from s3net_monai.inference import Bundle, bundle_root, load_bundle
 from s3net_monai.transforms import RefineWithCuesd
 
 SEEDS = (0, 1, 2)
-_PER_IMAGE_EVERY = 40
+_PER_IMAGE_EVERY = 80
 _UNET_EPOCHS = 12
 _IMAGES_EVERY = 5
 _DATASETS = {"isic2018": "isic2018", "ph2": "ph2"}

@@ -40,7 +40,7 @@ def large_components(mask: Mask, share: float = 0.1) -> Mask:
     return np.stack([ndimage.binary_fill_holes(kept[..., z]) for z in range(kept.shape[2])], axis=-1)
 
 
-def rounded_central(mask: Mask, reach: float = 0.125) -> Mask:
+def rounded_central(mask: Mask, reach: float = 0.25) -> Mask:
     """The central component, its notches closed as one draws around a lesion.
 
     Args:

@@ -72,13 +72,13 @@ def test_notches_of_a_lesion_are_closed_up_to_the_reach() -> None:
     lesion[20:44, 16:48] = True
     notched = lesion.copy()
     notched[20:28, 30:34] = False  # 4 wide: a disc of radius 8 cannot enter
-    left_open = lesion & ~rounded_central(notched)
+    left_open = lesion & ~rounded_central(notched, reach=0.125)
     assert left_open.sum() <= 4
     assert not left_open[21:].any()  # the disc sags by less than a pixel at the mouth
     np.testing.assert_array_equal(rounded_central(notched, reach=1 / 128), notched)
     wide = lesion.copy()
     wide[20:26, 22:42] = False
-    closed = rounded_central(wide)
+    closed = rounded_central(wide, reach=0.125)
     assert (wide <= closed).all()
     assert not closed[21, 32]
     assert not rounded_central(np.zeros((8, 8), dtype=bool)).any()

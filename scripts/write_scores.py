@@ -1,7 +1,7 @@
 """Fill the tables of README and model cards from docs/benchmark/*.json, so that no number in them is typed.
 
 usage: python scripts/write_scores.py [--check]
-A block begins with <!-- scores TASK... --> , <!-- consistency TASK --> or <!-- speed -->, and ends with <!-- end -->.
+A block begins with <!-- scores TASK... -->, <!-- consistency TASK --> or <!-- speed -->, and ends with <!-- end -->.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def consistency(task: str) -> str:
     ]
     result = read(task)
     for split in result["splits"]:
-        found = of_kind(result, "shipped", split)[0]["splits"][split]["quality"]
-        if found["spearman"] is not None:
+        found = of_kind(result, "shipped", split)[0]["splits"][split].get("quality")
+        if found and found["spearman"] is not None:
             lines.append(f"| {split} | {found['spearman']:.2f} | {found['failures']} | {found['failures_reviewed']} |")
     return "\n".join(lines)
 

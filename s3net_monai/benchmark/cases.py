@@ -1,4 +1,4 @@
-"""The report splits: images and truth that no training and no choice of a setting may see."""
+"""The report splits, which no training and no choice of a setting may see, and the volumes for cross-validation."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _COLUMNS = {
 _NOTES = """\
 - **label-free**: nothing sees ground truth. **oracle cluster**: ground truth picks the cluster. **published
   protocol**: ground truth picks the cluster and clips it to its own outline, dilated twice by 5x5. Only the first can
-  be had in use.
+  be had in use. A method without clusters of its own (U-Net, corrected per image) has its mask and the rest for two.
 - Mean over cases, with its 95 % bootstrap confidence interval over cases where there are at least 5, and ± the standard
   deviation of the mean over seeds where there are several. HM = 1 - IoU; XOR = |A xor B| / |B|, B the truth. HD95 and
   mean symmetric surface distance leave out cases with an empty mask, as there is no surface to measure to.

@@ -30,8 +30,9 @@ def corrected_per_image(task: str, seed: int) -> Predict:
 def faithful_per_image(seed: int, steps: int = 50) -> Predict:
     """The authors' network, loss and fit on pictures of 256x256, their size; clusters named without ground truth.
 
-    A cluster is lesion when the simple cues on the picture are in the majority for it, and the component nearest the
-    centre is kept, both as in the corrected per-image mode. Maps come to the picture's grid by nearest neighbour.
+    A cluster is lesion when the simple cues on the picture are in the majority for it, as in the corrected per-image
+    mode, and the component with most pixels near the centre is kept; the cues do not refine its outline, as they do
+    there. Maps come to the picture's grid by nearest neighbour.
 
     Args:
         seed: of all fits together, in the order of the cases.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -46,6 +47,12 @@ def bundle_predict(bundle: Bundle) -> Predict:
         return Partition(mask, clusters, segmentation.consistency, seconds)
 
     return predict
+
+
+def without(bundle: Bundle, step: type) -> Bundle:
+    """The bundle without a kind of step in its postprocessing, such as one that brings a simple cue in."""
+    steps = cast(Compose, bundle.postprocessing).transforms
+    return replace(bundle, postprocessing=Compose([each for each in steps if not isinstance(each, step)]))
 
 
 def _has_clusters(bundle: Bundle) -> bool:

@@ -24,13 +24,13 @@ from monai.transforms import (
     SpatialPadd,
 )
 
-from s3net_monai.benchmark.shipped import bundle_predict
+from s3net_monai.benchmark.shipped import bundle_predict, without
 from s3net_monai.benchmark.supervised import train_supervised, with_probabilities
 from s3net_monai.benchmark.types import Predict
 from s3net_monai.engines import FlipInferer
 from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.io import upright_grey
-from s3net_monai.transforms import PictureAsVolumed, RandWindowd, ResampleToSpacingd
+from s3net_monai.transforms import FitToAird, PictureAsVolumed, RandWindowd, ResampleToSpacingd
 
 EPOCHS = 5
 PATCH = (96, 96, 8)
@@ -41,8 +41,8 @@ VOLUME_REPEATS = 16  # two volumes then weigh about a sixth of the slices
 def supervised_lung(sources: Sequence[str], seed: int, weights: Path) -> Predict:
     """Train on every case of the training and validation sections that has a mask, or load the weights of before.
 
-    Reading, spacing, intensities, the rule that keeps the large components and the averaging over the mirror image are
-    those of the shipped bundle.
+    Reading, spacing, intensities and the rule that keeps the large components are those of the shipped bundle, without
+    its rules on air, which masks teach the network by themselves. Image and mirror image, as in training, are averaged.
 
     Args:
         sources: folders with datalists.
@@ -52,7 +52,7 @@ def supervised_lung(sources: Sequence[str], seed: int, weights: Path) -> Predict
     cases = labelled_cases(sources)
     network = train_supervised(flat_unet, cases, _transforms(), _augmentation(), seed, weights, EPOCHS, batch_size=4)
     window = SlidingWindowInferer(PATCH, sw_batch_size=4, overlap=0.25, mode="gaussian")
-    bundle = load_bundle("lung", bundle_root("lung"), torch.device("cpu"))
+    bundle = without(load_bundle("lung", bundle_root("lung"), torch.device("cpu")), FitToAird)
     inferer = FlipInferer(flips=((), (0,)), quarter_turns=(0,), base=window)
     return bundle_predict(replace(bundle, network=with_probabilities(network), inferer=inferer))
 

@@ -12,11 +12,12 @@ from s3net_monai.benchmark.cross_validation import cross_validated_row
 from s3net_monai.benchmark.lung_data import lung_sources
 from s3net_monai.benchmark.lung_variants import NO_CUE, infer_by_slices, slice_overrides
 from s3net_monai.benchmark.per_image_rows import corrected_per_image
-from s3net_monai.benchmark.shipped import bundle_predict
+from s3net_monai.benchmark.shipped import bundle_predict, without
 from s3net_monai.benchmark.supervised_lung import supervised_lung
 from s3net_monai.benchmark.train import train_variant
 from s3net_monai.benchmark.types import Predict, Row
 from s3net_monai.inference import bundle_root, load_bundle
+from s3net_monai.transforms import FitToAird
 
 _SEEDS = (0, 1, 2)
 _PER_IMAGE_EVERY = 8  # half a minute a slice
@@ -36,7 +37,8 @@ def trained_rows(data: Path, work: Path) -> list[Row]:
             sources = {"dataset_dir": lung_sources(data, work)}
             train_variant(bundle_root("lung"), {**sources, **NO_CUE, **overrides}, seed, folder)
             finish(folder)
-            return bundle_predict(load_bundle("lung", folder, torch.device("cpu")))
+            # the air in the slice is the very cue that these rows go without
+            return bundle_predict(without(load_bundle("lung", folder, torch.device("cpu")), FitToAird))
 
         return prepare
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-from monai.transforms import Compose
 
 from data_prep.datalist import load_datalist
 from data_prep.pool import pool_datalists
 from data_prep.prepare import prepare
 from s3net_monai.benchmark.per_image_rows import corrected_per_image, faithful_per_image
-from s3net_monai.benchmark.shipped import bundle_predict
+from s3net_monai.benchmark.shipped import bundle_predict, without
 from s3net_monai.benchmark.supervised import (
     picture_augmentation,
     picture_transforms,
@@ -31,7 +30,7 @@ SEEDS = (0, 1, 2)
 _PER_IMAGE_EVERY = 80
 _UNET_EPOCHS = 12
 _IMAGES_EVERY = 5
-_DATASETS = {"isic2018": "isic2018", "ph2": "ph2"}
+_DATASETS = ("isic2018", "ph2")
 
 
 def trained_rows(data: Path, work: Path) -> list[Row]:
@@ -80,17 +79,15 @@ def losses_alone_settings(data: Path, work: Path) -> dict[str, Any]:
 
 def plain_bundle(folder: Path) -> Bundle:
     """The skin bundle in ``folder`` on the CPU, without the refinement by simple cues."""
-    bundle = load_bundle("skin", folder, torch.device("cpu"))
-    steps = [step for step in cast(Compose, bundle.postprocessing).transforms if not isinstance(step, RefineWithCuesd)]
-    return replace(bundle, postprocessing=Compose(steps))
+    return without(load_bundle("skin", folder, torch.device("cpu")), RefineWithCuesd)
 
 
 def skin_datalists(data: Path, work: Path) -> list[Path]:
     """Folders with the checked datalists of ISIC 2018 and PH2, made in ``work``/data where they are not yet."""
     folders = [work / "data" / name for name in _DATASETS]
-    for (name, source), folder in zip(_DATASETS.items(), folders, strict=True):
+    for name, folder in zip(_DATASETS, folders, strict=True):
         if not (folder / "datalist.json").is_file():
-            prepare(name, data / "skin" / source, folder)
+            prepare(name, data / "skin" / name, folder)
     return folders
 
 

@@ -34,7 +34,7 @@ def refine_with_cues(probability: Map, image: Map, share: float = 0.5, power: fl
         (X, Y) in [0, 1].
     """
     cues = np.asarray(skin_cues(image), dtype=np.float32)
-    if not len(cues) or not cues.any():
+    if not len(cues) or not cues.any() or not probability.any():
         return probability
     overlap = 2 * (cues * probability).sum(axis=(1, 2)) / (cues.sum(axis=(1, 2)) + probability.sum())
     if not overlap.any():

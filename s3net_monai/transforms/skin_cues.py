@@ -69,8 +69,8 @@ def weighted_vote(cues: list[Mask], power: float = 4.0) -> Map:
 
     Args:
         cues: masks (X, Y).
-        power: a cue's weight is its mean Dice with the other cues to this power, so that a cue that found something
-            else than the rest hardly counts.
+        power: a cue's weight is its mean Dice with all cues, itself among them, to this power, so that a cue that
+            found something else than the rest hardly counts.
     """
     overlap = np.array([[dice(a, b) for b in cues] for a in cues])
     weights = (overlap.mean(axis=0) ** power).astype(np.float32)
@@ -110,7 +110,7 @@ def skin_cues(image: Map) -> list[Mask]:
 def without_hair(picture: Map) -> Map:
     """The picture (C, X, Y) after a grey closing of each channel, which fills hairs and ruler ticks with their ground.
 
-    Closing is what DullRazor (Lee et al. 1997) does along lines; a disc of 2.5 % of the picture's size as radius is
+    Closing is what DullRazor (Lee et al. 1997) does along lines; a disc of 2.3 % of the picture's size as radius is
     wider than a hair in every direction and leaves all larger dark shapes where they are.
     """
     disc = morphology.disk(max(1, round(min(picture.shape[1:]) / 43)))

@@ -12,7 +12,7 @@ import torch
 
 from data_prep.errors import DataError
 from data_prep.phantom_dicom import write_ct_series
-from s3net_monai.benchmark import cross_validation, supervised_lung
+from s3net_monai.benchmark import cross_validation, supervised_lung, trained_lung
 from s3net_monai.benchmark.cross_validation import cross_validated_row
 from s3net_monai.benchmark.lung_data import lung_sources
 from s3net_monai.benchmark.lung_variants import NO_CUE, beside_midline, infer_by_slices, slice_overrides
@@ -22,6 +22,7 @@ from s3net_monai.benchmark.train import train_variant
 from s3net_monai.benchmark.trained_lung import trained_rows
 from s3net_monai.benchmark.types import BenchmarkCase, Partition
 from s3net_monai.inference import bundle_root, load_bundle
+from s3net_monai.transforms import FitToAird, KeepComponentsd
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,21 @@ def test_slices_train_a_network_that_then_runs_on_volumes(data: Path, tmp_path: 
     assert bundle.network.cluster_class.sum() == 1  # one cluster is lung
     partition = bundle_predict(bundle)(case(data, "id003"))
     assert partition.mask.shape == partition.clusters.shape == (48, 48, 6)
+
+
+def test_rows_without_cue_are_not_fitted_to_the_air(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trained_lung, "lung_sources", lambda *_: [])
+    monkeypatch.setattr(trained_lung, "train_variant", lambda *_: None)
+    monkeypatch.setattr(trained_lung, "infer_by_slices", lambda _: None)
+    shipped = load_bundle("lung", bundle_root("lung"), torch.device("cpu"))
+    monkeypatch.setattr(trained_lung, "load_bundle", lambda *_: shipped)
+    monkeypatch.setattr(trained_lung, "bundle_predict", lambda bundle: bundle.postprocessing.transforms)
+    rows = [row for row in trained_rows(tmp_path, tmp_path) if "no cue" in row.name]
+    assert len(rows) == 2
+    for row in rows:
+        kinds = [type(step) for step in row.prepare(0)]
+        assert FitToAird not in kinds
+        assert KeepComponentsd in kinds
 
 
 def test_a_fold_answers_for_the_volume_that_it_has_not_seen(

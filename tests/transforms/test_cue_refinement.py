@@ -45,6 +45,11 @@ def test_without_a_cue_that_overlaps_the_probability_stays(
     np.testing.assert_array_equal(refine_with_cues(probability, IMAGE), probability)
 
 
+def test_an_empty_cue_beside_an_empty_probability_gives_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cue_refinement, "skin_cues", lambda _: [np.zeros((10, 10), bool), np.eye(10, dtype=bool)])
+    np.testing.assert_array_equal(refine_with_cues(np.zeros((10, 10), np.float32), IMAGE), 0)
+
+
 def test_transform_keeps_type_and_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     left, _ = two_cues(monkeypatch)
     probability = torch.from_numpy(np.where(left, 0.8, 0.1).astype(np.float32))[None]

@@ -35,8 +35,9 @@ def measure_robustness(task: str, cases: Sequence[BenchmarkCase]) -> dict[str, A
     Returns:
         For every split ``{"cases": N, "curve_cases": M, "truth_mean": mean Dice of the M unchanged images with the
         truth, "exact": {name: figures}, "curves": {name: [{"value": v, **figures}, ...]}}``. Figures are "count",
-        "mean", "p5" (5th percentile) and "min" of the Dice between the two masks, "truth_mean", the mean Dice of the changed
-        image's mask with the truth, and "below", the ids of cases under ``LEAST_AGREEMENT`` (for flips and turns).
+        "mean", "p5" (5th percentile) and "min" of the Dice between the two masks, "truth_mean", the mean Dice of the
+        changed image's mask with the truth, and "below", the ids of cases under ``LEAST_AGREEMENT`` (for flips and
+        turns).
     """
     bundle = load_bundle(task, bundle_root(task), torch.device("cpu"))
     result = {}

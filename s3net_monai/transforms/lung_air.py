@@ -22,7 +22,7 @@ _AIR = 0.43  # -400 HU, the usual limit between lung and soft tissue
 _FREE_AIR = 0.05  # -930 HU
 _LIKELY = 0.35  # of a region that the mask may hold only in part
 _SURE = 0.75  # probability of a voxel that a rule calls lung, as in ``KeepComponentsd``
-_LEAST_AREA = 300.0  # mm2, about a trachea's; a volume of lungs has far more in its widest slice
+_LEAST_AREA = 1500.0  # mm2; gas in a stomach is smaller, and so is lung in its last slices alone
 
 
 def fit_to_air(probability: Map, image: Map, share: float = 0.3) -> Map:
@@ -71,7 +71,7 @@ def _mostly_in(regions: Mask, target: Mask, share: float) -> Mask:
 
 
 class FitToAird(MapTransform):
-    """Apply ``fit_to_air`` to a lung probability, and empty it where no axial slice of it has 3 cm2 of lung.
+    """Apply ``fit_to_air`` to a lung probability, and empty it where no axial slice of it has 15 cm2 of lung.
 
     Args:
         keys: lung probabilities (1, X, Y, Z), before they are resampled to another grid.

@@ -97,9 +97,9 @@ def test_turns_with_the_slice(turns: int) -> None:
     np.testing.assert_array_equal(turned, np.rot90(fit_to_air(probability, image), turns))
 
 
-@pytest.mark.parametrize(("side", "kept"), [(2.0, True), (0.8, False)])
-def test_less_than_three_square_centimetres_is_no_lung(side: float, kept: bool) -> None:
-    """One lung of 200 voxels in a single slice: 800 mm2 or 128 mm2."""
+@pytest.mark.parametrize(("side", "kept"), [(3.0, True), (2.0, False)])
+def test_less_than_fifteen_square_centimetres_is_no_lung(side: float, kept: bool) -> None:
+    """One lung of 200 voxels in a single slice: 1800 mm2 or 800 mm2."""
     image = torch.from_numpy(chest(1))
     image[24:34, 10:30] = 0.75
     probability = torch.where(image == 0.12, 0.9, 0.0)[None]

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.transforms import Compose, Invertd
+from torch.nn import functional as F
 
 from s3net_monai.benchmark.types import BenchmarkCase, Partition, Predict, Row
 from s3net_monai.engines import FlipInferer
@@ -63,9 +64,8 @@ def _has_clusters(bundle: Bundle) -> bool:
 def _clusters(image: MetaTensor, bundle: Bundle, shape: tuple[int, ...]) -> np.ndarray:
     """Clusters of a preprocessed image (C, X, Y[, Z]), on the grid of its source by nearest neighbour."""
     logits = bundle.inferer.base(image.as_tensor()[None].to(bundle.device), bundle.network.network)
-    sample: dict[Hashable, Any] = {
-        "image": image,
-        "clusters": MetaTensor(logits.argmax(dim=1).to(torch.float32)),
-    }
+    # one map a cluster: between the numbers of two clusters an interpolating step would find a third
+    one_hot = F.one_hot(logits.argmax(dim=1)[0], logits.shape[1]).movedim(-1, 0).to(torch.float32)
+    sample: dict[Hashable, Any] = {"image": image, "clusters": MetaTensor(one_hot)}
     invert = Invertd("clusters", cast(Compose, bundle.preprocessing), orig_keys="image", nearest_interp=True)
-    return np.asarray(invert(sample)["clusters"][0].cpu()).round().astype(np.uint8).reshape(shape)
+    return np.asarray(invert(sample)["clusters"].argmax(dim=0).cpu()).astype(np.uint8).reshape(shape)

@@ -38,7 +38,7 @@ NO_CUE: dict[str, Any] = {
     "patch_size": [PATCH, PATCH, 8],
     "least_size": [PATCH, PATCH, 8],
     "max_epochs": 3,
-    "epoch_length": 100,
+    "epoch_length": 60,
 }
 
 _ONE_SLICE = {"_target_": "SqueezeDimd", "keys": ["image", "cue"], "dim": -1}

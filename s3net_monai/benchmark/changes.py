@@ -47,18 +47,16 @@ def exact_changes() -> list[Change]:
     return changes
 
 
-def curves(picture: bool, outside: str) -> list[Change]:
-    """Points of the curves: rotation and scale in plane about the centre, and for pictures brightness and JPEG.
+def curves(outside: str) -> list[Change]:
+    """Points of the curves of pictures: rotation and scale about the centre, brightness and JPEG quality.
 
     Args:
-        picture: whether intensities are 8-bit, so that brightness and JPEG compression mean something.
         outside: what lies beyond the frame, a mode of ``scipy.ndimage.affine_transform``.
     """
     changes = [_moved("rotation (degrees)", value, value, 1.0, outside) for value in ROTATIONS]
     changes += [_moved("scale", value, 0.0, value, outside) for value in SCALES]
-    if picture:
-        changes += [_recoloured("brightness", value, _brightness(value)) for value in BRIGHTNESS]
-        changes += [_recoloured("JPEG quality", quality, _jpeg(quality)) for quality in JPEG_QUALITY]
+    changes += [_recoloured("brightness", value, _brightness(value)) for value in BRIGHTNESS]
+    changes += [_recoloured("JPEG quality", quality, _jpeg(quality)) for quality in JPEG_QUALITY]
     return changes
 
 

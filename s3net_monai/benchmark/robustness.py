@@ -21,8 +21,8 @@ from s3net_monai.inference.segmenter import infer_sample
 from s3net_monai.transforms.skin_cues import dice
 
 LEAST_AGREEMENT = 0.97  # that flips and quarter turns must keep
-EXACT_CASES = 24  # of a split; eight runs a case
-CURVE_CASES = 6  # of a split; the curves take some 25 runs a case
+EXACT_CASES = 12  # of a split; eight runs a case
+CURVE_CASES = 4  # of a split; the curves take some 25 runs a case
 
 Segment = Callable[[Image], Mask]
 

@@ -10,7 +10,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,export,benchmark]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,export,benchmark,dicom-codecs]'
 	touch $@
 
 demo: $(VENV)/.installed

@@ -21,7 +21,14 @@ class DicomSeriesReader(ImageReader):
     ``LoadImage`` tries the readers that a config names and goes on to MONAI's own, which stack whatever lies in a
     folder, whenever ``read`` raises. So ``read`` raises for inputs of other formats alone, and a bad series is refused
     in ``get_data``, whose error ends the load.
+
+    ``allow``: irregularities to mend instead of refusing ("missing-slices", "tilt"); what was done stands in the
+    metadata under "notes", a list of lines.
     """
+
+    def __init__(self, allow: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.allow = tuple(allow)
 
     def verify_suffix(self, filename: Sequence[PathLike] | PathLike) -> bool:
         """Whether every path is a folder or a DICOM file."""
@@ -44,11 +51,12 @@ class DicomSeriesReader(ImageReader):
         Raises:
             CaseError: with the named reason where the files are not one regular CT series.
         """
-        series = load_series(img)
+        series = load_series(img, self.allow)
         return series.array, {
             MetaKeys.AFFINE: series.affine,
             MetaKeys.ORIGINAL_AFFINE: series.affine.copy(),
             MetaKeys.SPATIAL_SHAPE: np.asarray(series.array.shape),
             MetaKeys.ORIGINAL_CHANNEL_DIM: float("nan"),
             MetaKeys.SPACE: SpaceKeys.RAS,
+            "notes": list(series.notes),
         }

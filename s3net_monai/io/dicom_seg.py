@@ -9,7 +9,7 @@ import numpy as np
 
 import s3net_monai
 from s3net_monai.io.dicom_files import dicom_files, one_line
-from s3net_monai.io.dicom_geometry import CT_IMAGE_STORAGE
+from s3net_monai.io.dicom_slices import CT_IMAGE_STORAGE
 from s3net_monai.io.dicom_series import series_files
 from s3net_monai.io.errors import CaseError
 from s3net_monai.io.labels import Code, Label

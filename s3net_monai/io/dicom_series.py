@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,51 +11,65 @@ import numpy as np
 
 from s3net_monai.io.dicom_files import dicom_files, one_line, read_header
 from s3net_monai.io.dicom_geometry import SeriesGeometry, series_geometry
+from s3net_monai.io.dicom_grid import AIR_HU, empty_stack, fill_absent, is_upright, shift_into
 from s3net_monai.io.errors import CaseError
-
-PADDING_HU = -1024  # what lies outside the reconstruction circle reads as air
 
 
 @dataclass(frozen=True)
 class CTSeries:
-    """``array`` (columns, rows, slices) in HU, ``affine`` 4x4 RAS+ in mm, ``files`` in slice order."""
+    """``array`` (columns, rows, slices) in HU, ``affine`` 4x4 RAS+ in mm, ``files`` in slice order, ``notes`` on what
+    was done to an irregular series."""
 
     array: np.ndarray
     affine: np.ndarray
     files: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
 
 
-def series_files(paths: Iterable[Path]) -> SeriesGeometry:
+def series_files(paths: Iterable[Path], allow: Sequence[str] = ()) -> SeriesGeometry:
     """Read headers and validate, without pixels. ``paths``: one folder, or the files of one series.
+
+    ``allow``: irregularities to mend, see ``series_geometry``.
 
     Raises:
         CaseError: with the named reason where the files are not one regular CT stack.
+        ValueError: for an unknown name in ``allow``.
     """
     paths = list(paths)
     files = dicom_files(paths)
     if not files:
         raise CaseError(f"no image files: no DICOM in {paths[0].name if paths else 'an empty list'}")
-    return series_geometry([read_header(file) for file in files])
+    return series_geometry([read_header(file) for file in files], allow)
 
 
-def load_series(paths: Iterable[Path]) -> CTSeries:
+def load_series(paths: Iterable[Path], allow: Sequence[str] = ()) -> CTSeries:
     """Load one CT series in HU: int16 where every rescale is integral, float32 otherwise.
 
     Rescale (PS3.3 section C.11.1) is applied slice by slice, since slope and intercept may differ. Values marked by
     PixelPaddingValue (section C.7.5.1.1.2) become -1024 HU. int16 clips beyond 32767 HU, which no tissue reaches.
+    ``allow``: irregularities to mend, see ``series_geometry``; absent slices are interpolated between their neighbours,
+    tilted ones within their plane, both linearly in HU, and what no slice covers is -1024 HU.
 
     Raises:
         CaseError: with the named reason where the series is not regular or a slice cannot be decoded.
+        ValueError: for an unknown name in ``allow``.
     """
-    geometry = series_files(paths)
+    geometry = series_files(paths, allow)
     integral = all(_has_integral_rescale(header) for header in geometry.headers)
-    # Slices are written whole, so the slice axis is slowest in memory; the transpose at the end is a view.
-    columns, rows, slices = geometry.shape
-    stack = np.empty((slices, rows, columns), dtype=np.int16 if integral else np.float32)
+    stack = empty_stack(geometry, np.dtype(np.int16 if integral else np.float32))
     files = tuple(Path(header.filename) for header in geometry.headers)
-    for target, file in zip(stack, files, strict=True):
-        _read_slice(file, target)
-    return CTSeries(stack.transpose(2, 1, 0), geometry.affine, files)
+    upright = is_upright(geometry)
+    columns, rows = geometry.size
+    for file, corner in zip(files, geometry.corners, strict=True):
+        target = stack[int(corner[2])]
+        if upright:
+            _read_slice(file, target)
+        else:
+            values = np.empty((rows, columns), dtype=stack.dtype)
+            _read_slice(file, values)
+            shift_into(target, values, corner[:2])
+    fill_absent(stack, geometry.corners[:, 2].astype(int))
+    return CTSeries(stack.transpose(2, 1, 0), geometry.affine, files, geometry.notes)
 
 
 def _has_integral_rescale(header: Any) -> bool:
@@ -86,7 +100,7 @@ def _read_slice(file: Path, target: np.ndarray) -> None:
         target[...] = values
     padding = _padding(stored, dataset)
     if padding is not None:
-        target[padding] = PADDING_HU
+        target[padding] = AIR_HU
 
 
 def _padding(stored: np.ndarray, dataset: Any) -> np.ndarray | None:

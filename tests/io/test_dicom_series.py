@@ -183,7 +183,7 @@ def _no_rows(maker: Any) -> None:
         (_shift_one, "uneven slice spacing"),
         (_other_series, "mixed series: 2 SeriesInstanceUIDs among 5 files"),
         (_other_size, "inconsistent size"),
-        (_other_orientation, "inconsistent orientation"),
+        (_other_orientation, "mixed orientations"),
         (_other_spacing, "inconsistent pixel spacing"),
         (_no_pixels, "no pixel data"),
         (_truncated, "cannot be decoded"),

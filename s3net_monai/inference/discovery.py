@@ -5,48 +5,30 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
+from s3net_monai.inference.cases import Case, Discovery, Kind, PassedOver
 from s3net_monai.inference.errors import UsageError
+from s3net_monai.inference.selection import DEFAULT, Selection
 from s3net_monai.io.dicom_files import group_series, looks_like_dicom
 
 VOLUME_SUFFIXES = (".nii", ".nii.gz")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+
+__all__ = ["PICTURE_SUFFIXES", "VOLUME_SUFFIXES", "Case", "Discovery", "Kind", "PassedOver", "find_cases", "stem"]
+
 KNOWN_INPUTS = "NIfTI (.nii, .nii.gz), PNG, JPEG, BMP, or DICOM series folders"
 
-Kind = Literal["volume", "picture", "dicom", "unusable"]
 
-
-@dataclass(frozen=True)
-class Case:
-    """One image to segment.
-
-    Attributes:
-        case_id: unique in a run; names the outputs.
-        input: what the report names: the file, or the folder of the series.
-        image: what the bundle's ``LoadImaged`` gets: one path, or the files of one series of several in a folder.
-        kind: which reader it needs; "unusable" for an input that failed already here.
-        problem: why it is unusable.
-    """
-
-    case_id: str
-    input: Path
-    image: tuple[Path, ...]
-    kind: Kind
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class Discovery:
-    """The cases in a stable order, and how many files were passed over as no images."""
-
-    cases: tuple[Case, ...]
-    ignored: int
-
-
-def find_cases(inputs: Sequence[Path], output: Path | None = None) -> Discovery:
+def find_cases(
+    inputs: Sequence[Path],
+    output: Path | None = None,
+    *,
+    rules: Selection = DEFAULT,
+    unpack_to: Path | None = None,
+    keep_identifiers: bool = False,
+) -> Discovery:
     """Find every image among files, folders of files, series folders and trees of them.
 
     Folders are searched to any depth in sorted order. Hidden files, files inside ``output``, and masks of an earlier

@@ -1,0 +1,235 @@
+"""Which series of a study is taken: conditions on its headers, from a JSON file or the default."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from s3net_monai.inference.errors import UsageError
+
+DERIVED_KEYS = ("Orientation", "NumberOfSlices")  # of the series as a whole; every other key is a DICOM keyword
+CHOICES = ("most-slices", "all")
+MAX_REGEX_LENGTH = 200
+MAX_TEXT_LENGTH = 1024  # the longest short text of DICOM (PS3.5 section 6.2)
+# A quantifier on a group that holds one: the form that can take exponential time.
+_NESTED_QUANTIFIER = re.compile(r"[+*}][^()]*\)[+*{]")
+
+Values = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One test of one attribute.
+
+    Attributes:
+        keyword: DICOM keyword, "Orientation" (axial, coronal, sagittal, oblique, unknown) or "NumberOfSlices".
+        test: name in ``TESTS``.
+        expected: the rule's value, as JSON has it.
+    """
+
+    keyword: str
+    test: str
+    expected: Any
+
+    def failure(self, attributes: Mapping[str, Values]) -> str:
+        """Why a series with these attributes is not taken; empty if it satisfies the condition."""
+        values = attributes.get(self.keyword, ())
+        if not values and self.test != "not_in":
+            return f"{self.keyword} is absent, {self._text()} expected"
+        if TESTS[self.test](values, self.expected):
+            return ""
+        return f"{self.keyword} is {', '.join(values)}, {self._text()} expected"
+
+    def _text(self) -> str:
+        if self.test == "equals":
+            return _plain(self.expected)
+        return f"{self.test.replace('_', ' ')} {_plain(self.expected)}"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which series of each study become cases.
+
+    Attributes:
+        conditions: all of them must hold.
+        choose: of the series that satisfy them, the one with "most-slices", or "all".
+        name: how messages call these rules.
+    """
+
+    conditions: tuple[Condition, ...]
+    choose: Literal["most-slices", "all"]
+    name: str
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """The DICOM keywords that must be read from the headers."""
+        return tuple(c.keyword for c in self.conditions if c.keyword not in DERIVED_KEYS)
+
+    def failures(self, attributes: Mapping[str, Values]) -> tuple[str, ...]:
+        """The failure of every condition, in their order; all empty for a series that may be taken."""
+        return tuple(condition.failure(attributes) for condition in self.conditions)
+
+
+def _as_list(expected: Any) -> list[str]:
+    return [_plain(item) for item in (expected if isinstance(expected, list) else [expected])]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_plain(item) for item in value)
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _numbers(values: Values) -> list[float]:
+    try:
+        return [float(value) for value in values]
+    except ValueError:
+        return []
+
+
+def _same(value: str, expected: str) -> bool:
+    numbers = _numbers((value, expected))
+    return numbers[0] == numbers[1] if numbers else value == expected
+
+
+def _equals(values: Values, expected: Any) -> bool:
+    wanted = _as_list(expected)
+    return len(values) == len(wanted) and all(map(_same, values, wanted))
+
+
+def _is_in(values: Values, expected: Any) -> bool:
+    return any(_same(value, item) for value in values for item in _as_list(expected))
+
+
+def _contains(values: Values, expected: Any) -> bool:
+    return all(any(_same(value, item) for value in values) for item in _as_list(expected))
+
+
+def _matches(values: Values, expected: Any) -> bool:
+    return any(re.search(expected, value[:MAX_TEXT_LENGTH]) for value in values)
+
+
+def _in_range(values: Values, expected: Any) -> bool:
+    low, high = expected
+    numbers = _numbers(values)
+    return bool(numbers) and all(
+        (low is None or number >= low) and (high is None or number <= high) for number in numbers
+    )
+
+
+TESTS: dict[str, Callable[[Values, Any], bool]] = {
+    "equals": _equals,
+    "regex": _matches,
+    "range": _in_range,
+    "in": _is_in,
+    "not_in": lambda values, expected: not _is_in(values, expected),
+    "contains": _contains,
+}
+
+# In the order of their weight, should no series of a study satisfy all of them.
+DEFAULT = Selection(
+    conditions=(
+        Condition("Modality", "equals", "CT"),
+        Condition("ImageType", "not_in", ["LOCALIZER", "SCOUT"]),
+        Condition("Orientation", "equals", "axial"),
+        Condition("ImageType", "contains", ["PRIMARY"]),
+        Condition("ImageType", "not_in", ["DERIVED", "SECONDARY"]),
+    ),
+    choose="most-slices",
+    name="primary axial CT",
+)
+
+
+def read_rules(path: Path) -> Selection:
+    """Selection rules from a JSON file.
+
+    ``{"conditions": {KEYWORD: {TEST: VALUE}}, "choose": "most-slices" or "all"}``. KEYWORD is a DICOM keyword of the
+    image's own level, "Orientation" or "NumberOfSlices". Tests: "equals" (a value, or the list of all values), "in"
+    and "not_in" (lists: any value among them, none among them), "contains" (a list: all of them among the values),
+    "regex" (found anywhere in any value) and "range" ([low, high], null for no limit). An absent attribute satisfies
+    "not_in" alone.
+
+    Raises:
+        UsageError: naming file, key, what was found and what is expected.
+    """
+    try:
+        rules = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: rules not readable ({error.strerror}); check the path") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: rules are not valid JSON ({error}); correct the file") from error
+    if not isinstance(rules, dict):
+        raise UsageError(f"{path}: {_kind(rules)} found, an object with 'conditions' expected")
+    unknown = sorted(set(rules) - {"conditions", "choose"})
+    if unknown:
+        raise UsageError(f"{path}: key '{unknown[0]}' found, 'conditions' and 'choose' expected")
+    choose = rules.get("choose", "most-slices")
+    if choose not in CHOICES:
+        raise UsageError(f"{path}: choose: {choose!r} found, one of {', '.join(CHOICES)} expected")
+    conditions = rules.get("conditions", {})
+    if not isinstance(conditions, dict):
+        raise UsageError(f"{path}: conditions: {_kind(conditions)} found, an object expected")
+    checked = tuple(
+        _condition(path, keyword, test, expected)
+        for keyword, tests in conditions.items()
+        for test, expected in _tests(path, keyword, tests).items()
+    )
+    return Selection(checked, choose, path.name)
+
+
+def _tests(path: Path, keyword: str, tests: Any) -> dict[str, Any]:
+    from pydicom.datadict import tag_for_keyword
+
+    if keyword not in DERIVED_KEYS and tag_for_keyword(keyword) is None:
+        raise UsageError(
+            f"{path}: conditions: '{keyword}' found, a DICOM keyword or one of {', '.join(DERIVED_KEYS)} expected"
+        )
+    if not isinstance(tests, dict) or not tests:
+        raise UsageError(f'{path}: {keyword}: {_kind(tests)} found, a test expected, such as {{"equals": "CT"}}')
+    return tests
+
+
+def _condition(path: Path, keyword: str, test: str, expected: Any) -> Condition:
+    where = f"{path}: {keyword}: {test}"
+    if test not in TESTS:
+        raise UsageError(f"{where} found, one of {', '.join(TESTS)} expected")
+    if test == "regex":
+        _check_regex(where, expected)
+    elif test == "range":
+        if not _is_range(expected):
+            raise UsageError(f"{where}: {expected!r} found, [low, high] expected with low at most high, or null")
+    elif test == "equals" and _is_scalar(expected):
+        pass
+    elif not isinstance(expected, list) or not expected or not all(map(_is_scalar, expected)):
+        raise UsageError(f"{where}: {_kind(expected)} found, a list of texts or numbers expected")
+    return Condition(keyword, test, expected)
+
+
+def _check_regex(where: str, expected: Any) -> None:
+    if not isinstance(expected, str) or len(expected) > MAX_REGEX_LENGTH:
+        raise UsageError(f"{where}: a regular expression of at most {MAX_REGEX_LENGTH} characters expected")
+    if _NESTED_QUANTIFIER.search(expected):
+        raise UsageError(f"{where}: {expected!r} repeats a repetition, which can take forever; repeat once only")
+    try:
+        re.compile(expected)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UsageError(f"{where}: {expected!r} is no regular expression ({error})") from error
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _is_range(value: Any) -> bool:
+    if not isinstance(value, list) or len(value) != 2:
+        return False
+    limits = [limit for limit in value if limit is not None]
+    return all(_is_scalar(limit) and not isinstance(limit, str) for limit in limits) and limits == sorted(limits)
+
+
+def _kind(value: Any) -> str:
+    return {dict: "an object", list: "a list", str: "a text", type(None): "null"}.get(type(value), repr(value))

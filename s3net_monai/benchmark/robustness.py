@@ -6,17 +6,17 @@ import copy
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
 from tqdm import tqdm
 
 from s3net_monai.benchmark.changes import Change, Image, Mask, curves, exact_changes
 from s3net_monai.benchmark.types import BenchmarkCase
 from s3net_monai.inference import Bundle, bundle_root, load_bundle
+from s3net_monai.inference.bundle import reading_steps
 from s3net_monai.inference.segmenter import infer_sample
 from s3net_monai.transforms.skin_cues import dice
 
@@ -50,7 +50,7 @@ def measure_robustness(task: str, cases: Sequence[BenchmarkCase]) -> dict[str, A
 
 def read_image(bundle: Bundle, path: Path) -> MetaTensor:
     """An image (C, X, Y[, Z]) as the bundle's own readers give it, before any other preprocessing."""
-    image: MetaTensor = _steps(bundle, reading=True)({"image": str(path)})["image"]
+    image: MetaTensor = reading_steps(bundle.preprocessing)[0]({"image": str(path)})["image"]
     return image
 
 
@@ -62,13 +62,7 @@ def segment_array(bundle: Bundle, array: Image, like: MetaTensor) -> Mask:
     meta = copy.deepcopy(like.meta)
     meta["spatial_shape"] = np.asarray(array.shape[1:])
     image = MetaTensor(torch.as_tensor(array, dtype=torch.float32), meta=meta)
-    return infer_sample(_steps(bundle, reading=False)({"image": image}), bundle).mask > 0
-
-
-def _steps(bundle: Bundle, reading: bool) -> Compose:
-    """The steps of the bundle's preprocessing that read a file, or all others."""
-    steps = cast(Compose, bundle.preprocessing).transforms
-    return Compose([step for step in steps if isinstance(step, (LoadImaged, EnsureChannelFirstd)) == reading])
+    return infer_sample(reading_steps(bundle.preprocessing)[1]({"image": image}), bundle).mask > 0
 
 
 def _measure_split(bundle: Bundle, split: str, cases: list[BenchmarkCase]) -> dict[str, Any]:

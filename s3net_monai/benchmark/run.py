@@ -18,7 +18,8 @@ from s3net_monai.benchmark.cases import load_cases
 from s3net_monai.benchmark.results import row_results
 from s3net_monai.benchmark.scoring import score_row, slug
 from s3net_monai.benchmark.types import BenchmarkCase, Row
-from s3net_monai.inference.bundle import bundle_root, model_file, read_metadata, sha256
+from s3net_monai.inference.bundle import bundle_root, model_file, read_metadata
+from s3net_monai.inference.fingerprint import file_sha256
 from s3net_monai.io.atomic import atomic_path
 
 _EXTRA = ("matplotlib", "sklearn")
@@ -138,13 +139,13 @@ def _score(rows: list[Row], splits: Splits, work: Path, shipped: str) -> list[di
 
 def _model(task: str) -> dict[str, str]:
     root = bundle_root(task)
-    return {"name": root.name, "version": str(read_metadata(root)["version"]), "sha256": sha256(model_file(root))}
+    return {"name": root.name, "version": str(read_metadata(root)["version"]), "sha256": file_sha256(model_file(root))}
 
 
 def _stamp(task: str) -> str:
     """Of what the scores of the shipped weights depend on, beside the code."""
     root = bundle_root(task)
-    return "-".join(sha256(path)[:12] for path in (model_file(root), root / "configs" / "inference.json"))
+    return "-".join(file_sha256(path)[:12] for path in (model_file(root), root / "configs" / "inference.json"))
 
 
 def _command(task: str, output: Path, names: Sequence[str]) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from monai.bundle import ConfigParser
-from monai.transforms import Compose
+from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
 
 from s3net_monai.inference.errors import UsageError
+from s3net_monai.inference.fingerprint import file_sha256
 from s3net_monai.io import LABELS, Label
 from s3net_monai.io.dicom_files import one_line
 
@@ -23,12 +23,16 @@ MODES = {"amortized": "inferer", "per-image": "per_image_inferer"}
 
 @dataclass(frozen=True)
 class Bundle:
-    """What one task needs to segment. ``inferer(image, network)`` gives class probabilities (B, classes, spatial)."""
+    """What one task needs to segment. ``inferer(image, network)`` gives class probabilities (B, classes, spatial).
+
+    ``sha256`` is of the weights, ``config_sha256`` of ``configs/inference.json``.
+    """
 
     task: str
     name: str
     version: str
     sha256: str
+    config_sha256: str
     device: torch.device
     labels: tuple[Label, ...]
     channels: int
@@ -83,14 +87,12 @@ def read_metadata(root: Path) -> dict[str, Any]:
     return metadata
 
 
-def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def load_bundle(task: str, root: Path, device: torch.device, mode: str = "amortized") -> Bundle:
+def load_bundle(
+    task: str, root: Path, device: torch.device, mode: str = "amortized", allow: Sequence[str] = ()
+) -> Bundle:
     """Build the parts of ``configs/inference.json`` that segment one case, with ``models/model.pt`` loaded strictly.
 
+    ``allow`` becomes the config's own key of that name: irregular series that its reader resamples, not refuses.
     Only run this on bundles that you trust: a config can name any function. Weights are loaded as tensors only.
 
     Raises:
@@ -103,6 +105,7 @@ def load_bundle(task: str, root: Path, device: torch.device, mode: str = "amorti
         parser.read_config(root / "configs" / "inference.json")
         parser["bundle_root"] = str(root)
         parser["device"] = device
+        parser["allow"] = list(allow)
         network = parser.get_parsed_content("network_def")
         preprocessing = parser.get_parsed_content("preprocessing")
         inferer = parser.get_parsed_content(MODES[mode])
@@ -116,7 +119,8 @@ def load_bundle(task: str, root: Path, device: torch.device, mode: str = "amorti
         task=task,
         name=root.name,
         version=version,
-        sha256=sha256(weights),
+        sha256=file_sha256(weights),
+        config_sha256=file_sha256(root / "configs" / "inference.json"),
         device=device,
         labels=LABELS[task],
         channels=channels,
@@ -132,6 +136,13 @@ def _load_weights(network: torch.nn.Module, path: Path, device: torch.device) ->
         network.load_state_dict(torch.load(path, map_location=device, weights_only=True), strict=True)
     except Exception as error:  # a damaged file raises from zipfile, pickle or torch
         raise UsageError(f"{path}: weights do not fit network_def ({one_line(error)}); restore or retrain") from error
+
+
+def reading_steps(preprocessing: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[Compose, Compose]:
+    """The steps of a bundle's preprocessing that read a file, channel first, and all others."""
+    steps = cast(Compose, preprocessing).transforms
+    reading = [step for step in steps if isinstance(step, (LoadImaged, EnsureChannelFirstd))]
+    return Compose(reading), Compose([step for step in steps if step not in reading])
 
 
 def _without_savers(postprocessing: Compose) -> Compose:

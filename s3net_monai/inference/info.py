@@ -10,7 +10,8 @@ import monai
 import torch
 
 import s3net_monai
-from s3net_monai.inference.bundle import TASK_BUNDLES, bundle_root, model_file, read_metadata, sha256
+from s3net_monai.inference.bundle import TASK_BUNDLES, bundle_root, model_file, read_metadata
+from s3net_monai.inference.fingerprint import file_sha256
 from s3net_monai.inference.errors import UsageError
 from s3net_monai.io import FORMATS, LABELS
 
@@ -46,7 +47,7 @@ def _describe_task(task: str) -> dict[str, Any]:
     try:
         root = bundle_root(task)
         version = str(read_metadata(root).get("version"))
-        return {"labels": labels, "bundle": root.name, "version": version, "sha256": sha256(model_file(root))}
+        return {"labels": labels, "bundle": root.name, "version": version, "sha256": file_sha256(model_file(root))}
     except UsageError as error:
         return {"labels": labels, "bundle": TASK_BUNDLES[task], "problem": str(error)}
 

@@ -163,3 +163,25 @@ def test_singular_affine_is_refused(bundle: Bundle, tmp_path: Path) -> None:
 def test_memory_error_has_advice(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"")
     assert "not enough memory" in failure_reason(MemoryError(), find_cases([tmp_path / "a.png"]).cases[0])
+
+
+def test_the_source_is_kept_as_it_was_read(bundle: Bundle, skin_bundle: Path, tmp_path: Path) -> None:
+    hu = np.random.default_rng(4).integers(-1000, 200, (6, 5, 4)).astype(np.int16)
+    nib.save(nib.Nifti1Image(hu, np.diag([-1.0, 2, 3, 1])), tmp_path / "a.nii.gz")
+    source = read_case(find_cases([tmp_path / "a.nii.gz"]).cases[0], bundle)["source"]
+    np.testing.assert_array_equal(source.image, hu)
+    assert source.image.dtype == np.int16
+    rgb = np.random.default_rng(5).integers(0, 256, (4, 7, 3)).astype(np.uint8)
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    skin = load_bundle("skin", skin_bundle, torch.device("cpu"))
+    source = read_case(find_cases([tmp_path / "a.png"]).cases[0], skin)["source"]
+    np.testing.assert_array_equal(source.image, rgb.transpose(1, 0, 2))
+    assert source.spacing is None
+    assert source.notes == ()
+
+
+def test_voxels_beyond_int16_are_clipped_in_the_source(bundle: Bundle, tmp_path: Path) -> None:
+    values = np.array([1e9, -1e9, np.nan, 0.4], dtype=np.float32).reshape(4, 1, 1)
+    nib.save(nib.Nifti1Image(values, np.eye(4)), tmp_path / "a.nii")
+    source = read_case(find_cases([tmp_path / "a.nii"]).cases[0], bundle)["source"]
+    assert source.image.ravel().tolist() == [32767, -32768, 0, 0]

@@ -1,0 +1,46 @@
+"""What a mask was made from, as one hash: the content of the input, the model and the settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from s3net_monai.inference.discovery import Case
+
+CHUNK = 1 << 20
+DETACHED_HEADERS = (".mhd", ".nhdr")  # their voxels lie in another file of the same stem
+
+
+def file_sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's content."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def fingerprint(case: Case, basis: dict[str, Any]) -> str:
+    """SHA-256 of the case's files and of ``basis``, the model and settings as JSON has them.
+
+    Only content counts: a copied or unpacked input is the same input, a touched file is not a changed one.
+
+    Raises:
+        OSError: when a file cannot be read.
+    """
+    contents = sorted(file_sha256(path) for path in _files(case))
+    text = json.dumps([contents, basis], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _files(case: Case) -> Iterator[Path]:
+    for path in case.image:
+        if path.is_dir():
+            yield from (file for file in path.iterdir() if file.is_file())
+        elif path.suffix.lower() in DETACHED_HEADERS:
+            yield from (file for file in path.parent.glob(f"{path.stem}.*") if file.is_file())
+        else:
+            yield path

@@ -1,0 +1,59 @@
+"""Fingerprints follow content, model and settings, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from s3net_monai.inference.discovery import Case
+from s3net_monai.inference.fingerprint import file_sha256, fingerprint
+
+BASIS = {"model": {"sha256": "a"}, "settings": {"formats": ["nifti"]}}
+
+
+def case(*paths: Path) -> Case:
+    return Case("x", paths[0], paths, "dicom")
+
+
+def test_sha256_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    # FIPS 180-4's own example.
+    assert file_sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_names_places_and_times_do_not_count(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, names in ((first, ("1", "2")), (second, ("b", "a"))):
+        folder.mkdir()
+        for name, content in zip(names, (b"one", b"two"), strict=True):
+            (folder / name).write_bytes(content)
+    os.utime(first / "1", (0, 0))
+    assert fingerprint(case(first), BASIS) == fingerprint(case(second), BASIS)
+    assert fingerprint(case(first), BASIS) == fingerprint(case(first / "2", first / "1"), BASIS)
+
+
+def test_content_model_and_settings_count(tmp_path: Path) -> None:
+    file = tmp_path / "a.nii"
+    file.write_bytes(b"one")
+    before = fingerprint(case(file), BASIS)
+    assert fingerprint(case(file), {**BASIS, "model": {"sha256": "b"}}) != before
+    assert fingerprint(case(file), {**BASIS, "settings": {"formats": ["png"]}}) != before
+    times = file.stat()
+    file.write_bytes(b"two")
+    os.utime(file, (times.st_atime, times.st_mtime))  # same size, same time, other content
+    assert fingerprint(case(file), BASIS) != before
+
+
+def test_an_added_file_counts(tmp_path: Path) -> None:
+    (tmp_path / "1").write_bytes(b"one")
+    before = fingerprint(case(tmp_path), BASIS)
+    (tmp_path / "2").write_bytes(b"two")
+    assert fingerprint(case(tmp_path), BASIS) != before
+
+
+def test_the_voxels_of_a_detached_header_count(tmp_path: Path) -> None:
+    (tmp_path / "a.mhd").write_text("ElementDataFile = a.raw")
+    (tmp_path / "a.raw").write_bytes(b"one")
+    before = fingerprint(case(tmp_path / "a.mhd"), BASIS)
+    (tmp_path / "a.raw").write_bytes(b"two")
+    assert fingerprint(case(tmp_path / "a.mhd"), BASIS) != before

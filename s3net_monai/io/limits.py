@@ -1,0 +1,87 @@
+"""How large an image may be: what a header promises is checked before any memory is taken for it."""
+
+from __future__ import annotations
+
+import math
+import os
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from s3net_monai.io.errors import CaseError
+
+MAX_VOXELS = 2**31  # a whole-body CT of 1024x1024x1500 has 1.6e9
+MAX_PIXELS = 150_000_000  # the largest camera sensors give 100 to 150 megapixels
+MAX_EXPANSION = 1032  # what deflate reaches at most, on constant data
+MAX_DEFLATED_BYTES = 2**31  # of one DICOM data set; pydicom expands it as a whole, in memory
+MAX_VOLUME_HEADER = 2**20  # bytes; NIfTI extensions and NRRD's keys take a few kilobytes
+
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+_META_INFORMATION = 4096  # bytes that hold the file meta information, a few hundred in practice
+
+
+def check_voxels(name: str, shape: Sequence[int]) -> None:
+    """Refuse a volume beyond the limit.
+
+    Args:
+        name: the file's name, for the message.
+        shape: along every axis.
+
+    Raises:
+        CaseError: when it has more than ``MAX_VOXELS``.
+    """
+    if math.prod(int(size) for size in shape) > MAX_VOXELS:
+        sizes = "x".join(str(int(size)) for size in shape)
+        raise CaseError(f"{name}: {sizes} voxels, beyond the limit of {MAX_VOXELS}; crop or resample the volume")
+
+
+def check_pixels(name: str, width: int, height: int) -> None:
+    """Refuse a picture beyond the limit.
+
+    Raises:
+        CaseError: when it has more than ``MAX_PIXELS``.
+    """
+    if width * height > MAX_PIXELS:
+        raise CaseError(f"{name}: {width}x{height} pixels, beyond the limit of {MAX_PIXELS}; crop or shrink it")
+
+
+def check_capacity(name: str, needed: int, stored: int, compressed: bool) -> None:
+    """Refuse a file that cannot hold what its header promises, before memory for it is taken.
+
+    Args:
+        name: the file's name, for the message.
+        needed: bytes of voxels by the header.
+        stored: bytes of the file.
+        compressed: whether they may be deflated.
+
+    Raises:
+        CaseError: when the file is too short.
+    """
+    if needed > stored * (MAX_EXPANSION if compressed else 1):
+        raise CaseError(
+            f"{name}: {needed} bytes of voxels promised, {stored} in the file; it is cut off, copy it again"
+        )
+
+
+def check_deflated(path: Path) -> None:
+    """Refuse a DICOM file in the deflated transfer syntax (PS3.5 section A.5) that expands beyond the limit.
+
+    Raises:
+        CaseError: when it expands to more than ``MAX_DEFLATED_BYTES``.
+        OSError: when the file cannot be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(_META_INFORMATION)
+        if _DEFLATED not in start or os.fstat(file.fileno()).st_size * MAX_EXPANSION <= MAX_DEFLATED_BYTES:
+            return
+        # Group 2's length stands at byte 140, counted from byte 144 (PS3.10 section 7.1).
+        file.seek(144 + int.from_bytes(start[140:144], "little"))
+        stream = zlib.decompressobj(-zlib.MAX_WBITS)
+        expanded = 0
+        while not stream.eof and (block := stream.unconsumed_tail or file.read(2**20)):
+            try:
+                expanded += len(stream.decompress(block, 2**24))
+            except zlib.error:
+                return  # damaged: the reader refuses it
+            if expanded > MAX_DEFLATED_BYTES:
+                raise CaseError(f"{path.name}: expands beyond the limit of {MAX_DEFLATED_BYTES} bytes; store it plain")

@@ -1,0 +1,170 @@
+"""Headers of NRRD and MetaImage, read strictly before the library that reads the voxels follows what they say."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from s3net_monai.io.errors import CaseError
+from s3net_monai.io.limits import MAX_VOLUME_HEADER, check_capacity, check_voxels
+
+NRRD_SUFFIXES = (".nrrd", ".nhdr")
+META_SUFFIXES = (".mha", ".mhd")
+
+_BYTES = {
+    **dict.fromkeys(("signedchar", "int8", "int8_t", "uchar", "unsignedchar", "uint8", "uint8_t"), 1),
+    **dict.fromkeys(("short", "shortint", "signedshort", "signedshortint", "int16", "int16_t"), 2),
+    **dict.fromkeys(("ushort", "unsignedshort", "unsignedshortint", "uint16", "uint16_t"), 2),
+    **dict.fromkeys(("int", "signedint", "int32", "int32_t", "uint", "unsignedint", "uint32", "uint32_t", "float"), 4),
+    **dict.fromkeys(("longlong", "int64", "int64_t", "ulonglong", "uint64", "uint64_t", "double"), 8),
+    **dict.fromkeys(("met_char", "met_uchar"), 1),
+    **dict.fromkeys(("met_short", "met_ushort"), 2),
+    **dict.fromkeys(("met_int", "met_uint", "met_float"), 4),
+    **dict.fromkeys(("met_long_long", "met_ulong_long", "met_double"), 8),
+}
+_NRRD_SPACES = {  # those that name the patient's sides (NRRD format definition, section 5.2)
+    *("right-anterior-superior", "ras", "left-anterior-superior", "las", "left-posterior-superior", "lps")
+}
+_META_PER_AXIS = {"DimSize", "ElementSpacing", "ElementSize", "Offset", "Origin", "Position", "CenterOfRotation"}
+_META_PER_MATRIX = {"TransformMatrix", "Rotation", "Orientation"}
+_META_LINE = re.compile(r"([A-Za-z][\w.\- ]*?)\s*=\s*(.*?)\s*")
+
+
+@dataclass(frozen=True)
+class VolumeHeader:
+    """``shape`` of a 3-D volume (X, Y, Z), and the ``data`` file: the header's own, or one beside it."""
+
+    shape: tuple[int, ...]
+    data: Path
+
+
+def read_volume_header(path: Path) -> VolumeHeader:
+    """Read and check the header of one NRRD or MetaImage file.
+
+    Anything a lenient parser might read in another way is refused: the header is checked here, and then read again
+    by a library that opens whatever data file it names.
+
+    Raises:
+        CaseError: when it is damaged, not one 3-D volume, beyond the limits of ``io.limits``, or when its voxels lie
+            anywhere but in itself or in one file of the same folder.
+    """
+    if path.suffix.lower() in NRRD_SUFFIXES:
+        fields = _nrrd_fields(path)
+        sizes, type_name, data_file = fields.get("sizes", ""), fields.get("type", ""), fields.get("datafile")
+        compressed = fields.get("encoding", "").lower() in ("gz", "gzip")
+        text = fields.get("encoding", "").lower() in ("txt", "text", "ascii", "hex", "bz2", "bzip2")
+        space = fields.get("space", "").lower()
+        if space and space not in _NRRD_SPACES:
+            raise CaseError(
+                f"{path.name}: its space '{space}' does not name the patient's sides; save it as RAS or LPS"
+            )
+    else:
+        fields = _meta_fields(path)
+        sizes, type_name = fields.get("DimSize", ""), fields.get("ElementType", "")
+        data_file = None if fields["ElementDataFile"] == "LOCAL" else fields["ElementDataFile"]
+        compressed = fields.get("CompressedData", "").lower().startswith(("t", "1"))
+        text = fields.get("BinaryData", "True").lower().startswith(("f", "0"))
+        if fields.get("ElementNumberOfChannels", "1") != "1":
+            raise CaseError(f"{path.name}: several components a voxel found, one channel expected; give the CT itself")
+    shape = _shape(path, sizes)
+    data = path if data_file is None else _data_file(path, data_file)
+    size = _BYTES.get("".join(type_name.lower().split()))
+    if size is None:
+        raise CaseError(
+            f"{path.name}: voxels of type '{type_name[:40]}' found, integers or floats expected; convert it"
+        )
+    if not text:
+        check_capacity(path.name, math.prod(shape) * size, data.stat().st_size, compressed)
+    return VolumeHeader(shape, data)
+
+
+def _shape(path: Path, sizes: str) -> tuple[int, ...]:
+    words = sizes.split()
+    if not words or not all(re.fullmatch("[0-9]{1,9}", word) and int(word) > 0 for word in words):
+        raise CaseError(f"{path.name}: no usable sizes in its header ('{sizes[:40]}'); copy the file again")
+    shape = tuple(int(word) for word in words)
+    text = "x".join(words[:6])
+    if len(shape) < 3:
+        raise CaseError(f"{path.name}: shape {text} found, a 3-D volume expected; give slices as PNG")
+    if len(shape) > 3:
+        raise CaseError(
+            f"{path.name}: shape {text} has several components or frames, one 3-D volume expected; split it"
+        )
+    check_voxels(path.name, shape)
+    return shape
+
+
+def _data_file(path: Path, name: str) -> Path:
+    """The file beside the header that holds the voxels."""
+    if name == "LIST" or name.startswith("LIST ") or "%" in name:
+        raise CaseError(f"{path.name}: its voxels lie in several files; save it as one file, .nrrd or .mha")
+    plain = name[2:] if name.startswith("./") else name
+    if plain in ("", ".", "..") or "/" in plain or "\\" in plain or ":" in plain:
+        raise CaseError(f"{path.name}: its data file lies outside its own folder; put both into one folder")
+    data = path.parent / plain
+    if data.resolve().parent != path.parent.resolve():
+        raise CaseError(f"{path.name}: its data file is a link out of its folder; put both into one folder")
+    if not data.is_file():
+        raise CaseError(f"{path.name}: the data file that it names is not beside it; copy both files")
+    return data
+
+
+def _header_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_VOLUME_HEADER).decode("latin-1")
+    except OSError as error:
+        raise CaseError(f"{path.name}: not readable ({error.strerror}); check the file") from error
+
+
+def _damaged(path: Path, what: str) -> CaseError:
+    return CaseError(f"{path.name}: damaged header ({what}); save the volume again")
+
+
+def _nrrd_fields(path: Path) -> dict[str, str]:
+    """Fields up to the first empty line, names without case and blanks."""
+    text = _header_text(path)
+    if not text.startswith("NRRD000"):
+        raise _damaged(path, "it does not begin with NRRD")
+    header = re.split("\r?\n\r?\n", text, maxsplit=1)[0]
+    if len(header) == len(text) == MAX_VOLUME_HEADER:
+        raise _damaged(path, "it does not end")
+    fields: dict[str, str] = {}
+    for line in re.split("\r?\n", header.rstrip("\r\n"))[1:]:
+        if line.startswith("#") or ":=" in line:
+            if "\r" in line:
+                raise _damaged(path, "a control character")
+            continue
+        name, colon, value = line.partition(":")
+        key = "".join(name.lower().split())
+        if not colon or not line.isprintable() or key in fields:
+            if fields.get("datafile", "").startswith("LIST"):
+                continue
+            raise _damaged(path, "a line that is no field" if not colon else f"field '{key[:20]}'")
+        fields[key] = value.strip()
+    return fields
+
+
+def _meta_fields(path: Path) -> dict[str, str]:
+    """Fields up to ElementDataFile, which ends the header; their spelling is checked as the library is strict in it."""
+    text = _header_text(path)
+    fields: dict[str, str] = {}
+    for line in text.split("\n"):
+        line = line.removesuffix("\r")
+        match = _META_LINE.fullmatch(line) if len(line) <= 4096 and line.isprintable() else None
+        if not match or match[1] in fields:
+            raise _damaged(path, "a line that is no field")
+        fields[match[1]] = match[2]
+        if match[1].lower() == "elementdatafile":
+            break
+    if "ElementDataFile" not in fields:
+        raise _damaged(path, "no ElementDataFile")
+    axes = fields.get("NDims", "")
+    if not re.fullmatch("[1-9]", axes):
+        raise _damaged(path, "no NDims")
+    for name, count in [(n, int(axes)) for n in _META_PER_AXIS] + [(n, int(axes) ** 2) for n in _META_PER_MATRIX]:
+        if name in fields and len(fields[name].split()) != count:
+            raise _damaged(path, f"{name} has not {count} values")
+    return fields

@@ -20,13 +20,19 @@ HEADER_KEYWORDS = [
     "Columns",
     "NumberOfFrames",
     "SamplesPerPixel",
+    "PhotometricInterpretation",
     "ImageOrientationPatient",
     "ImagePositionPatient",
     "PixelSpacing",
     "SliceThickness",
     "RescaleSlope",
     "RescaleIntercept",
+    "RescaleType",
     "ModalityLUTSequence",
+    "ConcatenationUID",
+    "InConcatenationTotalNumber",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
 ]
 
 
@@ -66,6 +72,20 @@ def read_header(path: Path) -> Any:
     except Exception as error:  # pydicom raises whatever the damage provokes
         raise CaseError(f"{path.name}: not readable as DICOM ({one_line(error)}); copy the file again") from error
     return header
+
+
+def read_dataset(path: Path) -> Any:
+    """The whole file as a ``pydicom.Dataset`` with ``filename`` set.
+
+    Raises:
+        CaseError: when the file is not DICOM.
+    """
+    from pydicom import dcmread
+
+    try:
+        return dcmread(path)
+    except Exception as error:  # pydicom raises whatever the damage provokes
+        raise CaseError(f"{path.name}: not readable as DICOM ({one_line(error)}); copy the file again") from error
 
 
 def is_image(header: Any) -> bool:

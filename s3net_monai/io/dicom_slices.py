@@ -42,14 +42,16 @@ def stack_slices(headers: Sequence[Any]) -> tuple[list[Any], list[str]]:
         notes += more
     for header in images:
         _check_kind(header)
+    _check_one_object(images)
     images, more = _without(images, _scouts(images), "localizer")
     _check_same_grid(images)
     return images, notes + more
 
 
 def name_of(header: Any) -> str:
-    """The file's name, for messages; folders may carry a patient's."""
-    return Path(header.filename).name
+    """The file's name, and the frame where it holds several, for messages; folders may carry a patient's name."""
+    name = Path(header.filename).name
+    return f"{name} frame {header.frame_index + 1}" if getattr(header, "of_several", False) else name
 
 
 def numbers(header: Any, keyword: str, count: int) -> np.ndarray:
@@ -136,7 +138,7 @@ def _check_kind(header: Any) -> None:
     if storage == SECONDARY_CAPTURE:
         raise CaseError(f"{name_of(header)}: a secondary capture, without Hounsfield units; give the original series")
     if integer(header, "NumberOfFrames", 1) > 1:
-        raise CaseError(f"{name_of(header)}: multi-frame CT is not read; convert it to one file a slice or to NIfTI")
+        raise CaseError(f"{name_of(header)}: multi-frame without functional groups, so its frames have no place")
     if integer(header, "SamplesPerPixel", 1) != 1:
         raise CaseError(f"{name_of(header)}: a colour image, not CT; give the original series, not a screen capture")
     rows, columns = integer(header, "Rows"), integer(header, "Columns")
@@ -150,6 +152,12 @@ def _check_one_series(images: list[Any]) -> None:
     count = len({str(header.get("SeriesInstanceUID", "")) for header in images})
     if count > 1:
         raise CaseError(f"mixed series: {count} SeriesInstanceUIDs among {len(images)} files; give one series a folder")
+
+
+def _check_one_object(images: list[Any]) -> None:
+    files = {header.filename for header in images}
+    if len(files) > 1 and any(getattr(header, "of_several", False) for header in images):
+        raise CaseError(f"several multi-frame objects: {len(files)} files in the series; give one of them")
 
 
 def _scouts(images: list[Any]) -> list[Any]:

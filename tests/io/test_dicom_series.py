@@ -186,7 +186,7 @@ def _no_rows(maker: Any) -> None:
         (_other_orientation, "mixed orientations"),
         (_other_spacing, "inconsistent pixel spacing"),
         (_no_pixels, "no pixel data"),
-        (_truncated, "cannot be decoded"),
+        (_truncated, r"pixel data truncated, 10 bytes found, 48 expected"),
         (_no_position, "no usable ImagePositionPatient"),
         (_magnetic_resonance, "not CT but MR"),
         (_localizer, "localizer only"),

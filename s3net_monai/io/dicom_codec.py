@@ -1,0 +1,145 @@
+"""Stored pixel data of a DICOM object, frame by frame, with the checks that the decoders leave out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from s3net_monai.io.dicom_files import one_line
+from s3net_monai.io.dicom_slices import integer, name_of
+from s3net_monai.io.errors import CaseError
+
+END_OF_IMAGE = b"\xff\xd9"  # ends JPEG, JPEG-LS and JPEG 2000 codestreams alike
+PADDING_AT_MOST = 16  # bytes that may follow it
+
+
+def stored_frames(dataset: Any, **options: Any) -> Iterator[np.ndarray]:
+    """The frames in the order in which they are stored: (rows, columns), or (rows, columns, 3) in RGB for colour.
+
+    pydicom turns YBR into RGB itself, while PhotometricInterpretation keeps its old value: never convert again.
+
+    Args:
+        dataset: with pixel data, and ``filename`` for messages.
+        options: for pydicom's decoder.
+
+    Raises:
+        CaseError: for missing, truncated or excess pixel data, a codestream of another size than the header says, and
+            transfer syntaxes without a decoder.
+    """
+    from pydicom.pixels import iter_pixels
+
+    name = name_of(dataset)
+    if "PixelData" not in dataset:
+        raise CaseError(f"no pixel data: {name} has a header only; export the series again")
+    _check_decodable(dataset)
+    _check_bits(dataset)
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        _check_codestreams(dataset)
+    else:
+        _check_length(dataset)
+    expected = (integer(dataset, "Rows"), integer(dataset, "Columns"))
+    try:
+        for frame in iter_pixels(dataset, **options):
+            if frame.shape[:2] != expected:
+                raise CaseError(f"{name}: pixel data of {frame.shape}, header says {expected} (rows, columns)")
+            yield frame
+    except CaseError:
+        raise
+    except Exception as error:  # decoders raise whatever the damage provokes
+        raise CaseError(f"{name}: pixel data cannot be decoded ({one_line(error)}); copy it again") from error
+
+
+def _check_decodable(dataset: Any) -> None:
+    from pydicom.pixels import get_decoder
+    from pydicom.uid import UID
+
+    uid = UID(str(dataset.file_meta.get("TransferSyntaxUID", "")))
+    try:
+        available = get_decoder(uid).is_available
+    except NotImplementedError:  # pydicom's word for a transfer syntax that it does not know
+        raise CaseError(
+            f"undecodable transfer syntax: {name_of(dataset)} is {uid.name or 'without one'}, which no decoder takes; "
+            "export it uncompressed"
+        ) from None
+    if not available:
+        raise CaseError(
+            f"undecodable transfer syntax: {name_of(dataset)} is {uid.name}; "
+            "install the decoders with: pip install 's3net-monai[dicom-codecs]'"
+        )
+
+
+def _check_bits(dataset: Any) -> None:
+    allocated = integer(dataset, "BitsAllocated")
+    stored = integer(dataset, "BitsStored")
+    high = integer(dataset, "HighBit", stored - 1)
+    if allocated not in (8, 16, 32) or not 0 < stored <= allocated or high != stored - 1:
+        raise CaseError(
+            f"{name_of(dataset)}: {stored} bits up to bit {high} in {allocated} allocated; 8, 16 or 32 with the values "
+            "in the low bits expected, export it again"
+        )
+
+
+def _check_length(dataset: Any) -> None:
+    """Native pixel data must have the header's length: more of it means another size, which would be read askew."""
+    samples = integer(dataset, "SamplesPerPixel", 1)
+    pixels = integer(dataset, "Rows") * integer(dataset, "Columns") * integer(dataset, "NumberOfFrames", 1)
+    expected = pixels * samples * integer(dataset, "BitsAllocated") // 8
+    if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
+        expected = expected // 3 * 2
+    found = len(dataset.PixelData)
+    if not expected <= found <= expected + 1 + expected % 2:
+        problem = "truncated" if found < expected else "too long"
+        raise CaseError(
+            f"{name_of(dataset)}: pixel data {problem}, {found} bytes found, {expected} expected; copy it again"
+        )
+
+
+def _check_codestreams(dataset: Any) -> None:
+    """Decoders fill the rest of a cut JPEG or JPEG-LS with made-up values, and rearrange a picture of another shape."""
+    from pydicom.encaps import generate_frames
+
+    name = name_of(dataset)
+    size = (integer(dataset, "Rows"), integer(dataset, "Columns"))
+    try:
+        frames = generate_frames(dataset.PixelData, number_of_frames=integer(dataset, "NumberOfFrames", 1))
+        for frame in frames:
+            found = _codestream_size(frame)
+            if found and END_OF_IMAGE not in frame[-PADDING_AT_MOST:]:
+                raise CaseError(f"{name}: pixel data truncated, its codestream has no end; copy it again")
+            if found and found != size:
+                raise CaseError(f"{name}: pixel data of {found}, header says {size} (rows, columns); copy it again")
+    except CaseError:
+        raise
+    except Exception as error:  # damaged fragments raise value, struct and stop errors
+        raise CaseError(f"{name}: pixel data cannot be decoded ({one_line(error)}); copy it again") from error
+
+
+def _codestream_size(frame: bytes) -> tuple[int, int] | None:
+    """(rows, columns) that a JPEG, JPEG-LS or JPEG 2000 codestream declares; None for others (RLE).
+
+    Raises:
+        ValueError: when a JPEG family's codestream starts but declares nothing.
+    """
+    if frame[:4] == b"\xff\x4f\xff\x51":  # ISO/IEC 15444-1 A.5.1: SIZ follows at once
+        x1, y1, x0, y0 = (int.from_bytes(frame[i : i + 4], "big") for i in (8, 12, 16, 20))
+        return y1 - y0, x1 - x0
+    if frame[:4] == b"\x00\x00\x00\x0c":
+        raise ValueError("a JP2 file instead of a codestream")
+    if frame[:2] != b"\xff\xd8":
+        return None
+    position = 2
+    while position + 9 <= len(frame):  # ISO/IEC 10918-1 B.1.1: marker, length, content
+        if frame[position] != 0xFF:
+            break
+        marker = frame[position + 1]
+        if marker == 0xFF:  # fill byte
+            position += 1
+            continue
+        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            return int.from_bytes(frame[position + 5 : position + 7], "big"), int.from_bytes(
+                frame[position + 7 : position + 9], "big"
+            )
+        position += 2 + int.from_bytes(frame[position + 2 : position + 4], "big")
+    raise ValueError("no frame header in its codestream")

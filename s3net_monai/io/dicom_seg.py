@@ -1,7 +1,10 @@
-"""DICOM Segmentation objects (PS3.3 section A.51) for masks of a CT series."""
+"""DICOM Segmentation objects (PS3.3 sections A.51 and A.91) for masks of a CT series or of a photograph."""
 
 from __future__ import annotations
 
+import datetime
+import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,37 +12,58 @@ import numpy as np
 
 import s3net_monai
 from s3net_monai.io.dicom_files import dicom_files, one_line
-from s3net_monai.io.dicom_slices import CT_IMAGE_STORAGE
+from s3net_monai.io.dicom_geometry import masks_on_slices
+from s3net_monai.io.dicom_seg_source import picture_source, slice_sources
 from s3net_monai.io.dicom_series import series_files
 from s3net_monai.io.errors import CaseError
 from s3net_monai.io.labels import Code, Label
 from s3net_monai.io.mask import Mask
 
 SERIES_NUMBER_OFFSET = 1000  # keeps the mask's series behind the scanner's own in a viewer's list
+LAST_SERIES_NUMBER = 2**31 - 1  # of an integer string, PS3.5 section 6.2
+TOOL = "s3net_monai"
 
 
-def write_dicom_seg(mask: Mask, path: Path) -> None:
-    """Write a BINARY segmentation in the study and frame of reference of its source series.
+def write_dicom_seg(mask: Mask, path: Path, segmentation_type: str = "BINARY") -> None:
+    """Write a segmentation in the study and frame of reference of its source.
 
-    Frames without foreground are left out. An empty mask is written with every frame and no foreground, so that
-    "nothing found" can be told from "not run": a SEG without frames would be invalid.
+    Every frame lies on a slice of the source, also where the mask's grid was resampled from a series with missing
+    slices or tilt. Frames without foreground are left out. An empty mask is written with every frame and no
+    foreground, so that "nothing found" can be told from "not run": a SEG without frames would be invalid.
+
+    Args:
+        mask: of a DICOM source.
+        path: the file to write.
+        segmentation_type: "BINARY" or "LABELMAP" (PS3.3 section C.8.20.2.3).
 
     Raises:
-        CaseError: when the input was not a DICOM series, or its headers lack what a SEG must carry over.
+        CaseError: when the input was not DICOM, or its headers lack what a SEG must carry over.
     """
     if not dicom_files(mask.source):
-        raise CaseError("dicomseg needs a DICOM series as input; ask for nifti or png")
-    sources = _source_images(mask.source)
-    pixels = np.ascontiguousarray(mask.array.transpose(2, 1, 0))
-    if pixels.shape != (len(sources), sources[0].Rows, sources[0].Columns):
-        raise CaseError(f"dicomseg: mask of {mask.array.shape} does not lie on the series' grid")
-    try:
-        _segmentation(mask, sources, pixels).save_as(path)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise CaseError(f"dicomseg: the series' headers do not allow a valid SEG ({one_line(error)})") from error
+        raise CaseError("dicomseg needs a DICOM series or photograph as input; ask for nifti or png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom and highdicom quote the patient's name in theirs
+        sources, pixels = _frames(mask)
+        try:
+            _segmentation(mask, sources, pixels, segmentation_type).save_as(path)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CaseError(f"dicomseg: the source's headers do not allow a valid SEG ({one_line(error)})") from error
 
 
-def _segmentation(mask: Mask, sources: list[Any], pixels: np.ndarray) -> Any:
+write_dicom_labelmap = partial(write_dicom_seg, segmentation_type="LABELMAP")
+
+
+def _frames(mask: Mask) -> tuple[list[Any], np.ndarray]:
+    """The source's headers, and (frames, rows, columns) of the mask on the same planes."""
+    if mask.array.ndim == 2:
+        return [picture_source(dicom_files(mask.source)[0])], mask.array.T[None]
+    geometry = series_files(mask.source, mask.allow)
+    if mask.array.shape != geometry.shape:
+        raise CaseError(f"dicomseg: mask of {mask.array.shape} does not lie on the series' grid of {geometry.shape}")
+    return slice_sources(geometry), masks_on_slices(mask.array, geometry)
+
+
+def _segmentation(mask: Mask, sources: list[Any], pixels: np.ndarray, segmentation_type: str) -> Any:
     import highdicom as hd
     from pydicom.sr.codedict import codes
 
@@ -47,23 +71,52 @@ def _segmentation(mask: Mask, sources: list[Any], pixels: np.ndarray) -> Any:
         name=mask.model_name, family=codes.DCM.ArtificialIntelligence, version=mask.model_version
     )
     names = ", ".join(label.name for label in mask.labels)
-    return hd.seg.Segmentation(
+    now = datetime.datetime.now()
+    segmentation = hd.seg.Segmentation(
         source_images=sources,
-        pixel_array=pixels,
-        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        pixel_array=np.ascontiguousarray(pixels),
+        segmentation_type=segmentation_type,
         segment_descriptions=[_description(label, algorithm) for label in mask.labels],
         series_instance_uid=hd.UID(),
-        series_number=int(sources[0].get("SeriesNumber") or 0) + SERIES_NUMBER_OFFSET,
+        series_number=_series_number(sources[0]),
+        series_date=now.date(),
+        series_time=now.time(),
         sop_instance_uid=hd.UID(),
         instance_number=1,
-        manufacturer="s3net_monai",
+        content_date=now.date(),
+        content_time=now.time(),
+        manufacturer=TOOL,
         manufacturer_model_name=mask.model_name,
         software_versions=s3net_monai.__version__,
         device_serial_number=mask.model_version,
+        contributing_equipment=[_contribution(mask, now)],
         omit_empty_frames=bool(pixels.any()),
         content_label="SEGMENTATION",
         content_description=f"S3-Net: {names}"[:64],
         series_description=f"S3-Net segmentation: {names}"[:64],
+        specific_character_set="ISO_IR 192",
+    )
+    segmentation.ContentCreatorName = ""  # type 2 in PS3.3 section 10.9: nobody created it
+    return segmentation
+
+
+def _series_number(source: Any) -> int:
+    number = int(source.get("SeriesNumber") or 0) + SERIES_NUMBER_OFFSET
+    return number if 0 < number <= LAST_SERIES_NUMBER else SERIES_NUMBER_OFFSET
+
+
+def _contribution(mask: Mask, now: datetime.datetime) -> Any:
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+
+    return hd.ContributingEquipment(
+        manufacturer=TOOL,
+        purpose_of_reference=codes.DCM.ProcessingEquipment,
+        manufacturer_model_name=mask.model_name,
+        software_versions=s3net_monai.__version__,
+        device_serial_number=mask.model_version,
+        contribution_datetime=now,
+        contribution_description="Automatic segmentation, for research, not for diagnosis",
     )
 
 
@@ -85,21 +138,3 @@ def _coded(code: Code) -> Any:
     from highdicom.sr import CodedConcept
 
     return CodedConcept(code.value, code.scheme, code.meaning)
-
-
-def _source_images(paths: tuple[Path, ...]) -> list[Any]:
-    """Full headers of the series in slice order."""
-    from pydicom import dcmread
-
-    sources = []
-    for header in series_files(paths).headers:
-        source = dcmread(header.filename, stop_before_pixels=True)
-        # Some anonymisers strip these; the file's own meta information repeats them.
-        source.SOPClassUID = source.get("SOPClassUID") or CT_IMAGE_STORAGE
-        source.SOPInstanceUID = source.get("SOPInstanceUID") or source.file_meta.get("MediaStorageSOPInstanceUID", "")
-        for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
-            if not source.get(keyword):
-                name = Path(header.filename).name
-                raise CaseError(f"dicomseg: {name} has no {keyword} that a SEG could refer to; ask for nifti")
-        sources.append(source)
-    return sources

@@ -21,6 +21,7 @@ class Mask:
         labels: the foreground classes that ``array`` can hold.
         model_name: for formats that record what made the mask.
         model_version: likewise.
+        allow: irregularities of a DICOM series that were mended when it was read, as ``series_files`` takes them.
     """
 
     array: np.ndarray
@@ -29,6 +30,7 @@ class Mask:
     labels: tuple[Label, ...]
     model_name: str
     model_version: str
+    allow: tuple[str, ...] = ()
 
     def picture(self) -> np.ndarray | None:
         """The mask as (X, Y) where it is a picture or a single slice, else None."""

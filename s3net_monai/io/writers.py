@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s3net_monai.io.atomic import atomic_path
-from s3net_monai.io.dicom_seg import write_dicom_seg
+from s3net_monai.io.dicom_seg import write_dicom_labelmap, write_dicom_seg
 from s3net_monai.io.mask import Mask
 from s3net_monai.io.nifti import write_nifti
 from s3net_monai.io.png import write_png
@@ -15,16 +15,36 @@ from s3net_monai.io.png import write_png
 
 @dataclass(frozen=True)
 class Format:
-    """A file format: what its files end with, and the function that writes one."""
+    """A file format.
+
+    Attributes:
+        extension: what its files end with.
+        write: the function that writes one; raises ``CaseError`` where the format cannot hold a mask.
+        title: the format's name as people know it.
+        holds: what a file carries besides the voxels, and of which inputs.
+    """
 
     extension: str
     write: Callable[[Mask, Path], None]
+    title: str
+    holds: str
 
 
 FORMATS: dict[str, Format] = {
-    "nifti": Format(".nii.gz", write_nifti),
-    "png": Format(".png", write_png),
-    "dicomseg": Format(".dcm", write_dicom_seg),
+    "nifti": Format(".nii.gz", write_nifti, "NIfTI", "label values on the source's grid, with labels.csv beside them"),
+    "png": Format(".png", write_png, "PNG", "one picture or slice, foreground 255, or label values of several classes"),
+    "dicomseg": Format(
+        ".dcm",
+        write_dicom_seg,
+        "DICOM SEG, binary",
+        "one bit a voxel, SNOMED codes, colours, the source's study and slices; of DICOM alone",
+    ),
+    "dicomseg-labelmap": Format(
+        ".labelmap.dcm",
+        write_dicom_labelmap,
+        "DICOM SEG, label map",
+        "the same with label values (DICOM 2024), which some older readers do not know",
+    ),
 }
 
 

@@ -6,27 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import highdicom as hd
 import nibabel as nib
 import numpy as np
 import pytest
+from dicom_tools import AFFINES, SERIES
 from PIL import Image
-from pydicom import dcmread
 
 from s3net_monai.io import FORMATS, LABELS, CaseError, Code, Label, Mask, write_mask
 from s3net_monai.io.dicom_series import load_series
-
-ANGLE = np.deg2rad(15)
-OBLIQUE = (np.cos(ANGLE), np.sin(ANGLE), 0.0, -np.sin(ANGLE), np.cos(ANGLE), 0.0)
-TILTED_PLANE = (1.0, 0.0, 0.0, 0.0, np.cos(ANGLE), np.sin(ANGLE))
-ROTATION = np.array([[np.cos(ANGLE), -np.sin(ANGLE), 0], [np.sin(ANGLE), np.cos(ANGLE), 0], [0, 0, 1]])
-AFFINES = {
-    "identity": np.diag([1.0, 1, 1, 1]),
-    "LPS": np.diag([-0.8, -0.8, 2.5, 1]),
-    "negative diagonal": np.diag([-1.0, -2, -3, 1]),
-    "oblique": np.block([[ROTATION @ np.diag([0.7, 0.7, 5]), np.array([[10.0], [-20], [30]])], [np.zeros((1, 3)), 1]]),
-    "anisotropic": np.diag([0.5, 0.9, 7, 1]),
-}
+from s3net_monai.io.writers import Format
 
 
 def make_mask(array: np.ndarray, affine: np.ndarray, source: Path, labels: tuple[Label, ...] = LABELS["lung"]) -> Mask:
@@ -58,10 +46,11 @@ def test_nifti_keeps_the_source_header_bit_for_bit(name: str, blob: np.ndarray, 
     assert written.header["descrip"].item() == b""
 
 
+@pytest.mark.parametrize("geometry", SERIES)
 def test_nifti_of_a_dicom_series_has_its_affine(
-    series_maker: Callable[..., Any], stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path
+    series_maker: Callable[..., Any], stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path, geometry: str
 ) -> None:
-    folder = series_maker(stored_ramp, orientation=OBLIQUE, pixel_spacing=(0.5, 0.9)).save(tmp_path / "ct")
+    folder = series_maker(stored_ramp, **SERIES[geometry]).save(tmp_path / "ct")
     series = load_series([folder])
     written = nib.load(write_mask(make_mask(blob, series.affine, folder), tmp_path, "case", "nifti"))
     np.testing.assert_allclose(written.affine, series.affine, atol=1e-5)
@@ -89,101 +78,6 @@ def test_png_refuses_a_volume_and_leaves_no_file(blob: np.ndarray, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def voxels_in_patient(path: Path) -> set[tuple[float, ...]]:
-    """LPS positions of all foreground voxels of a SEG, from its frames' own geometry."""
-    seg = dcmread(path)
-    shared = seg.SharedFunctionalGroupsSequence[0]
-    row, column = np.array(shared.PlaneOrientationSequence[0].ImageOrientationPatient, dtype=float).reshape(2, 3)
-    row_spacing, column_spacing = map(float, shared.PixelMeasuresSequence[0].PixelSpacing)
-    found = set()
-    for frame, groups in zip(seg.pixel_array, seg.PerFrameFunctionalGroupsSequence, strict=True):
-        origin = np.array(groups.PlanePositionSequence[0].ImagePositionPatient, dtype=float)
-        for y, x in np.argwhere(frame):
-            found.add(tuple(np.round(origin + row * column_spacing * x + column * row_spacing * y, 2)))
-    return found
-
-
-@pytest.mark.parametrize(
-    ("orientation", "pixel_spacing", "step"),
-    [
-        ((1, 0, 0, 0, 1, 0), (1.0, 1.0), 2.0),
-        ((1, 0, 0, 0, 1, 0), (1.0, 1.0), -2.0),
-        (OBLIQUE, (0.5, 0.9), 2.0),
-        (TILTED_PLANE, (0.7, 0.7), 3.0),
-    ],
-    ids=["axial", "reversed", "oblique-non-square", "tilted-plane"],
-)
-def test_seg_reads_back_voxel_for_voxel(
-    series_maker: Callable[..., Any],
-    stored_ramp: np.ndarray,
-    blob: np.ndarray,
-    tmp_path: Path,
-    orientation: Any,
-    pixel_spacing: Any,
-    step: float,
-) -> None:
-    maker = series_maker(stored_ramp, orientation=orientation, pixel_spacing=pixel_spacing, step=step)
-    folder = maker.save(tmp_path / "ct")
-    series = load_series([folder])
-    path = write_mask(make_mask(blob, series.affine, folder), tmp_path, "case", "dicomseg")
-    homogeneous = np.c_[np.argwhere(blob), np.ones(int(blob.sum()))]
-    expected = {tuple(np.round(lps, 2)) for lps in (homogeneous @ series.affine.T)[:, :3] * [-1, -1, 1]}
-    assert voxels_in_patient(path) == expected
-
-    volume = hd.seg.segread(path).get_volume(combine_segments=True)
-    positions = volume.map_indices_to_reference(np.argwhere(volume.array))
-    assert {tuple(position) for position in np.round(positions, 2)} == expected
-
-
-def test_seg_says_what_it_is(
-    series_maker: Callable[..., Any], stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path
-) -> None:
-    maker = series_maker(stored_ramp)
-    folder = maker.save(tmp_path / "ct")
-    seg = dcmread(write_mask(make_mask(blob, load_series([folder]).affine, folder), tmp_path, "case", "dicomseg"))
-    source = maker.slices[0]
-    assert seg.SegmentationType == "BINARY"
-    assert seg.StudyInstanceUID == source.StudyInstanceUID
-    assert seg.FrameOfReferenceUID == source.FrameOfReferenceUID
-    assert seg.SeriesInstanceUID != source.SeriesInstanceUID
-    assert seg.SeriesDescription == "S3-Net segmentation: lung"
-    assert seg.ReferencedSeriesSequence[0].SeriesInstanceUID == source.SeriesInstanceUID
-    segment = seg.SegmentSequence[0]
-    assert segment.SegmentLabel == "lung"
-    assert segment.SegmentedPropertyTypeCodeSequence[0].CodeValue == "39607008"
-    assert segment.SegmentedPropertyCategoryCodeSequence[0].CodeValue == "123037004"
-    algorithm = segment.SegmentationAlgorithmIdentificationSequence[0]
-    assert (algorithm.AlgorithmName, algorithm.AlgorithmVersion) == ("toy", "1.2.3")
-
-
-def test_empty_seg_is_written_with_all_its_frames(
-    series_maker: Callable[..., Any], stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path
-) -> None:
-    folder = series_maker(stored_ramp).save(tmp_path / "ct")
-    mask = make_mask(np.zeros_like(blob), load_series([folder]).affine, folder)
-    seg = dcmread(write_mask(mask, tmp_path, "case", "dicomseg"))
-    assert seg.NumberOfFrames == 5
-    assert not seg.pixel_array.any()
-    assert [segment.SegmentLabel for segment in seg.SegmentSequence] == ["lung"]
-
-
-def test_seg_needs_a_dicom_source(blob: np.ndarray, tmp_path: Path) -> None:
-    nib.save(nib.Nifti1Image(blob, np.eye(4)), tmp_path / "a.nii.gz")
-    with pytest.raises(CaseError, match="needs a DICOM series"):
-        write_mask(make_mask(blob, np.eye(4), tmp_path / "a.nii.gz"), tmp_path, "a", "dicomseg")
-
-
-def test_seg_needs_what_it_refers_to(
-    series_maker: Callable[..., Any], stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path
-) -> None:
-    maker = series_maker(stored_ramp)
-    for dataset in maker.slices:
-        dataset.StudyInstanceUID = ""
-    folder = maker.save(tmp_path / "ct")
-    with pytest.raises(CaseError, match="no StudyInstanceUID"):
-        write_mask(make_mask(blob, load_series([folder]).affine, folder), tmp_path, "a", "dicomseg")
-
-
 def test_a_failed_write_keeps_the_earlier_file(
     blob: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,22 +88,8 @@ def test_a_failed_write_keeps_the_earlier_file(
         target.write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setitem(FORMATS, "nifti", type(FORMATS["nifti"])(".nii.gz", break_off))
+    monkeypatch.setitem(FORMATS, "nifti", Format(".nii.gz", break_off, "", ""))
     with pytest.raises(OSError, match="disk full"):
         write_mask(make_mask(blob, np.eye(4), tmp_path / "a.nii"), tmp_path, "a", "nifti")
     assert path.read_bytes() == b"earlier"
     assert [file.name for file in tmp_path.iterdir()] == ["a_seg.nii.gz"]
-
-
-@pytest.mark.parametrize("folder", ["chest_A0001", "chest_ibsi_rtstruct/image"])
-def test_real_series_to_seg_and_back(real_data: Path, tmp_path: Path, folder: str) -> None:
-    series = load_series([real_data / "dicom" / folder])
-    array = (series.array < -500).astype(np.uint8)
-    path = write_mask(make_mask(array, series.affine, real_data / "dicom" / folder), tmp_path, "case", "dicomseg")
-    frames = {}
-    seg = dcmread(path)
-    for frame, groups in zip(seg.pixel_array, seg.PerFrameFunctionalGroupsSequence, strict=True):
-        depth = float(groups.PlanePositionSequence[0].ImagePositionPatient[2])
-        frames[round((depth - series.affine[2, 3]) / series.affine[2, 2])] = frame
-    stack = np.stack([frames.get(z, np.zeros_like(frame)) for z in range(array.shape[2])])
-    np.testing.assert_array_equal(stack.transpose(2, 1, 0), array)

@@ -1,0 +1,93 @@
+"""Validators and second readers of DICOM SEG, and the geometries that every writer is tested with."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+ANGLE = np.deg2rad(15)
+ROTATION = np.array([[np.cos(ANGLE), -np.sin(ANGLE), 0], [np.sin(ANGLE), np.cos(ANGLE), 0], [0, 0, 1]])
+OBLIQUE = (np.cos(ANGLE), np.sin(ANGLE), 0.0, 0.0, 0.0, -1.0)  # coronal, turned by 15 degrees
+TILTED_PLANE = (1.0, 0.0, 0.0, 0.0, np.cos(ANGLE), np.sin(ANGLE))
+IN_PLANE = (np.cos(ANGLE), np.sin(ANGLE), 0.0, -np.sin(ANGLE), np.cos(ANGLE), 0.0)
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+# Keyword arguments of ``SeriesMaker``.
+SERIES: dict[str, dict[str, Any]] = {
+    "axial": {},
+    "reversed": {"step": -2.0},
+    "non-square pixels": {"pixel_spacing": (0.5, 0.9)},
+    "in plane by 15 degrees": {"orientation": IN_PLANE, "pixel_spacing": (0.5, 0.9)},
+    "tilted by 15 degrees": {"orientation": TILTED_PLANE, "pixel_spacing": (0.7, 0.7), "step": 3.0},
+    "coronal": {"orientation": (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)},
+    "oblique coronal": {"orientation": OBLIQUE, "pixel_spacing": (0.8, 1.1), "step": -1.5},
+}
+
+# RAS+ affines of volumes.
+AFFINES: dict[str, np.ndarray] = {
+    "identity": np.eye(4),
+    "LPS": np.diag([-0.8, -0.8, 2.5, 1]),
+    "negative diagonal": np.diag([-1.0, -2, -3, 1]),
+    "15 degrees": np.block([[ROTATION @ np.diag([0.7, 0.7, 5]), np.array([[10.0], [-20], [30]])], [np.eye(4)[3:]]]),
+    "anisotropic": np.diag([0.5, 0.9, 7, 1]),
+    "non-square, left-handed": np.diag([-0.5, 0.9, 1.3, 1]),
+}
+
+
+def places(array: np.ndarray, affine: np.ndarray) -> set[tuple[float, ...]]:
+    """Positions in mm of the foreground voxels of ``array`` (X, Y, Z), to 0.01 mm."""
+    indices = np.argwhere(array)
+    return {tuple(place) for place in np.round(np.c_[indices, np.ones(len(indices))] @ affine.T, 2)[:, :3] + 0.0}
+
+
+def dciodvfy_errors(path: Path) -> list[str]:
+    """What Debian's validator (package dicom3tools) calls an error; skips the test where it is not installed."""
+    program = shutil.which("dciodvfy")
+    if program is None:
+        pytest.skip("dciodvfy is not installed; apt-get install dicom3tools")
+    found = subprocess.run([program, str(path)], capture_output=True, text=True, errors="replace", timeout=60)
+    lines = (found.stdout + found.stderr).splitlines()
+    assert "Segmentation" in lines or any("Object Not found" in line for line in lines), lines
+    return [line for line in lines if line.startswith("Error")]
+
+
+def read_with_dcmqi(path: Path, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The one segment of a SEG as (X, Y, Z) with its RAS+ affine; skips the test where dcmqi is not installed."""
+    program = shutil.which("segimage2itkimage", path=str(Path(sys.executable).parent))
+    if program is None:
+        pytest.skip("dcmqi is not installed; pip install dcmqi")
+    folder.mkdir()
+    subprocess.run(
+        [program, "--inputDICOM", str(path), "--outputDirectory", str(folder), "-t", "nrrd"],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    (image,) = folder.glob("*.nrrd")
+    return read_with_simpleitk(image)
+
+
+def read_with_highdicom(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A SEG's label values as (X, Y, Z) with their RAS+ affine, absent frames filled with background."""
+    import highdicom as hd
+
+    seg = hd.seg.segread(path)
+    volume = seg.get_volume(combine_segments=True, allow_missing_positions=True)
+    return np.asarray(volume.array), LPS_TO_RAS @ volume.affine
+
+
+def read_with_simpleitk(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """An image as (X, Y, Z) with its RAS+ affine."""
+    import SimpleITK
+
+    image = SimpleITK.ReadImage(str(path))
+    affine = np.eye(4)
+    affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    return SimpleITK.GetArrayFromImage(image).T, LPS_TO_RAS @ affine

@@ -1,23 +1,29 @@
-"""Many cases, one after the other: a bad one fails alone, and the report is always valid."""
+"""Many cases: reading, inference and writing overlap, a bad case fails alone, and the report is always valid."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from s3net_monai.inference.bundle import Bundle
 from s3net_monai.inference.checks import failure_reason
-from s3net_monai.inference.discovery import Case
-from s3net_monai.inference.measures import measures
+from s3net_monai.inference.discovery import Case, PassedOver
+from s3net_monai.inference.fingerprint import fingerprint
+from s3net_monai.inference.finishing import Finishing, finish
+from s3net_monai.inference.identifiers import redact, reported_input
+from s3net_monai.inference.page import write_page
 from s3net_monai.inference.prefetch import LoadedCase, load_cases
-from s3net_monai.inference.report import CaseReport, Report, read_report
-from s3net_monai.inference.segmenter import Segmentation, infer_sample
-from s3net_monai.io import CaseError, Mask, write_mask
+from s3net_monai.inference.report import CaseReport, Report, Status, read_report
+from s3net_monai.inference.segmenter import infer_sample
+from s3net_monai.io.atomic import remove_partial
 
 REPORT_INTERVAL = 2.0  # seconds between rewrites of the report: what a killed run loses at most
 DONE_BEFORE = "complete in an earlier run"
@@ -34,121 +40,163 @@ class Settings:
         workers: processes that read ahead.
         resume: skip what is complete and unchanged.
         shard: (I, N): of all cases only every N-th from the I-th, counted from 1.
+        allow: irregular series that are resampled rather than refused, as the bundle was loaded.
     """
 
     formats: tuple[str, ...] = ()
     mode: str = "amortized"
-    workers: int = 0
+    workers: int = 1
     resume: bool = False
     shard: tuple[int, int] = (1, 1)
+    allow: tuple[str, ...] = ()
 
 
-def run_batch(cases: Sequence[Case], bundle: Bundle, output: Path, settings: Settings) -> Report:
-    """Segment the cases of this shard into ``output``; the returned report is on disk as well.
+def run_batch(
+    cases: Sequence[Case], bundle: Bundle, output: Path, settings: Settings, passed_over: Sequence[PassedOver] = ()
+) -> Report:
+    """Segment the cases of this shard into ``output``; the returned report is on disk as well, and a page of it.
 
-    Ctrl-C ends the run early: cases not finished are reported as skipped. With ``resume`` a case is skipped when its
-    entry in the existing report is complete, its files exist, its input is not newer than they are, and model and
-    settings are the same. Shards of one run share ``output`` and its report.
+    While the network has one case, the next is read by a worker process and the one before is written by a thread, so
+    that memory holds three cases at most (with more workers, one more each). Ctrl-C ends the run early: cases not
+    finished are reported as skipped. With ``resume`` a case is skipped when its entry in the existing report is
+    complete, its files exist, and the hash of its input, the model and the settings is the same. Shards of one run
+    share ``output`` and its report.
+
+    Args:
+        passed_over: the series of the input that were not taken, for the report.
     """
     output.mkdir(parents=True, exist_ok=True)
     index, count = settings.shard
+    if count == 1:
+        remove_partial(output)
     own = list(cases[index - 1 :: count])
     report = Report(
         task=bundle.task,
-        model={"name": bundle.name, "version": bundle.version, "sha256": bundle.sha256},
-        settings={"formats": list(settings.formats), "mode": settings.mode, "device": str(bundle.device)},
+        model={
+            "name": bundle.name,
+            "version": bundle.version,
+            "sha256": bundle.sha256,
+            "config_sha256": bundle.config_sha256,
+        },
+        settings={
+            "formats": list(settings.formats),
+            "mode": settings.mode,
+            "allow": list(settings.allow),
+            "device": str(bundle.device),
+        },
+        passed_over=[asdict(series) for series in passed_over],
         other_shards=frozenset(case.case_id for case in cases) - {case.case_id for case in own},
     )
-    todo = own
-    earlier = read_report(output) if settings.resume else None
-    if earlier is not None and earlier.comparable() == report.comparable():
-        todo = []
-        for case in own:
-            entry = earlier.cases.get(case.case_id)
-            if entry is not None and _is_complete(entry, case, output):
-                report.add(replace(entry, status="skipped", reason=DONE_BEFORE))
-            else:
-                todo.append(case)
-    _run(todo, bundle, output, settings, report)
+    finishing = Finishing(bundle, output, settings.formats, settings.allow)
+    with _kept_report(report, own, output):
+        todo = _not_done(own, report, output) if settings.resume else own
+        _run(todo, finishing, settings.workers, report)
     return report
 
 
-def _is_complete(entry: CaseReport, case: Case, output: Path) -> bool:
-    if entry.status == "failed" or not entry.outputs or entry.input != str(case.input):
-        return False
-    files = [output / name for name in entry.outputs.values()]
-    if not all(file.is_file() for file in files):
-        return False
-    sources = [file for path in case.image for file in (path.iterdir() if path.is_dir() else [path])]
-    return max(path.stat().st_mtime for path in sources) <= min(file.stat().st_mtime for file in files)
+def _not_done(cases: Sequence[Case], report: Report, output: Path) -> list[Case]:
+    """The cases that are not complete and unchanged; the others are added to the report as they were."""
+    earlier = read_report(output)
+    if earlier is None:
+        return list(cases)
+    todo = []
+    for case in tqdm(cases, desc="comparing with the earlier run", unit="case", file=sys.stderr, leave=False):
+        entry = earlier.cases.get(case.case_id)
+        if entry is not None and _is_complete(entry, case, report.basis(), output):
+            report.add(replace(entry, status="skipped", reason=DONE_BEFORE))
+        else:
+            todo.append(case)
+    return todo
 
 
-def _run(todo: Sequence[Case], bundle: Bundle, output: Path, settings: Settings, report: Report) -> None:
-    started = last_write = time.perf_counter()
-    progress = tqdm(load_cases(todo, bundle, settings.workers), total=len(todo), unit="case", file=sys.stderr)
+def _is_complete(entry: CaseReport, case: Case, basis: dict[str, Any], output: Path) -> bool:
+    if entry.status == "failed" or not entry.outputs:
+        return False
+    if not all((output / name).is_file() for name in entry.outputs.values()):
+        return False
     try:
-        with progress:
-            for loaded in progress:
-                entry = _segment(loaded, bundle, output, settings.formats)
-                if entry.reason:
-                    progress.write(f"{entry.status}: {entry.reason}", file=sys.stderr)
-                report.add(entry)
-                report.seconds = time.perf_counter() - started
-                if time.perf_counter() - last_write > REPORT_INTERVAL:
-                    report.write(output)
-                    last_write = time.perf_counter()
+        return entry.fingerprint == fingerprint(case, basis)
+    except OSError:  # the reader says what is wrong
+        return False
+
+
+@contextmanager
+def _kept_report(report: Report, cases: Sequence[Case], output: Path) -> Iterator[None]:
+    """Whatever ends the run, its report is written with an entry for every case, and Ctrl-C is no error."""
+    started = time.perf_counter()
+    try:
+        yield
     except KeyboardInterrupt:
-        for case in todo:
-            if case.case_id not in report.cases:
-                report.add(CaseReport(case.case_id, str(case.input), "skipped", INTERRUPTED))
         report.interrupted = True
+        for case in cases:
+            if case.case_id not in report.cases:
+                report.add(_entry(case, "skipped", INTERRUPTED))
     finally:
         report.seconds = time.perf_counter() - started
-        report.write(output)
+        write_page(report.write(output), output)
 
 
-def _segment(loaded: LoadedCase, bundle: Bundle, output: Path, formats: Sequence[str]) -> CaseReport:
-    """Infer and write one loaded case; whatever it raises becomes its reason."""
-    case = loaded.case
-    entry = CaseReport(case.case_id, str(case.input), reason=loaded.problem)
-    seconds = {"read": loaded.seconds}
-    if loaded.sample is not None:
-        phase, started = "infer", time.perf_counter()
+def _run(todo: Sequence[Case], finishing: Finishing, workers: int, report: Report) -> None:
+    last_write = time.perf_counter()
+    waiting: list[Callable[[], CaseReport]] = []
+    basis = report.basis()
+    with (
+        tqdm(total=len(todo), unit="case", file=sys.stderr, smoothing=0.1) as progress,
+        ThreadPoolExecutor(max_workers=1) as writer,
+    ):
+
+        def collect(keep: int) -> None:
+            nonlocal last_write
+            while len(waiting) > keep:
+                entry = _with_total(waiting[0]())
+                waiting.pop(0)
+                report.add(entry)
+                progress.update()
+                for line in [f"failed: {entry.reason}"] if entry.reason else entry.warnings:
+                    progress.write(f"{entry.case_id}: {line}", file=sys.stderr)
+            if time.perf_counter() - last_write > REPORT_INTERVAL:
+                report.write(finishing.output)
+                last_write = time.perf_counter()
+
         try:
-            segmentation = infer_sample(loaded.sample, bundle)
-            loaded.sample = None  # writing does not need the image, and a volume is large
-            seconds["infer"] = time.perf_counter() - started
-            phase, started = "write", time.perf_counter()
-            entry.measures = measures(segmentation.mask, segmentation.affine, bundle.labels)
-            entry.consistency = segmentation.consistency
-            entry.outputs, notes = _write(segmentation, case, bundle, output, formats)
-            entry.status, entry.reason = "ok", "; ".join(notes) or None
-        except Exception as error:  # isolation is the point: no case may end the batch
-            entry.reason = failure_reason(error, case)
-        seconds[phase] = time.perf_counter() - started
-    entry.seconds = {name: round(seconds.get(name, 0.0), 3) for name in ("read", "infer", "write")}
-    entry.seconds["total"] = round(sum(seconds.values()), 3)
-    return entry
+            for loaded in load_cases(todo, finishing.bundle, workers, basis):
+                waiting.append(_infer(loaded, finishing, writer))
+                collect(keep=1)
+        finally:  # after Ctrl-C, too, what has a mask is written
+            collect(keep=0)
 
 
-def _write(
-    segmentation: Segmentation, case: Case, bundle: Bundle, output: Path, formats: Sequence[str]
-) -> tuple[dict[str, str], list[str]]:
-    """Write every format that can hold the mask; what could not be written, or is odd, comes back as notes.
+def _infer(loaded: LoadedCase, finishing: Finishing, writer: ThreadPoolExecutor) -> Callable[[], CaseReport]:
+    """Segment one loaded case and hand it to the writer; whatever inference raises becomes the case's reason.
 
-    Raises:
-        CaseError: when no format could be written.
+    Returns:
+        A function that waits for the entry.
     """
-    mask = Mask(segmentation.mask, segmentation.affine, case.image, bundle.labels, bundle.name, bundle.version)
-    outputs: dict[str, str] = {}
-    notes: list[str] = []
-    for name in formats or ("png" if case.kind == "picture" else "nifti",):
-        try:
-            outputs[name] = write_mask(mask, output, case.case_id, name).name
-        except CaseError as error:
-            notes.append(f"no {name} written: {error}")
-    if not outputs:
-        raise CaseError("; ".join(notes))
-    if not segmentation.mask.any():
-        notes.insert(0, f"{case.input.name}: the mask is empty, look at this case")
-    return outputs, notes
+    case = loaded.case
+    entry = _entry(case, "failed", loaded.problem)
+    entry.fingerprint = loaded.fingerprint
+    entry.seconds = {"read": loaded.seconds, "infer": 0.0, "write": 0.0}
+    if loaded.sample is None:
+        return lambda: entry
+    source = loaded.sample.pop("source")
+    started = time.perf_counter()
+    try:
+        segmentation = infer_sample(loaded.sample, finishing.bundle)
+    except Exception as error:  # isolation is the point: no case may end the batch
+        entry.reason = failure_reason(error, case)
+        return lambda: entry
+    finally:
+        entry.seconds["infer"] = time.perf_counter() - started
+        loaded.sample = None  # writing does not need the preprocessed image, and a volume is large
+    return writer.submit(finish, entry, case, segmentation, source, finishing).result
+
+
+def _entry(case: Case, status: Status, reason: str) -> CaseReport:
+    return CaseReport(
+        case.case_id, reported_input(case), status, reason, selection=redact(case.selection, case.identifiers)
+    )
+
+
+def _with_total(entry: CaseReport) -> CaseReport:
+    seconds = {name: round(value, 3) for name, value in entry.seconds.items()}
+    return replace(entry, seconds={**seconds, "total": round(sum(entry.seconds.values()), 3)})

@@ -6,7 +6,7 @@ import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,9 +27,12 @@ class CaseReport:
 
     Attributes:
         outputs: format name -> path relative to the report.
-        reason: why the case failed or was skipped, or what to look at in one that succeeded; None if nothing is to say.
+        reason: why the case failed or was skipped; None for one that succeeded.
+        warnings: what to look at in a case that succeeded.
         seconds: of "read", "infer", "write" and "total".
         consistency: agreement of the mask with those of transformed copies, 0 to 1; None where it was not measured.
+        selection: why this series was taken where a study held several.
+        fingerprint: of the input's content, the model and the settings; what ``--resume`` compares.
     """
 
     case_id: str
@@ -40,11 +43,14 @@ class CaseReport:
     seconds: dict[str, float] = field(default_factory=dict)
     measures: dict[str, Any] = field(default_factory=dict)
     consistency: float | None = None
+    warnings: list[str] = field(default_factory=list)
+    selection: str = ""
+    fingerprint: str = ""
 
 
 @dataclass
 class Report:
-    """A run: task, model (name, version, sha256), settings, and cases by id.
+    """A run: task, model (name, version, sha256), settings, cases by id, and the series that were not taken.
 
     ``other_shards`` are the ids of cases that other processes segment into the same folder: their entries in the file
     are left as they are.
@@ -54,6 +60,7 @@ class Report:
     model: dict[str, str]
     settings: dict[str, Any]
     cases: dict[str, CaseReport] = field(default_factory=dict)
+    passed_over: list[dict[str, str]] = field(default_factory=list)
     seconds: float = 0.0
     interrupted: bool = False
     other_shards: frozenset[str] = frozenset()
@@ -75,24 +82,29 @@ class Report:
             "model": self.model,
             "settings": self.settings,
             "cases": [asdict(case) for case in self.cases.values()],
+            "passed_over": self.passed_over,
             "summary": {**{status: self.count(status) for status in STATUSES}, "seconds": round(self.seconds, 3)},
+            "interrupted": self.interrupted,
         }
 
-    def comparable(self) -> tuple[Any, ...]:
-        """What must be equal for the masks of one run to stand for those of another."""
-        return self.task, self.model, {key: value for key, value in self.settings.items() if key != "device"}
+    def basis(self) -> dict[str, Any]:
+        """What, beside the input, must be equal for a mask of one run to stand for that of another."""
+        settings = {key: value for key, value in self.settings.items() if key != "device"}
+        return {"task": self.task, "model": self.model, "settings": settings}
 
-    def write(self, folder: Path) -> None:
-        """Write ``report.json`` into ``folder``, whole or not at all."""
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Write ``report.json`` into ``folder``, whole or not at all, and return what was written."""
         with _locked(folder):
-            merged = Report(self.task, self.model, self.settings, dict(self.cases), self.seconds)
+            merged = replace(self, cases=dict(self.cases))
             others = read_report(folder) if self.other_shards else None
-            if others is not None and others.comparable() == self.comparable():
+            if others is not None and others.basis() == self.basis():
                 for case in others.cases.values():
                     if case.case_id in self.other_shards:
                         merged.add(case)
+            written = merged.as_dict()
             with atomic_path(folder / REPORT_NAME) as temporary:
-                temporary.write_text(json.dumps(merged.as_dict(), indent=2) + "\n", encoding="utf-8")
+                temporary.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+        return written
 
 
 def read_report(folder: Path) -> Report | None:

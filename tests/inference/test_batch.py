@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import nibabel as nib
@@ -16,6 +17,7 @@ import torch
 from PIL import Image
 
 from s3net_monai.inference import Bundle, Settings, batch, find_cases, load_bundle, run_batch
+from s3net_monai.inference.report import CaseReport
 
 
 @pytest.fixture
@@ -53,32 +55,41 @@ def test_a_broken_case_fails_alone(volumes: Path, bundle: Bundle, tmp_path: Path
     }
     assert "c.nii.gz: not readable as NIfTI" in report["by_id"]["c"]["reason"]
     assert report["by_id"]["c"]["outputs"] == {}
-    assert report["by_id"]["d"]["outputs"] == {"nifti": "d_seg.nii.gz"}
+    assert report["by_id"]["d"]["outputs"] == {"nifti": "d_seg.nii.gz", "preview": "d_preview.jpg"}
     assert report["by_id"]["d"]["measures"]["volume_ml"] == 0.032
     assert int(np.asarray(nib.load(tmp_path / "out" / "d_seg.nii.gz").dataobj).sum()) == 4
     seconds = report["by_id"]["a"]["seconds"]
     assert set(seconds) == {"read", "infer", "write", "total"}
+    assert seconds["total"] == pytest.approx(seconds["read"] + seconds["infer"] + seconds["write"], abs=0.002)
+    assert (tmp_path / "out" / "d_preview.jpg").is_file()
+    assert "d_preview.jpg" in (tmp_path / "out" / "report.html").read_text()
+    assert "lung" in (tmp_path / "out" / "labels.csv").read_text()
 
 
 def test_report_has_the_documented_keys(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
     report = run(volumes, bundle, tmp_path / "out", formats=("nifti",))
     assert list(report)[:-1] == [
-        *("schema_version", "package_version", "task", "model", "settings", "cases", "summary"),
+        *("schema_version", "package_version", "task", "model", "settings", "cases", "passed_over", "summary"),
+        "interrupted",
     ]
-    assert report["model"] == {"name": "toy_lung", "version": "1.2.3", "sha256": bundle.sha256}
+    hashes = {"sha256": bundle.sha256, "config_sha256": bundle.config_sha256}
+    assert report["model"] == {"name": "toy_lung", "version": "1.2.3", **hashes}
     assert set(report["cases"][0]) == {
-        *("case_id", "input", "status", "reason", "outputs", "seconds", "measures", "consistency"),
+        *("case_id", "input", "status", "reason", "outputs", "seconds", "measures", "consistency", "warnings"),
+        *("selection", "fingerprint"),
     }
     assert {key: report["summary"][key] for key in ("ok", "failed", "skipped")} == {"ok": 3, "failed": 1, "skipped": 0}
 
 
-def test_formats_that_do_not_fit_are_left_out_with_a_note(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
+def test_formats_that_do_not_fit_are_left_out_with_a_warning(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
     report = run(volumes, bundle, tmp_path / "out", formats=("nifti", "dicomseg", "png"))
     assert report["by_id"]["a"]["status"] == "ok"
-    assert list(report["by_id"]["a"]["outputs"]) == ["nifti"]
-    assert "no dicomseg written" in report["by_id"]["a"]["reason"]
+    assert list(report["by_id"]["a"]["outputs"]) == ["nifti", "preview"]
+    assert any("no dicomseg written" in line for line in report["by_id"]["a"]["warnings"])
+    assert report["by_id"]["a"]["reason"] is None
     report = run(volumes, bundle, tmp_path / "other", formats=("dicomseg",))
     assert report["by_id"]["a"]["status"] == "failed"
+    assert not list((tmp_path / "other").glob("a_*"))
 
 
 def test_series_gives_all_formats_and_pictures_default_to_png(
@@ -90,11 +101,12 @@ def test_series_gives_all_formats_and_pictures_default_to_png(
         "nifti": "ct_seg.nii.gz",
         "dicomseg": "ct_seg.dcm",
         "png": "ct_seg.png",
+        "preview": "ct_preview.jpg",
     }
     Image.new("L", (5, 3)).save(tmp_path / "in" / "p.png")
     report = run(tmp_path / "in", bundle, tmp_path / "out")
-    assert report["by_id"]["p"]["outputs"] == {"png": "p_seg.png"}
-    assert report["by_id"]["ct"]["outputs"] == {"nifti": "ct_seg.nii.gz"}
+    assert report["by_id"]["p"]["outputs"] == {"png": "p_seg.png", "preview": "p_preview.jpg"}
+    assert report["by_id"]["ct"]["outputs"] == {"nifti": "ct_seg.nii.gz", "preview": "ct_preview.jpg"}
 
 
 def test_empty_mask_is_ok_with_a_warning(bundle: Bundle, tmp_path: Path) -> None:
@@ -102,35 +114,107 @@ def test_empty_mask_is_ok_with_a_warning(bundle: Bundle, tmp_path: Path) -> None
     nib.save(nib.Nifti1Image(np.zeros((3, 3, 3), dtype=np.int16), np.eye(4)), tmp_path / "in" / "e.nii.gz")
     case = run(tmp_path / "in", bundle, tmp_path / "out")["by_id"]["e"]
     assert case["status"] == "ok"
-    assert "mask is empty" in case["reason"]
+    assert case["warnings"] == ["the mask is empty"]
 
 
-def test_resume_redoes_only_what_is_not_complete(
-    volumes: Path, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def inferred(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The cases whose inference was begun, by name."""
+    done: list[str] = []
+    original = batch.infer_sample
+
+    def recorded(sample: dict[str, Any], bundle: Bundle) -> Any:
+        done.append(sample["case_id"])
+        return original(sample, bundle)
+
+    monkeypatch.setattr(batch, "infer_sample", recorded)
+    return done
+
+
+def test_resume_redoes_only_what_is_not_complete_and_unchanged(
+    volumes: Path, bundle: Bundle, tmp_path: Path, inferred: list[str]
 ) -> None:
     output = tmp_path / "out"
     first = run(volumes, bundle, output)
-    done: list[str] = []
-    original = batch._segment
-    monkeypatch.setattr(
-        batch, "_segment", lambda loaded, *rest: done.append(loaded.case.case_id) or original(loaded, *rest)
-    )
+    assert inferred == ["a", "b", "d"]
 
+    inferred.clear()
+    os.utime(volumes / "a.nii.gz")  # touched, not changed
     again = run(volumes, bundle, output, resume=True)
-    assert done == ["c"]
+    assert inferred == []
     assert again["by_id"]["a"]["status"] == "skipped"
     assert again["by_id"]["a"]["outputs"] == first["by_id"]["a"]["outputs"]
+    assert again["by_id"]["c"]["status"] == "failed"
 
-    done.clear()
     (output / "b_seg.nii.gz").unlink()
-    later = (output / "d_seg.nii.gz").stat().st_mtime + 10
-    os.utime(volumes / "d.nii.gz", (later, later))
+    nib.save(nib.Nifti1Image(np.zeros((3, 3, 3), dtype=np.int16), np.eye(4)), volumes / "d.nii.gz")
     run(volumes, bundle, output, resume=True)
-    assert done == ["b", "c", "d"]
+    assert inferred == ["b", "d"]
 
-    done.clear()
-    run(volumes, replace(bundle, sha256="other"), output, resume=True)
-    assert done == ["a", "b", "c", "d"]
+
+@pytest.mark.parametrize(
+    "change", [{"sha256": "other"}, {"config_sha256": "other"}, {"formats": ("nifti", "segnrrd")}, {"allow": ("tilt",)}]
+)
+def test_resume_redoes_all_after_a_change_of_model_or_settings(
+    volumes: Path, bundle: Bundle, tmp_path: Path, inferred: list[str], change: dict[str, Any]
+) -> None:
+    output = tmp_path / "out"
+    run(volumes, bundle, output)
+    inferred.clear()
+    model = {key: value for key, value in change.items() if "sha256" in key}
+    settings = {key: value for key, value in change.items() if "sha256" not in key}
+    run(volumes, replace(bundle, **model), output, resume=True, **settings)
+    assert inferred == ["a", "b", "d"]
+
+
+def test_resume_does_not_trust_a_half_written_file(
+    volumes: Path, bundle: Bundle, tmp_path: Path, inferred: list[str]
+) -> None:
+    output = tmp_path / "out"
+    run(volumes, bundle, output)
+    # What a kill in the middle of writing leaves: the temporary file, no mask.
+    (output / "a_seg.nii.gz").rename(output / ".partial-1-a_seg.nii.gz")
+    inferred.clear()
+    run(volumes, bundle, output, resume=True)
+    assert inferred == ["a"]
+    assert not list(output.glob(".partial-*"))
+
+
+def test_writing_one_case_overlaps_with_inferring_the_next(
+    volumes: Path, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    b_begun = Event()
+    overlapped = []
+    infer, finish = batch.infer_sample, batch.finish
+
+    def infer_telling(sample: dict[str, Any], bundle: Bundle) -> Any:
+        if sample["case_id"] == "b":
+            b_begun.set()
+        return infer(sample, bundle)
+
+    def finish_waiting(entry: CaseReport, *rest: Any) -> CaseReport:
+        if entry.case_id == "a":
+            overlapped.append(b_begun.wait(timeout=60))
+        return finish(entry, *rest)
+
+    monkeypatch.setattr(batch, "infer_sample", infer_telling)
+    monkeypatch.setattr(batch, "finish", finish_waiting)
+    assert run(volumes, bundle, tmp_path / "out")["summary"]["ok"] == 3
+    assert overlapped == [True]
+
+
+class Limited(torch.nn.Module):
+    """Runs out of memory whatever it is given."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_out_of_memory_fails_the_case_with_advice(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
+    report = run(volumes, replace(bundle, network=Limited()), tmp_path / "out")
+    assert report["summary"]["failed"] == 4
+    assert report["by_id"]["a"]["reason"].startswith("a.nii.gz: not enough memory on cpu")
+    assert "--device cpu" in report["by_id"]["a"]["reason"]
 
 
 def test_shards_cover_every_case_once_and_share_the_report(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
@@ -139,6 +223,8 @@ def test_shards_cover_every_case_once_and_share_the_report(volumes: Path, bundle
     report = run(volumes, bundle, tmp_path / "out", shard=(2, 2))
     assert sorted(report["by_id"]) == ["a", "b", "c", "d"]
     assert report["summary"]["ok"] == 3
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert all(f"{name}_preview.jpg" in page for name in "abd")
 
 
 def test_interruption_leaves_a_valid_report(
@@ -155,6 +241,7 @@ def test_interruption_leaves_a_valid_report(
     report = run(volumes, bundle, tmp_path / "out")
     assert [report["by_id"][name]["status"] for name in "abcd"] == ["ok", "skipped", "skipped", "skipped"]
     assert "interrupted" in report["by_id"]["b"]["reason"]
+    assert report["interrupted"] is True
     monkeypatch.setattr(batch, "infer_sample", original)
     resumed = run(volumes, bundle, tmp_path / "out", resume=True)
     assert [resumed["by_id"][name]["status"] for name in "abcd"] == ["skipped", "ok", "failed", "ok"]

@@ -1,0 +1,88 @@
+"""The last step of a case: masks in every format, a picture of it, and numbers about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from s3net_monai.inference.bundle import Bundle
+from s3net_monai.inference.checks import failure_reason
+from s3net_monai.inference.discovery import Case
+from s3net_monai.inference.identifiers import redact
+from s3net_monai.inference.measures import measure_warnings, measures
+from s3net_monai.inference.previews import PREVIEW_SUFFIX, write_preview
+from s3net_monai.inference.report import CaseReport
+from s3net_monai.inference.segmenter import Segmentation, Source
+from s3net_monai.io import CaseError, Mask, write_mask
+
+
+@dataclass(frozen=True)
+class Finishing:
+    """What the writing of a case needs beside its mask."""
+
+    bundle: Bundle
+    output: Path
+    formats: tuple[str, ...]
+    allow: tuple[str, ...]
+
+
+def finish(
+    entry: CaseReport, case: Case, segmentation: Segmentation, source: Source, finishing: Finishing
+) -> CaseReport:
+    """Write one case and complete its entry; whatever goes wrong becomes the entry's reason."""
+    started = time.perf_counter()
+    try:
+        bundle = finishing.bundle
+        mask = Mask(
+            segmentation.mask,
+            segmentation.affine,
+            case.image,
+            bundle.labels,
+            bundle.name,
+            bundle.version,
+            finishing.allow,
+        )
+        entry.measures = measures(segmentation.mask, segmentation.affine, bundle.labels, source.image, source.spacing)
+        entry.consistency = segmentation.consistency
+        notes = [*source.notes, segmentation.warning or ""]
+        if not segmentation.mask.any():
+            notes.append("the mask is empty")
+        notes += measure_warnings(entry.measures)
+        notes += _write(mask, case, finishing, entry.outputs)
+        preview = f"{case.case_id}{PREVIEW_SUFFIX}"
+        write_preview(source.image, segmentation.mask, bundle.labels, segmentation.affine, finishing.output / preview)
+        entry.outputs["preview"] = preview
+        entry.warnings = [redact(note, case.identifiers) for note in notes if note]
+        entry.status, entry.reason = "ok", None
+    except Exception as error:  # isolation is the point: no case may end the batch
+        for name in entry.outputs.values():
+            (finishing.output / name).unlink(missing_ok=True)
+        entry.outputs, entry.measures, entry.consistency = {}, {}, None
+        entry.status, entry.reason = "failed", failure_reason(error, case)
+    entry.seconds["write"] = time.perf_counter() - started
+    return entry
+
+
+def default_formats(mask: Mask) -> tuple[str, ...]:
+    """PNG for pictures, NIfTI for volumes."""
+    return ("png",) if mask.array.ndim == 2 else ("nifti",)
+
+
+def _write(mask: Mask, case: Case, finishing: Finishing, outputs: dict[str, str]) -> list[str]:
+    """Write every format that can hold the mask into ``outputs``; what could not be written comes back as warnings.
+
+    Raises:
+        CaseError: when no format could be written.
+    """
+    warnings: list[str] = []
+    formats: Sequence[str] = finishing.formats or default_formats(mask)
+    for name in formats:
+        try:
+            outputs[name] = write_mask(mask, finishing.output, case.case_id, name).name
+        except CaseError as error:
+            warnings.append(f"no {name} written: {error}")
+    if not outputs:
+        raise CaseError("; ".join(warnings))
+    return warnings

@@ -1,0 +1,116 @@
+"""A run as a process of its own, ended by real signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+CASES = 8
+
+
+@pytest.fixture
+def slow_bundle(lung_bundle: Path) -> Path:
+    """The toy bundle, a second a case."""
+    path = lung_bundle / "configs" / "inference.json"
+    config = json.loads(path.read_text())
+    config["imports"].append("$import time")
+    pause = {"_target_": "Lambdad", "keys": "pred", "func": "$lambda pred: (time.sleep(1), pred)[1]"}
+    config["postprocessing"]["transforms"].insert(1, pause)
+    path.write_text(json.dumps(config))
+    return lung_bundle
+
+
+@pytest.fixture
+def command(slow_bundle: Path, tmp_path: Path) -> list[str]:
+    (tmp_path / "in").mkdir()
+    for index in range(CASES):
+        hu = np.full((3, 3, 3), -900 + index, dtype=np.int16)
+        nib.save(nib.Nifti1Image(hu, np.eye(4)), tmp_path / "in" / f"{index}.nii.gz")
+    arguments = ["--task", "lung", "--bundle", str(slow_bundle), "--output", str(tmp_path / "out"), "--resume"]
+    return [sys.executable, "-m", "s3net_monai", "segment", str(tmp_path / "in"), *arguments]
+
+
+@pytest.fixture
+def running(command: list[str], tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The run, after its report first names a finished case."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not any(case["status"] == "ok" for case in report(tmp_path).get("cases", [])):
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert time.monotonic() < deadline, "no case was finished"
+        time.sleep(0.05)
+    yield process
+    process.kill()
+
+
+def report(tmp_path: Path) -> dict[str, Any]:
+    path = tmp_path / "out" / "report.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def check_resumed(command: list[str], tmp_path: Path, done: set[str]) -> None:
+    assert subprocess.run(command, capture_output=True, timeout=120).returncode == 0
+    cases = report(tmp_path)["cases"]
+    assert {case["case_id"] for case in cases if case["status"] == "skipped"} >= done
+    assert {case["case_id"] for case in cases} == {str(index) for index in range(CASES)}
+    for index in range(CASES):
+        mask = nib.load(tmp_path / "out" / f"{index}_seg.nii.gz")
+        assert int(np.asarray(mask.dataobj).sum()) == 27  # whole and readable
+
+
+def finished(tmp_path: Path) -> set[str]:
+    return {case["case_id"] for case in report(tmp_path)["cases"] if case["status"] in ("ok", "skipped")}
+
+
+def test_ctrl_c_leaves_a_valid_report_and_the_run_resumes(
+    running: subprocess.Popen[bytes], command: list[str], tmp_path: Path
+) -> None:
+    os.killpg(running.pid, signal.SIGINT)  # a terminal sends it to the workers as well
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert b"Traceback" not in errors
+    stored = report(tmp_path)
+    assert stored["interrupted"] is True
+    assert len(stored["cases"]) == CASES
+    skipped = [case for case in stored["cases"] if case["status"] == "skipped"]
+    assert skipped
+    assert all("interrupted" in case["reason"] for case in skipped)
+    assert (tmp_path / "out" / "report.html").is_file()
+    check_resumed(command, tmp_path, {case["case_id"] for case in stored["cases"] if case["status"] == "ok"})
+
+
+def test_a_killed_run_leaves_a_valid_report_no_process_and_resumes(
+    running: subprocess.Popen[bytes], command: list[str], tmp_path: Path
+) -> None:
+    running.kill()
+    running.communicate(timeout=60)
+    done = finished(tmp_path)
+    deadline = time.monotonic() + 60
+    while _members(running.pid) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert _members(running.pid) == []
+    check_resumed(command, tmp_path, done)
+
+
+def _members(session: int) -> list[int]:
+    """Processes, other than zombies, of a session."""
+    members = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            members.append(int(entry.parent.name))
+    return members

@@ -1,0 +1,87 @@
+"""Reading ahead: order, and what a worker's death or blockade costs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.transforms import Compose, Lambda
+
+from s3net_monai.inference import Bundle, find_cases, load_bundle, prefetch
+from s3net_monai.inference.prefetch import LoadedCase, load_cases
+
+
+@pytest.fixture
+def bundle(lung_bundle: Path) -> Bundle:
+    return load_bundle("lung", lung_bundle, torch.device("cpu"))
+
+
+@pytest.fixture
+def volumes(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    for index, name in enumerate("abcdef"):
+        nib.save(nib.Nifti1Image(np.full((3, 3, 3), index, dtype=np.int16), np.eye(4)), tmp_path / "in" / f"{name}.nii")
+    return tmp_path / "in"
+
+
+def with_step(bundle: Bundle, step: Callable[[dict[str, Any]], dict[str, Any]]) -> Bundle:
+    return replace(bundle, preprocessing=Compose([*cast(Compose, bundle.preprocessing).transforms, Lambda(step)]))
+
+
+def load(volumes: Path, bundle: Bundle, workers: int) -> list[LoadedCase]:
+    return list(load_cases(find_cases([volumes]).cases, bundle, workers, {}))
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_cases_come_in_order(volumes: Path, bundle: Bundle, workers: int) -> None:
+    loaded = load(volumes, bundle, workers)
+    assert [each.case.case_id for each in loaded] == list("abcdef")
+    assert [int(each.sample["image"].max()) for each in loaded if each.sample] == list(range(6))
+    assert len({each.fingerprint for each in loaded}) == 6
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_crash_costs_only_its_own_case(volumes: Path, bundle: Bundle, workers: int) -> None:
+    def crash_at_c(sample: dict[str, Any]) -> dict[str, Any]:
+        if sample["case_id"] == "c":
+            os.kill(os.getpid(), signal.SIGKILL)  # as a decoder's segmentation fault, or the kernel for memory
+        return sample
+
+    loaded = load(volumes, with_step(bundle, crash_at_c), workers)
+    assert [each.case.case_id for each in loaded if each.sample is None] == ["c"]
+    assert [each.case.case_id for each in loaded] == list("abcdef")
+    assert loaded[2].problem.startswith("c.nii: reading it ended or blocked the process")
+
+
+def test_a_crash_that_does_not_happen_again_costs_nothing(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
+    def crash_once(sample: dict[str, Any]) -> dict[str, Any]:
+        mark = tmp_path / "crashed"
+        if sample["case_id"] == "b" and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return sample
+
+    assert all(each.sample for each in load(volumes, with_step(bundle, crash_once), 1))
+
+
+def test_a_reader_that_blocks_costs_only_its_own_case(
+    volumes: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def block_at_b(sample: dict[str, Any]) -> dict[str, Any]:
+        if sample["case_id"] == "b":
+            time.sleep(3600)
+        return sample
+
+    monkeypatch.setattr(prefetch, "READ_TIMEOUT", 5.0)
+    loaded = load(volumes, with_step(bundle, block_at_b), 1)
+    assert [each.case.case_id for each in loaded if each.sample is None] == ["b"]
+    assert len(loaded) == 6

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from s3net_monai.io.errors import CaseError
+from s3net_monai.io.limits import check_deflated
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 
@@ -55,8 +56,8 @@ def dicom_files(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def read_header(path: Path) -> Any:
-    """The tags that grouping and geometry need, as a ``pydicom.Dataset`` with ``filename`` set.
+def read_header(path: Path, extra: Sequence[str] = ()) -> Any:
+    """The tags that geometry needs, and the ``extra`` keywords, as a ``pydicom.Dataset`` with ``filename`` set.
 
     Raises:
         CaseError: when the file is not DICOM or its header is damaged.
@@ -64,11 +65,14 @@ def read_header(path: Path) -> Any:
     from pydicom import dcmread
 
     try:
-        header = dcmread(path, stop_before_pixels=True, specific_tags=HEADER_KEYWORDS)
+        check_deflated(path)
+        header = dcmread(path, stop_before_pixels=True, specific_tags=[*HEADER_KEYWORDS, *extra])
         header.decode()
         # A damaged value raises when it is first touched, so touch what is used.
         for element in header:
             _ = element.value
+    except CaseError:
+        raise
     except Exception as error:  # pydicom raises whatever the damage provokes
         raise CaseError(f"{path.name}: not readable as DICOM ({one_line(error)}); copy the file again") from error
     return header

@@ -1,6 +1,6 @@
 """A real Orthanc server (Debian's ``orthanc`` and ``orthanc-dicomweb``) for the tests that need a DICOM archive.
 
-``from orthanc import running_orthanc`` in a test module; a test on a machine without Orthanc is skipped with the reason.
+``from orthanc import running_orthanc`` in a test module. On a machine without Orthanc its tests are skipped.
 """
 
 from __future__ import annotations
@@ -67,26 +67,27 @@ class Orthanc:
         """The DICOM file of an instance (Orthanc's own id), as it is stored."""
         return self.request("GET", f"/instances/{instance}/file").content
 
+    def stored_file(self, instance: str) -> Path:
+        """Where that file lies in Orthanc's storage, for tests that damage it."""
+        name = self.request("GET", f"/instances/{instance}/attachments/dicom/info").json()["Uuid"]
+        return self.log.parent / "storage" / name[:2] / name[2:4] / name
+
     def clear(self) -> None:
         """Delete every patient."""
         for patient in self.request("GET", "/patients").json():
             self.request("DELETE", f"/patients/{patient}")
 
     def stop(self) -> None:
-        """End the server; harmless when it has ended already."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        """End the server at once, as a crash would; harmless when it has ended already."""
+        self.process.kill()
+        self.process.wait()
 
     @property
     def session(self) -> requests.Session:
         session = requests.Session()
         session.trust_env = False  # a proxy of the machine has no business between two programs on it
-        session.auth = self.credentials
+        if self.credentials is not None:
+            session.auth = tuple(text.encode() for text in self.credentials)  # as text it would go as Latin-1
         return session
 
 
@@ -126,6 +127,7 @@ def _start(
             "IndexDirectory": str(folder / "storage"),
             "HttpPort": port,
             "DicomServerEnabled": False,
+            "MaximumStorageCacheSize": 0,  # a test that damages a stored file wants it to be read
             # Orthanc listens on every address; with this it serves none but the loopback's clients.
             "RemoteAccessAllowed": False,
             "AuthenticationEnabled": credentials is not None,

@@ -13,7 +13,7 @@ import numpy as np
 import s3net_monai
 from s3net_monai.io.dicom_files import dicom_files, one_line
 from s3net_monai.io.dicom_geometry import masks_on_slices
-from s3net_monai.io.dicom_seg_source import picture_source, slice_sources
+from s3net_monai.io.dicom_seg_source import frame_numbers, picture_source, series_sources
 from s3net_monai.io.dicom_series import series_files
 from s3net_monai.io.errors import CaseError
 from s3net_monai.io.labels import Code, Label
@@ -22,6 +22,8 @@ from s3net_monai.io.mask import Mask
 SERIES_NUMBER_OFFSET = 1000  # keeps the mask's series behind the scanner's own in a viewer's list
 LAST_SERIES_NUMBER = 2**31 - 1  # of an integer string, PS3.5 section 6.2
 TOOL = "s3net_monai"
+# A label map has 8 bits a voxel: run lengths make 68 MB of lungs 1.5 MB. dcmqi takes JPEG-LS and JPEG 2000 for lossy.
+TRANSFER_SYNTAXES = {"BINARY": "1.2.840.10008.1.2.1", "LABELMAP": "1.2.840.10008.1.2.5"}
 
 
 def write_dicom_seg(mask: Mask, path: Path, segmentation_type: str = "BINARY") -> None:
@@ -43,9 +45,11 @@ def write_dicom_seg(mask: Mask, path: Path, segmentation_type: str = "BINARY") -
         raise CaseError("dicomseg needs a DICOM series or photograph as input; ask for nifti or png")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom and highdicom quote the patient's name in theirs
-        sources, pixels = _frames(mask)
+        sources, pixels, numbers = _picture(mask) if mask.array.ndim == 2 else _slices(mask)
         try:
-            _segmentation(mask, sources, pixels, segmentation_type).save_as(path)
+            segmentation = _segmentation(mask, sources, pixels, segmentation_type)
+            _number_frames(segmentation, numbers)
+            segmentation.save_as(path)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CaseError(f"dicomseg: the source's headers do not allow a valid SEG ({one_line(error)})") from error
 
@@ -53,14 +57,26 @@ def write_dicom_seg(mask: Mask, path: Path, segmentation_type: str = "BINARY") -
 write_dicom_labelmap = partial(write_dicom_seg, segmentation_type="LABELMAP")
 
 
-def _frames(mask: Mask) -> tuple[list[Any], np.ndarray]:
-    """The source's headers, and (frames, rows, columns) of the mask on the same planes."""
-    if mask.array.ndim == 2:
-        return [picture_source(dicom_files(mask.source)[0])], mask.array.T[None]
+def _slices(mask: Mask) -> tuple[list[Any], np.ndarray, list[int] | None]:
+    """Source headers, (slices, rows, columns) of the mask on their planes, and the frame numbers of these."""
     geometry = series_files(mask.source, mask.allow)
     if mask.array.shape != geometry.shape:
         raise CaseError(f"dicomseg: mask of {mask.array.shape} does not lie on the series' grid of {geometry.shape}")
-    return slice_sources(geometry), masks_on_slices(mask.array, geometry)
+    return series_sources(geometry), masks_on_slices(mask.array, geometry), frame_numbers(geometry)
+
+
+def _picture(mask: Mask) -> tuple[list[Any], np.ndarray, None]:
+    columns, rows = mask.array.shape
+    return [picture_source(dicom_files(mask.source)[0], (columns, rows))], mask.array.T[None], None
+
+
+def _number_frames(segmentation: Any, numbers: list[int] | None) -> None:
+    """Refer to the source's frames by their own numbers; highdicom counts those that it was given, in their order."""
+    if numbers is None:
+        return
+    for groups in segmentation.PerFrameFunctionalGroupsSequence:
+        for item in groups.DerivationImageSequence[0].SourceImageSequence:
+            item.ReferencedFrameNumber = numbers[int(item.ReferencedFrameNumber) - 1]
 
 
 def _segmentation(mask: Mask, sources: list[Any], pixels: np.ndarray, segmentation_type: str) -> Any:
@@ -76,6 +92,7 @@ def _segmentation(mask: Mask, sources: list[Any], pixels: np.ndarray, segmentati
         source_images=sources,
         pixel_array=np.ascontiguousarray(pixels),
         segmentation_type=segmentation_type,
+        transfer_syntax_uid=TRANSFER_SYNTAXES[segmentation_type],
         segment_descriptions=[_description(label, algorithm) for label in mask.labels],
         series_instance_uid=hd.UID(),
         series_number=_series_number(sources[0]),
@@ -97,6 +114,8 @@ def _segmentation(mask: Mask, sources: list[Any], pixels: np.ndarray, segmentati
         specific_character_set="ISO_IR 192",
     )
     segmentation.ContentCreatorName = ""  # type 2 in PS3.3 section 10.9: nobody created it
+    if "FrameOfReferenceUID" not in sources[0]:
+        segmentation.PatientOrientation = sources[0].get("PatientOrientation", "")  # C.7.6.1: type 2C without a place
     return segmentation
 
 

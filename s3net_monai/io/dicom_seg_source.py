@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,59 +35,98 @@ SEXES = ("M", "F", "O")
 MOST_COMPONENTS = 5  # of a person's name, in each of its up to three spellings
 
 
-def slice_sources(geometry: SeriesGeometry) -> list[Any]:
-    """For every slice of a CT series, in order, a new dataset of what a SEG needs from it, all of it well-formed.
+def series_sources(geometry: SeriesGeometry) -> list[Any]:
+    """New datasets of what a SEG needs from a CT series, all of it well-formed: one a slice in order, or a single one
+    for an enhanced multi-frame object, whose frames are then those of ``geometry``, counted in its order.
 
-    These are its UIDs, its place and what ``CARRIED`` names. Values that break their value representation (PS3.5
-    section 6.2) are left out, or left empty where the standard wants the attribute. A file without SOP UIDs gets those
-    of its file meta information, and a series without a usable FrameOfReferenceUID one derived from its
-    SeriesInstanceUID: a frame of reference shared with no other series.
+    They hold UIDs, places and what ``CARRIED`` names. Values that break their value representation (PS3.5 section 6.2)
+    are left out, or left empty where the standard wants the attribute. A file without SOP UIDs gets those of its file
+    meta information, and a series without a usable FrameOfReferenceUID one derived from its SeriesInstanceUID: a frame
+    of reference shared with no other series.
 
     Raises:
         CaseError: when a UID that the SEG must refer to is missing or no UID, or the files disagree on theirs.
     """
     from pydicom.uid import generate_uid
 
-    sources = [_clean(Path(header.filename)) for header in geometry.headers]
+    files = list(dict.fromkeys(Path(header.filename) for header in geometry.headers))
+    sources = [_clean(file) for file in files]
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
         if len({source.get(keyword, "") for source in sources}) > 1:
             raise CaseError(f"dicomseg: the slices have several {keyword}s; give one series, or ask for nifti")
     if len({source.SOPInstanceUID for source in sources}) < len(sources):
         raise CaseError("dicomseg: two slices share a SOPInstanceUID, so none can be referred to; ask for nifti")
-    for source, header in zip(sources, geometry.headers, strict=True):
+    for source in sources:
         if "FrameOfReferenceUID" not in source:
             source.FrameOfReferenceUID = generate_uid(entropy_srcs=[source.SeriesInstanceUID])
-        _place(source, header, geometry)
+        source.Columns, source.Rows = geometry.size
+    if frame_numbers(geometry) is None:
+        for source, header in zip(sources, geometry.headers, strict=True):
+            _place_slice(source, header, geometry)
+    elif len(sources) > 1:
+        raise CaseError(f"dicomseg: {len(sources)} multi-frame files found, one expected; ask for nifti")
+    else:
+        _place_frames(sources[0], geometry)
     return sources
 
 
-def picture_source(file: Path) -> Any:
-    """The same for a photograph (PS3.3 section A.32), which has no place in a frame of reference.
+def frame_numbers(geometry: SeriesGeometry) -> list[int] | None:
+    """The numbers, from 1, that the slices have as frames of their enhanced object; None for one file a slice."""
+    if not hasattr(geometry.headers[0], "frame_index"):
+        return None
+    return [header.frame_index + 1 for header in geometry.headers]
+
+
+def picture_source(file: Path, size: tuple[int, int]) -> Any:
+    """The same for a photograph (PS3.3 section A.32) of ``size`` (columns, rows), which has no place in a patient.
 
     Raises:
         CaseError: when a UID that the SEG must refer to is missing or no UID.
     """
     source = _clean(file)
+    source.Columns, source.Rows = size
     if "FrameOfReferenceUID" in source:
         del source.FrameOfReferenceUID  # says nothing without positions
     return source
 
 
-def _place(source: Any, header: Any, geometry: SeriesGeometry) -> None:
-    """Set size and position; orientation and spacing are those of the first slice, which all share in tolerance."""
+def _place_slice(source: Any, header: Any, geometry: SeriesGeometry) -> None:
+    """Set the place of one slice; orientation and spacing are those of the first, which all share in tolerance."""
+    source.ImageOrientationPatient, source.PixelSpacing, source.SliceThickness = _shared_place(geometry)
+    source.ImagePositionPatient = _decimals(numbers(header, "ImagePositionPatient", 3))
+
+
+def _place_frames(source: Any, geometry: SeriesGeometry) -> None:
+    """Set the places of all frames as functional groups (PS3.3 section C.7.6.16)."""
+    from pydicom import Dataset
+
+    shared, orientation, measures = Dataset(), Dataset(), Dataset()
+    orientation.ImageOrientationPatient, measures.PixelSpacing, measures.SliceThickness = _shared_place(geometry)
+    shared.PlaneOrientationSequence = [orientation]
+    shared.PixelMeasuresSequence = [measures]
+    source.SharedFunctionalGroupsSequence = [shared]
+    groups = []
+    for header in geometry.headers:
+        group, position = Dataset(), Dataset()
+        position.ImagePositionPatient = _decimals(numbers(header, "ImagePositionPatient", 3))
+        group.PlanePositionSequence = [position]
+        groups.append(group)
+    source.PerFrameFunctionalGroupsSequence = groups
+    source.NumberOfFrames = len(groups)
+
+
+def _shared_place(geometry: SeriesGeometry) -> tuple[list[str], list[str], str]:
+    first = geometry.headers[0]
+    thickness = _thickness(first) or float(np.linalg.norm(geometry.affine[:3, 2]))
+    orientation = np.concatenate(directions(first)[:2])
+    return _decimals(orientation), _decimals(pixel_spacing(first)), _decimals([thickness])[0]
+
+
+def _decimals(values: Sequence[float] | np.ndarray) -> list[str]:
+    """As decimal strings, of at most 16 characters (PS3.5 section 6.2)."""
     from pydicom.valuerep import format_number_as_ds
 
-    first = geometry.headers[0]
-    step = float(np.linalg.norm(geometry.affine[:3, 2]))
-    for keyword, values in (
-        ("ImageOrientationPatient", np.concatenate(directions(first)[:2])),
-        ("ImagePositionPatient", numbers(header, "ImagePositionPatient", 3)),
-        ("PixelSpacing", pixel_spacing(first)),
-        ("SliceThickness", [_thickness(first) or step]),
-    ):
-        texts = [format_number_as_ds(float(value)) for value in values]
-        setattr(source, keyword, texts if len(texts) > 1 else texts[0])
-    source.Columns, source.Rows = geometry.size
+    return [format_number_as_ds(float(value)) for value in values]
 
 
 def _thickness(header: Any) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from dicom_tools import SERIES, dciodvfy_errors, places, read_with_dcmqi, read_with_highdicom
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
 from s3net_monai.io import LABELS, CaseError, Mask, write_mask
@@ -339,3 +339,95 @@ def _assert_same_volume(found: np.ndarray, affine: np.ndarray, array: np.ndarray
     assert np.abs(moved[:, :3] - nearest).max() < 0.01
     assert found[tuple(nearest.T)].all()
     assert np.count_nonzero(found) == len(indices)
+
+
+def multi_frame(maker: Any, order: list[int]) -> Dataset:
+    """An enhanced object of the maker's slices, its frames in ``order``."""
+    import highdicom as hd
+
+    for dataset in maker.slices:
+        dataset.AcquisitionNumber, dataset.PatientPosition, dataset.KVP, dataset.ConvolutionKernel = 1, "HFS", 120, ""
+        dataset.AcquisitionDate, dataset.AcquisitionTime = "20200101", "120000"
+    enhanced = hd.legacy.LegacyConvertedEnhancedCTImage(
+        maker.slices, generate_uid(), series_number=9, sop_instance_uid=generate_uid(), instance_number=1
+    )
+    groups, pixels = list(enhanced.PerFrameFunctionalGroupsSequence), enhanced.pixel_array
+    enhanced.PerFrameFunctionalGroupsSequence = [groups[index] for index in order]
+    enhanced.PixelData = pixels[order].tobytes()
+    return enhanced
+
+
+@pytest.mark.parametrize("format_name", TYPES)
+@pytest.mark.parametrize("geometry", ["axial", "oblique coronal"])
+def test_frames_refer_to_the_frames_of_an_enhanced_object(
+    series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path, geometry: str, format_name: str
+) -> None:
+    enhanced = multi_frame(series_maker(stored_ramp, **SERIES[geometry]), [3, 1, 0, 4, 2])
+    enhanced.save_as(tmp_path / "enhanced.dcm")
+    path = write(blob, tmp_path / "enhanced.dcm", tmp_path, format_name)
+    expected = places(blob, load_series([tmp_path / "enhanced.dcm"]).affine)
+    assert places(*read_with_highdicom(path)) == expected
+    assert places(*read_with_dcmqi(path, tmp_path / "dcmqi")) == expected
+    if format_name == "dicomseg":
+        assert dciodvfy_errors(path) == []
+    seg = dcmread(path)
+    assert len(seg.PerFrameFunctionalGroupsSequence) == 4  # the empty slice is left out
+    for groups in seg.PerFrameFunctionalGroupsSequence:
+        referred = groups.DerivationImageSequence[0].SourceImageSequence[0]
+        assert referred.ReferencedSOPInstanceUID == enhanced.SOPInstanceUID
+        source = enhanced.PerFrameFunctionalGroupsSequence[referred.ReferencedFrameNumber - 1]
+        assert np.allclose(
+            groups.PlanePositionSequence[0].ImagePositionPatient, source.PlanePositionSequence[0].ImagePositionPatient
+        )
+
+
+PHOTOGRAPH, DERMOSCOPY = "1.2.840.10008.5.1.4.1.1.77.1.4", "1.2.840.10008.5.1.4.1.1.77.1.7"
+
+
+PLACE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "FrameOfReferenceUID")
+
+
+def photograph(maker: Any, **tags: Any) -> Dataset:
+    """A VL photograph of 4 rows and 6 columns, without a place in the patient."""
+    dataset = maker.slices[0]
+    for keyword in (*PLACE, "RescaleSlope", "RescaleIntercept", "PositionReferenceIndicator"):
+        delattr(dataset, keyword)
+    dataset.SOPClassUID, dataset.Modality = PHOTOGRAPH, "XC"
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+    dataset.PixelData = np.arange(72, dtype=np.uint8).tobytes()
+    for keyword, value in tags.items():
+        setattr(dataset, keyword, value)
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    return dataset
+
+
+@pytest.mark.parametrize("format_name", TYPES)
+@pytest.mark.parametrize("empty", [False, True], ids=["lesion", "empty"])
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {},
+        {"SOPClassUID": DERMOSCOPY},
+        {"LossyImageCompression": "01", "LossyImageCompressionRatio": "12", "PixelSpacing": ["0.1", "0.1"]},
+        {"PatientOrientation": ["L", "F"], "FrameOfReferenceUID": "1.2.3"},
+    ],
+    ids=["photograph", "dermoscopy", "lossy, with spacing", "with orientation"],
+)
+def test_mask_of_a_photograph(
+    series_maker: Maker, tmp_path: Path, tags: dict[str, Any], empty: bool, format_name: str
+) -> None:
+    dataset = photograph(series_maker(np.zeros((1, 4, 6), dtype=np.uint16)), **tags)
+    dataset.save_as(tmp_path / "picture.dcm", enforce_file_format=True)
+    array = np.zeros((6, 4), dtype=np.uint8)
+    array[5, 1:3] = 0 if empty else 1
+    mask = Mask(array, np.eye(4), (tmp_path / "picture.dcm",), LABELS["skin"], "toy", "1.2.3")
+    path = write_mask(mask, tmp_path, "case", format_name)
+    seg = dcmread(path)
+    assert seg.pixel_array.tolist() == array.T.tolist()
+    assert "FrameOfReferenceUID" not in seg
+    assert seg.StudyInstanceUID == dataset.StudyInstanceUID
+    assert seg.SourceImageSequence[0].ReferencedSOPInstanceUID == dataset.SOPInstanceUID
+    assert seg.SegmentSequence[-1].SegmentedPropertyTypeCodeSequence[0].CodeValue == "95324001"
+    if format_name == "dicomseg":
+        assert dciodvfy_errors(path) == []

@@ -10,6 +10,7 @@ import numpy as np
 
 from s3net_monai.io.dicom_slices import directions, name_of, numbers, pixel_spacing, stack_slices
 from s3net_monai.io.errors import CaseError
+from s3net_monai.io.limits import check_voxels
 
 ALLOWED = ("missing-slices", "tilt")
 DUPLICATE_DISTANCE = 0.01  # mm along the normal
@@ -20,7 +21,6 @@ MAX_ABSENT_SHARE = 0.25  # of the slices of the grid
 MAX_TILT = 35.0  # degrees; gantries tilt by up to 30
 MAX_POSITION = 1e5  # mm from the origin of the frame of reference
 MAX_EXTENT = 5000.0  # mm along any axis of the grid
-MAX_VOXELS = 2**31  # 4 GB as int16
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -221,5 +221,4 @@ def _check_extent(header: Any, shape: tuple[int, int, int], spacing: tuple[float
             f"{name_of(header)}: the series would span {max(sizes):.0f} mm, at most {MAX_EXTENT:.0f} mm expected; "
             "check PixelSpacing and ImagePositionPatient"
         )
-    if int(np.prod(shape, dtype=np.int64)) > MAX_VOXELS:
-        raise CaseError(f"{name_of(header)}: a grid of {shape} voxels is beyond the limit of {MAX_VOXELS}")
+    check_voxels(name_of(header), shape)

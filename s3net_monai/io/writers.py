@@ -11,6 +11,7 @@ from s3net_monai.io.dicom_seg import write_dicom_labelmap, write_dicom_seg
 from s3net_monai.io.mask import Mask
 from s3net_monai.io.nifti import write_nifti
 from s3net_monai.io.png import write_png
+from s3net_monai.io.seg_nrrd import write_seg_nrrd
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ FORMATS: dict[str, Format] = {
         write_dicom_labelmap,
         "DICOM SEG, label map",
         "the same with label values (DICOM 2024), which some older readers do not know",
+    ),
+    "segnrrd": Format(
+        ".seg.nrrd", write_seg_nrrd, "3D Slicer segmentation", "label values, names, colours and SNOMED codes"
     ),
 }
 

@@ -1,5 +1,6 @@
 """Files in and out: a validating CT series reader, mask writers, one label table."""
 
+from s3net_monai.io.dicom_picture import DicomPictureReader
 from s3net_monai.io.dicom_reader import DicomSeriesReader
 from s3net_monai.io.errors import CaseError
 from s3net_monai.io.labels import LABELS, Code, Label, channel_def
@@ -12,6 +13,7 @@ __all__ = [
     "LABELS",
     "CaseError",
     "Code",
+    "DicomPictureReader",
     "DicomSeriesReader",
     "Label",
     "Mask",

@@ -89,7 +89,7 @@ def _check_length(dataset: Any) -> None:
     if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
         expected = expected // 3 * 2
     found = len(dataset.PixelData)
-    if not expected <= found <= expected + 1 + expected % 2:
+    if not expected <= found <= expected + expected % 2:
         problem = "truncated" if found < expected else "too long"
         raise CaseError(
             f"{name_of(dataset)}: pixel data {problem}, {found} bytes found, {expected} expected; copy it again"

@@ -15,8 +15,9 @@ FINEST = 512  # pixels along the longer side of a lesion that the mirror test lo
 def diameter(mask: np.ndarray, pixel_size: tuple[float, float] = (1.0, 1.0)) -> float | None:
     """Largest Feret diameter: the longest distance between two points of the outline; None where the mask is empty.
 
-    The outline runs half a pixel outside the centres of the outermost pixels, as in scikit-image's
-    ``feret_diameter_max``: a single pixel measures 1, a row of n pixels n.
+    The outline runs half a pixel outside the centres of the outermost pixels, so that a single pixel measures 1 and a
+    row of n pixels n. scikit-image's ``feret_diameter_max`` differs by less than a pixel, and takes seconds and
+    gigabytes for a large picture.
 
     Args:
         mask: (X, Y) bool.

@@ -41,7 +41,7 @@ MEASURES: dict[str, Measure] = {
         "Asymmetry", "", 3, "share of the area that its mirror image leaves uncovered; 0 is symmetric"
     ),
     "border_irregularity": Measure("Border", "", 2, "perimeter² / (4 pi area); 1 is a disc"),
-    "fraction": Measure("Share of image", "", 3, "share of the image that the mask takes"),
+    "fraction": Measure("Share", "", 3, "share of the image that the mask takes"),
 }
 
 _DECIMALS = {"volume_ml": 3, "left_ml": 3, "right_ml": 3, "fraction": 6}

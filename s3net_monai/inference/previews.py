@@ -20,7 +20,6 @@ WIDTH = 640
 PREVIEW_SUFFIX = "_preview.jpg"
 LUNG_WINDOW_HU = (-1050.0, 250.0)  # lungs dark with their vessels, soft tissue still told from bone
 FILL = 0.1
-MOST_ENLARGED = 4.0
 LEAST_SLICES = 8  # along every axis; below, a reformatted plane shows nothing
 PLANES = ("sagittal", "coronal", "axial")  # across the axes L, P, I
 THINNED = 128  # samples along an axis with which planes are chosen
@@ -80,7 +79,7 @@ def _montage(
     low, high = _window(image, labels)
 
     planes = _choose_planes(mask)
-    columns = 1 if len(planes) == 1 else 2 if len(planes) <= 4 else 3
+    columns = {1: 1, 2: 2, 4: 2}.get(len(planes), 3)
     cell = (size - 2 * (columns - 1)) // columns
     cells = []
     for axis, index in planes:
@@ -147,23 +146,24 @@ def _draw(
     values: np.ndarray, mask: np.ndarray, pixel_size: tuple[float, float], labels: Sequence[Label], size: int
 ) -> Image.Image:
     """A plane of uint8 (rows, columns[, 3]) with its mask, fitted into ``size``; ``pixel_size`` is (width, height)."""
-    from PIL import Image, ImageChops, ImageFilter
+    from PIL import Image, ImageChops, ImageFilter, ImageOps
 
     rows, columns = mask.shape
     extent = np.array([columns * pixel_size[0], rows * pixel_size[1]])
-    scale = min(size / extent.max(), MOST_ENLARGED / min(pixel_size))
+    scale = size / extent.max()
     target = (max(1, round(extent[0] * scale)), max(1, round(extent[1] * scale)))
     picture = Image.fromarray(np.ascontiguousarray(values)).convert("RGB").resize(target, Image.Resampling.BICUBIC)
     for label in labels:
         inside = _resized(mask == label.value, target)
         if inside is None:
             continue
-        colour = _vivid(label.rgb)
+        colour = outline_colour(label)
         picture = Image.composite(Image.blend(picture, Image.new("RGB", target, colour), FILL), picture, inside)
-        line = 3 if label.type.value == LUNG else 5
-        halo = inside.filter(ImageFilter.MaxFilter(3))
-        picture.paste((0, 0, 0), mask=ImageChops.subtract(halo, inside))
-        picture.paste(colour, mask=ImageChops.subtract(inside, inside.filter(ImageFilter.MinFilter(line))))
+        thick = 1 if label.type.value == LUNG else 2
+        framed = ImageOps.expand(inside, thick)  # the edge of the picture is an edge of the mask
+        inner = ImageOps.crop(framed.filter(ImageFilter.MinFilter(2 * thick + 1)), thick)
+        picture.paste((0, 0, 0), mask=ImageChops.subtract(inside.filter(ImageFilter.MaxFilter(3)), inside))
+        picture.paste(colour, mask=ImageChops.subtract(inside, inner))
     return picture
 
 
@@ -180,9 +180,9 @@ def _resized(inside: np.ndarray, target: tuple[int, int]) -> Image.Image | None:
     return Image.fromarray(kept.astype(np.uint8) * 255)
 
 
-def _vivid(rgb: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The colour's hue, bright and full: the soft colours of anatomy are lost on an image."""
-    hue, _, _ = rgb_to_hsv(*(part / 255 for part in rgb))
+def outline_colour(label: Label) -> tuple[int, int, int]:
+    """RGB of the label's hue, bright and full: the soft colours of anatomy are lost on an image."""
+    hue, _, _ = rgb_to_hsv(*(part / 255 for part in label.rgb))
     red, green, blue = (round(255 * part) for part in hsv_to_rgb(hue, 0.85, 1.0))
     return red, green, blue
 

@@ -1,0 +1,158 @@
+"""``report.html``: the report as one page that works from disk, without a network."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from s3net_monai.inference.measures import MEASURES, Measure
+from s3net_monai.inference.previews import outline_colour
+from s3net_monai.inference.triage import LOW_CONSISTENCY, consistency_cut, needs_a_look
+from s3net_monai.io import FORMATS, LABELS
+from s3net_monai.io.atomic import atomic_path
+
+PAGE_NAME = "report.html"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of measures: the key in ``measures``, the class (None for a one-class task), and how it is shown."""
+
+    key: str
+    class_name: str | None
+    measure: Measure
+
+    @property
+    def title(self) -> str:
+        """Heading without the unit."""
+        return self.measure.title if self.class_name is None else f"{self.class_name}: {self.measure.title.lower()}"
+
+    def value(self, measures: Mapping[str, Any]) -> float | None:
+        """The number of one case; None where it has none."""
+        value = measures.get(self.key)
+        if self.class_name is not None and isinstance(value, Mapping):
+            value = value.get(self.class_name)
+        return value if isinstance(value, (int, float)) else None
+
+
+def write_page(report: Mapping[str, Any], folder: Path) -> Path:
+    """Write ``report.html`` into ``folder``, whole or not at all.
+
+    Whatever comes from the data is escaped, links are relative and percent-encoded, and the page's policy forbids every
+    script but its own and every connection.
+
+    Args:
+        report: as ``report.json`` has it.
+        folder: where the report's relative paths begin.
+
+    Returns:
+        The path of the page.
+    """
+    path = folder / PAGE_NAME
+    with atomic_path(path) as temporary:
+        temporary.write_text(render_page(report), encoding="utf-8")
+    return path
+
+
+def render_page(report: Mapping[str, Any]) -> str:
+    """The page as HTML."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("s3net_monai.inference"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["duration"] = duration
+    cases, task = report["cases"], report["task"]
+    columns = measure_columns([case.get("measures") or {} for case in cases])
+    cut = consistency_cut(cases)
+    rows = [_row(case, columns, needs_a_look(case, cut)) for case in cases]
+    script, style = _asset("report.js"), _asset("report.css")
+    return environment.get_template("report.html").render(
+        report=report,
+        columns=columns,
+        rows=rows,
+        to_look_at=sum(bool(row["look"]) for row in rows),
+        settings={name: _plain(value) for name, value in report.get("settings", {}).items()},
+        legend=[(label.name, "#{:02x}{:02x}{:02x}".format(*outline_colour(label))) for label in LABELS.get(task, ())],
+        thumbnail_height=112 if any(column.key == "volume_ml" for column in columns) else 84,
+        passed_over=report.get("passed_over", []),
+        low_consistency=LOW_CONSISTENCY,
+        script=Markup(script),
+        style=Markup(style),
+        policy=f"default-src 'none'; img-src 'self' file:; script-src {_hash(script)}; style-src {_hash(style)}; "
+        "base-uri 'none'; form-action 'none'",
+    )
+
+
+def measure_columns(measures: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """A column for every measure that some case has, in the order of ``MEASURES``; unknown ones come last."""
+    present = {key: None for values in measures for key in values}
+    columns = []
+    for key in [*(key for key in MEASURES if key in present), *(key for key in present if key not in MEASURES)]:
+        names: dict[str | None, None] = {}
+        for values in measures:
+            value = values.get(key)
+            names.update(dict.fromkeys(value if isinstance(value, Mapping) else [None] if key in values else []))
+        measure = MEASURES.get(key, Measure(key, "", 3, ""))
+        columns += [Column(key, name, measure) for name in names]
+    return columns
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them: 4.2 s, 3 min 20 s, 2 h 5 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def relative_link(path: str) -> str:
+    """A relative path as a link: percent-encoded, so that it can name neither a scheme nor a host."""
+    return "./" + quote(path)
+
+
+def _row(case: Mapping[str, Any], columns: Sequence[Column], look: list[str]) -> dict[str, Any]:
+    outputs = dict(case.get("outputs") or {})
+    preview = outputs.pop("preview", None)
+    measures = case.get("measures") or {}
+    notes = [*([case["reason"]] if case.get("reason") else []), *(case.get("warnings") or [])]
+    return {
+        "case": case,
+        "look": look,
+        "preview": relative_link(preview) if preview else None,
+        "links": [(name, _format_title(name), relative_link(path)) for name, path in outputs.items()],
+        "input_end": "/".join(Path(case["input"]).parts[-2:]),
+        "cells": [(column, column.value(measures)) for column in columns],
+        "notes": notes,
+        "total": (case.get("seconds") or {}).get("total"),
+        "selection": case.get("selection") or "",
+    }
+
+
+def _format_title(name: str) -> str:
+    return FORMATS[name].title if name in FORMATS else name
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return "-" if value is None else str(value)
+
+
+def _asset(name: str) -> str:
+    return files("s3net_monai.inference").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"

@@ -2,79 +2,123 @@
 
 from __future__ import annotations
 
+import gzip
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from s3net_monai.inference.discovery import Case
+from s3net_monai.inference.cases import Case
+from s3net_monai.inference.identifiers import redact
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom_files import one_line
+from s3net_monai.io.limits import MAX_NIFTI_OFFSET, check_capacity, check_pixels, check_voxels
+from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES, read_volume_header
 
 RGB_CHANNELS = 3
+# By content, whatever the name says: some of Pillow's other formats start programs or follow links. MPO is the JPEG of
+# cameras that add a second view.
+PICTURE_FORMATS = ("PNG", "JPEG", "MPO", "BMP", "TIFF")
+PICTURES = "2-D colour pictures (PNG, JPEG, BMP, TIFF, DICOM photographs)"
 
 
 def check_input(case: Case, channels: int) -> None:
-    """Refuse what the task cannot take, from the file's header alone.
+    """Refuse what the task cannot take or what would expand beyond ``io.limits``, from the file's header alone.
 
     Args:
-        case: the input. DICOM series are checked by their reader.
+        case: the input. DICOM is checked by discovery and by its readers.
         channels: of the bundle's network: 3 takes pictures, 1 takes volumes and single slices.
 
     Raises:
         CaseError: naming the file, what was found and what is expected.
     """
+    path = case.image[0]
     if case.kind == "unusable":
         raise CaseError(case.problem)
     if case.kind == "picture":
-        _picture_size(case.image[0])
+        _check_picture(path)
+    elif case.kind == "dicompicture":
+        if channels != RGB_CHANNELS:
+            raise CaseError(f"{case.input.name}: a photograph in DICOM, this task expects a CT volume")
     elif channels == RGB_CHANNELS:
-        found = "a DICOM CT series" if case.kind == "dicom" else f"a volume of {_volume_shape(case.image[0])}"
-        raise CaseError(f"{case.input.name}: {found}, this task expects 2-D colour pictures (PNG, JPEG, BMP)")
+        found = "a DICOM series" if case.kind == "dicom" else f"a volume of {_sizes(_volume_shape(path))}"
+        raise CaseError(f"{case.input.name}: {found}, this task expects {PICTURES}")
     elif case.kind == "volume":
-        _check_volume(case.image[0])
+        _volume_shape(path)
 
 
-def _picture_size(path: Path) -> tuple[int, int]:
+def _check_picture(path: Path) -> None:
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
-            return picture.size
+        with Image.open(path, formats=PICTURE_FORMATS) as picture:
+            size, pages = picture.size, getattr(picture, "n_frames", 1) if picture.format == "TIFF" else 1
+    except Image.DecompressionBombError as error:
+        raise CaseError(f"{path.name}: {_reason(error, path)}; crop or shrink it") from error
     except Exception as error:  # Pillow's plugins raise whatever the damage provokes
         raise CaseError(f"{path.name}: not readable as a picture ({_reason(error, path)}); copy it again") from error
+    check_pixels(path.name, *size)
+    if pages > 1:
+        raise CaseError(f"{path.name}: {pages} pages found, one picture expected; save each page as a file")
 
 
-def _volume_header(path: Path) -> Any:
+def _volume_shape(path: Path) -> tuple[int, ...]:
+    """Shape (X, Y, Z) of a volume that has passed every check of its header."""
+    if path.suffix.lower() in (*NRRD_SUFFIXES, *META_SUFFIXES):
+        return read_volume_header(path).shape
+    return _check_nifti(path)
+
+
+def _check_nifti(path: Path) -> tuple[int, ...]:
     import nibabel
 
     try:
-        return nibabel.load(path)
+        offset = _nifti_offset(path)
+        # Extensions before the voxels are read as a whole.
+        image: Any = nibabel.load(path) if offset <= MAX_NIFTI_OFFSET else None
     except Exception as error:  # damaged headers raise struct, value, EOF and zlib errors
         raise CaseError(f"{path.name}: not readable as NIfTI ({_reason(error, path)}); copy it again") from error
-
-
-def _volume_shape(path: Path) -> str:
-    return "x".join(str(size) for size in _volume_header(path).shape)
-
-
-def _check_volume(path: Path) -> None:
-    image = _volume_header(path)
-    shape = "x".join(str(size) for size in image.shape)
-    if image.get_data_dtype().fields is not None:
+    if image is None:
+        raise CaseError(f"{path.name}: voxels begin at byte {offset:.0f}, beyond the limit; save the volume again")
+    shape = tuple(int(size) for size in image.shape)
+    dtype = image.get_data_dtype()
+    if dtype.fields is not None:
         raise CaseError(f"{path.name}: colour voxels found, one channel expected; give the CT itself")
-    if any(size > 1 for size in image.shape[3:]):
-        raise CaseError(f"{path.name}: shape {shape} has several channels or frames, one 3-D volume expected; split it")
-    if len(image.shape) < 3 or min(image.shape) < 1:
-        raise CaseError(f"{path.name}: shape {shape} found, a 3-D volume expected; give slices as PNG")
+    if any(size > 1 for size in shape[3:]):
+        raise CaseError(
+            f"{path.name}: shape {_sizes(shape)} has several channels or frames, one 3-D volume expected; split it"
+        )
+    if len(shape) < 3 or min(shape) < 1:
+        raise CaseError(f"{path.name}: shape {_sizes(shape)} found, a 3-D volume expected; give slices as PNG")
+    check_voxels(path.name, shape)
+    needed = math.prod(shape) * dtype.itemsize
+    check_capacity(path.name, needed, path.stat().st_size, path.suffix.lower() == ".gz")
     affine = np.asarray(image.affine)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise CaseError(f"{path.name}: its affine is not invertible, so voxels have no place; repair the header")
+    return shape
+
+
+def _nifti_offset(path: Path) -> float:
+    """Where the voxels begin by the header, in bytes of the expanded file."""
+    from nibabel import Nifti1Header, Nifti2Header
+
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        block = file.read(Nifti2Header.sizeof_hdr)
+    size = Nifti2Header.sizeof_hdr
+    second = size in (int.from_bytes(block[:4], "little"), int.from_bytes(block[:4], "big"))
+    kind = Nifti2Header if second else Nifti1Header
+    return float(kind(block[: kind.sizeof_hdr], check=False)["vox_offset"])
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return "x".join(str(size) for size in shape)
 
 
 def failure_reason(error: BaseException, case: Case) -> str:
-    """One line for the report from whatever a case raised, naming the input."""
+    """One line for the report from whatever a case raised, naming the input and free of its identifiers."""
     chain = [error]
     while chain[-1].__cause__ is not None:
         chain.append(chain[-1].__cause__)
@@ -89,8 +133,12 @@ def failure_reason(error: BaseException, case: Case) -> str:
 
 
 def _named(text: str, case: Case) -> str:
-    line = one_line(ValueError(text), limit=400)
-    return line if case.input.name in line else f"{case.input.name}: {line}"
+    text = " ".join(text.split())
+    for folder in sorted({str(path.parent) for path in case.image}, key=len, reverse=True):
+        text = text.replace(f"{folder}/", "")  # a file's name is enough, and folders may carry a patient's
+    if case.input.name not in text:
+        text = f"{case.input.name}: {text}"
+    return one_line(ValueError(redact(text, case.identifiers)), limit=400)
 
 
 def _unreadable(path: Path) -> str:
@@ -106,5 +154,5 @@ def _unreadable(path: Path) -> str:
 
 
 def _reason(error: BaseException, path: Path) -> str:
-    # Messages often repeat the whole path; the file's name is enough, and folders may carry a patient's.
-    return one_line(error).replace(str(path), path.name)
+    text = str(error).replace(str(path), path.name) or type(error).__name__
+    return one_line(ValueError(text))

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from s3net_monai.inference.case_ids import stem, with_unique_ids
 from s3net_monai.inference.cases import Case, Discovery, Kind, PassedOver
+from s3net_monai.inference.dicom_cases import absent_files, dicom_cases
+from s3net_monai.inference.dicom_headers import sort_files
 from s3net_monai.inference.errors import UsageError
+from s3net_monai.inference.identifiers import redact, uids_in
+from s3net_monai.inference.inputs import KNOWN_INPUTS, suffixes_of
 from s3net_monai.inference.selection import DEFAULT, Selection
-from s3net_monai.io.dicom_files import group_series, looks_like_dicom
+from s3net_monai.inference.tree import visible_files
+from s3net_monai.io import CaseError
+from s3net_monai.io.archive import unpack
+from s3net_monai.io.dicom_files import looks_like_dicom
+from s3net_monai.io.dicomdir import is_dicomdir, read_dicomdir
 
-VOLUME_SUFFIXES = (".nii", ".nii.gz")
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+VOLUME_SUFFIXES = suffixes_of("volume")
+PICTURE_SUFFIXES = suffixes_of("picture")
+SEGMENTATION_SUFFIX = ".seg.nrrd"  # Slicer's
 
 __all__ = ["PICTURE_SUFFIXES", "VOLUME_SUFFIXES", "Case", "Discovery", "Kind", "PassedOver", "find_cases", "stem"]
-
-KNOWN_INPUTS = "NIfTI (.nii, .nii.gz), PNG, JPEG, BMP, or DICOM series folders"
 
 
 def find_cases(
@@ -29,115 +35,200 @@ def find_cases(
     unpack_to: Path | None = None,
     keep_identifiers: bool = False,
 ) -> Discovery:
-    """Find every image among files, folders of files, series folders and trees of them.
+    """Find every image among files, folders of files, series folders, trees of them, DICOMDIRs and zip archives.
 
-    Folders are searched to any depth in sorted order. Hidden files, files inside ``output``, and masks of an earlier
-    run (``*_seg.*``) are passed over. A folder's DICOM files make one case a series.
+    Folders are searched to any depth in sorted order. Hidden files, files inside ``output``, and masks and previews
+    of an earlier run (``*_seg.*``, ``*_preview.png``) are passed over.
+
+    DICOM files are grouped by StudyInstanceUID and SeriesInstanceUID over one whole input, so that a series may lie in
+    several folders; each archive is an input of its own. Of every study the series that ``rules`` choose are taken;
+    every photograph is a case; and a DICOM file that the user names is taken as it is.
+
+    Args:
+        inputs: files and folders.
+        output: folder of the masks, which may lie inside an input.
+        rules: which series of a study to take.
+        unpack_to: an empty folder for the contents of archives, which must outlive the cases; without one, archives
+            are cases that fail.
+        keep_identifiers: leave patient identifiers in names and texts.
 
     Raises:
         UsageError: when no input holds any image.
     """
-    cases: list[Case] = []
-    ignored = 0
-    for path in inputs:
-        if not path.exists():
-            cases.append(_unusable(path, f"{path}: no such file or folder; check the path"))
-        elif path.is_file():
-            cases.append(_file_case(path) or _unusable(path, f"{path}: not a known image type; give {KNOWN_INPUTS}"))
-        else:
-            found, passed_over = _folder_cases(path, output)
-            ignored += passed_over
-            if not found:
-                passed = f"{passed_over} other files in it" if passed_over else "it is empty"
-                found = [_unusable(path, f"{path}: no image found ({passed}); give {KNOWN_INPUTS}")]
-            cases += found
+    search = _Search(rules, tuple(path.resolve() for path in (output, unpack_to) if path), unpack_to, keep_identifiers)
+    cases = [case for path in inputs for case in search.input(path)]
     if all(case.kind == "unusable" for case in cases):
-        raise UsageError(cases[0].problem if cases else "no input given")
-    return Discovery(tuple(_with_unique_ids(cases)), ignored)
+        raise UsageError(redact(cases[0].problem, cases[0].identifiers) if cases else "no input given")
+    return Discovery(tuple(with_unique_ids(cases)), search.ignored, tuple(search.passed_over))
 
 
-def stem(path: Path) -> str:
-    """File name without its image suffix, ``.nii.gz`` counting as one; a folder's whole name."""
-    if path.is_dir():
-        return path.resolve().name or "case"
-    suffix = _suffix(path)
-    return path.name[: -len(suffix)] if suffix else path.name
+@dataclass
+class _Place:
+    """A folder to search, and the name under which it is ``shown``: an archive's, where it was unpacked."""
+
+    folder: Path
+    shown: Path
+
+    def __call__(self, path: Path) -> Path:
+        return path if self.folder == self.shown else self.shown / path.relative_to(self.folder)
 
 
-def _suffix(path: Path) -> str:
-    name = path.name.lower()
-    known = (*VOLUME_SUFFIXES[::-1], *PICTURE_SUFFIXES, ".dcm")
-    return next((suffix for suffix in known if name.endswith(suffix)), "")
+@dataclass
+class _Search:
+    """Goes through inputs and keeps account of what it leaves."""
 
+    rules: Selection
+    skipped: tuple[Path, ...]
+    unpack_to: Path | None
+    keep_identifiers: bool
+    ignored: int = 0
+    passed_over: list[PassedOver] = field(default_factory=list)
+    archives: int = 0
 
-def _unusable(path: Path, problem: str) -> Case:
-    return Case(stem(path), path, (path,), "unusable", problem)
+    def input(self, path: Path) -> list[Case]:
+        """The cases of one input that the user names."""
+        if path.is_dir():
+            return self._folder(_Place(path, path))
+        if not path.exists():
+            return [_unusable(path, f"{path}: no such file or folder; check the path")]
+        if not path.is_file():
+            return [_unusable(path, f"{path}: not a plain file; give {KNOWN_INPUTS}")]
+        if _is_archive(path):
+            return self._archive(path)
+        if is_dicomdir(path):
+            return self._medium(path)
+        case = _file_case(path, path)
+        if case is None:
+            return [_unusable(path, f"{path}: not a known image type; give {KNOWN_INPUTS}")]
+        return [self._named_dicom(case) if case.kind == "dicom" else case]
 
+    def _named_dicom(self, case: Case) -> Case:
+        """What is no image is left to the reader, which refuses it with the reason."""
+        found = dicom_cases(sort_files(case.image, (), self.keep_identifiers), DEFAULT, lambda path: path).cases
+        if not found:
+            return case if self.keep_identifiers else replace(case, identifiers=uids_in(case.input))
+        return replace(found[0][1], case_id=case.case_id, input=case.input)
 
-def _file_case(path: Path) -> Case | None:
-    if path.name.lower().endswith(VOLUME_SUFFIXES):
-        return Case(stem(path), path, (path,), "volume")
-    if path.name.lower().endswith(PICTURE_SUFFIXES):
-        return Case(stem(path), path, (path,), "picture")
-    if looks_like_dicom(path):
-        return Case(stem(path), path, (path,), "dicom")
-    return None
+    def _medium(self, path: Path) -> list[Case]:
+        """The images that a DICOMDIR names, and no others."""
+        try:
+            listed = read_dicomdir(path)
+        except CaseError as error:
+            return [_unusable(path, str(error))]
+        cases = self._dicom(_Place(path.parent, path.parent), listed.files, listed.missing, path)
+        return [case for _, case in cases] or [_unusable(path, f"{path.name}: names no image; give another medium")]
 
+    def _archive(self, path: Path) -> list[Case]:
+        """The contents of a zip archive, as those of a folder."""
+        if self.unpack_to is None:
+            return [_unusable(path, f"{path.name}: an archive, and no folder to unpack it to; unpack it yourself")]
+        self.archives += 1
+        folder = self.unpack_to / f"{self.archives:05d}"
+        try:
+            self.ignored += unpack(path, folder).ignored
+        except CaseError as error:
+            return [_unusable(path, str(error))]
+        return self._folder(_Place(folder, path))
 
-def _walk(folder: Path, output: Path | None) -> Iterator[tuple[Path, list[Path]]]:
-    """Every folder of the tree with its visible files, sorted."""
-    skipped = output.resolve() if output else None
-    for name, folders, files in os.walk(folder):
-        here = Path(name)
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and (here / f).resolve() != skipped)
-        yield here, [here / file for file in sorted(files) if not file.startswith(".")]
-
-
-def _folder_cases(folder: Path, output: Path | None) -> tuple[list[Case], int]:
-    cases: list[Case] = []
-    ignored = 0
-    for here, files in _walk(folder, output):
+    def _folder(self, place: _Place) -> list[Case]:
+        """Everything in a tree."""
+        ignored = self.ignored
+        found: list[tuple[Path, Case]] = []
         dicom: list[Path] = []
-        for file in files:
-            case = None if stem(file).endswith("_seg") else _file_case(file)
-            if case is None:
-                ignored += 1
+        missing: dict[str, tuple[str, ...]] = {}
+        medium = place.folder
+        for path, problem in visible_files(place.folder, self.skipped):
+            if problem:
+                found.append((path, _unusable(place(path), f"{path.name}: {problem}")))
+            elif is_dicomdir(path):
+                medium = path
+                for series, names in self._missing_files(path).items():
+                    missing[series] = (*missing.get(series, ()), *names)
+            elif _is_archive(path):
+                found += [(path, case) for case in self._archive(path)]
+            elif (case := _quiet_file_case(path, place(path))) is None:
+                self.ignored += 1
             elif case.kind == "dicom":
-                dicom.append(file)
+                dicom.append(path)
             else:
-                cases.append(case)
-        series = _series_cases(here, dicom)
-        cases += series
-        if dicom and not series:
-            ignored += len(dicom)
-    return cases, ignored
+                found.append((path, case))
+        found += self._dicom(place, dicom, missing, medium)
+        if not found:
+            passed = self.ignored - ignored
+            what = f"{passed} other files in it" if passed else "it is empty"
+            return [_unusable(place.shown, f"{place.shown}: no image found ({what}); give {KNOWN_INPUTS}")]
+        if not self.keep_identifiers:
+            found = _with_neighbours_identifiers(found, place.folder)
+        return [case for _, case in sorted(found, key=lambda pair: _order(pair[0], place.folder))]
+
+    def _missing_files(self, path: Path) -> dict[str, tuple[str, ...]]:
+        try:
+            return read_dicomdir(path).missing
+        except CaseError as error:  # its files are found without it
+            self.passed_over.append(PassedOver(path.name, "", str(error)))
+            return {}
+
+    def _dicom(
+        self, place: _Place, paths: Iterable[Path], missing: dict[str, tuple[str, ...]], medium: Path
+    ) -> list[tuple[Path, Case]]:
+        files = sort_files(paths, self.rules.keywords, self.keep_identifiers)
+        self.ignored += files.others
+        cases, passed_over = dicom_cases(files, self.rules, place, missing, self.keep_identifiers)
+        self.passed_over += passed_over
+        known = {series.uid for series in files.series}
+        absent = [name for uid, names in missing.items() if uid not in known for name in names]
+        if absent:
+            cases.append((medium, _unusable(place(medium), f"{medium.name}: {absent_files(absent)}")))
+        return cases
 
 
-def _series_cases(folder: Path, files: Iterable[Path]) -> list[Case]:
-    series = group_series(files)
-    damaged = series.pop("", [])
-    if len(series) <= 1:
-        # Also with damaged files: nobody can tell that they don't belong, so the reader must see and refuse them.
-        return [Case(stem(folder), folder, (folder,), "dicom")] if series or damaged else []
-    cases = [
-        Case(f"{stem(folder)}_series{number}", folder, tuple(series[uid]), "dicom")
-        for number, uid in enumerate(sorted(series), start=1)
+def _unusable(shown: Path, problem: str) -> Case:
+    return Case(stem(shown), shown, (shown,), "unusable", problem)
+
+
+def _is_archive(path: Path) -> bool:
+    return path.name.lower().endswith(suffixes_of("archive"))
+
+
+def _file_case(path: Path, shown: Path) -> Case | None:
+    name = path.name.lower()
+    if name.endswith(SEGMENTATION_SUFFIX):
+        return _unusable(shown, f"{path.name}: a segmentation, not an image; give the image")
+    if name.endswith(VOLUME_SUFFIXES):
+        return Case(stem(path), shown, (path,), "volume")
+    if name.endswith(PICTURE_SUFFIXES):
+        return Case(stem(path), shown, (path,), "picture")
+    return Case(stem(path), shown, (path,), "dicom") if looks_like_dicom(path) else None
+
+
+def _quiet_file_case(path: Path, shown: Path) -> Case | None:
+    """As ``_file_case``, but nothing for what a run has written, and a failed case for what cannot be opened."""
+    name = path.name.lower()
+    if "_seg." in name or name.endswith(("_seg", "_preview.png", SEGMENTATION_SUFFIX)):
+        return None
+    try:
+        return _file_case(path, shown)
+    except OSError as error:
+        return _unusable(shown, f"{path.name}: not readable ({error.strerror}); check its permissions")
+
+
+def _with_neighbours_identifiers(found: list[tuple[Path, Case]], root: Path) -> list[tuple[Path, Case]]:
+    """What has no header to tell its patient by gets the identifiers of the DICOM files in the same main folder."""
+    known: dict[str, set[str]] = {}
+    for path, case in found:
+        known.setdefault(_main_folder(path, root), set()).update(case.identifiers)
+    return [
+        (path, case if case.identifiers else replace(case, identifiers=frozenset(known[_main_folder(path, root)])))
+        for path, case in found
     ]
-    return cases + [Case(stem(file), file, (file,), "dicom") for file in damaged]
 
 
-def _with_unique_ids(cases: list[Case]) -> list[Case]:
-    """Repeated ids get their folder's name in front, then a number where that doesn't tell them apart."""
-    repeated = {case_id for case_id, count in Counter(case.case_id for case in cases).items() if count > 1}
-    renamed: list[Case] = []
-    taken: set[str] = {case.case_id for case in cases} - repeated
-    for case in cases:
-        name = case.case_id
-        if name in repeated:
-            name = f"{case.input.resolve().parent.name}_{name}"
-        candidate, number = name, 2
-        while candidate in taken and case.case_id in repeated:
-            candidate, number = f"{name}-{number}", number + 1
-        taken.add(candidate)
-        renamed.append(replace(case, case_id=candidate))
-    return renamed
+def _main_folder(path: Path, root: Path) -> str:
+    parts = path.relative_to(root).parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+def _order(path: Path, root: Path) -> tuple[tuple[int, str], ...]:
+    """As the walk goes: a folder's files before its subfolders."""
+    *folders, name = path.relative_to(root).parts or ("",)
+    return (*((1, folder) for folder in folders), (0, name))

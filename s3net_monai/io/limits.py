@@ -14,7 +14,8 @@ MAX_VOXELS = 2**31  # a whole-body CT of 1024x1024x1500 has 1.6e9
 MAX_PIXELS = 150_000_000  # the largest camera sensors give 100 to 150 megapixels
 MAX_EXPANSION = 1032  # what deflate reaches at most, on constant data
 MAX_DEFLATED_BYTES = 2**31  # of one DICOM data set; pydicom expands it as a whole, in memory
-MAX_VOLUME_HEADER = 2**20  # bytes; NIfTI extensions and NRRD's keys take a few kilobytes
+MAX_VOLUME_HEADER = 2**20  # bytes of NRRD or MetaImage; keys take a few kilobytes
+MAX_NIFTI_OFFSET = 2**26  # bytes before the voxels; extensions with whole DICOM headers take a few megabytes
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _META_INFORMATION = 4096  # bytes that hold the file meta information, a few hundred in practice

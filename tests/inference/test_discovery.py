@@ -55,7 +55,8 @@ def test_tree_of_series(series_maker: Callable[..., Any], tmp_path: Path) -> Non
     series_maker(stored).save(both, names=["c", "d"])
     cases = find_cases([tmp_path]).cases
     assert [case.case_id for case in cases] == ["both_series1", "both_series2", "one"]
-    assert cases[2].image == (tmp_path / "study" / "one",)
+    assert cases[2].input == tmp_path / "study" / "one"
+    assert {file.parent for file in cases[2].image} == {tmp_path / "study" / "one"}
     assert sorted([file.name for file in case.image] for case in cases[:2]) == [["a", "b"], ["c", "d"]]
     assert all(case.input == both for case in cases[:2])
 
@@ -63,7 +64,9 @@ def test_tree_of_series(series_maker: Callable[..., Any], tmp_path: Path) -> Non
 def test_damaged_file_stays_with_the_only_series(series_maker: Callable[..., Any], tmp_path: Path) -> None:
     folder = series_maker(np.zeros((2, 4, 4), dtype=np.uint16)).save(tmp_path / "ct")
     (folder / "bad.dcm").write_bytes(b"x")
-    assert [(case.case_id, case.image) for case in find_cases([folder]).cases] == [("ct", (folder,))]
+    (case,) = find_cases([folder]).cases
+    assert (case.case_id, case.input) == ("ct", folder)
+    assert [file.name for file in case.image] == ["00000.dcm", "00007.dcm", "bad.dcm"]
 
 
 def test_missing_and_unknown_inputs_are_cases_that_fail(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def write_seg_nrrd(mask: Mask, path: Path) -> None:
         "voxels": np.asfortranarray(mask.array[..., None] if picture else mask.array, dtype=np.uint8),
         "ijkToLPS": picture_to_lps(mask.source[0], mask.array.shape) if picture else LPS_TO_RAS @ mask.affine,
         "containedRepresentationNames": ["Binary labelmap"],
+        "Segmentation_SourceRepresentation": "Binary labelmap",  # slicerio writes the name of before Slicer 5.2 alone
         "segments": [_segment(label) for label in mask.labels],
     }
     slicerio.write_segmentation(str(path), segmentation, compression_level=COMPRESSION)

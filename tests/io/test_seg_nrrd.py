@@ -74,6 +74,7 @@ def test_the_header_is_as_slicer_documents_it(tmp_path: Path) -> None:
         "TerminologyEntry:Segmentation category and type - 3D Slicer General Anatomy list"
         "~SCT^123037004^Anatomical Structure~SCT^39607008^Lung~^^~Anatomic codes - DICOM master list~^^~^^|"
     )
+    assert header["Segmentation_SourceRepresentation"] == "Binary labelmap"
     assert header["Segmentation_ReferenceImageExtentOffset"] == "0 0 0"
 
 

@@ -2,54 +2,45 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import shutil
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from s3net_monai.inference.cases import PassedOver
-from s3net_monai.inference.dicomweb_json import all_pages, first_value, integer
+from s3net_monai.inference.cases import Case, PassedOver
+from s3net_monai.inference.dicomweb_search import Series, choose_series, first_value, search_instances, search_series
 from s3net_monai.inference.dicomweb_server import connected, ends_the_run, server_problem
 from s3net_monai.inference.errors import UsageError
 from s3net_monai.io.atomic import atomic_path
+from s3net_monai.io.errors import CaseError
 
 if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient
 
-# What a bundle's task can segment; of a task that is not named here, whatever is an image.
-TASK_MODALITIES = {"lung": frozenset({"CT"}), "skin": frozenset({"XC", "DMS", "GM", "OT"})}
-NO_IMAGES = frozenset({"SEG", "SR", "PR", "KO", "RTSTRUCT", "RTPLAN", "RTRECORD", "REG", "DOC", "AU", "ECG", "FID"})
 MAX_INSTANCES = 20_000
 MAX_BYTES = 50 * 2**30
 AS_STORED = (("application/dicom", "*"),)  # in the transfer syntax that the server holds, whichever it is
 DUPLICATE = 0x0111  # failure reason (PS3.4 annex GG): the server has this instance already
 
-logger = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class FetchedStudy:
-    """The images of a study as files, one folder a series, and the series that were passed over unfetched."""
+    """What came of a study.
+
+    Attributes:
+        files: the images, one folder a series.
+        passed_over: series that the task cannot use; they were not fetched.
+        unusable: a failed case for every series that the server could not hand out whole; nothing is left of it.
+    """
 
     files: tuple[Path, ...]
     passed_over: tuple[PassedOver, ...]
-
-
-@dataclass(frozen=True)
-class _Series:
-    uid: str
-    number: int
-    modality: str
-    listed: int  # instances that the server says it has
-
-    def name(self) -> str:
-        return f"{self.modality or 'nameless'} series {self.number}"
+    unusable: tuple[Case, ...]
 
 
 def fetch_study(
@@ -58,9 +49,8 @@ def fetch_study(
     """Fetch the image series of ``study`` (StudyInstanceUID) that ``task`` can segment into ``folder``.
 
     The files are ``folder/series<n>/<m>.dcm``, in order of series and instance number and in the transfer syntax of the
-    server; no name holds an identifier. They come one at a time. An instance that the server cannot hand out leaves an
-    empty file in its place, so that its series is refused by name later, alone. Should the fetching fail as a whole,
-    nothing is left.
+    server; no name holds an identifier. They come one at a time. A series of which one image cannot be had fails alone.
+    Should the fetching fail as a whole, nothing is left.
 
     Raises:
         UsageError: as ``connected`` does; and for a study that is not found, holds no image for the task, or exceeds
@@ -71,17 +61,91 @@ def fetch_study(
     if folder.is_dir() and any(folder.iterdir()):
         raise UsageError(f"{folder.name}: not empty; the study needs a folder of its own")
     with connected(url) as client:
-        wanted, passed_over = _choose(_series_of(client, study), task, client.base_url)
-        instances = {series: _instances_of(client, study, series) for series in wanted}
-        total = sum(len(uids) for uids in instances.values())
-        if total > max_instances:
-            raise UsageError(f"{client.base_url}: {total} images in the study, at most {max_instances} are fetched")
+        wanted, passed_over = choose_series(search_series(client, study), task, client.base_url)
         try:
-            files = _fetch(client, study, instances, folder, max_bytes)
+            files, unusable = _fetch(client, study, wanted, folder, (max_instances, max_bytes))
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)  # half a series would look like a whole one
+            shutil.rmtree(folder, ignore_errors=True)
             raise
-    return FetchedStudy(tuple(files), tuple(passed_over))
+    if not files:
+        raise UsageError(f"{client.base_url}: {unusable[0].problem if unusable else 'the study holds no image'}")
+    return FetchedStudy(tuple(files), tuple(passed_over), tuple(unusable))
+
+
+def _fetch(
+    client: DICOMwebClient, study: str, wanted: list[Series], folder: Path, limits: tuple[int, int]
+) -> tuple[list[Path], list[Case]]:
+    """The files of what could be fetched, and a failed case for each series that could not."""
+    files: list[Path] = []
+    unusable: list[Case] = []
+    size, promised = 0, sum(series.count for series in wanted)
+    _check(client, promised, size, limits)
+    with tqdm(total=promised or None, desc="fetching", unit="image") as progress:
+        for number, series in enumerate(wanted, start=1):
+            target = folder / f"series{number}"
+            try:
+                for path in _fetch_series(client, study, series, target):
+                    progress.update()
+                    size += path.stat().st_size
+                    _check(client, progress.n, size, limits)
+            except CaseError as error:
+                shutil.rmtree(target, ignore_errors=True)  # what is there would look like a whole series
+                unusable.append(Case(target.name, target, (target,), "unusable", str(error)))
+            else:
+                files += sorted(target.iterdir())
+    return files, unusable
+
+
+def _check(client: DICOMwebClient, count: int, size: int, limits: tuple[int, int]) -> None:
+    if count > limits[0]:
+        raise UsageError(f"{client.base_url}: more than {limits[0]} images in the study; give one with fewer")
+    if size > limits[1]:
+        raise UsageError(f"{client.base_url}: more than {limits[1] / 2**30:.3g} GiB in the study; give a smaller one")
+
+
+def _fetch_series(client: DICOMwebClient, study: str, series: Series, target: Path) -> Iterator[Path]:
+    """Fetch one image after the other; gives each path when its file is whole.
+
+    Raises:
+        CaseError: for an image that cannot be had, or a list of them that is not complete.
+    """
+    with _fault_of(str(series)):  # Orthanc, for one, opens the files to list them, and one may be damaged
+        instances = search_instances(client, study, series)
+    target.mkdir(parents=True)
+    for index, instance in enumerate(instances, start=1):
+        path = target / f"{index:05d}.dcm"
+        with _fault_of(f"{series}, image {index}"):
+            _fetch_instance(client, (study, series.uid, instance), path)
+        yield path
+
+
+@contextmanager
+def _fault_of(what: str) -> Iterator[None]:
+    """Whatever the server or a damaged instance provokes becomes a ``CaseError``, unless it ends the run."""
+    try:
+        yield
+    except CaseError:
+        raise
+    except Exception as error:
+        if ends_the_run(error):
+            raise
+        raise CaseError(f"{what}: {_why(error)}") from None
+
+
+def _fetch_instance(client: DICOMwebClient, uids: tuple[str, str, str], path: Path) -> None:
+    dataset = client.retrieve_instance(*uids, media_types=AS_STORED)
+    received = tuple(dataset.get(f"{level}InstanceUID") for level in ("Study", "Series", "SOP"))
+    if received != uids:
+        raise ValueError("another instance arrived than was asked for")
+    with atomic_path(path) as temporary:
+        dataset.save_as(temporary, enforce_file_format=True)
+
+
+def _why(error: Exception) -> str:
+    from requests import RequestException
+
+    # Texts of parsers may quote what they could not parse.
+    return server_problem(error) if isinstance(error, RequestException) else f"not usable ({type(error).__name__})"
 
 
 def store_files(url: str, paths: Iterable[Path]) -> dict[Path, str]:
@@ -107,122 +171,6 @@ def store_files(url: str, paths: Iterable[Path]) -> dict[Path, str]:
             if problem:
                 problems[path] = f"{path.name}: not stored, {problem}"
     return problems
-
-
-def _series_of(client: DICOMwebClient, study: str) -> list[_Series]:
-    """All series of the study by number; metadata only."""
-    from requests import HTTPError
-
-    missing = f"{client.base_url}: the study was not found; check its UID and what the account may see"
-    try:
-        found = all_pages(
-            lambda offset: client.search_for_series(study, offset=offset, fields=["NumberOfSeriesRelatedInstances"]),
-            "SeriesInstanceUID",
-        )
-    except HTTPError as error:
-        if error.response is not None and error.response.status_code == 404:
-            raise UsageError(f"{missing}, and that the address is the root of the DICOMweb services") from None
-        raise
-    if not found:
-        raise UsageError(missing)
-    series = [
-        _Series(
-            uid,
-            integer(item, "SeriesNumber"),
-            str(first_value(item, "Modality") or "").upper(),
-            integer(item, "NumberOfSeriesRelatedInstances"),
-        )
-        for uid, item in found.items()
-    ]
-    return sorted(series, key=lambda each: (each.number, each.uid))
-
-
-def _choose(found: list[_Series], task: str, address: str) -> tuple[list[_Series], list[PassedOver]]:
-    """The series to fetch, and why not the others. A series without modality is left to the reader's judgement."""
-    allowed = TASK_MODALITIES.get(task)
-    wanted, passed_over = [], []
-    for series in found:
-        if series.modality in NO_IMAGES:
-            passed_over.append(PassedOver(address, series.name(), "holds no images"))
-        elif series.modality and allowed is not None and series.modality not in allowed:
-            passed_over.append(PassedOver(address, series.name(), f"not of {' or '.join(sorted(allowed))}, for {task}"))
-        else:
-            wanted.append(series)
-    if not wanted:
-        names = ", ".join(series.name() for series in found)
-        raise UsageError(f"{address}: no series of the study is for task {task} (found {names}); check --study, --task")
-    return wanted, passed_over
-
-
-def _instances_of(client: DICOMwebClient, study: str, series: _Series) -> list[str]:
-    """SOP instance UIDs of the series by instance number; none where the server cannot list all of them."""
-    try:
-        found = all_pages(
-            lambda offset: client.search_for_instances(study, series.uid, offset=offset), "SOPInstanceUID"
-        )
-    except Exception as error:  # Orthanc, for one, opens the files to answer, and one may be damaged
-        if ends_the_run(error):
-            raise
-        logger.warning("%s: images not listed, %s; the series will be refused", series.name(), _why(error))
-        return []
-    if len(found) < series.listed:
-        # A reader sees a gap, not that a series ends too early.
-        given = f"{len(found)} of {series.listed} images listed"
-        logger.warning("%s: %s, raise the server's limit of results; the series will be refused", series.name(), given)
-        return []
-    return sorted(found, key=lambda uid: (integer(found[uid], "InstanceNumber"), uid))
-
-
-def _fetch(
-    client: DICOMwebClient, study: str, instances: dict[_Series, list[str]], folder: Path, max_bytes: int
-) -> list[Path]:
-    files: list[Path] = []
-    size = 0
-    total = sum(len(uids) for uids in instances.values())
-    with tqdm(total=total, desc="fetching", unit="image", file=sys.stderr) as progress:
-        for number, (series, uids) in enumerate(instances.items(), start=1):
-            target = folder / f"series{number}"
-            target.mkdir(parents=True)
-            if not uids:
-                files.append(_absent(target / f"{1:05d}.dcm"))
-            for index, uid in enumerate(uids, start=1):
-                files.append(target / f"{index:05d}.dcm")
-                try:
-                    _fetch_instance(client, (study, series.uid, uid), files[-1])
-                except Exception as error:  # whatever the server or a damaged instance provokes
-                    if ends_the_run(error):
-                        raise
-                    logger.warning("%s, image %d: %s; the series will be refused", series.name(), index, _why(error))
-                    _absent(files[-1])
-                    progress.update(len(uids) - index + 1)
-                    break
-                progress.update()
-                size += files[-1].stat().st_size
-                if size > max_bytes:
-                    raise UsageError(f"{client.base_url}: the study exceeds the {max_bytes / 2**30:.3g} GiB allowed")
-    return files
-
-
-def _fetch_instance(client: DICOMwebClient, uids: tuple[str, str, str], path: Path) -> None:
-    dataset = client.retrieve_instance(*uids, media_types=AS_STORED)
-    received = tuple(dataset.get(f"{level}InstanceUID") for level in ("Study", "Series", "SOP"))
-    if received != uids:
-        raise ValueError("another instance arrived than was asked for")
-    with atomic_path(path) as temporary:
-        dataset.save_as(temporary, enforce_file_format=True)
-
-
-def _absent(path: Path) -> Path:
-    """An empty file in place of what could not be had: the reader refuses it, and the series with it."""
-    path.touch()
-    return path
-
-
-def _why(error: Exception) -> str:
-    from requests import RequestException
-
-    # Texts of parsers may quote what they could not parse.
-    return server_problem(error) if isinstance(error, RequestException) else f"not usable ({type(error).__name__})"
 
 
 def _store(client: DICOMwebClient, path: Path) -> str:

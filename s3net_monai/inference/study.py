@@ -38,7 +38,8 @@ def find_study_cases(
     fetched = fetch_study(url, study, folder, task)
     found = find_cases([folder], rules=rules, keep_identifiers=keep_identifiers)
     cases = tuple(
-        replace(case, case_id=f"{name}_{case.case_id}", input=case.input.relative_to(scratch)) for case in found.cases
+        replace(case, case_id=f"{name}_{case.case_id}", input=case.input.relative_to(scratch))
+        for case in (*found.cases, *fetched.unusable)
     )
     passed_over = (replace(each, input=each.input.replace(f"{scratch}/", "")) for each in found.passed_over)
     return replace(found, cases=cases, passed_over=(*fetched.passed_over, *passed_over))

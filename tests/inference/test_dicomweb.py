@@ -18,7 +18,7 @@ from data_prep.phantom_dicom import write_ct_series
 from s3net_monai.inference.dicomweb import fetch_study, store_files
 from s3net_monai.inference.dicomweb_server import PASSWORD, TOKEN, USER
 from s3net_monai.inference.errors import UsageError
-from s3net_monai.io import LABELS, CaseError, Mask, write_mask
+from s3net_monai.io import LABELS, Mask, write_mask
 from s3net_monai.io.dicom_series import load_series
 
 LOGIN = ("reader", "Grün: 1/2@3")  # every character that an address or Latin-1 could trip over
@@ -286,50 +286,43 @@ def test_a_server_that_ends_halfway_leaves_nothing(
     assert not (tmp_path / "fetched").exists()
 
 
-def test_an_image_that_cannot_be_had_spoils_its_series_alone(
-    server: Orthanc, phantom: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_an_image_that_cannot_be_had_fails_its_series_alone(
+    server: Orthanc, phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dicomweb_client import DICOMwebClient
 
     other = second_series(phantom, tmp_path / "other", SeriesNumber=7)
     ids = server.upload([phantom, other])
-    lost = [lambda: server.stored_file(ids[1]).unlink()]
     retrieve = DICOMwebClient.retrieve_instance
 
     def lose_the_second(self: DICOMwebClient, *uids: str, **options: object) -> Dataset:
-        if len(list(tmp_path.glob("fetched/series1/*.dcm"))) == 1 and lost:
-            lost.pop()()
+        if len(list(tmp_path.glob("fetched/series1/*.dcm"))) == 1:
+            server.stored_file(ids[1]).unlink()
         return retrieve(self, *uids, **options)
 
     monkeypatch.setattr(DICOMwebClient, "retrieve_instance", lose_the_second)
     study = fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung")
-    assert [(path.parent.name, path.stat().st_size > 0) for path in study.files] == [
-        ("series1", True),
-        ("series1", False),
-        *[("series2", True)] * 4,
-    ]
-    assert "CT series 1, image 2: the server answered HTTP 500; see its log; the series will be refused" in caplog.text
-    with pytest.raises(CaseError, match=r"00002\.dcm"):
-        load_series([tmp_path / "fetched" / "series1"])
+    assert [path.parent.name for path in study.files] == ["series2"] * 4
+    assert sorted(tmp_path.glob("fetched/**/*.*")) == sorted(study.files)
+    (case,) = study.unusable
+    assert (case.case_id, case.kind) == ("series1", "unusable")
+    assert case.problem == "CT series 1, image 2: the server answered HTTP 500; see its log"
 
 
-def test_a_series_that_cannot_be_listed_is_refused_alone(
-    server: Orthanc, phantom: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_series_that_cannot_be_listed_fails_alone(server: Orthanc, phantom: Path, tmp_path: Path) -> None:
     other = second_series(phantom, tmp_path / "other", SeriesNumber=7)
     ids = server.upload([phantom, other])
     server.stored_file(ids[1]).unlink()  # Orthanc reads the files to list a series
     study = fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung")
-    assert [path.parent.name for path in study.files] == ["series1"] + ["series2"] * 4
-    assert study.files[0].stat().st_size == 0
-    assert "CT series 1: images not listed, the server answered HTTP 500" in caplog.text
+    assert [path.parent.name for path in study.files] == ["series2"] * 4
+    assert [case.problem for case in study.unusable] == ["CT series 1: the server answered HTTP 500; see its log"]
 
 
 def test_limits_and_a_folder_in_use(server: Orthanc, phantom: Path, tmp_path: Path) -> None:
     server.upload([phantom])
-    with pytest.raises(UsageError, match="4 images in the study, at most 3 are fetched"):
+    with pytest.raises(UsageError, match="more than 3 images in the study"):
         fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung", max_instances=3)
-    with pytest.raises(UsageError, match="the study exceeds the"):
+    with pytest.raises(UsageError, match=r"more than .* GiB in the study"):
         fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung", max_bytes=3000)
     assert not (tmp_path / "fetched").exists()
     with pytest.raises(UsageError, match="phantom: not empty"):
@@ -350,9 +343,13 @@ def test_no_identifier_in_any_log_or_output(
     fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung")
     store_files(server.dicomweb_url, [mask])
     server.stored_file(ids[1]).unlink()
-    fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "again", "lung")
-    text = caplog.text + "".join(capfd.readouterr()) + "".join(map(str, tmp_path.glob("fetched/**/*")))
-    assert "images not listed" in text, "what is logged is seen here"
+    with pytest.raises(UsageError) as caught:
+        fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "again", "lung")
+    logging.getLogger("urllib3").warning("seen")
+    text = (
+        str(caught.value) + caplog.text + "".join(capfd.readouterr()) + "".join(map(str, tmp_path.glob("fetched/**/*")))
+    )
+    assert "seen" in text, "what libraries log would be in it"
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "PatientID", "PatientName", "PatientBirthDate"):
         assert str(header[keyword].value) not in text
 

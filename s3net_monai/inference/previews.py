@@ -130,9 +130,11 @@ def _window(image: np.ndarray, labels: Sequence[Label]) -> tuple[float, float]:
 def _picture_values(image: np.ndarray) -> np.ndarray:
     """(rows, columns[, 3]) uint8: values of 8 bits as they are, others stretched between their least and greatest."""
     upright = image.swapaxes(0, 1)
+    if upright.dtype == np.uint8:
+        return upright
     finite = upright[np.isfinite(upright)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    if upright.dtype == np.uint8 or (low >= 0 and 1 < high <= 255):
+    if low >= 0 and 1 < high <= 255:  # 8 bits in a wider type
         low, high = 0.0, 255.0
     return _to_eight_bit(upright, low, high)
 

@@ -3,9 +3,11 @@
 from s3net_monai.io.dicom_picture import DicomPictureReader
 from s3net_monai.io.dicom_reader import DicomSeriesReader
 from s3net_monai.io.errors import CaseError
+from s3net_monai.io.label_table import write_label_table
 from s3net_monai.io.labels import LABELS, Code, Label, channel_def
 from s3net_monai.io.mask import Mask
 from s3net_monai.io.pictures import upright_grey, upright_rgb
+from s3net_monai.io.volume_reader import VolumeReader
 from s3net_monai.io.writers import FORMATS, output_path, write_mask
 
 __all__ = [
@@ -17,9 +19,11 @@ __all__ = [
     "DicomSeriesReader",
     "Label",
     "Mask",
+    "VolumeReader",
     "channel_def",
     "output_path",
     "upright_grey",
     "upright_rgb",
+    "write_label_table",
     "write_mask",
 ]

@@ -9,7 +9,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from dicom_tools import AFFINES, SERIES
+import SimpleITK
+from dicom_tools import AFFINES, LPS_TO_RAS, SERIES, read_with_simpleitk
 from PIL import Image
 
 from s3net_monai.io import FORMATS, LABELS, CaseError, Code, Label, Mask, write_mask
@@ -44,6 +45,34 @@ def test_nifti_keeps_the_source_header_bit_for_bit(name: str, blob: np.ndarray, 
     np.testing.assert_array_equal(written.header.get_qform(), stored.header.get_qform())
     assert (int(written.header["qform_code"]), int(written.header["sform_code"])) == (1, 2)
     assert written.header["descrip"].item() == b""
+
+
+@pytest.mark.parametrize("slices", [1, 5])
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
+@pytest.mark.parametrize("name", AFFINES)
+def test_nifti_lies_where_itk_places_the_source(
+    name: str, suffix: str, slices: int, blob: np.ndarray, tmp_path: Path
+) -> None:
+    array = blob[:, :, :slices]
+    source = tmp_path / f"in{suffix}"
+    store(array, AFFINES[name], source)
+    _, affine = read_with_simpleitk(source)
+    path = write_mask(make_mask(array, affine, source), tmp_path, "case", "nifti")
+    found, place = read_with_simpleitk(path)
+    np.testing.assert_array_equal(found, array)
+    np.testing.assert_allclose(place, AFFINES[name], atol=1e-4)
+    np.testing.assert_allclose(nib.load(path).affine, AFFINES[name], atol=1e-4)
+
+
+def store(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
+    """Write (X, Y, Z) with a RAS+ affine by SimpleITK."""
+    lps = LPS_TO_RAS @ affine
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    image = SimpleITK.GetImageFromArray(array.T)
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
+    image.SetOrigin(lps[:3, 3].tolist())
+    SimpleITK.WriteImage(image, str(path))
 
 
 @pytest.mark.parametrize("geometry", SERIES)
@@ -93,3 +122,11 @@ def test_a_failed_write_keeps_the_earlier_file(
         write_mask(make_mask(blob, np.eye(4), tmp_path / "a.nii"), tmp_path, "a", "nifti")
     assert path.read_bytes() == b"earlier"
     assert [file.name for file in tmp_path.iterdir()] == ["a_seg.nii.gz"]
+
+
+def test_every_format_says_what_it_holds_and_has_names_of_its_own() -> None:
+    assert len({file_format.extension for file_format in FORMATS.values()}) == len(FORMATS)
+    for file_format in FORMATS.values():
+        assert file_format.title
+        assert file_format.holds
+        assert "|" not in file_format.title + file_format.holds  # they stand in the README's table

@@ -32,9 +32,11 @@ def left_right_ml(lung: np.ndarray, affine: np.ndarray) -> tuple[float, float] |
     steps = np.maximum(1, np.rint(BLOCK_MM / spacing)).astype(int)
     counts = block_reduce(lung, tuple(steps), np.sum, func_kwargs={"dtype": np.uint16})
     filled = 2 * counts >= steps.prod()
+    if filled.all():
+        return None
     # The border of the grid is no border of the lung, so nothing is laid around it.
-    depth = ndimage.distance_transform_edt(filled, sampling=steps * spacing) if not filled.all() else None
-    for neck in NECKS_MM if depth is not None else ():
+    depth = ndimage.distance_transform_edt(filled, sampling=steps * spacing)
+    for neck in NECKS_MM:
         parts, number = ndimage.label(depth > neck)
         pair = _side_by_side(parts, number, affine[:3, :3] * steps)
         if pair is not None:

@@ -193,6 +193,5 @@ def _annotate(picture: Image.Image, text: str, viewer_left: str) -> None:
     from PIL import ImageDraw, ImageFont
 
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default(12)
-    style = {"font": font, "fill": (235, 235, 235), "stroke_width": 1, "stroke_fill": (0, 0, 0)}
-    pen.text((4, picture.height - 4), text, anchor="lb", **style)
-    pen.text((4, picture.height // 2), viewer_left, anchor="lm", **style)
+    for height, anchor, words in ((picture.height - 4, "lb", text), (picture.height // 2, "lm", viewer_left)):
+        pen.text((4, height), words, (235, 235, 235), font, anchor, stroke_width=1, stroke_fill=(0, 0, 0))

@@ -47,6 +47,8 @@ class Condition:
     def _text(self) -> str:
         if self.test == "equals":
             return _plain(self.expected)
+        if self.test == "range":
+            return "range " + " to ".join("any" if limit is None else _plain(limit) for limit in self.expected)
         return f"{self.test.replace('_', ' ')} {_plain(self.expected)}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,10 +35,19 @@ _META_LINE = re.compile(r"([A-Za-z][\w.\- ]*?)\s*=\s*(.*?)\s*")
 
 @dataclass(frozen=True)
 class VolumeHeader:
-    """``shape`` of a 3-D volume (X, Y, Z), and the ``data`` file: the header's own, or one beside it."""
+    """What a checked header says.
+
+    Attributes:
+        shape: (X, Y, Z).
+        data: the file that holds the voxels: the header's own, or one beside it.
+        nbytes: of all voxels.
+        deflated_at: where in ``data`` a deflated stream begins that the library would not check; None without one.
+    """
 
     shape: tuple[int, ...]
     data: Path
+    nbytes: int
+    deflated_at: int | None
 
 
 def read_volume_header(path: Path) -> VolumeHeader:
@@ -50,34 +60,82 @@ def read_volume_header(path: Path) -> VolumeHeader:
         CaseError: when it is damaged, not one 3-D volume, beyond the limits of ``io.limits``, or when its voxels lie
             anywhere but in itself or in one file of the same folder.
     """
-    if path.suffix.lower() in NRRD_SUFFIXES:
-        fields = _nrrd_fields(path)
-        sizes, type_name, data_file = fields.get("sizes", ""), fields.get("type", ""), fields.get("datafile")
-        compressed = fields.get("encoding", "").lower() in ("gz", "gzip")
-        text = fields.get("encoding", "").lower() in ("txt", "text", "ascii", "hex", "bz2", "bzip2")
-        space = fields.get("space", "").lower()
-        if space and space not in _NRRD_SPACES:
-            raise CaseError(
-                f"{path.name}: its space '{space}' does not name the patient's sides; save it as RAS or LPS"
-            )
-    else:
-        fields = _meta_fields(path)
-        sizes, type_name = fields.get("DimSize", ""), fields.get("ElementType", "")
-        data_file = None if fields["ElementDataFile"] == "LOCAL" else fields["ElementDataFile"]
-        compressed = fields.get("CompressedData", "").lower().startswith(("t", "1"))
-        text = fields.get("BinaryData", "True").lower().startswith(("f", "0"))
-        if fields.get("ElementNumberOfChannels", "1") != "1":
-            raise CaseError(f"{path.name}: several components a voxel found, one channel expected; give the CT itself")
-    shape = _shape(path, sizes)
-    data = path if data_file is None else _data_file(path, data_file)
-    size = _BYTES.get("".join(type_name.lower().split()))
+    layout = _nrrd_layout(path) if path.suffix.lower() in NRRD_SUFFIXES else _meta_layout(path)
+    shape = _shape(path, layout.sizes)
+    size = _BYTES.get("".join(layout.type_name.lower().split()))
     if size is None:
         raise CaseError(
-            f"{path.name}: voxels of type '{type_name[:40]}' found, integers or floats expected; convert it"
+            f"{path.name}: voxel type '{layout.type_name[:40]}' found, integers or floats expected; convert it"
         )
-    if not text:
-        check_capacity(path.name, math.prod(shape) * size, data.stat().st_size, compressed)
-    return VolumeHeader(shape, data)
+    data = path if layout.data_file is None else _data_file(path, layout.data_file)
+    needed = math.prod(shape) * size
+    if layout.packing != "text":
+        check_capacity(path.name, needed, data.stat().st_size, layout.packing == "deflated")
+    at = None
+    if layout.packing == "deflated" and path.suffix.lower() in META_SUFFIXES:
+        at = layout.length if data == path else 0
+    return VolumeHeader(shape, data, needed, at)
+
+
+def check_deflated_voxels(path: Path, header: VolumeHeader) -> None:
+    """Expand a deflated MetaImage without keeping it: ITK takes a damaged stream for what it could read of it.
+
+    Raises:
+        CaseError: when the stream is damaged or does not hold exactly what the header promises.
+    """
+    if header.deflated_at is None:
+        return
+    expanded = 0
+    stream = zlib.decompressobj(zlib.MAX_WBITS | 32)  # zlib or gzip, as MetaIO takes both
+    with header.data.open("rb") as file:
+        file.seek(header.deflated_at)
+        try:
+            while not stream.eof and (block := stream.unconsumed_tail or file.read(2**20)):
+                expanded += len(stream.decompress(block, 2**24))
+                if expanded > header.nbytes:
+                    break
+        except zlib.error as error:
+            raise CaseError(f"{path.name}: damaged voxels ({error}); copy the file again") from error
+    if expanded != header.nbytes or not stream.eof:
+        raise CaseError(
+            f"{path.name}: damaged voxels, {header.nbytes} bytes expected, another number found; copy the file again"
+        )
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What a header says, in its own words: ``packing`` is "raw", "deflated" or "text"; it ends after ``length``."""
+
+    sizes: str
+    type_name: str
+    data_file: str | None
+    packing: str
+    length: int = 0
+
+
+def _nrrd_layout(path: Path) -> _Layout:
+    fields = _nrrd_fields(path)
+    space = fields.get("space", "").lower()
+    if space and space not in _NRRD_SPACES:
+        raise CaseError(f"{path.name}: space '{space[:40]}' does not name the patient's sides; save it as RAS or LPS")
+    if len(fields.get("sizes", "").split()) == 3 and "none" in fields.get("spacedirections", "").lower():
+        raise CaseError(f"{path.name}: an axis without space direction found, three expected; repair the header")
+    packing = {"raw": "raw", "gz": "deflated", "gzip": "deflated"}.get(fields.get("encoding", "").lower(), "text")
+    return _Layout(fields.get("sizes", ""), fields.get("type", ""), fields.get("datafile"), packing)
+
+
+def _meta_layout(path: Path) -> _Layout:
+    fields, length = _meta_fields(path)
+    if fields.get("ElementNumberOfChannels", "1") != "1":
+        raise CaseError(f"{path.name}: several components a voxel found, one channel expected; give the CT itself")
+    packing = "raw"
+    if fields.get("CompressedData", "").lower().startswith(("t", "1")):
+        packing = "deflated"
+    elif fields.get("BinaryData", "True").lower().startswith(("f", "0")):
+        packing = "text"
+    data_file = fields["ElementDataFile"]
+    data = None if data_file == "LOCAL" else data_file
+    return _Layout(fields.get("DimSize", ""), fields.get("ElementType", ""), data, packing, length)
 
 
 def _shape(path: Path, sizes: str) -> tuple[int, ...]:
@@ -147,11 +205,15 @@ def _nrrd_fields(path: Path) -> dict[str, str]:
     return fields
 
 
-def _meta_fields(path: Path) -> dict[str, str]:
-    """Fields up to ElementDataFile, which ends the header; their spelling is checked as the library is strict in it."""
-    text = _header_text(path)
+def _meta_fields(path: Path) -> tuple[dict[str, str], int]:
+    """Fields up to ElementDataFile, which ends the header, and its length in bytes.
+
+    Spelling is checked, as the library is strict in it.
+    """
     fields: dict[str, str] = {}
-    for line in text.split("\n"):
+    length = 0
+    for line in _header_text(path).split("\n"):
+        length += len(line) + 1
         line = line.removesuffix("\r")
         match = _META_LINE.fullmatch(line) if len(line) <= 4096 and line.isprintable() else None
         if not match or match[1] in fields:
@@ -167,4 +229,4 @@ def _meta_fields(path: Path) -> dict[str, str]:
     for name, count in [(n, int(axes)) for n in _META_PER_AXIS] + [(n, int(axes) ** 2) for n in _META_PER_MATRIX]:
         if name in fields and len(fields[name].split()) != count:
             raise _damaged(path, f"{name} has not {count} values")
-    return fields
+    return fields, length

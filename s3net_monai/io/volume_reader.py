@@ -14,7 +14,7 @@ from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 
 from s3net_monai.io.dicom_files import one_line
 from s3net_monai.io.errors import CaseError
-from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES, read_volume_header
+from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES, check_deflated_voxels, read_volume_header
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 MIN_DETERMINANT = 1e-9  # mm3 of a voxel, as for NIfTI
@@ -67,6 +67,7 @@ def load_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
     import SimpleITK
 
     header = read_volume_header(path)
+    check_deflated_voxels(path, header)
     # ITK writes warnings with the whole path to stderr, beside every log.
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     image_io = "NrrdImageIO" if path.suffix.lower() in NRRD_SUFFIXES else "MetaImageIO"

@@ -1,0 +1,202 @@
+"""NRRD and MetaImage: the same voxels in the same place as SimpleITK and nibabel have them, and named refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK
+from monai.transforms import LoadImage
+
+from s3net_monai.io import CaseError
+from s3net_monai.io.volume_reader import VolumeReader, load_volume
+
+SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def affine_of(name: str) -> np.ndarray:
+    """RAS+ affine (4, 4) in mm."""
+    affine = np.diag(
+        {"ras": [1.0, 1, 1, 1], "lps": [-1.0, -1, 1, 1], "negative": [-2.0, -2, -2, 1]}.get(name, [1.0] * 4)
+    )
+    if name in ("anisotropic", "oblique"):
+        affine = np.diag([0.7, 0.9, 5.0, 1.0])
+    if name == "oblique":
+        angle = np.radians(15.0)
+        turn = np.eye(4)
+        turn[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        affine = turn @ affine
+    affine[:3, 3] = (11.0, -22.0, 33.0)
+    return affine
+
+
+def itk_image(array: np.ndarray, affine: np.ndarray) -> SimpleITK.Image:
+    """``array`` (X, Y, Z) with a RAS+ ``affine``."""
+    image = SimpleITK.GetImageFromArray(array.transpose(2, 1, 0))
+    place = LPS @ affine
+    spacing = np.linalg.norm(place[:3, :3], axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((place[:3, :3] / spacing).ravel().tolist())
+    image.SetOrigin(place[:3, 3].tolist())
+    return image
+
+
+@pytest.fixture
+def ramp() -> np.ndarray:
+    """(X 4, Y 5, Z 6) int16: every value differs."""
+    return np.arange(120, dtype=np.int16).reshape(4, 5, 6) - 60
+
+
+@pytest.fixture
+def save(tmp_path: Path, ramp: np.ndarray) -> Callable[..., Path]:
+    def _save(suffix: str, affine: np.ndarray | None = None, compress: bool = False) -> Path:
+        path = tmp_path / f"volume{suffix}"
+        image = itk_image(ramp, affine_of("anisotropic") if affine is None else affine)
+        SimpleITK.WriteImage(image, str(path), useCompression=compress)
+        return path
+
+    return _save
+
+
+@pytest.mark.parametrize("geometry", ["ras", "lps", "negative", "anisotropic", "oblique"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_voxels_lie_where_nifti_has_them(
+    save: Callable[..., Path], ramp: np.ndarray, tmp_path: Path, suffix: str, geometry: str
+) -> None:
+    affine = affine_of(geometry)
+    array, found = load_volume(save(suffix, affine))
+    np.testing.assert_array_equal(array, ramp)
+    np.testing.assert_allclose(found, affine, atol=1e-5)
+    SimpleITK.WriteImage(itk_image(ramp, affine), str(tmp_path / "same.nii.gz"))
+    same = nibabel.load(tmp_path / "same.nii.gz")
+    np.testing.assert_allclose(found, same.affine, atol=1e-5)
+    np.testing.assert_array_equal(array, np.asarray(same.dataobj))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_monai_loads_it_by_name(save: Callable[..., Path], ramp: np.ndarray, suffix: str) -> None:
+    image = LoadImage(reader=["NibabelReader", VolumeReader()], image_only=True)(save(suffix, compress=True))
+    np.testing.assert_array_equal(image.numpy(), ramp)
+    np.testing.assert_allclose(image.affine.numpy(), affine_of("anisotropic"), atol=1e-5)
+    np.testing.assert_allclose(image.meta["original_affine"], affine_of("anisotropic"), atol=1e-5)
+    assert tuple(image.meta["spatial_shape"]) == ramp.shape
+
+
+def test_space_ras_of_nrrd_is_understood(save: Callable[..., Path]) -> None:
+    path = save(".nrrd", affine_of("lps"))
+    text = path.read_bytes().replace(b"left-posterior-superior", b"right-anterior-superior")
+    path.write_bytes(text)
+    affine = load_volume(path)[1]
+    np.testing.assert_allclose(affine[:3, :3], np.eye(3), atol=1e-6)
+    np.testing.assert_allclose(affine[:3, 3], [-11.0, 22.0, 33.0], atol=1e-6)
+
+
+def test_a_single_slice_is_a_volume(tmp_path: Path) -> None:
+    array = np.arange(20, dtype=np.int16).reshape(4, 5, 1)
+    SimpleITK.WriteImage(itk_image(array, affine_of("oblique")), str(tmp_path / "a.mha"))
+    np.testing.assert_array_equal(load_volume(tmp_path / "a.mha")[0], array)
+
+
+def test_other_formats_are_left_to_other_readers(tmp_path: Path) -> None:
+    reader = VolumeReader()
+    assert not reader.verify_suffix("a.nii.gz")
+    assert not reader.verify_suffix(["a.nrrd", "b.nrrd"])
+    assert reader.verify_suffix(["a.NRRD"])
+    with pytest.raises(ValueError, match="not an NRRD or MetaImage"):
+        reader.read(tmp_path / "a.png")
+
+
+def test_a_bad_volume_ends_the_load_with_its_reason(save: Callable[..., Path]) -> None:
+    path = save(".mha")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(CaseError, match=r"volume\.mha: damaged header"):
+        LoadImage(reader=VolumeReader(), image_only=True)(path)
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+@pytest.mark.parametrize(("compress", "cut"), [(False, True), (True, True), (True, False)])
+def test_damaged_voxels_are_refused(save: Callable[..., Path], suffix: str, compress: bool, cut: bool) -> None:
+    path = save(suffix, compress=compress)
+    content = path.read_bytes()
+    path.write_bytes(content[:-20] if cut else content[:-60] + bytes(255 - b for b in content[-60:-10]) + content[-10:])
+    with pytest.raises(CaseError, match="volume"):
+        load_volume(path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "old", "new", "message"),
+    [
+        (".mha", "TransformMatrix = ", "TransformMatrix = 0 ", "TransformMatrix has not 9 values"),
+        (".mha", "DimSize = 4 5 6", "DimSize = 4 5", "DimSize has not 3 values"),
+        (".mha", "DimSize = 4 5 6", "DimSize = 4 5 -6", "no usable sizes"),
+        (".mha", "DimSize = 4 5 6", "DimSize = 4096 4096 4096", "beyond the limit"),
+        (".mha", "MET_SHORT", "MET_NONE", "voxel type 'MET_NONE'"),
+        (".mha", "ElementType", "ElementNumberOfChannels = 3\nElementType", "several components a voxel"),
+        (".mha", "ElementDataFile = LOCAL", "elementdatafile = LOCAL", "no ElementDataFile"),
+        (".mha", "ElementDataFile = LOCAL", "ElementDataFile = LIST", "several files"),
+        (".mha", "ElementDataFile = LOCAL", "ElementDataFile = s%03d.raw 1 6 1", "several files"),
+        (".nrrd", "sizes: 4 5 6", "sizes: 4 5", "a 3-D volume expected"),
+        (".nrrd", "sizes: 4 5 6", "sizes: 3 4 5 2", "several components or frames"),
+        (".nrrd", "sizes: 4 5 6", "sizes: 4096 4096 4096", "beyond the limit"),
+        (".nrrd", "sizes: 4 5 6", "sizes: 4 5 6000", "cut off"),
+        (".nrrd", "space: left-posterior-superior", "space: scanner-xyz", "does not name the patient's sides"),
+        (".nrrd", "space directions: (", "space directions: none (", "an axis without space direction"),
+        (".nrrd", "type: short", "type: block", "voxel type 'block'"),
+        (".nrrd", "type: short", "type short", "a line that is no field"),
+        (".nrrd", "type: short", "type: short\nTYPE: short", "field 'type'"),
+    ],
+)
+def test_headers_are_refused_with_the_reason(
+    save: Callable[..., Path], suffix: str, old: str, new: str, message: str
+) -> None:
+    path = save(suffix)
+    content = path.read_bytes()
+    assert old.encode() in content
+    path.write_bytes(content.replace(old.encode(), new.encode()))
+    with pytest.raises(CaseError, match=message) as refusal:
+        load_volume(path)
+    assert str(refusal.value).startswith(path.name)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+@pytest.mark.parametrize("value", ["0 0 0", "0 2 0"])
+def test_singular_directions_are_refused(save: Callable[..., Path], suffix: str, value: str) -> None:
+    path = save(suffix, affine_of("lps"))
+    first = f"({value.replace(' ', ',')})" if suffix == ".nrrd" else value
+    content = path.read_bytes().replace(b"(1,0,0)" if suffix == ".nrrd" else b"Matrix = 1 0 0", b"@")
+    path.write_bytes(content.replace(b"@", first.encode() if suffix == ".nrrd" else b"Matrix = " + first.encode()))
+    with pytest.raises(CaseError, match="not readable"):
+        load_volume(path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_colour_is_refused(tmp_path: Path, suffix: str) -> None:
+    image = SimpleITK.GetImageFromArray(np.zeros((6, 5, 4, 3), dtype=np.uint8), isVector=True)
+    SimpleITK.WriteImage(image, str(tmp_path / f"a{suffix}"))
+    with pytest.raises(CaseError, match="components"):
+        load_volume(tmp_path / f"a{suffix}")
+
+
+@pytest.mark.parametrize(("suffix", "field"), [(".nhdr", "data file: "), (".mhd", "ElementDataFile = ")])
+@pytest.mark.parametrize("where", ["absolute", "../secret.raw", "sub/../../secret.raw", "link", "..", "-", "gone.raw"])
+def test_data_files_elsewhere_are_refused(
+    save: Callable[..., Path], tmp_path: Path, suffix: str, field: str, where: str
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    secret = tmp_path / "secret.raw"
+    secret.write_bytes(bytes(240))
+    name = str(secret) if where == "absolute" else where
+    if where == "link":
+        (folder / "link").symlink_to(secret)
+    path = save(suffix)
+    text = path.read_text().replace(f"{field}volume.raw", field + name)
+    assert name in text
+    (folder / path.name).write_text(text)
+    with pytest.raises(CaseError, match=r"outside its own folder|a link out of its folder|is not beside it"):
+        load_volume(folder / path.name)

@@ -154,7 +154,11 @@ def _draw(
     extent = np.array([columns * pixel_size[0], rows * pixel_size[1]])
     scale = size / extent.max()
     target = (max(1, round(extent[0] * scale)), max(1, round(extent[1] * scale)))
-    picture = Image.fromarray(np.ascontiguousarray(values)).convert("RGB").resize(target, Image.Resampling.BICUBIC)
+    step = max(
+        1, min(columns // (2 * target[0]), rows // (2 * target[1]))
+    )  # camera pictures are far larger than needed
+    values = np.ascontiguousarray(values[::step, ::step])
+    picture = Image.fromarray(values).convert("RGB").resize(target, Image.Resampling.BICUBIC)
     for label in labels:
         inside = _resized(mask == label.value, target)
         if inside is None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from s3net_monai.evaluation.masks import MASK_SUFFIXES, check_same_grid, read_mask
+from s3net_monai.evaluation.masks import MASK_SUFFIXES, SEGMENT_SUFFIXES, check_same_grid, on_one_grid, read_mask
 from s3net_monai.evaluation.metrics import label_metrics
+from s3net_monai.evaluation.segment_masks import is_dicom_seg
 
 PREDICTION_ENDING = "_seg"
 LABEL_ENDINGS = ("_seg", "_segmentation", "_lung", "_lesion", "_label", "_labels", "_mask", "_gt")
@@ -85,7 +86,8 @@ def evaluate(predictions: Path, labels: Path) -> Evaluation:
     A label belongs to a case when its name is ``<case>`` with one of ``_seg``, ``_segmentation``, ``_lung``,
     ``_lesion``, ``_label``, ``_labels``, ``_mask``, ``_gt``, or, where there is none, ``<case>`` alone; a case's own
     ending ``_ct``, ``_image`` or ``_img`` may be left out (``id003_ct_seg.nii.gz`` meets ``id003_lung.nii.gz``).
-    Grids must be the same.
+    Grids must be the same; DICOM SEG and ``.seg.nrrd`` may leave out background. Where a run wrote these beside another
+    format of the same mask, the other is taken.
 
     Raises:
         ValueError: when a folder is missing, holds no mask, or names are ambiguous.
@@ -109,7 +111,7 @@ def evaluate(predictions: Path, labels: Path) -> Evaluation:
 
 
 def _score(case_id: str, prediction_path: Path, label_path: Path) -> CaseScore:
-    prediction, label = read_mask(prediction_path), read_mask(label_path)
+    prediction, label = on_one_grid(read_mask(prediction_path), read_mask(label_path))
     check_same_grid(prediction, label)
     by_label = label_metrics(prediction.array, label.array, label.spacing)
     means = {metric: _mean_of([scores[metric] for scores in by_label.values()]) for metric in METRICS}
@@ -126,12 +128,15 @@ def _masks_by_name(folder: Path, role: str, only_ending: str = "") -> dict[str, 
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder of {role}; check the path")
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        suffix = next((s for s in MASK_SUFFIXES if path.name.lower().endswith(s)), "")
+    named = [(path, next((s for s in MASK_SUFFIXES if path.name.lower().endswith(s)), "")) for path in folder.iterdir()]
+    # Segmentations last, so that another format of the same mask is known before them.
+    for path, suffix in sorted(named, key=lambda item: (item[1] in SEGMENT_SUFFIXES, item)):
         name = path.name[: -len(suffix)] if suffix else ""
         if not name or name.startswith(".") or not name.endswith(only_ending):
             continue
         name = name.removesuffix(only_ending)
+        if suffix in SEGMENT_SUFFIXES and (name in found or (suffix.endswith(".dcm") and not is_dicom_seg(path))):
+            continue
         if name in found:
             raise ValueError(f"{path}: a second mask for {name}, beside {found[name].name}; keep one of the {role}")
         found[name] = path

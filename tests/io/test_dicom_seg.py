@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from dicom_tools import SERIES, dciodvfy_errors, places, read_with_dcmqi, read_with_highdicom
+from dicom_tools import DERMOSCOPY, SERIES, dciodvfy_errors, photograph, places, read_with_dcmqi, read_with_highdicom
 from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
@@ -46,6 +47,17 @@ def test_three_readers_find_every_voxel_in_its_place(
     assert voxels_of_frames(path) == expected
     if format_name == "dicomseg":  # the validator is older than LABELMAP
         assert dciodvfy_errors(path) == []
+
+
+def test_dcmqi_reads_name_colour_and_codes(
+    series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path
+) -> None:
+    read_with_dcmqi(write(blob, series_maker(stored_ramp).save(tmp_path / "ct"), tmp_path), tmp_path / "dcmqi")
+    (file,) = (tmp_path / "dcmqi").glob("*.json")
+    ((segment,),) = json.loads(file.read_text())["segmentAttributes"]
+    assert (segment["SegmentLabel"], segment["labelID"]) == ("lung", 1)
+    assert segment["recommendedDisplayRGBValue"] == list(LABELS["lung"][0].rgb)
+    assert segment["SegmentedPropertyTypeCodeSequence"]["CodeValue"] == "39607008"
 
 
 def voxels_of_frames(path: Path) -> set[tuple[float, ...]]:
@@ -381,27 +393,6 @@ def test_frames_refer_to_the_frames_of_an_enhanced_object(
         )
 
 
-PHOTOGRAPH, DERMOSCOPY = "1.2.840.10008.5.1.4.1.1.77.1.4", "1.2.840.10008.5.1.4.1.1.77.1.7"
-
-
-PLACE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "FrameOfReferenceUID")
-
-
-def photograph(maker: Any, **tags: Any) -> Dataset:
-    """A VL photograph of 4 rows and 6 columns, without a place in the patient."""
-    dataset = maker.slices[0]
-    for keyword in (*PLACE, "RescaleSlope", "RescaleIntercept", "PositionReferenceIndicator"):
-        delattr(dataset, keyword)
-    dataset.SOPClassUID, dataset.Modality = PHOTOGRAPH, "XC"
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
-    dataset.PixelData = np.arange(72, dtype=np.uint8).tobytes()
-    for keyword, value in tags.items():
-        setattr(dataset, keyword, value)
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    return dataset
-
-
 @pytest.mark.parametrize("format_name", TYPES)
 @pytest.mark.parametrize("empty", [False, True], ids=["lesion", "empty"])
 @pytest.mark.parametrize(
@@ -417,7 +408,7 @@ def photograph(maker: Any, **tags: Any) -> Dataset:
 def test_mask_of_a_photograph(
     series_maker: Maker, tmp_path: Path, tags: dict[str, Any], empty: bool, format_name: str
 ) -> None:
-    dataset = photograph(series_maker(np.zeros((1, 4, 6), dtype=np.uint16)), **tags)
+    dataset = photograph(series_maker(np.zeros((1, 4, 6), dtype=np.uint16)).slices[0], **tags)
     dataset.save_as(tmp_path / "picture.dcm", enforce_file_format=True)
     array = np.zeros((6, 4), dtype=np.uint8)
     array[5, 1:3] = 0 if empty else 1

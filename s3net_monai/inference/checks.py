@@ -18,9 +18,8 @@ from s3net_monai.io.limits import MAX_NIFTI_OFFSET, check_capacity, check_pixels
 from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES, read_volume_header
 
 RGB_CHANNELS = 3
-# By content, whatever the name says: some of Pillow's other formats start programs or follow links. MPO is the JPEG of
-# cameras that add a second view.
-PICTURE_FORMATS = ("PNG", "JPEG", "MPO", "BMP", "TIFF")
+# By content, whatever the name says: some of Pillow's other formats start programs.
+PICTURE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 PICTURES = "2-D colour pictures (PNG, JPEG, BMP, TIFF, DICOM photographs)"
 
 

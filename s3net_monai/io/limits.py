@@ -59,9 +59,7 @@ def check_capacity(name: str, needed: int, stored: int, compressed: bool) -> Non
         CaseError: when the file is too short.
     """
     if needed > stored * (MAX_EXPANSION if compressed else 1):
-        raise CaseError(
-            f"{name}: {needed} bytes of voxels promised, {stored} in the file; it is cut off, copy it again"
-        )
+        raise CaseError(f"{name}: cut off, {stored} bytes cannot hold the {needed} of its voxels; copy the file again")
 
 
 def check_deflated(path: Path) -> None:

@@ -120,7 +120,7 @@ separators = st.sampled_from(["^", "_", "-", " ", ".", ""])
     change=st.sampled_from([str.lower, str.upper, str.title, str]),
 )
 def test_no_name_survives(
-    name: list[str], order: object, separator: str, around: tuple[str, str], change: object
+    name: list[str], order: Random, separator: str, around: tuple[str, str], change: Callable[[str], str]
 ) -> None:
     identifiers = collect(header(PatientName="^".join(name), PatientID="".join(reversed(name[0])) + "77"))
     assume(identifiers)

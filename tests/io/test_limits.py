@@ -1,0 +1,106 @@
+"""Limits: what passes, what is refused from its header, and that nothing is expanded first."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import zlib
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from s3net_monai.inference.cases import Case, Kind
+from s3net_monai.inference.checks import check_input
+from s3net_monai.io import CaseError, limits
+from s3net_monai.io.dicom_files import read_header
+from s3net_monai.io.limits import check_capacity, check_pixels, check_voxels
+from tests.conftest import ct_slice
+
+
+def case(path: Path, kind: Kind) -> Case:
+    return Case(path.name, path, (path,), kind)
+
+
+def refusal(path: Path, kind: Kind) -> str:
+    with pytest.raises(CaseError) as error:
+        check_input(case(path, kind), 1 if kind == "volume" else 3)
+    assert "\n" not in str(error.value)
+    assert str(error.value).startswith(path.name)
+    return str(error.value)
+
+
+def nifti(path: Path, shape: tuple[int, ...], **fields: float) -> Path:
+    """A header that promises ``shape`` of int16, and four bytes of voxels."""
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(np.int16)
+    header.set_data_shape(shape)
+    header["magic"] = b"n+1"
+    header["vox_offset"] = 352
+    for name, value in fields.items():
+        header[name] = value
+    content = header.binaryblock + bytes(4 + 4)
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+def png(path: Path, side: int) -> Path:
+    """A header of side x side grey pixels, without the pixels."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    data = b"IDAT" + zlib.compress(b"")
+    chunks = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in (header, data, b"IEND")]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    return path
+
+
+def test_large_images_pass() -> None:
+    check_voxels("a.nii", (1024, 1024, 1500))
+    check_pixels("a.png", 10_000, 10_000)
+    check_capacity("a.nii.gz", 10**9, 10**6, compressed=True)
+
+
+def test_beyond_the_limits() -> None:
+    with pytest.raises(CaseError, match=r"a\.nii: 2048x2048x2048 voxels, beyond the limit"):
+        check_voxels("a.nii", (2048, 2048, 2048))
+    with pytest.raises(CaseError, match=r"a\.png: 20000x10000 pixels, beyond the limit"):
+        check_pixels("a.png", 20_000, 10_000)
+    with pytest.raises(CaseError, match=r"a\.nii: cut off"):
+        check_capacity("a.nii", 1001, 1000, compressed=False)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_nifti_that_promises_too_much(tmp_path: Path, suffix: str) -> None:
+    assert "beyond the limit" in refusal(nifti(tmp_path / f"a{suffix}", (30000, 30000, 30000)), "volume")
+    assert "cut off" in refusal(nifti(tmp_path / f"b{suffix}", (1000, 1000, 1000)), "volume")
+    assert "voxels begin at byte" in refusal(nifti(tmp_path / f"c{suffix}", (2, 2, 2), vox_offset=1e12), "volume")
+
+
+def test_pictures_that_promise_too_much(tmp_path: Path) -> None:
+    for side in (12_300, 40_000):
+        assert "limit" in refusal(png(tmp_path / "a.png", side), "picture")
+    check_input(case(png(tmp_path / "a.png", 10_000), "picture"), 3)
+
+
+def test_pages_and_foreign_formats_are_refused(tmp_path: Path) -> None:
+    pages = [Image.new("RGB", (4, 4)) for _ in range(3)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    assert "3 pages found" in refusal(tmp_path / "a.tif", "picture")
+    pages[0].save(tmp_path / "b.eps")
+    (tmp_path / "b.eps").rename(tmp_path / "b.png")
+    assert "not readable as a picture" in refusal(tmp_path / "b.png", "picture")
+
+
+def test_deflated_dicom_is_counted_while_expanding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = ct_slice(np.zeros((512, 512), dtype=np.uint16), np.zeros(3))
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    path = tmp_path / "a.dcm"
+    dataset.save_as(path, enforce_file_format=True)
+    assert read_header(path).Rows == 512
+    monkeypatch.setattr(limits, "MAX_DEFLATED_BYTES", 400_000)
+    with pytest.raises(CaseError, match=r"a\.dcm: expands beyond the limit"):
+        read_header(path)
+    monkeypatch.setattr(limits, "MAX_DEFLATED_BYTES", 600_000)
+    assert read_header(path).Rows == 512

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from s3net_monai.io.dicom_files import one_line
-from s3net_monai.io.dicom_slices import integer, name_of
+from s3net_monai.io.dicom_slices import integer, name_of, uid_name
 from s3net_monai.io.errors import CaseError
 
 END_OF_IMAGE = b"\xff\xd9"  # ends JPEG, JPEG-LS and JPEG 2000 codestreams alike
@@ -60,12 +60,12 @@ def _check_decodable(dataset: Any) -> None:
         available = get_decoder(uid).is_available
     except NotImplementedError:  # pydicom's word for a transfer syntax that it does not know
         raise CaseError(
-            f"undecodable transfer syntax: {name_of(dataset)} is {uid.name or 'without one'}, which no decoder takes; "
+            f"undecodable transfer syntax: {name_of(dataset)} is {uid_name(uid)}, which no decoder takes; "
             "export it uncompressed"
         ) from None
     if not available:
         raise CaseError(
-            f"undecodable transfer syntax: {name_of(dataset)} is {uid.name}; "
+            f"undecodable transfer syntax: {name_of(dataset)} is {uid_name(uid)}; "
             "install the decoders with: pip install 's3net-monai[dicom-codecs]'"
         )
 

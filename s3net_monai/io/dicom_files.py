@@ -82,12 +82,15 @@ def read_dataset(path: Path) -> Any:
     """The whole file as a ``pydicom.Dataset`` with ``filename`` set.
 
     Raises:
-        CaseError: when the file is not DICOM.
+        CaseError: when the file is not DICOM or what describes its pixels is damaged.
     """
     from pydicom import dcmread
 
     try:
-        return dcmread(path)
+        dataset = dcmread(path)
+        for element in dataset.group_dataset(0x0028):  # decoded here, so that damage is named here
+            _ = element.value
+        return dataset
     except Exception as error:  # pydicom raises whatever the damage provokes
         raise CaseError(f"{path.name}: not readable as DICOM ({one_line(error)}); copy the file again") from error
 

@@ -65,9 +65,7 @@ def series_geometry(headers: Sequence[Any], allow: Sequence[str] = ()) -> Series
         CaseError: with the named reason where the files are not one regular CT stack.
         ValueError: for an unknown name in ``allow``.
     """
-    unknown = sorted(set(allow) - set(ALLOWED))
-    if unknown:
-        raise ValueError(f"allow: {', '.join(unknown)} not known; give {' or '.join(ALLOWED)}")
+    check_allow(allow)
     images, notes = stack_slices(headers)
     row_cosine, column_cosine, normal = directions(images[0])
     row_spacing, column_spacing = pixel_spacing(images[0])
@@ -105,6 +103,17 @@ def series_geometry(headers: Sequence[Any], allow: Sequence[str] = ()) -> Series
     _check_extent(images[0], shape, (column_spacing, row_spacing, step))
     corners = np.column_stack([shifts, indices])
     return SeriesGeometry(tuple(images), LPS_TO_RAS @ affine, shape, corners, tuple(notes))
+
+
+def check_allow(allow: Sequence[str]) -> None:
+    """Refuse names that ``series_geometry`` does not know.
+
+    Raises:
+        ValueError: naming them and what is known.
+    """
+    unknown = sorted(set(allow) - set(ALLOWED))
+    if unknown:
+        raise ValueError(f"allow: {', '.join(unknown)} not known; give {' or '.join(ALLOWED)}")
 
 
 def masks_on_slices(array: np.ndarray, geometry: SeriesGeometry) -> np.ndarray:

@@ -12,10 +12,10 @@ from monai.data import ImageReader
 from monai.utils import MetaKeys, ensure_tuple
 
 from s3net_monai.io.dicom_codec import stored_frames
-from s3net_monai.io.dicom_files import looks_like_dicom, one_line, read_dataset
-from s3net_monai.io.dicom_slices import integer, name_of, pixel_spacing
+from s3net_monai.io.dicom_files import looks_like_dicom, one_line, read_dataset, read_header
+from s3net_monai.io.dicom_slices import integer, name_of, pixel_spacing, term, uid_name
 from s3net_monai.io.errors import CaseError
-from s3net_monai.io.limits import check_deflated, check_pixels
+from s3net_monai.io.limits import check_pixels
 
 # PS3.4 table B.5-1: all visible light images (photographic 77.1.4, dermoscopic 77.1.7), and secondary captures.
 VISIBLE_LIGHT = "1.2.840.10008.5.1.4.1.1.77.1."
@@ -74,9 +74,9 @@ def load_picture(path: Path) -> tuple[np.ndarray, tuple[float, float] | None]:
     Raises:
         CaseError: with the named reason where the file is no photograph or cannot be decoded.
     """
-    check_deflated(path)
+    _check_kind(read_header(path))
     dataset = read_dataset(path)
-    photometric = _check_kind(dataset)
+    photometric = _check_values(dataset)
     frame = next(stored_frames(dataset))
     if photometric in COLOUR:
         picture = _eight_bit_colour(frame, integer(dataset, "BitsStored"))
@@ -89,27 +89,32 @@ def load_picture(path: Path) -> tuple[np.ndarray, tuple[float, float] | None]:
     return picture.transpose(1, 0, 2), None if spacing is None else (float(spacing[0]), float(spacing[1]))
 
 
-def _check_kind(dataset: Any) -> str:
-    """The photometric interpretation, after refusing what is no single photograph."""
-    name = name_of(dataset)
-    storage = str(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID", ""))
+def _check_kind(header: Any) -> None:
+    name = name_of(header)
+    storage = str(header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID", ""))
     if not storage.startswith((VISIBLE_LIGHT, f"{SECONDARY_CAPTURE}.")) and storage != SECONDARY_CAPTURE:
-        from pydicom.uid import UID
-
-        found = UID(storage).name or "an object without SOP class"
-        raise CaseError(f"{name}: not a photograph but {found}; give visible light or secondary capture objects")
-    rows, columns = integer(dataset, "Rows", 0), integer(dataset, "Columns", 0)
+        raise CaseError(
+            f"{name}: not a photograph but {uid_name(storage)}; give visible light or secondary capture objects"
+        )
+    rows, columns = integer(header, "Rows", 0), integer(header, "Columns", 0)
     if rows < 1 or columns < 1:
         raise CaseError(f"no pixel data: {name} has {rows}x{columns} pixels (rows x columns); export it again")
     check_pixels(name, columns, rows)
-    frames = integer(dataset, "NumberOfFrames", 1)
+    frames = integer(header, "NumberOfFrames", 1)
     if frames != 1:
         raise CaseError(f"several frames: {name} has {frames}, one picture expected; export them one by one")
+
+
+def _check_values(dataset: Any) -> str:
+    """The photometric interpretation, where samples and sign go with it."""
+    name = name_of(dataset)
     photometric = str(dataset.get("PhotometricInterpretation") or "")
-    samples = 3 if photometric in COLOUR else 1
-    if photometric not in (*COLOUR, *GREY, "PALETTE COLOR") or integer(dataset, "SamplesPerPixel", 1) != samples:
-        found = f"{photometric or 'no PhotometricInterpretation'} of {integer(dataset, 'SamplesPerPixel', 1)} samples"
-        raise CaseError(f"{name}: {found}, an RGB, YBR, palette or grey picture expected; convert it to RGB")
+    samples = integer(dataset, "SamplesPerPixel", 1)
+    if photometric not in (*COLOUR, *GREY, "PALETTE COLOR") or samples != (3 if photometric in COLOUR else 1):
+        found = term(photometric) if photometric else "no PhotometricInterpretation"
+        raise CaseError(
+            f"{name}: {found} of {samples} samples, an RGB, YBR, palette or grey picture expected; convert it to RGB"
+        )
     if photometric not in GREY and integer(dataset, "PixelRepresentation", 0) != 0:
         raise CaseError(f"{name}: colours with a sign, unsigned values expected; convert it to RGB")
     return photometric

@@ -10,7 +10,7 @@ import numpy as np
 from s3net_monai.io.dicom_codec import stored_frames
 from s3net_monai.io.dicom_files import one_line
 from s3net_monai.io.dicom_grid import AIR_HU
-from s3net_monai.io.dicom_slices import name_of, numbers
+from s3net_monai.io.dicom_slices import name_of, numbers, term
 from s3net_monai.io.errors import CaseError
 
 # Defined terms of RescaleType (PS3.3 section C.11.1.1.2) that are no Hounsfield units: material maps, film, counts.
@@ -43,7 +43,7 @@ def check_unit(header: Any) -> None:
     """
     photometric = str(header.get("PhotometricInterpretation") or "MONOCHROME2")
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        raise CaseError(f"{name_of(header)}: {photometric} found, grey CT expected; give the original series")
+        raise CaseError(f"{name_of(header)}: {term(photometric)} found, grey CT expected; give the original series")
     table = header.get("ModalityLUTSequence")
     quantity = (table[0].get("ModalityLUTType") if table else header.get("RescaleType")) or "HU"
     quantity = str(quantity).strip().upper()

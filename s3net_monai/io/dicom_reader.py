@@ -12,6 +12,7 @@ from monai.data import ImageReader
 from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 
 from s3net_monai.io.dicom_files import looks_like_dicom
+from s3net_monai.io.dicom_geometry import check_allow
 from s3net_monai.io.dicom_series import load_series
 
 
@@ -28,6 +29,7 @@ class DicomSeriesReader(ImageReader):
 
     def __init__(self, allow: Sequence[str] = ()) -> None:
         super().__init__()
+        check_allow(allow)
         self.allow = tuple(allow)
 
     def verify_suffix(self, filename: Sequence[PathLike] | PathLike) -> bool:

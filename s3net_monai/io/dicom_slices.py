@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,20 @@ def name_of(header: Any) -> str:
     """The file's name, and the frame where it holds several, for messages; folders may carry a patient's name."""
     name = Path(header.filename).name
     return f"{name} frame {header.frame_index + 1}" if getattr(header, "of_several", False) else name
+
+
+def term(value: Any) -> str:
+    """A coded string (PS3.5 section 6.2) for messages; anything else could be a patient's name in a damaged header."""
+    text = str(value).strip()
+    return text if re.fullmatch(r"[A-Z0-9_ ]{1,16}", text) else "an unreadable value"
+
+
+def uid_name(value: Any) -> str:
+    """What a UID stands for, for messages."""
+    from pydicom.uid import UID
+
+    uid = UID(str(value))
+    return uid.name if uid.is_valid else "an unreadable UID"
 
 
 def numbers(header: Any, keyword: str, count: int) -> np.ndarray:
@@ -133,7 +148,7 @@ def _check_kind(header: Any) -> None:
     storage = header.get("SOPClassUID")
     modality = header.get("Modality") or ("CT" if storage == CT_IMAGE_STORAGE else None)
     if modality != "CT":
-        found = modality or "an object without Modality"
+        found = term(modality) if modality else "an object without Modality"
         raise CaseError(f"{name_of(header)}: not CT but {found}; give a CT series")
     if storage == SECONDARY_CAPTURE:
         raise CaseError(f"{name_of(header)}: a secondary capture, without Hounsfield units; give the original series")

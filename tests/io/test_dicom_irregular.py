@@ -174,6 +174,8 @@ def test_spacing_that_drifts_is_refused(series_maker: Maker, tmp_path: Path) -> 
 def test_unknown_permission_is_named(without_two: Path) -> None:
     with pytest.raises(ValueError, match="allow: magic not known; give missing-slices or tilt"):
         load_series([without_two], allow=["magic"])
+    with pytest.raises(ValueError, match="allow: magic not known; give missing-slices or tilt"):
+        DicomSeriesReader(allow=["magic", "tilt"])
 
 
 def test_masks_of_a_regular_series_lie_on_its_slices(

@@ -41,18 +41,19 @@ def test_structure_sets_beside_a_series_do_not_matter(real_data: Path) -> None:
         load_series([folder / "mask"])
 
 
-def test_left_out_slices_come_back_nearly_as_they_were(real_data: Path) -> None:
+def test_left_out_slices_come_back_better_than_copies_of_their_neighbours(real_data: Path) -> None:
     whole = load_series([real_data / "dicom" / "chest_A0001"])
-    gone = [20, 40, 41]
+    gone = [20, 40, 50]
     kept = [index for index in range(64) if index not in gone]
     series = load_series([whole.files[index] for index in kept], ["missing-slices"])
     assert series.notes == ("3 of 64 slices missing: filled by linear interpolation between neighbours",)
     np.testing.assert_allclose(series.affine, whole.affine, atol=1e-3)
     np.testing.assert_array_equal(series.array[:, :, kept], whole.array[:, :, kept])
     for index in gone:
-        wrong = np.abs(series.array[:, :, index].astype(int) - whole.array[:, :, index])
-        other = np.abs(whole.array[:, :, index - 8].astype(int) - whole.array[:, :, index])
-        assert np.median(wrong) < 0.6 * np.median(other)
+        truth = whole.array[:, :, index].astype(int)
+        wrong = np.abs(series.array[:, :, index] - truth).mean()
+        copied = [np.abs(whole.array[:, :, index + side] - truth).mean() for side in (-1, 1)]
+        assert wrong < min(copied)
 
 
 def test_tilted_copies_lie_on_the_anatomy_again(real_data: Path, tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_odd_files_load_alone(real_data: Path, name: str) -> None:
     stored = dcmread(path)
     plain = stored.pixel_array.T.astype(int) * int(stored.RescaleSlope) + int(stored.RescaleIntercept)
     padding = stored.get("PixelPaddingValue", 99999)
-    inside = stored.pixel_array.T != padding
+    inside = ~np.equal(stored.pixel_array.T, padding)
     np.testing.assert_array_equal(series.array[:, :, 0][inside], plain[inside])
     assert (series.array[:, :, 0][~inside] == -1024).all()
 

@@ -114,7 +114,10 @@ def toy_bundle(root: Path, task: str) -> Path:
     dims, channels = (3, 1) if lung else (2, 3)
     convolution = f"torch.nn.Conv{dims}d({channels}, 2, 1)"
     picture = {"_target_": "PILReader", "converter": "$upright_grey" if lung else "$upright_rgb"}
-    readers = [picture, "s3net_monai.io.DicomSeriesReader"] if lung else [picture]
+    series = {"_target_": "s3net_monai.io.DicomSeriesReader", "allow": "@allow"}
+    readers: list[Any] = [picture, {"_target_": "s3net_monai.io.DicomPictureReader"}]
+    if lung:
+        readers = [picture, {"_target_": "s3net_monai.io.VolumeReader"}, series]
     before = [
         {"_target_": "LoadImaged", "keys": "image", "reader": readers},
         {"_target_": "EnsureChannelFirstd", "keys": "image"},
@@ -131,6 +134,7 @@ def toy_bundle(root: Path, task: str) -> Path:
             "$from s3net_monai.io import upright_rgb",
         ],
         "bundle_root": ".",
+        "allow": [],
         "output_dir": "$@bundle_root + '/eval'",
         "device": "cpu",
         "network_def": f"$torch.nn.Sequential({convolution}, torch.nn.Softmax(dim=1))",

@@ -48,7 +48,8 @@ def find_study_cases(
 def store_masks(url: str, report: Report, output: Path) -> None:
     """Store the run's DICOM SEG files on the server; a case whose mask was not taken becomes a failed one.
 
-    The mask itself stays on disk. Cases that were complete before this run are not stored again.
+    The mask itself stays on disk. Masks of an earlier run go there as well, since that may have ended before it stored
+    them; a server keeps an instance that it has.
 
     Raises:
         UsageError: for an unusable address or credentials.
@@ -56,7 +57,7 @@ def store_masks(url: str, report: Report, output: Path) -> None:
     owners = {
         output / entry.outputs[name]: entry
         for entry in report.cases.values()
-        if entry.status == "ok"
+        if entry.status != "failed"
         for name in STORABLE
         if name in entry.outputs
     }

@@ -17,6 +17,7 @@ OBLIQUE = (np.cos(ANGLE), np.sin(ANGLE), 0.0, 0.0, 0.0, -1.0)  # coronal, turned
 TILTED_PLANE = (1.0, 0.0, 0.0, 0.0, np.cos(ANGLE), np.sin(ANGLE))
 IN_PLANE = (np.cos(ANGLE), np.sin(ANGLE), 0.0, -np.sin(ANGLE), np.cos(ANGLE), 0.0)
 PHOTOGRAPH, DERMOSCOPY = "1.2.840.10008.5.1.4.1.1.77.1.4", "1.2.840.10008.5.1.4.1.1.77.1.7"
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 PLACE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "FrameOfReferenceUID")
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 

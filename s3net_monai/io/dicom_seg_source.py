@@ -31,6 +31,7 @@ ALWAYS = (
 )
 REFERRED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 HEADER = (*CARRIED, *REFERRED, "SpecificCharacterSet", "SOPClassUID", "FrameOfReferenceUID", "Modality")
+SHARED = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID", "PatientName")
 SEXES = ("M", "F", "O")
 MOST_COMPONENTS = 5  # of a person's name, in each of its up to three spellings
 
@@ -51,8 +52,8 @@ def series_sources(geometry: SeriesGeometry) -> list[Any]:
 
     files = list(dict.fromkeys(Path(header.filename) for header in geometry.headers))
     sources = [_clean(file) for file in files]
-    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
-        if len({source.get(keyword, "") for source in sources}) > 1:
+    for keyword in SHARED:
+        if len({str(source.get(keyword, "")) for source in sources}) > 1:
             raise CaseError(f"dicomseg: the slices have several {keyword}s; give one series, or ask for nifti")
     if len({source.SOPInstanceUID for source in sources}) < len(sources):
         raise CaseError("dicomseg: two slices share a SOPInstanceUID, so none can be referred to; ask for nifti")

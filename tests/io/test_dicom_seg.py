@@ -9,7 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dicom_tools import DERMOSCOPY, SERIES, dciodvfy_errors, photograph, places, read_with_dcmqi, read_with_highdicom
+from dicom_tools import (
+    DERMOSCOPY,
+    SECONDARY_CAPTURE,
+    SERIES,
+    dciodvfy_errors,
+    photograph,
+    places,
+    read_with_dcmqi,
+    read_with_highdicom,
+)
 from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
@@ -246,14 +255,16 @@ def test_a_series_that_cannot_be_referred_to_is_refused_in_one_line(
     assert not list(tmp_path.glob("*.dcm"))
 
 
-def test_slices_of_two_studies_are_refused(
-    series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path
+@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "FrameOfReferenceUID", "PatientID", "PatientName"])
+def test_slices_of_two_studies_or_patients_are_refused(
+    series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path, keyword: str
 ) -> None:
     maker = series_maker(stored_ramp)
-    maker.slices[3].StudyInstanceUID = generate_uid()
+    setattr(maker.slices[3], keyword, "1.2.345")
     folder = maker.save(tmp_path / "ct")
-    with pytest.raises(CaseError, match="several StudyInstanceUIDs"):
+    with pytest.raises(CaseError, match=f"the slices have several {keyword}s") as refusal:
         write(blob, folder, tmp_path)
+    assert "345" not in str(refusal.value)
 
 
 @pytest.mark.filterwarnings("error")
@@ -400,10 +411,11 @@ def test_frames_refer_to_the_frames_of_an_enhanced_object(
     [
         {},
         {"SOPClassUID": DERMOSCOPY},
+        {"SOPClassUID": SECONDARY_CAPTURE, "Modality": "OT"},
         {"LossyImageCompression": "01", "LossyImageCompressionRatio": "12", "PixelSpacing": ["0.1", "0.1"]},
         {"PatientOrientation": ["L", "F"], "FrameOfReferenceUID": "1.2.3"},
     ],
-    ids=["photograph", "dermoscopy", "lossy, with spacing", "with orientation"],
+    ids=["photograph", "dermoscopy", "secondary capture", "lossy, with spacing", "with orientation"],
 )
 def test_mask_of_a_photograph(
     series_maker: Maker, tmp_path: Path, tags: dict[str, Any], empty: bool, format_name: str

@@ -1,4 +1,4 @@
-"""Finding DICOM image files and sorting them into series, from headers alone."""
+"""Finding DICOM image files and reading their headers."""
 
 from __future__ import annotations
 
@@ -98,23 +98,6 @@ def read_dataset(path: Path) -> Any:
 def is_image(header: Any) -> bool:
     """Whether the object is an image; a structure set, report or presentation state has no ``Rows``."""
     return "Rows" in header and "Columns" in header
-
-
-def group_series(paths: Iterable[Path]) -> dict[str, list[Path]]:
-    """DICOM images by SeriesInstanceUID, in order of first appearance; other DICOM objects are left out.
-
-    Unreadable files keep their place under the key ``""``, so that the reader, not the search, refuses them.
-    """
-    series: dict[str, list[Path]] = {}
-    for path in paths:
-        try:
-            header = read_header(path)
-        except CaseError:
-            series.setdefault("", []).append(path)
-            continue
-        if is_image(header):
-            series.setdefault(str(header.get("SeriesInstanceUID", "")), []).append(path)
-    return series
 
 
 def one_line(error: BaseException, limit: int = 160) -> str:

@@ -11,7 +11,6 @@ import pytest
 from pydicom.uid import JPEGLosslessSV1
 
 from s3net_monai.io import CaseError
-from s3net_monai.io.dicom_files import group_series
 from s3net_monai.io.dicom_series import load_series
 
 ANGLE = np.deg2rad(15)
@@ -244,15 +243,6 @@ def test_folder_without_dicom_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(CaseError, match="no image files"):
         load_series([tmp_path])
-
-
-def test_series_of_one_folder_are_told_apart(
-    series_maker: Callable[..., Any], stored_ramp: np.ndarray, tmp_path: Path
-) -> None:
-    series_maker(stored_ramp).save(tmp_path, names=list("abcde"))
-    series_maker(stored_ramp[:2]).save(tmp_path, names=["f", "g"])
-    groups = group_series(sorted(tmp_path.iterdir()))
-    assert [[file.name for file in files] for files in groups.values()] == [list("abcde"), ["f", "g"]]
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nrrd
 import numpy as np
 import pytest
 import SimpleITK
 import slicerio
-from dicom_tools import AFFINES, LPS_TO_RAS, places, read_with_simpleitk
+from dicom_tools import AFFINES, LPS_TO_RAS, photograph, places, read_with_simpleitk
 from PIL import Image, ImageOps
 
 from s3net_monai.io import LABELS, CaseError, Code, Label, Mask, write_mask
@@ -117,6 +119,17 @@ def test_the_mask_of_a_picture_lies_where_itk_places_the_picture(suffix: str, or
     assert found.shape == (*array.shape, 1)
     assert np.linalg.det(affine) > 0
     assert places(found, affine) == as_itk_places_it(source)
+
+
+def test_the_mask_of_a_dicom_photograph_has_its_spacing(series_maker: Callable[..., Any], tmp_path: Path) -> None:
+    source = tmp_path / "picture.dcm"
+    slices = series_maker(np.zeros((1, 4, 6), dtype=np.uint16)).slices
+    photograph(slices[0], PixelSpacing=["0.1", "0.2"]).save_as(source, enforce_file_format=True)
+    array = np.zeros((6, 4), dtype=np.uint8)
+    array[5, 1] = 1
+    path = write_mask(Mask(array, np.eye(4), (source,), LABELS["skin"], "toy", "1"), tmp_path, "a", "segnrrd")
+    # Column 5 of 0.2 mm to the left, row 1 of 0.1 mm to the back.
+    assert places(*read_with_simpleitk(path)) == {(-1.0, -0.1, 0.0)}
 
 
 def test_a_tiff_stored_turned_is_refused(tmp_path: Path) -> None:

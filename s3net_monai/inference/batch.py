@@ -23,6 +23,7 @@ from s3net_monai.inference.page import write_page
 from s3net_monai.inference.prefetch import LoadedCase, load_cases
 from s3net_monai.inference.report import CaseReport, Report, Status, read_report
 from s3net_monai.inference.segmenter import infer_sample
+from s3net_monai.io import CaseError
 from s3net_monai.io.atomic import remove_partial
 
 REPORT_INTERVAL = 2.0  # seconds between rewrites of the report: what a killed run loses at most
@@ -116,7 +117,7 @@ def _is_complete(entry: CaseReport, case: Case, basis: dict[str, Any], output: P
         return False
     try:
         return entry.fingerprint == fingerprint(case, basis)
-    except OSError:  # the reader says what is wrong
+    except (OSError, CaseError):  # the reader says what is wrong
         return False
 
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from s3net_monai.inference.discovery import Case
+from s3net_monai.inference.cases import Case
+from s3net_monai.io.volume_header import read_volume_header
 
 CHUNK = 1 << 20
-DETACHED_HEADERS = (".mhd", ".nhdr")  # their voxels lie in another file of the same stem
+DETACHED_HEADERS = (".mhd", ".nhdr")  # their voxels lie in another file
 
 
 def file_sha256(path: Path) -> str:
@@ -30,6 +31,7 @@ def fingerprint(case: Case, basis: dict[str, Any]) -> str:
 
     Raises:
         OSError: when a file cannot be read.
+        CaseError: for a header of NRRD or MetaImage that names no usable file.
     """
     contents = sorted(file_sha256(path) for path in _files(case))
     text = json.dumps([contents, basis], sort_keys=True)
@@ -41,6 +43,6 @@ def _files(case: Case) -> Iterator[Path]:
         if path.is_dir():
             yield from (file for file in path.iterdir() if file.is_file())
         elif path.suffix.lower() in DETACHED_HEADERS:
-            yield from (file for file in path.parent.glob(f"{path.stem}.*") if file.is_file())
+            yield from {path, read_volume_header(path).data}
         else:
             yield path

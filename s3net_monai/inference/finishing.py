@@ -15,7 +15,8 @@ from s3net_monai.inference.measures import measure_warnings, measures
 from s3net_monai.inference.previews import PREVIEW_SUFFIX, write_preview
 from s3net_monai.inference.report import CaseReport
 from s3net_monai.inference.segmenter import Segmentation, Source
-from s3net_monai.io import CaseError, Mask, write_mask
+from s3net_monai.io import CaseError, Mask, write_label_table, write_mask
+from s3net_monai.io.label_table import FILE_NAME as LABEL_TABLE
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ def _write(mask: Mask, case: Case, finishing: Finishing, outputs: dict[str, str]
             outputs[name] = write_mask(mask, finishing.output, case.case_id, name).name
         except CaseError as error:
             warnings.append(f"no {name} written: {error}")
+    if "nifti" in outputs and not (finishing.output / LABEL_TABLE).exists():
+        write_label_table(finishing.output, mask.labels)
     if not outputs:
         raise CaseError("; ".join(warnings))
     return warnings

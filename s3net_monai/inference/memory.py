@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 from monai.inferers import SlidingWindowInferer
+from monai.utils import fall_back_tuple
 
 from s3net_monai.io import CaseError
 
@@ -83,7 +84,7 @@ def _attempts(inferer: Any, spatial_shape: tuple[int, ...]) -> Iterator[tuple[An
 def _shrunk(inferer: Any, spatial_shape: tuple[int, ...], divisor: int) -> tuple[Any, str] | None:
     """A copy with smaller windows, stitched in main memory; None for an inferer that has no windows."""
     if isinstance(inferer, SlidingWindowInferer):
-        full = [min(size, roi) if roi > 0 else size for size, roi in zip(spatial_shape, inferer.roi_size, strict=True)]
+        full = [min(pair) for pair in zip(spatial_shape, fall_back_tuple(inferer.roi_size, spatial_shape), strict=True)]
         window = [min(size, max(LEAST_WINDOW, size // divisor)) for size in full]
         smaller = copy.copy(inferer)
         smaller.roi_size, smaller.sw_batch_size, smaller.device = window, 1, torch.device("cpu")

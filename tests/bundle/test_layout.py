@@ -47,7 +47,7 @@ def test_weights_fit_the_network_strictly(bundle: Any) -> None:
 
 def test_both_bundles_have_one_layout(bundle: Any) -> None:
     """Top-level keys of the configs differ between the bundles in nothing but the sizes of their images."""
-    sizes = {"pixdim", "patch_size", "least_size", "spatial_size", "epoch_length"}
+    sizes = {"pixdim", "patch_size", "least_size", "spatial_size", "epoch_length", "allow"}
     for name in ("train", "inference", "evaluate", "multi_gpu_train"):
         keys = [
             set(json.loads((folder / "configs" / f"{name}.json").read_text()))

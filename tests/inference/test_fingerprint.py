@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
+import SimpleITK as sitk  # noqa: N813
+
 from s3net_monai.inference.discovery import Case
 from s3net_monai.inference.fingerprint import file_sha256, fingerprint
 
@@ -52,8 +55,10 @@ def test_an_added_file_counts(tmp_path: Path) -> None:
 
 
 def test_the_voxels_of_a_detached_header_count(tmp_path: Path) -> None:
-    (tmp_path / "a.mhd").write_text("ElementDataFile = a.raw")
-    (tmp_path / "a.raw").write_bytes(b"one")
-    before = fingerprint(case(tmp_path / "a.mhd"), BASIS)
-    (tmp_path / "a.raw").write_bytes(b"two")
-    assert fingerprint(case(tmp_path / "a.mhd"), BASIS) != before
+    for value in (1, 2):
+        volume = sitk.GetImageFromArray(np.full((2, 3, 4), value, dtype=np.int16))
+        (tmp_path / str(value)).mkdir()
+        sitk.WriteImage(volume, tmp_path / str(value) / "a.mhd")
+    first, second = (case(tmp_path / name / "a.mhd") for name in "12")
+    assert (tmp_path / "1" / "a.mhd").read_bytes() == (tmp_path / "2" / "a.mhd").read_bytes()
+    assert fingerprint(first, BASIS) != fingerprint(second, BASIS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -62,23 +63,14 @@ def write_page(report: Mapping[str, Any], folder: Path) -> Path:
 
 def render_page(report: Mapping[str, Any]) -> str:
     """The page as HTML."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("s3net_monai.inference"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["duration"] = duration
     cases, task = report["cases"], report["task"]
     columns = measure_columns([case.get("measures") or {} for case in cases])
     cut = consistency_cut(cases)
     rows = [_row(case, columns, needs_a_look(case, cut)) for case in cases]
     script, style = _asset("report.js"), _asset("report.css")
-    return environment.get_template("report.html").render(
+    return _template().render(
         report=report,
         columns=columns,
         rows=rows,
@@ -93,6 +85,22 @@ def render_page(report: Mapping[str, Any]) -> str:
         policy=f"default-src 'none'; img-src 'self' file:; script-src {_hash(script)}; style-src {_hash(style)}; "
         "base-uri 'none'; form-action 'none'",
     )
+
+
+@cache
+def _template() -> Any:
+    """Compiled once: that takes longer than a small case."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("s3net_monai.inference"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["duration"] = duration
+    return environment.get_template("report.html")
 
 
 def measure_columns(measures: Sequence[Mapping[str, Any]]) -> list[Column]:

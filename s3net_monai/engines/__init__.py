@@ -6,6 +6,7 @@ from s3net_monai.engines.faithful_fit import fit_faithful
 from s3net_monai.engines.flip_inferer import FlipInferer
 from s3net_monai.engines.name_clusters import NameClusters
 from s3net_monai.engines.per_image import PerImageInferer
+from s3net_monai.engines.pretrained import load_encoder
 from s3net_monai.engines.two_views import TwoViews
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "TwoViews",
     "fit_faithful",
     "latest_checkpoint",
+    "load_encoder",
 ]

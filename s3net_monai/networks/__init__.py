@@ -1,16 +1,32 @@
-"""Networks: S3-Net and its parts. They know tensors only."""
+"""Networks: S3-Net and its parts, and what the methods for few labels need. They know tensors only."""
 
 from s3net_monai.networks.cluster_classes import ClusterClasses, TwoHeads
 from s3net_monai.networks.deformable import DeformableConv, deformable_conv
+from s3net_monai.networks.encoder import ConvEncoder, feature_channels
+from s3net_monai.networks.encoder_decoder import EncoderDecoder
 from s3net_monai.networks.inception_lka import AttentionBlock, InceptionLKA
+from s3net_monai.networks.momentum import FeatureQueue, MomentumPair
+from s3net_monai.networks.projection import BothProjections, DenseProjection, GlobalProjection
 from s3net_monai.networks.s3net import S3Net
+from s3net_monai.networks.s3net_encoder import S3NetEncoder
+from s3net_monai.networks.two_decoders import TwoDecoders
 
 __all__ = [
     "AttentionBlock",
+    "BothProjections",
     "ClusterClasses",
+    "ConvEncoder",
     "DeformableConv",
+    "DenseProjection",
+    "EncoderDecoder",
+    "FeatureQueue",
+    "GlobalProjection",
     "InceptionLKA",
+    "MomentumPair",
     "S3Net",
+    "S3NetEncoder",
+    "TwoDecoders",
     "TwoHeads",
     "deformable_conv",
+    "feature_channels",
 ]

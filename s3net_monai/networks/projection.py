@@ -1,0 +1,134 @@
+"""Projection heads of contrastive pre-training: one embedding an image, or one at every location of a feature map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from monai.networks.layers.factories import Conv
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from s3net_monai.networks.encoder import feature_channels
+
+
+class GlobalHead(nn.Module):
+    """Mean of the coarsest map, then two linear layers: the head of global contrast."""
+
+    def __init__(self, channels: Sequence[int], out_channels: int, hidden: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(channels[-1], hidden), nn.ReLU(inplace=True), nn.Linear(hidden, out_channels)
+        )
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        return F.normalize(self.layers(maps[-1].flatten(2).mean(dim=2)), dim=1)
+
+
+class DenseHead(nn.Module):
+    """Two 1x1 convolutions at the size of map ``level``.
+
+    The first one sees the coarser maps too, interpolated: map ``level`` alone would leave every coarser level of the
+    encoder untrained. At the coarsest level that is the head of IDEAL (arXiv 2210.15075), 1x1 convolutions alone.
+    Convolving each map before it is interpolated equals convolving all of them stacked, and costs less.
+    """
+
+    def __init__(self, spatial_dims: int, channels: Sequence[int], level: int, out_channels: int, hidden: int) -> None:
+        super().__init__()
+        if not -len(channels) <= level < len(channels):
+            raise ValueError(f"level is {level}, expected one of the encoder's {len(channels)} maps, counted from 0")
+        convolution = Conv["conv", spatial_dims]
+        self.level = level % len(channels)
+        self.mode = "bilinear" if spatial_dims == 2 else "trilinear"
+        self.reduce = nn.ModuleList(
+            convolution(width, hidden, 1, bias=depth == 0) for depth, width in enumerate(channels[self.level :])
+        )
+        self.project = nn.Sequential(nn.ReLU(inplace=True), convolution(hidden, out_channels, 1))
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        x = self.reduce[0](maps[self.level])
+        for depth, reduce in enumerate(self.reduce[1:], start=1):
+            coarse = reduce(maps[self.level + depth])
+            x = x + F.interpolate(coarse, size=x.shape[2:], mode=self.mode, align_corners=False)
+        return F.normalize(self.project(x), dim=1)
+
+
+class GlobalProjection(nn.Module):
+    """One embedding of length 1 for every image.
+
+    Args:
+        encoder: gives a list of maps, finest first; ``feature_channels`` says what is asked of it.
+        spatial_dims: 2 or 3.
+        in_channels: channels of the image, with the attention mask if the method has one.
+        out_channels: length D of an embedding.
+        hidden: channels between both layers.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, spatial_dims: int, in_channels: int, out_channels: int = 64, hidden: int = 128
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = GlobalHead(feature_channels(encoder, spatial_dims, in_channels), out_channels, hidden)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Embeddings (B, D) of images (B, C, X, Y[, Z])."""
+        return self.head(self.encoder(x))
+
+
+class DenseProjection(nn.Module):
+    """One embedding of length 1 at every location of a feature map.
+
+    Args:
+        encoder: see ``GlobalProjection``.
+        spatial_dims: 2 or 3.
+        in_channels: channels of the image.
+        level: the map whose size the result has, counted from 0, the finest; -1 is the coarsest, as in IDEAL. Coarser
+            maps join in, finer ones do not.
+        out_channels: length D of an embedding.
+        hidden: channels between both layers.
+
+    Raises:
+        ValueError: when there is no such level.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        spatial_dims: int,
+        in_channels: int,
+        level: int = -1,
+        out_channels: int = 64,
+        hidden: int = 128,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        channels = feature_channels(encoder, spatial_dims, in_channels)
+        self.head = DenseHead(spatial_dims, channels, level, out_channels, hidden)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Embeddings (B, D, spatial of the map) of images (B, C, X, Y[, Z])."""
+        return self.head(self.encoder(x))
+
+
+class BothProjections(nn.Module):
+    """Embeddings of the images and of their locations from one forward of the encoder; arguments as above."""
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        spatial_dims: int,
+        in_channels: int,
+        level: int = -1,
+        out_channels: int = 64,
+        hidden: int = 128,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        channels = feature_channels(encoder, spatial_dims, in_channels)
+        self.global_head = GlobalHead(channels, out_channels, hidden)
+        self.dense_head = DenseHead(spatial_dims, channels, level, out_channels, hidden)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """{"global": (B, D), "dense": (B, D, spatial of the map)} of images (B, C, X, Y[, Z])."""
+        maps = self.encoder(x)
+        return {"global": self.global_head(maps), "dense": self.dense_head(maps)}

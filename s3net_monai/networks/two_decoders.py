@@ -1,0 +1,67 @@
+"""One encoder and two decoders that differ, as IDEAL's fine-tuning has them (arXiv 2210.15075)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from s3net_monai.networks.decoder import UpDecoder, crop_to_size, pad_to_stride
+from s3net_monai.networks.encoder import INSTANCE_NORM, feature_levels
+
+
+class TwoDecoders(nn.Module):
+    """Two opinions on every voxel in training, their mean afterwards.
+
+    The paper does not say how its decoders differ. Here one learns its upsampling (transposed convolutions) and the
+    other interpolates: they have different parameters and err differently at edges, so that they agree later.
+
+    In evaluation the result is the logarithm of the mean of both softmaxes. A softmax after it gives that mean back
+    exactly, so this network takes the place of ``EncoderDecoder`` with nothing else changed. An exported network always
+    evaluates.
+
+    Args:
+        encoder: see ``EncoderDecoder``.
+        spatial_dims: 2 or 3.
+        in_channels: channels of the image.
+        out_channels: number of classes, background included.
+        upsample: of the first and of the second decoder; see ``EncoderDecoder``. Twice the same leaves the decoders
+            different by their random initialisation only.
+        norm: a MONAI normalisation layer of the decoders.
+        dropout: share of the features that every convolution of the decoders drops in training.
+
+    Raises:
+        ValueError: when the maps of the encoder are not as described there, or ``upsample`` does not name two.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        spatial_dims: int,
+        in_channels: int,
+        out_channels: int,
+        upsample: Sequence[str] = ("deconv", "nontrainable"),
+        norm: str | tuple = INSTANCE_NORM,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if isinstance(upsample, str) or len(upsample) != 2:
+            raise ValueError(f"upsample is {upsample!r}, expected one name for each of the two decoders")
+        channels, strides = feature_levels(encoder, spatial_dims, in_channels)
+        self.encoder = encoder
+        self.decoder_a, self.decoder_b = (
+            UpDecoder(spatial_dims, channels, strides[0], out_channels, kind, norm, dropout) for kind in upsample
+        )
+        self.stride = strides[-1]
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Logits (B, out_channels, X, Y[, Z]) of both decoders in training, else log-probabilities of that shape."""
+        maps = self.encoder(pad_to_stride(x, self.stride))
+        a = crop_to_size(self.decoder_a(maps), list(x.shape[2:]))
+        b = crop_to_size(self.decoder_b(maps), list(x.shape[2:]))
+        if not torch.jit.is_scripting():  # noqa: SIM102 - the compiler skips what stands below this line alone
+            if self.training:
+                return a, b
+        return torch.logaddexp(torch.log_softmax(a, dim=1), torch.log_softmax(b, dim=1)) - math.log(2)

@@ -2,12 +2,16 @@
 
 from s3net_monai.losses.affine_consistency import AffineConsistencyLoss
 from s3net_monai.losses.authors import AuthorsAffineLoss, AuthorsLoss, AuthorsSpatialLoss
+from s3net_monai.losses.bidirectional import BidirectionalLoss
 from s3net_monai.losses.cluster_balance import ClusterBalanceLoss
 from s3net_monai.losses.cue_vote import CueVoteLoss
+from s3net_monai.losses.dense_contrast import DenseContrastiveLoss
 from s3net_monai.losses.label_free import LabelFreeLoss
 from s3net_monai.losses.mutual_information import MutualInformationLoss
+from s3net_monai.losses.region_contrast import RegionContrastiveLoss
 from s3net_monai.losses.self_clustering import SelfClusteringLoss
 from s3net_monai.losses.spatial_consistency import SpatialConsistencyLoss
+from s3net_monai.losses.supervised_contrast import SupervisedContrastiveLoss
 from s3net_monai.losses.total_variation import EdgeAwareTotalVariationLoss
 
 __all__ = [
@@ -15,11 +19,15 @@ __all__ = [
     "AuthorsAffineLoss",
     "AuthorsLoss",
     "AuthorsSpatialLoss",
+    "BidirectionalLoss",
     "ClusterBalanceLoss",
     "CueVoteLoss",
+    "DenseContrastiveLoss",
     "EdgeAwareTotalVariationLoss",
     "LabelFreeLoss",
     "MutualInformationLoss",
+    "RegionContrastiveLoss",
     "SelfClusteringLoss",
     "SpatialConsistencyLoss",
+    "SupervisedContrastiveLoss",
 ]

@@ -1,0 +1,263 @@
+"""Dense contrast: numbers by hand, a loop over every pair, the geometry, and the memory that it takes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.profiler import ProfilerActivity, profile
+
+from s3net_monai.engines import TwoViews
+from s3net_monai.losses import DenseContrastiveLoss
+from s3net_monai.losses.correspondence import resize_grid, sample_locations
+
+
+def draw(*shape: int, seed: int = 0) -> Tensor:
+    return 2 * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def identity(batch: int, *size: int) -> Tensor:
+    dims = len(size)
+    return F.affine_grid(torch.eye(dims, dims + 1).repeat(batch, 1, 1), [batch, 1, *size], align_corners=False)
+
+
+def affine(batch: int, *size: int) -> Tensor:
+    generator, dims = torch.Generator().manual_seed(5), len(size)
+    theta = torch.eye(dims, dims + 1) + 0.3 * torch.randn(batch, dims, dims + 1, generator=generator)
+    return F.affine_grid(theta, [batch, 1, *size], align_corners=False)
+
+
+def read(maps: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Linear interpolation of (D, X, Y[, Z]) at a voxel position, the edge repeated."""
+    value = np.zeros(maps.shape[0])
+    for corner in np.ndindex(*[2] * len(at)):
+        near = np.floor(at).astype(int) + corner
+        value += np.prod(1 - np.abs(at - near)) * maps[(slice(None), *np.clip(near, 0, np.array(maps.shape[1:]) - 1))]
+    return value
+
+
+def slow_loss(
+    loss: DenseContrastiveLoss, first: Tensor, second: Tensor, grid: Tensor, valid: Tensor | None, queue: Tensor | None
+) -> float:
+    """The formula in loops over the locations that the same seed draws."""
+    place, points, usable = sample_locations(resize_grid(grid, second.shape[2:]), valid, loss.samples)
+    size = np.array(first.shape[2:])
+    drawn = []
+    for b, n in np.argwhere(usable.numpy()):
+        at = ((points[b, n].numpy()[::-1].astype(float) + 1) * size - 1) / 2
+        key = second[b].flatten(1)[:, place[b, n]].double().numpy()
+        drawn.append((b, at, read(first[b].double().numpy(), at), key))
+    unit = [(b, at, a / np.linalg.norm(a), k / np.linalg.norm(k)) for b, at, a, k in drawn]
+    stored = [] if queue is None else [row / np.linalg.norm(row) for row in queue.double().numpy()]
+    terms = []
+    for b, at, anchor, key in unit:
+        others = [k for c, there, _, k in unit if c != b or np.linalg.norm(there - at) > loss.radius] + stored
+        if others:
+            own = math.exp(anchor @ key / loss.temperature)
+            terms.append(-math.log(own / (own + sum(math.exp(anchor @ k / loss.temperature) for k in others))))
+    return float(np.mean(terms)) if terms else 0.0
+
+
+@pytest.mark.parametrize("size", [(6, 7), (4, 5, 3)])
+@pytest.mark.parametrize("samples", [1, 8, 500])
+@pytest.mark.parametrize("radius", [0.0, 1.5, 100.0])
+@pytest.mark.parametrize("make_grid", [identity, affine])
+@pytest.mark.parametrize("queued", [None, 5])
+@pytest.mark.parametrize("masked", [False, True])
+def test_equals_the_loop(
+    size: tuple[int, ...],
+    samples: int,
+    radius: float,
+    make_grid: Callable[..., Tensor],
+    queued: int | None,
+    masked: bool,
+) -> None:
+    loss = DenseContrastiveLoss(0.2, samples, radius)
+    first, second = draw(2, 4, *size), draw(2, 4, *size, seed=1)
+    grid = make_grid(2, *(2 * length for length in size))
+    queue = None if queued is None else draw(queued, 4, seed=2)
+    valid = draw(2, 1, *size, seed=3) > -1 if masked else None
+    torch.manual_seed(4)
+    found = loss(first, second, grid, valid, queue)
+    torch.manual_seed(4)
+    assert found.item() == pytest.approx(slow_loss(loss, first, second, grid, valid, queue), rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0.07, 0.5])
+def test_temperature_and_views_of_different_size(temperature: float) -> None:
+    loss = DenseContrastiveLoss(temperature, samples=9)
+    first, second, grid = draw(2, 4, 8, 6), draw(2, 4, 5, 5, seed=1), affine(2, 20, 20)
+    torch.manual_seed(4)
+    found = loss(first, second, grid)
+    torch.manual_seed(4)
+    assert found.item() == pytest.approx(slow_loss(loss, first, second, grid, None, None), rel=1e-4)
+
+
+def test_value_by_hand() -> None:
+    """Four locations with a direction each: log(1 + 3 exp(-1 / t))."""
+    features = torch.eye(4).reshape(1, 4, 2, 2)
+    loss = DenseContrastiveLoss(temperature=0.5, radius=0)
+    assert loss(features, features, identity(1, 2, 2)).item() == pytest.approx(math.log(1 + 3 * math.exp(-2)), rel=1e-5)
+    near = DenseContrastiveLoss(temperature=0.5, radius=1)  # only the diagonal neighbour is farther than a voxel
+    assert near(features, features, identity(1, 2, 2)).item() == pytest.approx(math.log(1 + math.exp(-2)), rel=1e-5)
+
+
+@pytest.mark.parametrize(("samples", "queued"), [(2, 0), (7, 0), (7, 30)])
+def test_features_without_information_cost_the_log_of_the_negatives(samples: int, queued: int) -> None:
+    flat = torch.ones(3, 5, 4, 4)
+    loss = DenseContrastiveLoss(samples=samples, radius=0)(flat, flat, identity(3, 4, 4), None, torch.ones(queued, 5))
+    assert loss.item() == pytest.approx(math.log(3 * samples + queued), rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (8, 8, 8)])
+def test_positives_follow_the_views_of_the_engine(size: tuple[int, ...]) -> None:
+    """An equivariant embedding pays little under the grid that made the view, and much under another."""
+    torch.manual_seed(0)
+    angle = 1.5 * identity(1, *size).movedim(-1, 1)
+    first = torch.cat([angle.sin(), angle.cos()], dim=1)  # the more alike, the nearer
+    grid = TwoViews().grid(first)
+    second = F.grid_sample(first, grid, padding_mode="border", align_corners=False)
+    loss = DenseContrastiveLoss(temperature=0.005, samples=200, radius=3)
+    assert loss(first, second, grid) < 0.01
+    for axis in range(1, 1 + len(size)):
+        assert loss(first, second, grid.flip(axis)) > 1
+
+
+def test_gradient_reaches_what_was_drawn_and_never_the_queue() -> None:
+    """Under a half turn all places pair up; the mask leaves the first row of the second view: the first's last row."""
+    first, second = draw(1, 4, 4, 4).requires_grad_(), draw(1, 4, 4, 4, seed=1).requires_grad_()
+    queue = draw(3, 4, seed=2).requires_grad_()
+    valid = torch.zeros(1, 1, 4, 4)
+    valid[0, 0, 0] = 1
+    DenseContrastiveLoss(radius=0)(first, second, -identity(1, 4, 4), valid, queue).backward()
+    assert torch.equal(second.grad.abs().sum(dim=1, keepdim=True) > 0, valid > 0)
+    assert (first.grad[:, :, 3].abs().sum(dim=1) > 0).all()
+    assert first.grad[:, :, :3].abs().max() < 1e-4 * first.grad.abs().max()  # rounding in the place of a point
+    assert queue.grad is None
+
+
+def test_a_key_encoder_without_a_graph() -> None:
+    first = draw(2, 4, 4, 4).requires_grad_()
+    DenseContrastiveLoss()(first, draw(2, 4, 4, 4, seed=1), identity(2, 4, 4)).backward()
+    assert first.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("grid", "valid"),
+    [
+        (identity(1, 3, 3) + 5, None),
+        (identity(1, 3, 3), torch.zeros(1, 1, 3, 3)),
+        (identity(1, 3, 3) * 0, None),  # every location within the radius of every other
+    ],
+)
+def test_no_location_or_no_negative_gives_zero_with_a_graph(grid: Tensor, valid: Tensor | None) -> None:
+    first, second = draw(1, 4, 3, 3).requires_grad_(), draw(1, 4, 3, 3, seed=1).requires_grad_()
+    loss = DenseContrastiveLoss()(first, second, grid, valid)
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.equal(first.grad, torch.zeros_like(first))
+    assert torch.equal(second.grad, torch.zeros_like(second))
+
+
+def test_half_precision_is_computed_in_float32() -> None:
+    first, second = draw(2, 16, 6, 6).bfloat16(), draw(2, 16, 6, 6, seed=1).bfloat16()
+    grid, queue = affine(2, 6, 6), draw(4, 16, seed=2).half()
+    loss = DenseContrastiveLoss(0.07, samples=9)
+    torch.manual_seed(1)
+    expected = loss(first.float(), second.float(), grid, None, queue.float())
+    torch.manual_seed(1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = loss(first, second, grid, None, queue)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected)
+
+
+def peak_bytes(work: Callable[[], object], folder: Path) -> int:
+    """Most memory that torch's allocator held at once during a call, above what it held before."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        work()
+    trace = folder / "trace.json"
+    profiler.export_chrome_trace(str(trace))
+    events = [event for event in json.loads(trace.read_text())["traceEvents"] if event["name"] == "[memory]"]
+    changes = [event["args"]["Bytes"] for event in sorted(events, key=lambda event: event["ts"])]
+    return max(np.cumsum([0, *changes]))
+
+
+def test_the_profiler_sees_a_matrix(tmp_path: Path) -> None:
+    """The ruler of the tests below: a product of 1000 x 1000 is seen, and what was freed before it is not added."""
+    rows = torch.ones(1000, 10)
+
+    def work() -> Tensor:
+        torch.ones(1000, 500).sum()
+        return rows @ rows.T
+
+    assert 4_000_000 <= peak_bytes(work, tmp_path) < 4_100_000
+
+
+@pytest.mark.parametrize(
+    ("batch", "samples", "size", "queued"),
+    [
+        (8, 128, (32, 32), 0),
+        (8, 128, (32, 32), 4096),
+        (4, 512, (64, 64), 0),
+        (4, 32, (96, 96), 0),
+        (2, 512, (16, 16, 16), 0),
+    ],
+)
+def test_memory_stays_within_its_bound(
+    batch: int, samples: int, size: tuple[int, ...], queued: int, tmp_path: Path
+) -> None:
+    """14 bytes an entry of the matrix of samples, beside copies of the maps; forward and backward."""
+    channels = 8
+    first, second = draw(batch, channels, *size).requires_grad_(), draw(batch, channels, *size).requires_grad_()
+    grid, queue = identity(batch, *size), draw(queued, channels)
+    rows = batch * samples
+    loss = DenseContrastiveLoss(samples=samples, limit=rows * (rows + queued))
+    found = peak_bytes(lambda: loss(first, second, grid, None, queue).backward(), tmp_path)
+    sampled = 4 * channels * (rows + queued)
+    assert found <= 14 * loss.limit + 4 * first.nbytes + 16 * sampled
+
+
+def test_no_matrix_of_all_places_is_built(tmp_path: Path) -> None:
+    """On maps of 160 x 160 a matrix of every place by every place would take 2.6 GB; the peak is below a hundredth."""
+    features, grid = draw(4, 8, 160, 160).requires_grad_(), identity(4, 160, 160)
+    found = peak_bytes(lambda: DenseContrastiveLoss()(features, features, grid).backward(), tmp_path)
+    assert found < 4 * (160 * 160) ** 2 / 100
+
+
+def test_a_matrix_beyond_the_limit_is_refused() -> None:
+    features, grid = torch.ones(3, 2, 8, 8), identity(3, 8, 8)
+    DenseContrastiveLoss(samples=10, limit=900)(features, features, grid)
+    with pytest.raises(ValueError, match=r"900 entries, more than the limit of 899; lower samples"):
+        DenseContrastiveLoss(samples=10, limit=899)(features, features, grid)
+    with pytest.raises(ValueError, match="1050 entries"):
+        DenseContrastiveLoss(samples=10, limit=900)(features, features, grid, None, torch.ones(5, 2))
+    with pytest.raises(ValueError, match=f"{(3 * 64) ** 2} entries"):  # no more locations than voxels
+        DenseContrastiveLoss(samples=1000, limit=900)(features, features, grid)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((2, 3, 4, 4), (2, 5, 4, 4), (2, 4, 4, 2)),
+        ((2, 3, 4, 4), (2, 3, 4, 4), (1, 4, 4, 2)),
+        ((2, 3, 4, 4), (2, 3, 4, 4), (2, 4, 4, 3)),
+        ((2, 3, 4, 4), (2, 3, 4, 4, 4), (2, 4, 4, 2)),
+    ],
+)
+def test_what_does_not_belong_together_is_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
+    with pytest.raises(ValueError, match="do not belong together"):
+        DenseContrastiveLoss()(*(torch.ones(shape) for shape in shapes))
+
+
+@pytest.mark.parametrize("settings", [{"temperature": 0}, {"samples": 0}, {"radius": -1}])
+def test_settings_out_of_range_are_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        DenseContrastiveLoss(**settings)

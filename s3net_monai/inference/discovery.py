@@ -13,6 +13,7 @@ from s3net_monai.inference.dicom_headers import sort_files
 from s3net_monai.inference.errors import UsageError
 from s3net_monai.inference.identifiers import redact, uids_in
 from s3net_monai.inference.inputs import KNOWN_INPUTS, suffixes_of
+from s3net_monai.inference.previews import PREVIEW_SUFFIX
 from s3net_monai.inference.selection import DEFAULT, Selection
 from s3net_monai.inference.tree import visible_files
 from s3net_monai.io import CaseError
@@ -38,7 +39,7 @@ def find_cases(
     """Find every image among files, folders of files, series folders, trees of them, DICOMDIRs and zip archives.
 
     Folders are searched to any depth in sorted order. Hidden files, files inside ``output``, and masks and previews
-    of an earlier run (``*_seg.*``, ``*_preview.png``) are passed over.
+    of an earlier run (``*_seg.*``, ``*_preview.jpg``) are passed over.
 
     DICOM files are grouped by StudyInstanceUID and SeriesInstanceUID over one whole input, so that a series may lie in
     several folders; each archive is an input of its own. Of every study the series that ``rules`` choose are taken;
@@ -204,7 +205,7 @@ def _file_case(path: Path, shown: Path) -> Case | None:
 def _quiet_file_case(path: Path, shown: Path) -> Case | None:
     """As ``_file_case``, but nothing for what a run has written, and a failed case for what cannot be opened."""
     name = path.name.lower()
-    if "_seg." in name or name.endswith(("_seg", "_preview.png", SEGMENTATION_SUFFIX)):
+    if "_seg." in name or name.endswith(("_seg", PREVIEW_SUFFIX, SEGMENTATION_SUFFIX)):
         return None
     try:
         return _file_case(path, shown)

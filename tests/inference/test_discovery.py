@@ -18,6 +18,7 @@ from s3net_monai.inference import UsageError, find_cases
 from s3net_monai.inference.cases import Discovery
 from s3net_monai.inference.identifiers import redact, reported_input
 from s3net_monai.inference.inputs import INPUTS
+from s3net_monai.inference.previews import PREVIEW_SUFFIX
 from s3net_monai.inference.selection import Condition, Selection
 from tests.dicom_media import SECONDARY_CAPTURE, medium, photograph, series
 
@@ -124,7 +125,7 @@ def test_outputs_of_a_run_are_passed_over(tmp_path: Path) -> None:
         "a_seg.nii.gz",
         "a_seg.seg.nrrd",
         "a_seg.dcm",
-        "a_preview.png",
+        f"a{PREVIEW_SUFFIX}",
         "report.json",
         "report.html",
         "b.seg.nrrd",

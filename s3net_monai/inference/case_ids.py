@@ -17,7 +17,7 @@ from s3net_monai.io.archive import ARCHIVE_SUFFIXES
 
 MAX_BYTES = 120  # of a name; file systems take 255, and suffixes and temporary names are added
 MAX_PARENTS = 3  # patient, study and series
-_FORBIDDEN = '/\\:*?"<>|'
+_FORBIDDEN = '/\\:*?"<>|\ufffd'
 
 
 def stem(path: Path) -> str:

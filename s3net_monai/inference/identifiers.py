@@ -42,6 +42,7 @@ WHOLE_WORD_BELOW = 3  # characters; shorter tokens occur inside ordinary words
 MAX_PERMUTED_PARTS = 3
 _UMLAUTS = {ord(k): v for k, v in {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"}.items()}
 _PSEUDONYM = "anon-[0-9a-f]{6}"
+_UNPAIRED = re.compile("[\ud800-\udfff]")  # how Python reads bytes that are no UTF-8
 _SEPARATOR = r"[\s^=_,;.\-/\\]"
 # Of any instance; the standard's own UIDs identify nobody.
 _UID = re.compile(
@@ -79,8 +80,10 @@ def redact(text: str, identifiers: frozenset[str]) -> str:
 
     Parts of an identifier are also found with other separators between them, with none, and, up to three, in another
     order: ``Doe^Jane`` as ``JANE_DOE``. Where identifiers are given, instance UIDs of all kinds go, too. Tokens
-    shorter than three characters are replaced as whole words only. Without identifiers the text stays as it is.
+    shorter than three characters are replaced as whole words only. Without identifiers the text stays as it is, but for
+    the bytes of a file name that are no UTF-8, which no report could hold.
     """
+    text = _UNPAIRED.sub("\ufffd", text)
     if not identifiers:
         return text
     text = unicodedata.normalize("NFC", text)

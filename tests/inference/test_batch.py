@@ -250,3 +250,16 @@ def test_interruption_leaves_a_valid_report(
 def test_no_partial_file_is_left(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
     run(volumes, bundle, tmp_path / "out", formats=("nifti", "png", "dicomseg"))
     assert [path.name for path in (tmp_path / "out").iterdir() if "partial" in path.name] == []
+
+
+def test_a_file_name_that_is_no_utf_8_still_gives_a_report_and_a_page(
+    volumes: Path, bundle: Bundle, tmp_path: Path
+) -> None:
+    odd = volumes / os.fsdecode(b"M\xfcller.nii.gz")  # Latin-1, as on an old share
+    (volumes / "a.nii.gz").rename(odd)
+    (volumes / "c.nii.gz").rename(volumes / os.fsdecode(b"\xff.nii.gz"))
+    report = run(volumes, bundle, tmp_path / "out")
+    assert report["summary"]["ok"] == 3 and report["summary"]["failed"] == 1
+    assert report["by_id"]["M_ller"]["input"] == str(volumes / "M\ufffdller.nii.gz")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "M\ufffdller.nii.gz" in page and "\ufffd.nii.gz: not readable as NIfTI" in page

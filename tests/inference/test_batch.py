@@ -259,7 +259,9 @@ def test_a_file_name_that_is_no_utf_8_still_gives_a_report_and_a_page(
     (volumes / "a.nii.gz").rename(odd)
     (volumes / "c.nii.gz").rename(volumes / os.fsdecode(b"\xff.nii.gz"))
     report = run(volumes, bundle, tmp_path / "out")
-    assert report["summary"]["ok"] == 3 and report["summary"]["failed"] == 1
+    assert report["summary"]["ok"] == 3
+    assert report["summary"]["failed"] == 1
     assert report["by_id"]["M_ller"]["input"] == str(volumes / "M\ufffdller.nii.gz")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "M\ufffdller.nii.gz" in page and "\ufffd.nii.gz: not readable as NIfTI" in page
+    assert "M\ufffdller.nii.gz" in page
+    assert "\ufffd.nii.gz: not readable as NIfTI" in page

@@ -18,7 +18,7 @@ def visible_files(root: Path, skipped: Collection[Path] = ()) -> Iterator[tuple[
         skipped: resolved folders that are not entered.
 
     Yields:
-        The path, and in words what is wrong with it: a folder that may not be read, a link that leads nowhere.
+        The path, and in words what is wrong with it: a folder or file that may not be read, a link that leads nowhere.
         Sockets and other special files are left out.
     """
     top = root.resolve()
@@ -29,10 +29,13 @@ def visible_files(root: Path, skipped: Collection[Path] = ()) -> Iterator[tuple[
         here = Path(name)
         folders[:] = [folder for folder in sorted(folders) if _enters(here / folder, top, entered)]
         for path in (here / file for file in sorted(files) if not file.startswith(".")):
-            if path.is_file():
-                yield path, ""
-            elif path.is_symlink() and not path.exists():
-                yield path, "a link that leads nowhere; copy the file itself"
+            try:
+                if path.is_file():
+                    yield path, ""
+                elif path.is_symlink() and not path.exists():
+                    yield path, "a link that leads nowhere; copy the file itself"
+            except OSError as error:  # a folder that may be listed but not entered, a share that fails
+                failed.append(error)
     yield from _failures(failed)
 
 

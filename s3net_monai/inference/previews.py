@@ -34,7 +34,8 @@ def write_preview(
     """
     picture = preview(image, mask, labels, affine, size)
     with atomic_path(path) as temporary:
-        picture.save(temporary, quality=85, subsampling=0, optimize=True)  # full colour, or thin outlines fade
+        # Full colour, or thin outlines fade; not optimised, since Pillow's buffer for that is too small for noise.
+        picture.save(temporary, quality=85, subsampling=0)
 
 
 def preview(

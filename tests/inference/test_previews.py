@@ -173,3 +173,12 @@ def test_the_file_of_a_real_chest_is_small_and_a_jpeg(real_data: Path, tmp_path:
         assert picture.format == "JPEG"
         assert picture.size == (640, 640)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_noise_that_no_jpeg_makes_small_is_saved(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(-1400, 400, (40, 32, 3)).astype(np.int16)
+    path = tmp_path / f"a{PREVIEW_SUFFIX}"
+    write_preview(noise, (noise < -400).astype(np.uint8), LUNG, RAS, path)
+    with Image.open(path) as picture:
+        picture.load()
+        assert picture.size[0] == 640

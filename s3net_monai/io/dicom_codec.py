@@ -79,6 +79,8 @@ def _check_bits(dataset: Any) -> None:
             f"{name_of(dataset)}: {stored} bits up to bit {high} in {allocated} allocated; 8, 16 or 32 with the values "
             "in the low bits expected, export it again"
         )
+    if integer(dataset, "PixelRepresentation") not in (0, 1):
+        raise CaseError(f"{name_of(dataset)}: PixelRepresentation is neither 0 nor 1; export it again")
 
 
 def _check_length(dataset: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,7 +62,7 @@ def read_header(path: Path, extra: Sequence[str] = ()) -> Any:
     """The tags that geometry needs, and the ``extra`` keywords, as a ``pydicom.Dataset`` with ``filename`` set.
 
     Raises:
-        CaseError: when the file is not DICOM or its header is damaged.
+        CaseError: when the file is not DICOM, its header is damaged, or it is an image without its matrix.
     """
     from pydicom import dcmread
 
@@ -74,7 +76,9 @@ def read_header(path: Path, extra: Sequence[str] = ()) -> Any:
     except CaseError:
         raise
     except Exception as error:  # pydicom raises whatever the damage provokes
-        raise CaseError(f"{path.name}: not readable as DICOM ({one_line(error)}); copy the file again") from error
+        raise CaseError(f"{path.name}: not readable as DICOM ({header_fault(error)}); copy the file again") from error
+    if not is_image(header) and _should_be_image(header):
+        raise CaseError(f"{path.name}: its header ends before, or lacks, Rows and Columns; copy the file again")
     return header
 
 
@@ -92,12 +96,37 @@ def read_dataset(path: Path) -> Any:
             _ = element.value
         return dataset
     except Exception as error:  # pydicom raises whatever the damage provokes
-        raise CaseError(f"{path.name}: not readable as DICOM ({one_line(error)}); copy the file again") from error
+        raise CaseError(f"{path.name}: not readable as DICOM ({header_fault(error)}); copy the file again") from error
 
 
 def is_image(header: Any) -> bool:
     """Whether the object is an image; a structure set, report or presentation state has no ``Rows``."""
     return "Rows" in header and "Columns" in header
+
+
+def _should_be_image(header: Any) -> bool:
+    """Whether its class is one of images, or is not even stated, as in a file that is cut off early."""
+    from pydicom.uid import UID
+
+    classes = [header.get("SOPClassUID"), header.file_meta.get("MediaStorageSOPClassUID")]
+    named = [UID(str(value)).name for value in classes if value]
+    return not named or any("Image Storage" in name for name in named)
+
+
+def header_fault(error: BaseException) -> str:
+    """What pydicom stumbled over, without a value: its own texts quote those, which may be a patient's, and code."""
+    from pydicom.errors import InvalidDicomError
+
+    if isinstance(error, InvalidDicomError):
+        return "no DICOM header found"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, EOFError):
+        return "it ends too early"
+    if isinstance(error, zlib.error):
+        return "its deflated part is damaged"
+    tag = re.search(r"\(([0-9A-Fa-f]{4}), ?([0-9A-Fa-f]{4})\)", str(error))
+    return f"element ({tag[1]},{tag[2]}) is damaged" if tag else "an element is damaged"
 
 
 def one_line(error: BaseException, limit: int = 160) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -132,9 +133,10 @@ def _decimals(values: Sequence[float] | np.ndarray) -> list[str]:
 
 def _thickness(header: Any) -> float:
     try:
-        return max(float(header.get("SliceThickness") or 0.0), 0.0)
+        thickness = float(header.get("SliceThickness") or 0.0)
     except (TypeError, ValueError):
         return 0.0
+    return thickness if 0.0 < thickness < math.inf else 0.0
 
 
 def _clean(file: Path) -> Any:

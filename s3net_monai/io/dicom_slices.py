@@ -82,7 +82,7 @@ def numbers(header: Any, keyword: str, count: int) -> np.ndarray:
         values = np.array([])
     if values.shape != (count,) or not np.isfinite(values).all():
         plural = "number" if count == 1 else "numbers"
-        raise CaseError(f"{name_of(header)}: no usable {keyword} ({count} {plural} expected); the slice has no place")
+        raise CaseError(f"{name_of(header)}: no usable {keyword} ({count} {plural} expected); export it again")
     return values
 
 

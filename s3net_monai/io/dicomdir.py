@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s3net_monai.io.dicom_files import one_line
+from s3net_monai.io.dicom_files import header_fault
 from s3net_monai.io.errors import CaseError
 from s3net_monai.io.limits import check_deflated
 
@@ -40,13 +40,13 @@ def read_dicomdir(path: Path) -> DicomDir:
         check_deflated(path)
         dataset = dcmread(path)
         if dataset.file_meta.get("MediaStorageSOPClassUID") != MEDIA_STORAGE_DIRECTORY:
-            raise ValueError("not a media storage directory")
+            raise CaseError(f"{path.name}: not readable as DICOMDIR (another object); give the folder that it lies in")
         images = list(_images(dataset))
     except CaseError:
         raise
     except Exception as error:  # pydicom raises whatever the damage provokes
         raise CaseError(
-            f"{path.name}: not readable as DICOMDIR ({one_line(error)}); give the folder that it lies in"
+            f"{path.name}: not readable as DICOMDIR ({header_fault(error)}); give the folder that it lies in"
         ) from error
     root = path.parent.resolve()
     names = _Names()

@@ -157,7 +157,7 @@ def test_modality_table(hounsfield: Load) -> None:
         ({"BitsStored": 17}, "17 bits up to bit 15 in 16 allocated"),
         ({"BitsAllocated": 12, "BitsStored": 12, "HighBit": 11}, "12 bits up to bit 11 in 12 allocated"),
         ({"BitsAllocated": None}, "no usable BitsAllocated"),
-        ({"PixelRepresentation": None}, "cannot be decoded"),
+        ({"PixelRepresentation": None}, "no usable PixelRepresentation"),
         ({"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}, "pixel data too long, 8 bytes found, 4 expected"),
         ({"BitsAllocated": 32, "BitsStored": 32, "HighBit": 31}, "pixel data truncated, 8 bytes found, 16 expected"),
     ],

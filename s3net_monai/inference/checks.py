@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from s3net_monai.inference.cases import Case
 from s3net_monai.inference.identifiers import redact
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom_files import one_line
-from s3net_monai.io.limits import MAX_NIFTI_OFFSET, check_capacity, check_pixels, check_voxels
+from s3net_monai.io.limits import MAX_NIFTI_OFFSET, MAX_PIXELS, check_capacity, check_pixels, check_voxels
 from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES, read_volume_header
 
 RGB_CHANNELS = 3
@@ -54,8 +55,8 @@ def _check_picture(path: Path) -> None:
     try:
         with Image.open(path, formats=PICTURE_FORMATS) as picture:
             size, pages = picture.size, getattr(picture, "n_frames", 1) if picture.format == "TIFF" else 1
-    except Image.DecompressionBombError as error:
-        raise CaseError(f"{path.name}: {_reason(error, path)}; crop or shrink it") from error
+    except Image.DecompressionBombError as error:  # Pillow's own limit, which lies above this one
+        raise CaseError(f"{path.name}: beyond the limit of {MAX_PIXELS} pixels; crop or shrink it") from error
     except Exception as error:  # Pillow's plugins raise whatever the damage provokes
         raise CaseError(f"{path.name}: not readable as a picture ({_reason(error, path)}); copy it again") from error
     check_pixels(path.name, *size)
@@ -128,7 +129,15 @@ def failure_reason(error: BaseException, case: Case) -> str:
             return _named("not enough memory; close other programs or use --device cpu", case)
     if any("cannot find a suitable reader" in str(link) for link in chain):
         return _named(_unreadable(case.image[0]), case)
+    if _is_damage(chain[-1]):
+        return _named(f"damaged or cut off ({_reason(chain[-1], case.image[0])}); copy the file again", case)
     return _named(f"{type(chain[-1]).__name__}: {_reason(chain[-1], case.image[0])}", case)
+
+
+def _is_damage(error: BaseException) -> bool:
+    """Whether a compressed stream or a volume ended early or makes no sense."""
+    # What the system refuses, as for a full disk, has a number; what nibabel and gzip find in a file has none.
+    return isinstance(error, EOFError | zlib.error) or (isinstance(error, OSError) and error.errno is None)
 
 
 def _named(text: str, case: Case) -> str:

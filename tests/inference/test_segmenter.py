@@ -165,6 +165,20 @@ def test_memory_error_has_advice(tmp_path: Path) -> None:
     assert "not enough memory" in failure_reason(MemoryError(), find_cases([tmp_path / "a.png"]).cases[0])
 
 
+def test_a_cut_file_is_to_be_copied_again_and_a_full_disk_is_not(bundle: Bundle, tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(-900, 900, (9, 9, 9), dtype=np.int16)
+    for name in ("a.nii", "b.nii.gz"):
+        nib.save(nib.Nifti1Image(noise, np.eye(4)), tmp_path / name)
+    zipped = (tmp_path / "b.nii.gz").read_bytes()
+    (tmp_path / "b.nii.gz").write_bytes(zipped[: len(zipped) * 3 // 4])
+    line = refusal(tmp_path / "b.nii.gz", bundle)
+    assert line.startswith("b.nii.gz: damaged or cut off (")
+    assert line.endswith("copy the file again")
+    full = failure_reason(OSError(28, "No space left on device"), find_cases([tmp_path / "a.nii"]).cases[0])
+    assert "No space left on device" in full
+    assert "copy" not in full
+
+
 def test_the_source_is_kept_as_it_was_read(bundle: Bundle, skin_bundle: Path, tmp_path: Path) -> None:
     hu = np.random.default_rng(4).integers(-1000, 200, (6, 5, 4)).astype(np.int16)
     nib.save(nib.Nifti1Image(hu, np.diag([-1.0, 2, 3, 1])), tmp_path / "a.nii.gz")

@@ -1,0 +1,46 @@
+"""What a batch of test inputs holds, and which mask each of them must get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+THRESHOLD = 60.5  # below it lies the foreground, in HU and in grey values
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The mask of an input: (X, Y, Z) with its RAS+ ``affine``, or (X, Y) without one for a picture."""
+
+    mask: np.ndarray
+    affine: np.ndarray | None = None
+    dicom: bool = False
+
+
+@dataclass
+class Inputs:
+    """Where inputs are made and what each must become; every name holds its key ``c`` and three digits."""
+
+    root: Path
+    truths: dict[str, Truth] = field(default_factory=dict)
+    separate: list[Path] = field(default_factory=list)
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+
+    @property
+    def tree(self) -> Path:
+        return self.root / "tree"
+
+    def path(self, name: str, truth: Truth, below: str = "tree") -> Path:
+        """A place for the next input, its folder made."""
+        key = f"c{len(self.truths):03d}"
+        self.truths[key] = truth
+        path = self.root / below / f"{name} {key}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def hounsfield(self, *shape: int) -> np.ndarray:
+        """int16 far from the threshold, at random on either side of it."""
+        inside = self.rng.random(shape) < 0.3
+        return np.where(inside, self.rng.integers(-1000, -100, shape), self.rng.integers(100, 1000, shape)).astype("i2")

@@ -39,7 +39,7 @@ class Series:
         identifiers: of the patient; empty where they may be kept.
         attributes: what selection rules see: of the first of the images that are most alike.
         voxels: promised by each file's header.
-        frames: of all files.
+        frames: of all files; images in one place, such as contrast phases, count once.
     """
 
     study: str
@@ -80,6 +80,7 @@ def sort_files(paths: Iterable[Path], keywords: Sequence[str] = (), keep_identif
     likeness: dict[int, list[tuple[Values, ...]]] = {}
     candidates: dict[int, dict[tuple[Values, ...], dict[str, Values]]] = {}
     in_folder: dict[Path, set[int]] = {}
+    taken: set[tuple[int, str]] = set()
     damaged: list[Path] = []
     others = 0
     for path in paths:
@@ -104,7 +105,9 @@ def sort_files(paths: Iterable[Path], keywords: Sequence[str] = (), keep_identif
             continue
         series.files.append(path)
         frames, pixels = _size(header)
-        series.frames += frames
+        position = (id(series), str(header.get("ImagePositionPatient") or path))
+        series.frames += frames if frames > 1 or position not in taken else 0
+        taken.add(position)
         series.voxels[path] = frames * pixels
         in_folder.setdefault(path.parent, set()).add(id(series))
         attributes = _attributes(header, keywords)

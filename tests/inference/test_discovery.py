@@ -138,6 +138,18 @@ def test_outputs_of_a_run_are_passed_over(tmp_path: Path) -> None:
         find_cases([tmp_path / "b.seg.nrrd"])
 
 
+def test_phases_in_one_place_do_not_count_as_slices(tmp_path: Path) -> None:
+    series(5, SeriesNumber=2).save(tmp_path / "st" / "whole")
+    phases = series(3, SeriesNumber=3)
+    phases.slices += [copy for _ in range(3) for copy in series(3, SeriesNumber=3).slices]
+    for dataset in phases.slices:
+        dataset.SeriesInstanceUID = phases.slices[0].SeriesInstanceUID
+    phases.save(tmp_path / "st" / "phases")
+    found = find_cases([tmp_path])
+    assert described(found) == [("whole", "dicom", 5)]
+    assert reasons(found) == ["series 3 of 3 slices: 3 slices, the one taken has 5"]
+
+
 def test_the_axial_series_with_most_slices_is_taken(tmp_path: Path) -> None:
     scout = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
     series(1, SeriesNumber=1, ImageType=scout, SeriesDescription="Scout").save(tmp_path / "st" / "s1")

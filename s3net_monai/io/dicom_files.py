@@ -17,6 +17,8 @@ HEADER_KEYWORDS = [
     "SOPClassUID",
     "SOPInstanceUID",
     "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+    "PatientID",
     "Modality",
     "ImageType",
     "Rows",
@@ -108,9 +110,12 @@ def _should_be_image(header: Any) -> bool:
     """Whether its class is one of images, or is not even stated, as in a file that is cut off early."""
     from pydicom.uid import UID
 
-    classes = [header.get("SOPClassUID"), header.file_meta.get("MediaStorageSOPClassUID")]
-    named = [UID(str(value)).name for value in classes if value]
-    return not named or any("Image Storage" in name for name in named)
+    own, stated = (
+        UID(str(dataset.get(keyword) or ""))
+        for dataset, keyword in ((header, "SOPClassUID"), (header.file_meta, "MediaStorageSOPClassUID"))
+    )
+    # Only a DICOMDIR has its class in the file meta information alone.
+    return "Image Storage" in f"{own.name} {stated.name}" or (not own and stated.name == stated)
 
 
 def header_fault(error: BaseException) -> str:

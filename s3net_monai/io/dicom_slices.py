@@ -46,6 +46,7 @@ def stack_slices(headers: Sequence[Any]) -> tuple[list[Any], list[str]]:
     _check_one_object(images)
     images, more = _without(images, _scouts(images), "localizer")
     _check_same_grid(images)
+    _check_same_place(images)
     return images, notes + more
 
 
@@ -209,3 +210,14 @@ def _check_same_grid(images: list[Any]) -> None:
                 f"inconsistent pixel spacing: {name_of(header)} has {other.tolist()} mm, "
                 f"{name_of(first)} has {spacing.tolist()} mm; remove the slices that do not belong"
             )
+
+
+def _check_same_place(images: list[Any]) -> None:
+    """Positions compare within one frame of reference alone (PS3.3 section C.7.4.1).
+
+    UIDs that are not unique put several patients into one series.
+    """
+    for keyword, what in (("FrameOfReferenceUID", "frames of reference"), ("PatientID", "patients")):
+        count = len({str(header.get(keyword)) for header in images if header.get(keyword)})
+        if count > 1:
+            raise CaseError(f"mixed {what}: {count} among the {len(images)} slices of one series; give one a folder")

@@ -40,6 +40,11 @@ def _far_apart(maker: Any) -> None:
         dataset.ImagePositionPatient = [0, 0, 2000.0 * index]
 
 
+def _two_patients(maker: Any) -> None:
+    _set_all(PatientID="one")(maker)
+    _set(1, PatientID="another")(maker)
+
+
 def _single(**tags: Any) -> Callable[[Any], None]:
     def damage(maker: Any) -> None:
         del maker.slices[1:]
@@ -51,6 +56,8 @@ def _single(**tags: Any) -> Callable[[Any], None]:
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
+        (_set(1, FrameOfReferenceUID="1.2.3"), "mixed frames of reference: 2 among the 5 slices of one series"),
+        (_two_patients, "mixed patients: 2 among the 5 slices of one series"),
         (_set(1, ImagePositionPatient=["NaN", 0, 0]), "no usable ImagePositionPatient (3 numbers expected)"),
         (_set(1, ImagePositionPatient=["inf", 0, 0]), "no usable ImagePositionPatient"),
         (_set(1, ImagePositionPatient=[0, 0]), "no usable ImagePositionPatient"),

@@ -74,14 +74,13 @@ class BidirectionalLoss(_Loss):
         if self.training:
             self.step += 1
         loss = first[:0].sum() + second[:0].sum()  # a graph, even when nothing teaches
-        with torch.autocast(first.device.type, enabled=False):
-            if labelled.any():
-                known = label[labelled]
-                loss = loss + (self.supervised(first[labelled], known) + self.supervised(second[labelled], known)) / 2
-            if not labelled.all():
-                free = first[~labelled]
-                other = torch.cat(second.chunk(views)[::-1])[~labelled]  # the other perturbation of the same images
-                loss = loss + self.weight * ramp * (self.pseudo(free, other) + self.pseudo(other, free)) / 2
+        if labelled.any():
+            known = label[labelled]
+            loss = loss + (self.supervised(first[labelled], known) + self.supervised(second[labelled], known)) / 2
+        if not labelled.all():
+            free = first[~labelled]
+            other = torch.cat(second.chunk(views)[::-1])[~labelled]  # the other perturbation of the same images
+            loss = loss + self.weight * ramp * (self.pseudo(free, other) + self.pseudo(other, free)) / 2
         return loss
 
     def pseudo(self, input: Tensor, teacher: Tensor) -> Tensor:

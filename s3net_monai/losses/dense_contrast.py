@@ -74,9 +74,9 @@ class DenseContrastiveLoss(_Loss):
         taught = usable.flatten() & allowed.any(dim=1)
         rejected = allowed.fill_diagonal_(True).logical_not_()  # the positive counts too
         with torch.autocast(input.device.type, enabled=False):
-            # divided before the product and masked in place: one matrix less of each
+            # divided before the product: one matrix less
             similarity = (anchors / self.temperature) @ F.normalize(keys, dim=1).T
-        similarity.masked_fill_(rejected, -torch.inf)
+        similarity = similarity.masked_fill(rejected, -torch.inf)
         positive = torch.arange(len(anchors), device=input.device).masked_fill(~taught, _IGNORED)
         loss = F.cross_entropy(similarity, positive, ignore_index=_IGNORED, reduction="sum")
         return loss / taught.sum().clamp_min(1)

@@ -143,6 +143,25 @@ def test_gradient_reaches_what_was_drawn_and_never_the_queue() -> None:
     assert queue.grad is None
 
 
+@pytest.mark.parametrize("size", [(6, 6), (4, 4, 4)])
+def test_gradient_is_the_slope(size: tuple[int, ...]) -> None:
+    """Of anchors and of the others, along a random direction."""
+    loss, grid = DenseContrastiveLoss(0.5, samples=9), affine(2, *size)
+
+    def value(a: Tensor, b: Tensor) -> Tensor:
+        torch.manual_seed(1)
+        return loss(a, b, grid)
+
+    first, second = draw(2, 4, *size).requires_grad_(), draw(2, 4, *size, seed=1).requires_grad_()
+    value(first, second).backward()
+    with torch.no_grad():
+        for view, move in ((first, (0.01, 0.0)), (second, (0.0, 0.01))):
+            way = draw(*view.shape, seed=7)
+            ahead = value(first + move[0] * way, second + move[1] * way)
+            back = value(first - move[0] * way, second - move[1] * way)
+            assert (view.grad * way).sum().item() == pytest.approx((ahead - back).item() / 0.02, rel=0.02)
+
+
 def test_a_key_encoder_without_a_graph() -> None:
     first = draw(2, 4, 4, 4).requires_grad_()
     DenseContrastiveLoss()(first, draw(2, 4, 4, 4, seed=1), identity(2, 4, 4)).backward()

@@ -139,6 +139,14 @@ def test_regions_that_touch_in_one_view_only_are_not_negatives() -> None:
         assert loss(flat, flat, first, second).item() == 0
 
 
+def test_regions_touch_as_the_maps_show_them_not_as_the_features_do() -> None:
+    """At half the size the voxel between 1 and 2 is lost; they are negatives all the same."""
+    regions, flat = row(1, 1, 0, 2), torch.ones(1, 2, 1, 2)
+    assert resize_regions(regions, (1, 2))[0, 0].tolist() == [[1, 2]]
+    loss = RegionContrastiveLoss(samples=5)(flat, flat, regions, regions)
+    assert loss.item() == pytest.approx(math.log(6), rel=1e-5)
+
+
 def test_similar_regions_are_not_negatives() -> None:
     """1 and 3 show the same, 5 something else; a limit of 0.9 takes 1 and 3 out of each other's negatives."""
     regions = row(1, 0, 3, 0, 5)
@@ -170,6 +178,25 @@ def test_only_pixels_of_drawn_regions_are_taught(size: tuple[int, ...]) -> None:
     first.grad = None
     RegionContrastiveLoss(regions=40)(first, second.detach(), regions, other).backward()
     assert first.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("size", [(6, 6), (4, 4, 4)])
+def test_gradient_is_the_slope(size: tuple[int, ...]) -> None:
+    """Of anchors and of the others, along a random direction."""
+    loss, numbers = RegionContrastiveLoss(0.5, samples=4), blocks(size, 2).repeat(2, *[1] * (len(size) + 1))
+
+    def value(a: Tensor, b: Tensor) -> Tensor:
+        torch.manual_seed(1)
+        return loss(a, b, numbers, numbers)
+
+    first, second = draw(2, 4, *size).requires_grad_(), draw(2, 4, *size, seed=1).requires_grad_()
+    value(first, second).backward()
+    with torch.no_grad():
+        for view, move in ((first, (0.01, 0.0)), (second, (0.0, 0.01))):
+            way = draw(*view.shape, seed=7)
+            ahead = value(first + move[0] * way, second + move[1] * way)
+            back = value(first - move[0] * way, second - move[1] * way)
+            assert (view.grad * way).sum().item() == pytest.approx((ahead - back).item() / 0.02, rel=0.02)
 
 
 @pytest.mark.parametrize("regions", [row(0, 0, 0, 0), row(4, 4, 4, 4), row(4, 4, 5, 5)])

@@ -97,13 +97,15 @@ def test_no_positive_gives_zero_with_a_graph(count: int, target: list[int]) -> N
     assert torch.equal(features.grad, torch.zeros_like(features))
 
 
-def test_a_step_along_the_gradient_brings_classes_together() -> None:
-    features, target = draw(12).requires_grad_(), classes(12, 3)
-    loss = SupervisedContrastiveLoss()
-    before = loss(features, target)
-    before.backward()
+def test_gradient_is_the_slope() -> None:
+    """Along a random direction."""
+    features, target, way = draw(12).requires_grad_(), classes(12, 3), draw(12, seed=7)
+    queue = draw(6, seed=2), classes(6, 3, seed=3)
+    loss = SupervisedContrastiveLoss(0.5)
+    loss(features, target, *queue).backward()
     with torch.no_grad():
-        assert loss(features - 0.1 * features.grad, target) < before
+        change = loss(features + 0.01 * way, target, *queue) - loss(features - 0.01 * way, target, *queue)
+    assert (features.grad * way).sum().item() == pytest.approx(change.item() / 0.02, rel=0.02)
 
 
 def test_half_precision_is_computed_in_float32() -> None:

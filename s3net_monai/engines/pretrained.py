@@ -38,7 +38,7 @@ def load_encoder(network: nn.Module, path: str | Path, key: str = "encoder") -> 
     if differences:
         shown = "; ".join(differences[:_SHOWN])
         more = f"; {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
-        raise ValueError(f"{path}: its encoder does not fit: {shown}{more}. Build the network that was pre-trained")
+        raise ValueError(f"{path}: its encoder does not fit: {shown}{more}. Build the encoder that was pre-trained")
     encoder.load_state_dict(state, strict=True)
     return network
 
@@ -71,12 +71,14 @@ def _is_state(value: Any) -> bool:
 
 
 def _differences(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:
-    """One phrase for every layer that is missing, unexpected or of another shape, in the order of the network."""
+    """One phrase for every layer that is missing, of another shape, not finite or unexpected."""
     phrases = []
     for name, tensor in expected.items():
         if name not in found:
             phrases.append(f"{name} is missing, expected {tuple(tensor.shape)}")
         elif found[name].shape != tensor.shape:
             phrases.append(f"{name} is {tuple(found[name].shape)}, expected {tuple(tensor.shape)}")
+        elif not found[name].isfinite().all():
+            phrases.append(f"{name} is not finite, as after a training that diverged")
     phrases += [f"{name} {tuple(found[name].shape)} is unexpected" for name in found if name not in expected]
     return phrases

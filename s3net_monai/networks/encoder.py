@@ -72,10 +72,10 @@ def feature_levels(encoder: nn.Module, spatial_dims: int, in_channels: int) -> t
     name = type(encoder).__name__
     if not isinstance(maps, (list, tuple)) or not all(isinstance(found, Tensor) for found in maps) or not maps:
         raise ValueError(f"{name} gives {type(maps).__name__}, expected a list of feature maps, finest first")
-    strides = [_PROBE_SIZE // found.shape[2] for found in maps]
-    halving = [strides[0] << level for level in range(len(maps))]
-    whole = [[_PROBE_SIZE // stride] * spatial_dims for stride in strides]
-    if strides != halving or strides[0] & (strides[0] - 1) or [list(found.shape[2:]) for found in maps] != whole:
-        sizes = ", ".join("x".join(map(str, found.shape[2:])) for found in maps)
-        raise ValueError(f"{name} gives maps of {sizes} voxels for {_PROBE_SIZE}, expected each half of the one before")
-    return [found.shape[1] for found in maps], strides
+    sizes = [list(found.shape[2:]) for found in maps]
+    finest = sizes[0][0]
+    halving = [[finest >> level] * spatial_dims for level in range(len(maps))]
+    if sizes != halving or finest not in [_PROBE_SIZE >> level for level in range(_PROBE_SIZE.bit_length())]:
+        shown = ", ".join("x".join(map(str, size)) for size in sizes)
+        raise ValueError(f"{name} gives maps of {shown} voxels for {_PROBE_SIZE}, expected each half of the one before")
+    return [found.shape[1] for found in maps], [_PROBE_SIZE // size[0] for size in sizes]

@@ -1,0 +1,212 @@
+"""From pre-training to fine-tuning: the encoder arrives whole, or is refused with one line."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from feature_encoders import ENCODERS
+from monai.bundle import ConfigParser
+from monai.engines import SupervisedTrainer
+from monai.handlers import CheckpointSaver
+from torch import Tensor, nn
+
+from s3net_monai.engines import load_encoder
+from s3net_monai.networks import (
+    BothProjections,
+    ConvEncoder,
+    EncoderDecoder,
+    S3Net,
+    S3NetEncoder,
+    TwoDecoders,
+)
+
+
+def pretrain(network: nn.Module, save_dict: dict[str, Any], image: Tensor, folder: Path) -> Path:
+    """Two steps of MONAI's trainer, with its own saver."""
+    trainer = SupervisedTrainer(
+        device=torch.device("cpu"),
+        max_epochs=2,
+        train_data_loader=[{"image": image, "label": image}],
+        network=network,
+        optimizer=torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.001),
+        loss_function=lambda answer, target: sum(part[:, 0].sum() for part in answer.values()),
+        decollate=False,
+    )
+    CheckpointSaver(str(folder), save_dict, save_final=True, final_filename="encoder.pt").attach(trainer)
+    trainer.run()
+    return folder / "encoder.pt"
+
+
+@pytest.mark.parametrize(
+    ("kind", "spatial_dims", "alone"),
+    [
+        ("conv", 2, True),
+        ("conv", 3, False),
+        ("s3net", 2, False),
+        ("s3net", 3, True),
+        ("resnet", 2, True),
+        ("resnet", 3, False),
+        ("efficientnet", 2, False),
+    ],
+)
+def test_features_survive_the_way_into_both_networks(tmp_path: Path, kind: str, spatial_dims: int, alone: bool) -> None:
+    torch.manual_seed(0)
+    image = torch.randn(2, 1, *[64, 32, 32][:spatial_dims])
+    encoder = ENCODERS[kind](spatial_dims, 1)
+    before = copy.deepcopy(encoder.state_dict())
+    pretraining = BothProjections(encoder, spatial_dims, 1, level=1)
+    # MONAI's saver drops the key of a dictionary with a single entry
+    saved = {"encoder": encoder} if alone else {"encoder": encoder, "network": pretraining}
+    path = pretrain(pretraining, saved, image, tmp_path)
+    assert any(not torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
+    encoder.eval()
+    for build in (EncoderDecoder, TwoDecoders):
+        network = build(ENCODERS[kind](spatial_dims, 1), spatial_dims, 1, 3).eval()
+        decoding = {name: value.clone() for name, value in network.state_dict().items() if "decoder" in name}
+        assert load_encoder(network, path) is network
+        for ours, theirs in zip(network.encoder(image), encoder(image), strict=True):
+            assert torch.equal(ours, theirs)
+        assert decoding
+        assert all(torch.equal(value, network.state_dict()[name]) for name, value in decoding.items())
+
+
+def test_encoder_of_a_trained_s3net(tmp_path: Path) -> None:
+    def build() -> S3Net:
+        return S3Net(2, 1, 3, channels=[4, 6], num_blocks=[0, 1])
+
+    trained, image = build(), torch.randn(2, 1, 10, 12)
+    optimizer = torch.optim.SGD(trained.parameters(), lr=0.1)
+    trained(image)[:, 0].sum().backward()
+    optimizer.step()
+    torch.save({"encoder": S3NetEncoder(trained).state_dict()}, tmp_path / "encoder.pt")
+    network = load_encoder(EncoderDecoder(S3NetEncoder(build()), 2, 1, 3), tmp_path / "encoder.pt")
+    for ours, theirs in zip(network.encoder.eval()(image), S3NetEncoder(trained).eval()(image), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_from_a_config_by_another_key_into_a_bare_encoder(tmp_path: Path) -> None:
+    encoder = ConvEncoder(2, 2, (4, 8))
+    torch.save({"encoder": {}, "teacher": encoder.state_dict()}, tmp_path / "encoder.pt")
+    config = {
+        "network": {"_target_": "s3net_monai.networks.ConvEncoder", "in_channels": 2, "channels": [4, 8]},
+        "loaded": {
+            "_target_": "s3net_monai.engines.load_encoder",
+            "network": "@network",
+            "path": str(tmp_path / "encoder.pt"),
+            "key": "teacher",
+        },
+    }
+    loaded = ConfigParser(config).get_parsed_content("loaded")
+    assert all(torch.equal(value, encoder.state_dict()[name]) for name, value in loaded.state_dict().items())
+
+
+def refusal(network: nn.Module, path: Path, kind: type[Exception] = ValueError, **arguments: Any) -> str:
+    """What the refusal says, after a check that it is one line and that nothing was loaded."""
+    before = copy.deepcopy(network.state_dict())
+    with pytest.raises(kind) as caught:
+        load_encoder(network, path, **arguments)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"{path}: ")
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    return message.removeprefix(f"{path}: ")
+
+
+@pytest.fixture
+def network() -> EncoderDecoder:
+    return EncoderDecoder(ConvEncoder(2, 1, (4, 8)), 2, 1, 3)
+
+
+def saved(folder: Path, content: Any) -> Path:
+    torch.save(content, folder / "encoder.pt")
+    return folder / "encoder.pt"
+
+
+FIRST = "levels.0.conv_0.conv.weight"
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ((2, 2, (4, 8)), f"its encoder does not fit: {FIRST} is (4, 2, 3, 3), expected (4, 1, 3, 3). Build the"),
+        ((3, 1, (4, 8)), f"its encoder does not fit: {FIRST} is (4, 1, 3, 3, 3), expected (4, 1, 3, 3); levels.0."),
+        ((2, 1, (6, 8)), f"its encoder does not fit: {FIRST} is (6, 1, 3, 3), expected (4, 1, 3, 3); levels.0."),
+        ((2, 1, (4, 10)), "fit: levels.1.convs.conv_0.conv.weight is (10, 4, 3, 3), expected (8, 4, 3, 3); levels.1."),
+        ((2, 1, (4,)), "does not fit: levels.1.convs.conv_0.conv.weight is missing, expected (8, 4, 3, 3); levels.1."),
+        ((2, 1, (4, 8, 8)), "does not fit: levels.2.convs.conv_0.conv.weight (8, 8, 3, 3) is unexpected; levels.2."),
+    ],
+    ids=["in_channels", "spatial_dims", "finest", "coarsest", "shallower", "deeper"],
+)
+def test_another_encoder_is_refused(
+    tmp_path: Path, network: EncoderDecoder, other: tuple[int, int, tuple[int, ...]], message: str
+) -> None:
+    state = ConvEncoder(*other).state_dict()
+    for content in ({"encoder": state}, state):
+        said = refusal(network, saved(tmp_path, content))
+        assert message in said
+        assert said.endswith(". Build the encoder that was pre-trained")
+
+
+def test_three_layers_are_named_and_the_rest_counted(tmp_path: Path, network: EncoderDecoder) -> None:
+    said = refusal(network, saved(tmp_path, {"encoder": ENCODERS["resnet"](2, 1).state_dict()}))
+    expected = len(network.encoder.state_dict()) + len(ENCODERS["resnet"](2, 1).state_dict())
+    assert f"; {expected - 3} more. Build" in said
+    assert said.count("is missing") == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"model": {"a": torch.zeros(1)}, "optimizer": {}}, "holds 'model', 'optimizer', expected weights under 'enc"),
+        ({}, "holds nothing, expected weights under 'encoder'"),
+        ({"encoder": {}}, "holds 'encoder', expected weights under 'encoder'"),
+        ({"encoder": 3}, "holds 'encoder', expected weights under 'encoder'"),
+        (torch.zeros(3), "holds Tensor, expected weights under 'encoder'; give another file"),
+    ],
+)
+def test_a_file_without_the_key_is_refused(tmp_path: Path, network: EncoderDecoder, content: Any, message: str) -> None:
+    assert message in refusal(network, saved(tmp_path, content))
+
+
+def test_a_diverged_encoder_is_refused(tmp_path: Path, network: EncoderDecoder) -> None:
+    state = copy.deepcopy(network.encoder.state_dict())
+    state["levels.1.convs.conv_0.conv.weight"][0, 0, 0, 0] = torch.nan
+    assert "its encoder does not fit: levels.1.convs.conv_0.conv.weight is not finite" in refusal(
+        network, saved(tmp_path, {"encoder": state})
+    )
+
+
+def test_a_missing_file_is_refused(tmp_path: Path, network: EncoderDecoder) -> None:
+    for path in (tmp_path / "encoder.pt", tmp_path):
+        assert "no such checkpoint; pre-train first" in refusal(network, path, FileNotFoundError)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "flipped"])
+def test_a_damaged_file_is_refused(tmp_path: Path, network: EncoderDecoder, damage: str) -> None:
+    path = saved(tmp_path, {"encoder": network.encoder.state_dict()})
+    whole = path.read_bytes()
+    flipped = bytes(byte ^ 0xFF for byte in whole[:2000]) + whole[2000:]
+    path.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "text": b"no model\n", "flipped": flipped}[damage])
+    said = refusal(network, path)
+    assert said.startswith("not a checkpoint of tensors, or damaged (")
+    assert said.endswith("; copy or train it again")
+
+
+class Touch:
+    """Unpickling makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def test_no_code_in_a_checkpoint_is_run(tmp_path: Path, network: EncoderDecoder) -> None:
+    path = saved(tmp_path, {"encoder": network.encoder.state_dict(), "more": Touch(tmp_path / "ran")})
+    assert "not a checkpoint of tensors" in refusal(network, path)
+    assert not (tmp_path / "ran").exists()

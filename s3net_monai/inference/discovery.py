@@ -11,7 +11,7 @@ from s3net_monai.inference.cases import Case, Discovery, Kind, PassedOver
 from s3net_monai.inference.dicom_cases import absent_files, dicom_cases
 from s3net_monai.inference.dicom_headers import sort_files
 from s3net_monai.inference.errors import UsageError
-from s3net_monai.inference.identifiers import redact, uids_in
+from s3net_monai.inference.identifiers import redact, uids_in, with_identifiers_of_others
 from s3net_monai.inference.inputs import KNOWN_INPUTS, suffixes_of
 from s3net_monai.inference.previews import PREVIEW_SUFFIX
 from s3net_monai.inference.selection import DEFAULT, Selection
@@ -58,6 +58,8 @@ def find_cases(
     """
     search = _Search(rules, tuple(path.resolve() for path in (output, unpack_to) if path), unpack_to, keep_identifiers)
     cases = [case for path in inputs for case in search.input(path)]
+    if not keep_identifiers:
+        cases = with_identifiers_of_others(cases)
     if all(case.kind == "unusable" for case in cases):
         raise UsageError(redact(cases[0].problem, cases[0].identifiers) if cases else "no input given")
     return Discovery(tuple(with_unique_ids(cases)), search.ignored, tuple(search.passed_over))
@@ -158,8 +160,6 @@ class _Search:
             passed = self.ignored - ignored
             what = f"{passed} other files in it" if passed else "it is empty"
             return [_unusable(place.shown, f"{place.shown}: no image found ({what}); give {KNOWN_INPUTS}")]
-        if not self.keep_identifiers:
-            found = _with_neighbours_identifiers(found, place.folder)
         return [case for _, case in sorted(found, key=lambda pair: _order(pair[0], place.folder))]
 
     def _missing_files(self, path: Path) -> dict[str, tuple[str, ...]]:
@@ -211,22 +211,6 @@ def _quiet_file_case(path: Path, shown: Path) -> Case | None:
         return _file_case(path, shown)
     except OSError as error:
         return _unusable(shown, f"{path.name}: not readable ({error.strerror}); check its permissions")
-
-
-def _with_neighbours_identifiers(found: list[tuple[Path, Case]], root: Path) -> list[tuple[Path, Case]]:
-    """What has no header to tell its patient by gets the identifiers of the DICOM files in the same main folder."""
-    known: dict[str, set[str]] = {}
-    for path, case in found:
-        known.setdefault(_main_folder(path, root), set()).update(case.identifiers)
-    return [
-        (path, case if case.identifiers else replace(case, identifiers=frozenset(known[_main_folder(path, root)])))
-        for path, case in found
-    ]
-
-
-def _main_folder(path: Path, root: Path) -> str:
-    parts = path.relative_to(root).parts
-    return parts[0] if len(parts) > 1 else ""
 
 
 def _order(path: Path, root: Path) -> tuple[tuple[int, str], ...]:

@@ -6,16 +6,19 @@ give the same names and a reader can still tell patients apart.
 
 What this does protect against: someone who reads a report, a log or a file name learns no identifier. What it does
 not: the hash has no secret, so someone who holds a list of candidates can test which of them fits. A name that no
-header states (a nickname in a folder name, the file name of a NIfTI or PNG, dates other than the birth date) stays.
+header of the run states (a nickname in a folder name, the file name of a NIfTI or PNG without its DICOM series, dates
+other than the birth date) stays.
 Masks in DICOM formats carry the patient's header, as the standard demands, and belong where the images belong.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import permutations
 from pathlib import Path
@@ -73,6 +76,22 @@ def collect(header: Any) -> frozenset[str]:
 def uids_in(path: Path) -> frozenset[str]:
     """UIDs that the names of a file and its folders hold: what is known of a DICOM file that cannot be read."""
     return frozenset(_UID.findall(str(path)))
+
+
+def with_identifiers_of_others(cases: Sequence[Case]) -> list[Case]:
+    """What has no header to tell its patient by gets those identifiers of all other cases that its path holds."""
+    known = [(item, _parts(item)) for item in frozenset().union(*(case.identifiers for case in cases))]
+    return [
+        replace(case, identifiers=case.identifiers | _named_in(os.path.abspath(case.input), known))
+        if case.identifiers <= uids_in(case.input)
+        else case
+        for case in cases
+    ]
+
+
+def _named_in(path: str, known: Iterable[tuple[str, tuple[str, ...]]]) -> frozenset[str]:
+    folded = unicodedata.normalize("NFC", path).casefold()
+    return frozenset(item for item, parts in known if parts and all(part in folded for part in parts))
 
 
 def redact(text: str, identifiers: frozenset[str]) -> str:

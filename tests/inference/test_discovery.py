@@ -375,6 +375,17 @@ def test_identifiers_are_in_no_name_and_no_text(tmp_path: Path) -> None:
     assert not any(case.identifiers for case in kept.cases)
 
 
+@pytest.mark.parametrize("named", [["."], ["nifti", "cut", "jane.nii.gz", "dicom"]], ids=["together", "apart"])
+def test_files_without_a_header_hide_the_patient_that_others_name(tmp_path: Path, named: list[str]) -> None:
+    patient = tmp_path / "Doe_Jane"
+    series(3, PatientName="Doe^Jane", PatientID="MRN417").save(patient / "dicom")
+    touch(patient / "jane.nii.gz", patient / "nifti" / "mrn417.nii.gz", patient / "cut" / "1.2.826.0.1.7.9-jane.dcm")
+    found = find_cases([patient / name for name in named])
+    shown = [text for case in found.cases for text in (case.case_id, reported_input(case))]
+    assert len(found.cases) == 4
+    assert not any(word in text.lower() for text in shown for word in ("doe", "jane", "417", "1.2.826"))
+
+
 @pytest.mark.parametrize(
     ("name", "case_id"),
     [

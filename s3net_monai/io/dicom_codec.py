@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,17 +32,20 @@ def stored_frames(dataset: Any, **options: Any) -> Iterator[np.ndarray]:
     from pydicom.pixels import iter_pixels
 
     name = name_of(dataset)
-    if "PixelData" not in dataset:
+    if not dataset.get("PixelData"):
         raise CaseError(f"no pixel data: {name} has a header only; export the series again")
     _check_decodable(dataset)
     _check_bits(dataset)
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         _check_codestreams(dataset)
+        # Decoders give the samples of a pixel together, or say that they do not, whatever the header says.
+        options["planar_configuration"] = 0
     else:
         _check_length(dataset)
     expected = (integer(dataset, "Rows"), integer(dataset, "Columns"))
     try:
-        for frame in iter_pixels(dataset, **options):
+        frames = iter_pixels(dataset, **options)
+        while (frame := _next_frame(frames)) is not None:
             if frame.shape[:2] != expected:
                 raise CaseError(f"{name}: pixel data of {frame.shape}, header says {expected} (rows, columns)")
             yield frame
@@ -49,6 +53,13 @@ def stored_frames(dataset: Any, **options: Any) -> Iterator[np.ndarray]:
         raise
     except Exception as error:  # decoders raise whatever the damage provokes
         raise CaseError(f"{name}: pixel data cannot be decoded ({one_line(error)}); copy it again") from error
+
+
+def _next_frame(frames: Iterator[np.ndarray]) -> np.ndarray | None:
+    with warnings.catch_warnings():
+        # Of run lengths that give more than a frame, pydicom keeps the beginning and warns: they are damaged.
+        warnings.filterwarnings("error", message="The decoded RLE segment")
+        return next(frames, None)
 
 
 def _check_decodable(dataset: Any) -> None:
@@ -98,41 +109,81 @@ def _check_length(dataset: Any) -> None:
         )
 
 
+class _Codestream(NamedTuple):
+    """What a codestream declares of itself; ``family`` is "JPEG", "JPEG-LS" or "JPEG 2000"."""
+
+    family: str
+    rows: int
+    columns: int
+    samples: int
+    bits: int
+
+
 def _check_codestreams(dataset: Any) -> None:
     """Decoders fill the rest of a cut JPEG or JPEG-LS with made-up values, and rearrange a picture of another shape."""
     from pydicom.encaps import generate_frames
 
     name = name_of(dataset)
+    family = _family(dataset.file_meta.TransferSyntaxUID)
     size = (integer(dataset, "Rows"), integer(dataset, "Columns"))
+    samples, allocated = integer(dataset, "SamplesPerPixel", 1), integer(dataset, "BitsAllocated")
     try:
         frames = generate_frames(dataset.PixelData, number_of_frames=integer(dataset, "NumberOfFrames", 1))
         for frame in frames:
-            found = _codestream_size(frame)
-            if found and END_OF_IMAGE not in frame[-PADDING_AT_MOST:]:
+            found = _codestream(frame)
+            if (found.family if found else "") != family:
+                raise ValueError(
+                    f"{found.family if found else 'no'} codestream found, {family or 'run lengths'} expected"
+                )
+            if found is None:
+                continue
+            if END_OF_IMAGE not in frame[-PADDING_AT_MOST:]:
                 raise CaseError(f"{name}: pixel data truncated, its codestream has no end; copy it again")
-            if found and found != size:
-                raise CaseError(f"{name}: pixel data of {found}, header says {size} (rows, columns); copy it again")
+            if (found.rows, found.columns) != size:
+                raise CaseError(
+                    f"{name}: pixel data of {(found.rows, found.columns)}, header says {size} (rows, columns); "
+                    "copy it again"
+                )
+            if found.samples != samples or found.bits > allocated:
+                raise CaseError(
+                    f"{name}: pixel data of {found.samples} samples of {found.bits} bits, header says {samples} of "
+                    f"{allocated}; copy it again"
+                )
     except CaseError:
         raise
     except Exception as error:  # damaged fragments raise value, struct and stop errors
         raise CaseError(f"{name}: pixel data cannot be decoded ({one_line(error)}); copy it again") from error
 
 
-def _codestream_size(frame: bytes) -> tuple[int, int] | None:
-    """(rows, columns) that a JPEG, JPEG-LS or JPEG 2000 codestream declares; None for others (RLE).
+def _family(syntax: Any) -> str:
+    """Of the codestreams in a transfer syntax; empty for run lengths."""
+    from pydicom import uid
+
+    families = {
+        "JPEG": uid.JPEGTransferSyntaxes,
+        "JPEG-LS": uid.JPEGLSTransferSyntaxes,
+        "JPEG 2000": uid.JPEG2000TransferSyntaxes,
+    }
+    return next((name for name, syntaxes in families.items() if syntax in syntaxes), "")
+
+
+def _codestream(frame: bytes) -> _Codestream | None:
+    """What a JPEG, JPEG-LS or JPEG 2000 codestream declares; None for others (RLE).
 
     Raises:
         ValueError: when a JPEG family's codestream starts but declares nothing.
     """
     if frame[:4] == b"\xff\x4f\xff\x51":  # ISO/IEC 15444-1 A.5.1: SIZ follows at once
         x1, y1, x0, y0 = (int.from_bytes(frame[i : i + 4], "big") for i in (8, 12, 16, 20))
-        return y1 - y0, x1 - x0
+        samples = int.from_bytes(frame[40:42], "big")
+        depths = [depth & 0x7F for depth in frame[42 : 42 + 3 * samples : 3]]  # bit 7 is the sign
+        return _Codestream("JPEG 2000", y1 - y0, x1 - x0, samples, max(depths, default=0) + 1)
     if frame[:4] == b"\x00\x00\x00\x0c":
         raise ValueError("a JP2 file instead of a codestream")
     if frame[:2] != b"\xff\xd8":
         return None
     position = 2
-    while position + 9 <= len(frame):  # ISO/IEC 10918-1 B.1.1: marker, length, content
+    while position + 10 <= len(frame):  # ISO/IEC 10918-1 B.1.1: marker, length, content
         if frame[position] != 0xFF:
             break
         marker = frame[position + 1]
@@ -140,8 +191,8 @@ def _codestream_size(frame: bytes) -> tuple[int, int] | None:
             position += 1
             continue
         if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
-            return int.from_bytes(frame[position + 5 : position + 7], "big"), int.from_bytes(
-                frame[position + 7 : position + 9], "big"
-            )
+            rows, columns = (int.from_bytes(frame[position + at : position + at + 2], "big") for at in (5, 7))
+            family = "JPEG-LS" if marker == 0xF7 else "JPEG"
+            return _Codestream(family, rows, columns, frame[position + 9], frame[position + 4])
         position += 2 + int.from_bytes(frame[position + 2 : position + 4], "big")
     raise ValueError("no frame header in its codestream")

@@ -40,7 +40,9 @@ def read_dicomdir(path: Path) -> DicomDir:
         check_deflated(path)
         dataset = dcmread(path)
         if dataset.file_meta.get("MediaStorageSOPClassUID") != MEDIA_STORAGE_DIRECTORY:
-            raise CaseError(f"{path.name}: not readable as DICOMDIR (another object); give the folder that it lies in")
+            raise CaseError(
+                f"{path.name}: not readable as DICOMDIR (not a media storage directory); give the folder that it lies in"
+            )
         images = list(_images(dataset))
     except CaseError:
         raise

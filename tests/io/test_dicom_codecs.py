@@ -215,3 +215,32 @@ def test_films_are_no_slices(slice_of: Callable[..., Any], tmp_path: Path) -> No
     path = _save(_encapsulated(slice_of(), MPEG2MPML, b"\0\0\1\xb3"), tmp_path / "a.dcm")
     with pytest.raises(CaseError, match=r"undecodable transfer syntax: a\.dcm is MPEG2.*export it uncompressed"):
         load_series([path])
+
+
+def test_streams_of_another_codec_are_refused(slice_of: Callable[..., Any], tmp_path: Path) -> None:
+    path = _save(_encapsulated(slice_of(), JPEGLSLossless, SELECTION_1), tmp_path / "a.dcm")
+    with pytest.raises(CaseError, match=r"a\.dcm: .*JPEG codestream found, JPEG-LS expected"):
+        load_series([path])
+
+
+def test_streams_of_more_bits_than_allocated_are_refused(slice_of: Callable[..., Any], tmp_path: Path) -> None:
+    dataset = slice_of(BitsAllocated=8, BitsStored=8, HighBit=7)
+    path = _save(_encapsulated(dataset, JPEGLosslessSV1, SELECTION_1), tmp_path / "a.dcm")
+    with pytest.raises(CaseError, match=r"1 samples of 12 bits, header says 1 of 8"):
+        load_series([path])
+
+
+def test_run_lengths_of_more_than_a_frame_are_refused(slice_of: Callable[..., Any], tmp_path: Path) -> None:
+    dataset = slice_of(LARGE)
+    dataset.compress(RLELossless)
+    stream = get_frame(dataset.PixelData, 0, number_of_frames=1)
+    longer = stream + bytes([255, 1] * 9)  # nine runs of two
+    path = _save(_encapsulated(dataset, RLELossless, longer), tmp_path / "a.dcm")
+    with pytest.raises(CaseError, match=r"a\.dcm: pixel data cannot be decoded"):
+        load_series([path])
+
+
+def test_empty_pixel_data_is_refused(slice_of: Callable[..., Any], tmp_path: Path) -> None:
+    path = _save(slice_of(PixelData=b""), tmp_path / "a.dcm")
+    with pytest.raises(CaseError, match=r"no pixel data: a\.dcm"):
+        load_series([path])

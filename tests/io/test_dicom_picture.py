@@ -290,3 +290,20 @@ def test_bad_photographs_are_refused_by_name(
     while causes[-1].__cause__ is not None:
         causes.append(causes[-1].__cause__)
     assert any(isinstance(cause, CaseError) for cause in causes)
+
+
+@pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, JPEG2000Lossless, JPEGLSLossless, RLELossless])
+def test_compressed_colours_stay_together_whatever_planar_configuration_says(tmp_path: Path, syntax: UID) -> None:
+    dataset = photograph(SMOOTH)
+    if syntax == JPEGBaseline8Bit:
+        stream = io.BytesIO()
+        Image.fromarray(SMOOTH).save(stream, "JPEG", quality=95)
+        dataset = _encapsulated(dataset, syntax, stream.getvalue())
+        dataset.PhotometricInterpretation = "YBR_FULL_422"
+    else:
+        dataset.compress(syntax)
+    expected, _ = load_picture(_save(dataset, tmp_path / "a.dcm"))
+    assert np.abs(expected.transpose(1, 0, 2).astype(int) - SMOOTH).mean() < 4
+    for planar in (0, 1):
+        dataset.PlanarConfiguration = planar
+        np.testing.assert_array_equal(load_picture(_save(dataset, tmp_path / "b.dcm"))[0], expected)

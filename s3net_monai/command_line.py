@@ -37,7 +37,7 @@ def _segment(command: argparse.ArgumentParser) -> None:
         type=names,
         default=(),
         help="comma-separated: nifti, png, dicomseg, dicomseg-labelmap, segnrrd; default: png for pictures, nifti for "
-        "volumes. Formats that a case does not allow are left out with a warning in the report",
+        "volumes. Formats that a case does not allow are left out with a note in the report",
     )
     add("--mode", choices=("amortized", "per-image"), default="amortized", help="trained network, or a fit per image")
     add("--bundle", type=Path, help="folder of a bundle that you trust; default: the task's own")

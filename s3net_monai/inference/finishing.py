@@ -15,7 +15,7 @@ from s3net_monai.inference.measures import measure_warnings, measures
 from s3net_monai.inference.previews import PREVIEW_SUFFIX, write_preview
 from s3net_monai.inference.report import CaseReport
 from s3net_monai.inference.segmenter import Segmentation, Source
-from s3net_monai.io import CaseError, Mask, write_label_table, write_mask
+from s3net_monai.io import CaseError, Mask, UnsuitedFormatError, write_label_table, write_mask
 from s3net_monai.io.label_table import FILE_NAME as LABEL_TABLE
 
 
@@ -47,15 +47,17 @@ def finish(
         )
         entry.measures = measures(segmentation.mask, segmentation.affine, bundle.labels, source.image, source.spacing)
         entry.consistency = segmentation.consistency
-        notes = [*source.notes, segmentation.warning or ""]
+        warnings = [*source.notes, segmentation.warning or ""]
         if not segmentation.mask.any():
-            notes.append("the mask is empty")
-        notes += measure_warnings(entry.measures)
-        notes += _write(mask, case, finishing, entry.outputs)
+            warnings.append("the mask is empty")
+        warnings += measure_warnings(entry.measures)
+        notes: list[str] = []
+        _write(mask, case, finishing, entry.outputs, warnings, notes)
         preview = f"{case.case_id}{PREVIEW_SUFFIX}"
         write_preview(source.image, segmentation.mask, bundle.labels, segmentation.affine, finishing.output / preview)
         entry.outputs["preview"] = preview
-        entry.warnings = [redact(note, case.identifiers) for note in notes if note]
+        entry.warnings = [redact(warning, case.identifiers) for warning in warnings if warning]
+        entry.notes = notes
         entry.status, entry.reason = "ok", None
     except Exception as error:  # isolation is the point: no case may end the batch
         for name in entry.outputs.values():
@@ -71,21 +73,23 @@ def default_formats(mask: Mask) -> tuple[str, ...]:
     return ("png",) if mask.array.ndim == 2 else ("nifti",)
 
 
-def _write(mask: Mask, case: Case, finishing: Finishing, outputs: dict[str, str]) -> list[str]:
-    """Write every format that can hold the mask into ``outputs``; what could not be written comes back as warnings.
+def _write(
+    mask: Mask, case: Case, finishing: Finishing, outputs: dict[str, str], warnings: list[str], notes: list[str]
+) -> None:
+    """Write every format that can hold the mask into ``outputs``, and say of the others why not.
 
     Raises:
         CaseError: when no format could be written.
     """
-    warnings: list[str] = []
     formats: Sequence[str] = finishing.formats or default_formats(mask)
+    missed: list[str] = []
     for name in formats:
         try:
             outputs[name] = write_mask(mask, finishing.output, case.case_id, name).name
         except CaseError as error:
-            warnings.append(f"no {name} written: {error}")
+            missed.append(f"no {name} written: {str(error).removeprefix(f'{name}: ')}")
+            (notes if isinstance(error, UnsuitedFormatError) else warnings).append(missed[-1])
     if "nifti" in outputs and not (finishing.output / LABEL_TABLE).exists():
         write_label_table(finishing.output, mask.labels)
     if not outputs:
-        raise CaseError("; ".join(warnings))
-    return warnings
+        raise CaseError("; ".join(missed))

@@ -134,7 +134,11 @@ def _row(case: Mapping[str, Any], columns: Sequence[Column], look: list[str]) ->
     outputs = dict(case.get("outputs") or {})
     preview = outputs.pop("preview", None)
     measures = case.get("measures") or {}
-    notes = [*([case["reason"]] if case.get("reason") else []), *(case.get("warnings") or [])]
+    notes = [
+        *([case["reason"]] if case.get("reason") else []),
+        *(case.get("warnings") or []),
+        *(case.get("notes") or []),
+    ]
     return {
         "case": case,
         "look": look,

@@ -29,6 +29,7 @@ class CaseReport:
         outputs: format name -> path relative to the report.
         reason: why the case failed or was skipped; None for one that succeeded.
         warnings: what to look at in a case that succeeded.
+        notes: what was asked for and does not apply to this kind of input, such as DICOM SEG for a NIfTI file.
         seconds: of "read", "infer", "write" and "total".
         consistency: agreement of the mask with those of transformed copies, 0 to 1; None where it was not measured.
         selection: why this series was taken where a study held several.
@@ -44,6 +45,7 @@ class CaseReport:
     measures: dict[str, Any] = field(default_factory=dict)
     consistency: float | None = None
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     selection: str = ""
     fingerprint: str = ""
 

@@ -2,7 +2,7 @@
 
 from s3net_monai.io.dicom_picture import DicomPictureReader
 from s3net_monai.io.dicom_reader import DicomSeriesReader
-from s3net_monai.io.errors import CaseError
+from s3net_monai.io.errors import CaseError, UnsuitedFormatError
 from s3net_monai.io.label_table import write_label_table
 from s3net_monai.io.labels import LABELS, Code, Label, channel_def
 from s3net_monai.io.mask import Mask
@@ -19,6 +19,7 @@ __all__ = [
     "DicomSeriesReader",
     "Label",
     "Mask",
+    "UnsuitedFormatError",
     "VolumeReader",
     "channel_def",
     "output_path",

@@ -15,7 +15,7 @@ from s3net_monai.io.dicom_files import dicom_files, one_line
 from s3net_monai.io.dicom_geometry import masks_on_slices
 from s3net_monai.io.dicom_seg_source import frame_numbers, picture_source, series_sources
 from s3net_monai.io.dicom_series import series_files
-from s3net_monai.io.errors import CaseError
+from s3net_monai.io.errors import CaseError, UnsuitedFormatError
 from s3net_monai.io.labels import Code, Label
 from s3net_monai.io.mask import Mask
 
@@ -39,10 +39,11 @@ def write_dicom_seg(mask: Mask, path: Path, segmentation_type: str = "BINARY") -
         segmentation_type: "BINARY" or "LABELMAP" (PS3.3 section C.8.20.2.3).
 
     Raises:
-        CaseError: when the input was not DICOM, or its headers lack what a SEG must carry over.
+        UnsuitedFormatError: when the input was not DICOM.
+        CaseError: when its headers lack what a SEG must carry over.
     """
     if not dicom_files(mask.source):
-        raise CaseError("dicomseg needs a DICOM series or photograph as input; ask for nifti or png")
+        raise UnsuitedFormatError("a SEG needs a DICOM series or photograph as input; ask for nifti or png")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom and highdicom quote the patient's name in theirs
         sources, pixels, numbers = _picture(mask) if mask.array.ndim == 2 else _slices(mask)

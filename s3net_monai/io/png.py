@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from s3net_monai.io.errors import CaseError
+from s3net_monai.io.errors import UnsuitedFormatError
 from s3net_monai.io.mask import Mask
 
 
@@ -15,11 +15,11 @@ def write_png(mask: Mask, path: Path) -> None:
     """Write 8-bit grey PNG, rows down: 255 for the foreground of a one-class task, else the label values.
 
     Raises:
-        CaseError: for a volume of several slices.
+        UnsuitedFormatError: for a volume of several slices.
     """
     array = mask.picture()
     if array is None:
-        raise CaseError(f"png holds one slice, the mask has {mask.array.shape[2]}; ask for nifti")
+        raise UnsuitedFormatError(f"a PNG holds one slice, the mask has {mask.array.shape[2]}; ask for nifti")
     if len(mask.labels) == 1:
         array = np.where(array > 0, 255, 0)
     # MONAI stores x first, PNG stores rows first.

@@ -75,17 +75,18 @@ def test_report_has_the_documented_keys(volumes: Path, bundle: Bundle, tmp_path:
     hashes = {"sha256": bundle.sha256, "config_sha256": bundle.config_sha256}
     assert report["model"] == {"name": "toy_lung", "version": "1.2.3", **hashes}
     assert set(report["cases"][0]) == {
-        *("case_id", "input", "status", "reason", "outputs", "seconds", "measures", "consistency", "warnings"),
+        *("case_id", "input", "status", "reason", "outputs", "seconds", "measures", "consistency", "warnings", "notes"),
         *("selection", "fingerprint"),
     }
     assert {key: report["summary"][key] for key in ("ok", "failed", "skipped")} == {"ok": 3, "failed": 1, "skipped": 0}
 
 
-def test_formats_that_do_not_fit_are_left_out_with_a_warning(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
+def test_formats_that_do_not_fit_are_left_out_with_a_note(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
     report = run(volumes, bundle, tmp_path / "out", formats=("nifti", "dicomseg", "png"))
     assert report["by_id"]["a"]["status"] == "ok"
     assert list(report["by_id"]["a"]["outputs"]) == ["nifti", "preview"]
-    assert any("no dicomseg written" in line for line in report["by_id"]["a"]["warnings"])
+    assert [line.split(":")[0] for line in report["by_id"]["a"]["notes"]] == ["no dicomseg written", "no png written"]
+    assert not any("written" in line for line in report["by_id"]["a"]["warnings"])
     assert report["by_id"]["a"]["reason"] is None
     report = run(volumes, bundle, tmp_path / "other", formats=("dicomseg",))
     assert report["by_id"]["a"]["status"] == "failed"

@@ -25,6 +25,7 @@ def case(**values: Any) -> dict[str, Any]:
         ({"measures": {"volume_ml": {"a": 0.0, "b": 0.0}}}, ["empty mask"]),
         ({"measures": {"volume_ml": {"a": 0.0, "b": 1.0}}}, []),
         ({"warnings": ["tilt corrected"]}, ["warning"]),
+        ({"notes": ["no dicomseg written: a SEG needs a DICOM series"]}, []),
         ({"warnings": ["one", "two"], "consistency": 0.3}, ["warnings", "low consistency"]),
         ({"consistency": None}, []),
         ({"consistency": 0.85}, ["among the lowest tenth"]),

@@ -44,7 +44,8 @@ def test_a_night(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch:
     printed = "".join(capfd.readouterr())
     report = json.loads((output / "report.json").read_text())
     assert "180 ok, 20 failed, 0 skipped" in printed
-    assert (output / "report.html").stat().st_size > 0
+    unsuited = sum(not truth.dicom for truth in inputs.truths.values())
+    assert (output / "report.html").read_text().count("<p>no dicomseg written: a SEG needs a DICOM series") == unsuited
     _check_reasons(report)
     _check_masks(report, inputs, output)
     _check_choice(report)
@@ -83,6 +84,7 @@ def _check_masks(report: dict[str, Any], inputs: Inputs, output: Path) -> None:
     for key, truth in inputs.truths.items():
         outputs = {name: output / path for name, path in done[key]["outputs"].items()}
         assert set(outputs) == {"nifti", "segnrrd", "preview", *(["dicomseg"] if truth.dicom else [])}, key
+        assert len(done[key]["notes"]) == int(not truth.dicom), key
         _check_mask(truth, outputs, key)
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
+import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any
 
-from torch.utils.data import DataLoader, Dataset
+import torch
 
 from s3net_monai.inference.bundle import Bundle
 from s3net_monai.inference.checks import failure_reason
@@ -49,10 +54,11 @@ def load_cases(cases: Sequence[Case], bundle: Bundle, workers: int, basis: dict[
     done = 0
     while done < len(cases):
         try:
-            for payload in _loader(_PickledCases(cases[done:], bundle, basis), workers):
-                yield pickle.loads(payload)
-                done += 1
-        except RuntimeError:  # torch's word for a worker that died or timed out
+            with closing(_read_ahead(cases[done:], bundle, basis, workers)) as payloads:
+                for payload in payloads:
+                    yield pickle.loads(payload)
+                    done += 1
+        except _ReaderLostError:
             yield _load_alone(cases[done], bundle, basis)
             done += 1
 
@@ -60,8 +66,9 @@ def load_cases(cases: Sequence[Case], bundle: Bundle, workers: int, basis: dict[
 def _load_alone(case: Case, bundle: Bundle, basis: dict[str, Any]) -> LoadedCase:
     started = time.perf_counter()
     try:
-        loaded: LoadedCase = pickle.loads(next(iter(_loader(_PickledCases([case], bundle, basis), 1))))
-    except RuntimeError:
+        with closing(_read_ahead([case], bundle, basis, 1)) as payloads:
+            loaded: LoadedCase = pickle.loads(next(payloads))
+    except _ReaderLostError:
         problem = CaseError(
             f"{case.input.name}: reading it ended or blocked the process that read it, twice; the file is damaged, or "
             "memory was too little: copy it again or convert it to NIfTI"
@@ -70,17 +77,72 @@ def _load_alone(case: Case, bundle: Bundle, basis: dict[str, Any]) -> LoadedCase
     return loaded
 
 
-def _loader(cases: Dataset[bytes], workers: int) -> DataLoader[bytes]:
+class _ReaderLostError(Exception):
+    """The process that was to hand over the next case has died or hangs."""
+
+
+def _read_ahead(
+    cases: Sequence[Case], bundle: Bundle, basis: dict[str, Any], workers: int
+) -> Generator[bytes, None, None]:
+    """Pickled cases in order, every worker reading each ``workers``-th.
+
+    Not by torch's DataLoader: it tells of a dead worker by an exception out of a signal handler, wherever this process
+    is just then, which would be the inference of another case.
+
+    Raises:
+        _ReaderLostError: when the next case does not come.
+    """
+    readers: list[tuple[BaseProcess, Connection]] = []
+    try:
+        for first in range(min(workers, len(cases))):
+            readers.append(_start(cases[first::workers], bundle, basis, [pipe for _, pipe in readers]))
+        for index in range(len(cases)):
+            yield _receive(readers[index % workers][1])
+    finally:
+        for process, pipe in readers:
+            process.kill()
+            process.join()
+            pipe.close()
+
+
+def _start(
+    cases: Sequence[Case], bundle: Bundle, basis: dict[str, Any], siblings: Sequence[Connection]
+) -> tuple[BaseProcess, Connection]:
     # Forked, as MONAI's inverse transforms are found again by their identity in memory.
-    return DataLoader(
-        cases,
-        batch_size=None,
-        num_workers=workers,
-        prefetch_factor=1,
-        collate_fn=_unchanged,
-        multiprocessing_context="fork",
-        timeout=READ_TIMEOUT,
-    )
+    context = multiprocessing.get_context("fork")
+    receiving, sending = context.Pipe(duplex=False)
+    inherited = [receiving, *siblings]
+    process = context.Process(target=_read, args=(cases, bundle, basis, sending, inherited), daemon=True)
+    process.start()
+    sending.close()  # so that the end of the process is the end of what can be received
+    return process, receiving
+
+
+def _receive(pipe: Connection) -> bytes:
+    try:
+        if pipe.poll(READ_TIMEOUT):
+            return pipe.recv_bytes()
+    except (EOFError, OSError) as error:
+        raise _ReaderLostError from error
+    raise _ReaderLostError
+
+
+def _read(
+    cases: Sequence[Case], bundle: Bundle, basis: dict[str, Any], sending: Connection, inherited: Sequence[Connection]
+) -> None:
+    """What a worker does; a case waits in the pipe until it is wanted, and the next is read only then."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the run ends its workers itself
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_DFL)
+    for pipe in inherited:  # while anyone could still receive, sending would wait for ever after the run was killed
+        pipe.close()
+    torch.set_num_threads(1)  # OpenMP's threads do not survive a fork
+    try:
+        for case in cases:
+            # As bytes: tensors would travel through shared memory, which containers limit to 64 MB.
+            sending.send_bytes(pickle.dumps(_load(case, bundle, basis), protocol=pickle.HIGHEST_PROTOCOL))
+    except BrokenPipeError:  # the run was killed
+        return
 
 
 def _load(case: Case, bundle: Bundle, basis: dict[str, Any]) -> LoadedCase:
@@ -90,22 +152,3 @@ def _load(case: Case, bundle: Bundle, basis: dict[str, Any]) -> LoadedCase:
     except Exception as error:  # isolation is the point: no case may end the batch
         return LoadedCase(case, None, failure_reason(error, case), time.perf_counter() - started)
     return LoadedCase(case, sample, "", time.perf_counter() - started, content)
-
-
-class _PickledCases(Dataset[bytes]):
-    """Cases as bytes: tensors would travel through shared memory, which containers limit to 64 MB."""
-
-    def __init__(self, cases: Sequence[Case], bundle: Bundle, basis: dict[str, Any]) -> None:
-        self.cases = cases
-        self.bundle = bundle
-        self.basis = basis
-
-    def __len__(self) -> int:
-        return len(self.cases)
-
-    def __getitem__(self, index: int) -> bytes:
-        return pickle.dumps(_load(self.cases[index], self.bundle, self.basis), protocol=pickle.HIGHEST_PROTOCOL)
-
-
-def _unchanged(payload: Any) -> Any:
-    return payload

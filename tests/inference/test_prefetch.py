@@ -85,3 +85,16 @@ def test_a_reader_that_blocks_costs_only_its_own_case(
     loaded = load(volumes, with_step(bundle, block_at_b), 1)
     assert [each.case.case_id for each in loaded if each.sample is None] == ["b"]
     assert len(loaded) == 6
+
+
+def test_a_crash_while_another_case_is_on_the_network_costs_only_its_own(volumes: Path, bundle: Bundle) -> None:
+    def crash_at_c(sample: dict[str, Any]) -> dict[str, Any]:
+        if sample["case_id"] == "c":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return sample
+
+    found = []
+    for loaded in load_cases(find_cases([volumes]).cases, with_step(bundle, crash_at_c), 1, {}):
+        time.sleep(0.5)  # inference, in which no exception of another case may arrive
+        found.append((loaded.case.case_id, loaded.sample is not None))
+    assert found == [(name, name != "c") for name in "abcdef"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import signal
 import sys
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from s3net_monai.command_line import command_line
@@ -45,7 +47,7 @@ def _segment(arguments: argparse.Namespace) -> int:
     _check_source(arguments)
     rules = read_rules(arguments.select) if arguments.select else DEFAULT
     root = bundle_root(arguments.task, arguments.bundle)
-    with tempfile.TemporaryDirectory(prefix="s3net-") as scratch:
+    with _ended_as_by_ctrl_c(), tempfile.TemporaryDirectory(prefix="s3net-") as scratch:
         if arguments.dicomweb:
             formats = with_storable(formats)
             found = find_study_cases(
@@ -76,6 +78,23 @@ def _segment(arguments: argparse.Namespace) -> int:
     counts = ", ".join(f"{report.count(status)} {status}" for status in ("ok", "failed", "skipped"))
     print(f"{counts} in {report.seconds:.1f} s; {arguments.output / 'report.html'}")
     return SOME_FAILED if report.count("failed") or report.interrupted else OK
+
+
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """A job scheduler's SIGTERM and a closed terminal end a run with its report, and leave no unpacked images behind."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    # What is ignored, as under nohup, stays so.
+    ending = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) != signal.SIG_IGN]
+    before = [signal.signal(each, interrupt) for each in ending]
+    try:
+        yield
+    finally:
+        for each, handler in zip(ending, before, strict=True):
+            signal.signal(each, handler)
 
 
 def _known_formats(formats: tuple[str, ...]) -> tuple[str, ...]:

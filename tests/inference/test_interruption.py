@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,11 @@ def command(slow_bundle: Path, tmp_path: Path) -> list[str]:
     for index in range(CASES):
         hu = np.full((3, 3, 3), -900 + index, dtype=np.int16)
         nib.save(nib.Nifti1Image(hu, np.eye(4)), tmp_path / "in" / f"{index}.nii.gz")
+    last = tmp_path / "in" / f"{CASES - 1}.nii.gz"
+    with zipfile.ZipFile(tmp_path / "in" / "last.zip", "w") as archive:
+        archive.write(last, last.name)
+    last.unlink()
+    (tmp_path / "scratch").mkdir()
     arguments = ["--task", "lung", "--bundle", str(slow_bundle), "--output", str(tmp_path / "out"), "--resume"]
     return [sys.executable, "-m", "s3net_monai", "segment", str(tmp_path / "in"), *arguments]
 
@@ -44,7 +50,10 @@ def command(slow_bundle: Path, tmp_path: Path) -> list[str]:
 @pytest.fixture
 def running(command: list[str], tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The run, after its report first names a finished case."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "scratch")}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, env=environment
+    )
     deadline = time.monotonic() + 120
     while not any(case["status"] == "ok" for case in report(tmp_path).get("cases", [])):
         assert process.poll() is None, process.stderr and process.stderr.read()
@@ -73,13 +82,27 @@ def finished(tmp_path: Path) -> set[str]:
     return {case["case_id"] for case in report(tmp_path)["cases"] if case["status"] in ("ok", "skipped")}
 
 
-def test_ctrl_c_leaves_a_valid_report_and_the_run_resumes(
-    running: subprocess.Popen[bytes], command: list[str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("send", "ending"),
+    [
+        pytest.param(os.killpg, signal.SIGINT, id="ctrl-c"),  # a terminal sends it to the workers as well
+        pytest.param(os.killpg, signal.SIGTERM, id="scheduler"),
+        pytest.param(os.kill, signal.SIGHUP, id="closed-terminal"),
+    ],
+)
+def test_an_interrupted_run_leaves_a_valid_report_no_images_and_resumes(
+    running: subprocess.Popen[bytes],
+    command: list[str],
+    tmp_path: Path,
+    send: Callable[[int, int], None],
+    ending: signal.Signals,
 ) -> None:
-    os.killpg(running.pid, signal.SIGINT)  # a terminal sends it to the workers as well
+    assert list((tmp_path / "scratch").glob("s3net-*/*/*"))  # the unpacked archive
+    send(running.pid, ending)
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 1
-    assert b"Traceback" not in errors
+    assert b"Traceback" not in errors, errors.decode()
+    assert list((tmp_path / "scratch").iterdir()) == []
     stored = report(tmp_path)
     assert stored["interrupted"] is True
     assert len(stored["cases"]) == CASES

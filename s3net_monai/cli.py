@@ -82,7 +82,7 @@ def _segment(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _ended_as_by_ctrl_c() -> Iterator[None]:
-    """A job scheduler's SIGTERM and a closed terminal end a run with its report, and leave no unpacked images behind."""
+    """A scheduler's SIGTERM and a closed terminal end a run with its report, and leave no unpacked images behind."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

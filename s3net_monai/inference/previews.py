@@ -12,6 +12,7 @@ import numpy as np
 from s3net_monai.inference.measures import LUNG
 from s3net_monai.io import Label
 from s3net_monai.io.atomic import atomic_path
+from s3net_monai.io.png import save_picture
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,7 +36,7 @@ def write_preview(
     picture = preview(image, mask, labels, affine, size)
     with atomic_path(path) as temporary:
         # Full colour, or thin outlines fade; not optimised, since Pillow's buffer for that is too small for noise.
-        picture.save(temporary, quality=85, subsampling=0)
+        save_picture(picture, temporary, quality=85, subsampling=0)
 
 
 def preview(

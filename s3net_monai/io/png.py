@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -23,4 +25,20 @@ def write_png(mask: Mask, path: Path) -> None:
     if len(mask.labels) == 1:
         array = np.where(array > 0, 255, 0)
     # MONAI stores x first, PNG stores rows first.
-    Image.fromarray(np.ascontiguousarray(array.T.astype(np.uint8))).save(path, format="PNG")
+    save_picture(Image.fromarray(np.ascontiguousarray(array.T.astype(np.uint8))), path, format="PNG")
+
+
+def save_picture(picture: Image.Image, path: Path, **options: Any) -> None:
+    """Save by way of memory: Pillow, writing itself, does not notice a disk that fills up during its last write.
+
+    Args:
+        picture: to save.
+        path: the file to write.
+        options: for Pillow's ``save``; without "format" the path's suffix names it.
+
+    Raises:
+        OSError: when the file cannot be written whole.
+    """
+    buffer = BytesIO()
+    picture.save(buffer, **{"format": Image.registered_extensions()[path.suffix], **options})
+    path.write_bytes(buffer.getvalue())

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -156,7 +156,8 @@ def _run(todo: Sequence[Case], finishing: Finishing, workers: int, report: Repor
                 for line in [f"failed: {entry.reason}"] if entry.reason else entry.warnings:
                     progress.write(f"{entry.case_id}: {line}", file=sys.stderr)
             if time.perf_counter() - last_write > REPORT_INTERVAL:
-                report.write(finishing.output)
+                with suppress(OSError):  # a share may come back; if not, the report at the end says so
+                    report.write(finishing.output)
                 last_write = time.perf_counter()
 
         try:

@@ -266,3 +266,22 @@ def test_a_file_name_that_is_no_utf_8_still_gives_a_report_and_a_page(
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "M\ufffdller.nii.gz" in page
     assert "\ufffd.nii.gz: not readable as NIfTI" in page
+
+
+def test_a_report_that_cannot_be_written_for_a_while_does_not_end_the_run(
+    volumes: Path, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out" / ".report.lock").mkdir(parents=True)  # stands for a share that is away
+    collected: list[str] = []
+    original = batch.finish
+
+    def finish_and_return_the_share(entry: CaseReport, *rest: Any) -> CaseReport:
+        collected.append(entry.case_id)
+        if entry.case_id == "d":
+            (tmp_path / "out" / ".report.lock").rmdir()
+        return original(entry, *rest)
+
+    monkeypatch.setattr(batch, "REPORT_INTERVAL", 0.0)
+    monkeypatch.setattr(batch, "finish", finish_and_return_the_share)
+    assert run(volumes, bundle, tmp_path / "out")["summary"]["ok"] == 3
+    assert collected == ["a", "b", "d"]

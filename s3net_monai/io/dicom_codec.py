@@ -55,6 +55,19 @@ def stored_frames(dataset: Any, **options: Any) -> Iterator[np.ndarray]:
         raise CaseError(f"{name}: pixel data cannot be decoded ({one_line(error)}); copy it again") from error
 
 
+def codec_family(dataset: Any) -> str:
+    """Codestreams of the transfer syntax: "JPEG", "JPEG-LS", "JPEG 2000", or empty for run lengths and plain values."""
+    from pydicom import uid
+
+    families = {
+        "JPEG": uid.JPEGTransferSyntaxes,
+        "JPEG-LS": uid.JPEGLSTransferSyntaxes,
+        "JPEG 2000": uid.JPEG2000TransferSyntaxes,
+    }
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    return next((name for name, syntaxes in families.items() if syntax in syntaxes), "")
+
+
 def _next_frame(frames: Iterator[np.ndarray]) -> np.ndarray | None:
     with warnings.catch_warnings():
         # Of run lengths that give more than a frame, pydicom keeps the beginning and warns: they are damaged.
@@ -124,7 +137,7 @@ def _check_codestreams(dataset: Any) -> None:
     from pydicom.encaps import generate_frames
 
     name = name_of(dataset)
-    family = _family(dataset.file_meta.TransferSyntaxUID)
+    family = codec_family(dataset)
     size = (integer(dataset, "Rows"), integer(dataset, "Columns"))
     samples, allocated = integer(dataset, "SamplesPerPixel", 1), integer(dataset, "BitsAllocated")
     try:
@@ -153,18 +166,6 @@ def _check_codestreams(dataset: Any) -> None:
         raise
     except Exception as error:  # damaged fragments raise value, struct and stop errors
         raise CaseError(f"{name}: pixel data cannot be decoded ({one_line(error)}); copy it again") from error
-
-
-def _family(syntax: Any) -> str:
-    """Of the codestreams in a transfer syntax; empty for run lengths."""
-    from pydicom import uid
-
-    families = {
-        "JPEG": uid.JPEGTransferSyntaxes,
-        "JPEG-LS": uid.JPEGLSTransferSyntaxes,
-        "JPEG 2000": uid.JPEG2000TransferSyntaxes,
-    }
-    return next((name for name, syntaxes in families.items() if syntax in syntaxes), "")
 
 
 def _codestream(frame: bytes) -> _Codestream | None:

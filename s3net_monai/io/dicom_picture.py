@@ -11,7 +11,7 @@ from monai.config import PathLike
 from monai.data import ImageReader
 from monai.utils import MetaKeys, ensure_tuple
 
-from s3net_monai.io.dicom_codec import stored_frames
+from s3net_monai.io.dicom_codec import codec_family, stored_frames
 from s3net_monai.io.dicom_files import looks_like_dicom, one_line, read_dataset, read_header
 from s3net_monai.io.dicom_slices import integer, name_of, pixel_spacing, term, uid_name
 from s3net_monai.io.errors import CaseError
@@ -21,6 +21,7 @@ from s3net_monai.io.limits import check_pixels
 VISIBLE_LIGHT = "1.2.840.10008.5.1.4.1.1.77.1."
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+OF_JPEG_2000 = ("YBR_ICT", "YBR_RCT")
 GREY = ("MONOCHROME1", "MONOCHROME2")
 
 
@@ -115,6 +116,8 @@ def _check_values(dataset: Any) -> str:
         raise CaseError(
             f"{name}: {found} of {samples} samples, an RGB, YBR, palette or grey picture expected; convert it to RGB"
         )
+    if photometric in OF_JPEG_2000 and codec_family(dataset) != "JPEG 2000":
+        raise CaseError(f"{name}: {photometric} without JPEG 2000, which alone has such colours; convert it to RGB")
     if photometric not in GREY and integer(dataset, "PixelRepresentation", 0) != 0:
         raise CaseError(f"{name}: colours with a sign, unsigned values expected; convert it to RGB")
     return photometric

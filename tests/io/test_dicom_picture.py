@@ -263,6 +263,7 @@ def _without_table() -> Dataset:
         (lambda: photograph(NumberOfFrames=2, PixelData=COLOURS.tobytes() * 2), "several frames: a.dcm has 2"),
         (lambda: photograph(SOPClassUID="1.2.840.10008.5.1.4.1.1.2"), "a.dcm: not a photograph but CT Image Storage"),
         (lambda: photograph(photometric="YBR_PARTIAL_420"), "a.dcm: YBR_PARTIAL_420 of 3 samples"),
+        (lambda: photograph(photometric="YBR_ICT"), "a.dcm: YBR_ICT without JPEG 2000"),
         (lambda: photograph(photometric="MONOCHROME2"), "a.dcm: MONOCHROME2 of 3 samples"),
         (lambda: photograph(PixelRepresentation=1), "a.dcm: colours with a sign"),
         (lambda: photograph(Rows=0), "no pixel data: a.dcm has 0x6 pixels"),

@@ -128,10 +128,16 @@ class _Search:
         self.archives += 1
         folder = self.unpack_to / f"{self.archives:05d}"
         try:
-            self.ignored += unpack(path, folder).ignored
+            unpacked = unpack(path, folder)
         except CaseError as error:
             return [_unusable(path, str(error))]
-        return self._folder(_Place(folder, path))
+        self.ignored += unpacked.ignored
+        cases = self._folder(_Place(folder, path)) if unpacked.files or not unpacked.nested else []
+        if unpacked.nested:
+            problem = f"{path.name}: archives in the archive are not opened ({unpacked.nested}); unpack it yourself"
+            hidden = frozenset[str]().union(*(case.identifiers for case in cases))
+            cases.append(replace(_unusable(path, problem), identifiers=hidden))
+        return cases
 
     def _folder(self, place: _Place) -> list[Case]:
         """Everything in a tree."""

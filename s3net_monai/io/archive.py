@@ -22,10 +22,11 @@ BLOCK = 2**20
 
 @dataclass(frozen=True)
 class Unpacked:
-    """``files`` that were written, and how many members were left out: hidden files and nested archives."""
+    """``files`` that were written, and how many were left out: ``ignored`` hidden files, ``nested`` archives."""
 
     files: tuple[Path, ...]
     ignored: int
+    nested: int
 
 
 def unpack(archive: Path, folder: Path) -> Unpacked:
@@ -52,7 +53,7 @@ def unpack(archive: Path, folder: Path) -> Unpacked:
 
 def _unpack(archive: Path, folder: Path) -> Unpacked:
     files: list[Path] = []
-    ignored = expanded = 0
+    ignored = nested = expanded = 0
     most = max(RATIO_FROM, MAX_RATIO * archive.stat().st_size)
     with zipfile.ZipFile(archive) as opened:
         members = opened.infolist()
@@ -63,8 +64,11 @@ def _unpack(archive: Path, folder: Path) -> Unpacked:
         for member, target in zip(members, targets, strict=True):
             if member.is_dir() or target is None:
                 continue
-            if any(part.startswith(".") for part in target.parts) or target.name.lower().endswith(NESTED_SUFFIXES):
+            if any(part.startswith(".") for part in target.parts):
                 ignored += 1
+                continue
+            if target.name.lower().endswith(NESTED_SUFFIXES):
+                nested += 1
                 continue
             path = folder / target
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +86,7 @@ def _unpack(archive: Path, folder: Path) -> Unpacked:
                         )
                     written.write(block)
             files.append(path)
-    return Unpacked(tuple(files), ignored)
+    return Unpacked(tuple(files), ignored, nested)
 
 
 def _target(archive: Path, member: zipfile.ZipInfo) -> PurePosixPath | None:

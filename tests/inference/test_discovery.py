@@ -285,13 +285,23 @@ def test_a_series_beyond_the_limit_is_unusable(tmp_path: Path, monkeypatch: pyte
 
 def test_archives_are_searched_like_folders(tmp_path: Path) -> None:
     series(3).save(tmp_path / "in" / "patient" / "ct")
-    touch(tmp_path / "in" / "a.nii.gz", tmp_path / "in" / "b.zip", tmp_path / "in" / "notes.txt")
+    touch(tmp_path / "in" / "a.nii.gz", tmp_path / "in" / "notes.txt")
     path = zipped(tmp_path / "study.zip", tmp_path / "in")
     found = find_cases([path], unpack_to=tmp_path / "unpacked")
     assert described(found) == [("a", "volume", 1), ("ct", "dicom", 3)]
     assert [case.input for case in found.cases] == [path / "a.nii.gz", path / "patient" / "ct"]
     assert all(file.is_file() for case in found.cases for file in case.image)
-    assert found.ignored == 2
+    assert found.ignored == 1
+
+
+def test_archives_in_an_archive_are_a_failed_case_and_no_silent_loss(tmp_path: Path) -> None:
+    series(3, PatientName="Doe^Jane").save(tmp_path / "in" / "ct")
+    touch(tmp_path / "in" / "more.zip")
+    path = zipped(tmp_path / "Doe.zip", tmp_path / "in")
+    taken, failed = find_cases([path], unpack_to=tmp_path / "unpacked").cases
+    assert taken.kind == "dicom"
+    assert failed.problem == "Doe.zip: archives in the archive are not opened (1); unpack it yourself"
+    assert "Doe" not in failed.case_id + redact(failed.problem, failed.identifiers)
 
 
 def test_a_series_at_the_top_of_an_archive_is_named_after_it(tmp_path: Path) -> None:

@@ -100,13 +100,21 @@ def _not_done(cases: Sequence[Case], report: Report, output: Path) -> list[Case]
     earlier = read_report(output)
     if earlier is None:
         return list(cases)
-    todo = []
-    for case in tqdm(cases, desc="comparing with the earlier run", unit="case", file=sys.stderr, leave=False):
-        entry = earlier.cases.get(case.case_id)
-        if entry is not None and _is_complete(entry, case, report.basis(), output):
-            report.add(replace(entry, status="skipped", reason=DONE_BEFORE))
-        else:
-            todo.append(case)
+    todo: list[Case] = []
+    compared = 0
+    try:
+        for case in tqdm(cases, desc="comparing with the earlier run", unit="case", file=sys.stderr, leave=False):
+            entry = earlier.cases.get(case.case_id)
+            if entry is not None and _is_complete(entry, case, report.basis(), output):
+                report.add(replace(entry, status="skipped", reason=DONE_BEFORE))
+            else:
+                todo.append(case)
+            compared += 1
+    except KeyboardInterrupt:  # the next run compares the rest
+        for case in cases[compared:]:
+            if case.case_id in earlier.cases:
+                report.add(replace(earlier.cases[case.case_id], status="skipped", reason=INTERRUPTED))
+        raise
     return todo
 
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from s3net_monai.inference import Bundle, Settings, batch, find_cases, load_bundle, run_batch
+from s3net_monai.inference import Bundle, Case, Settings, batch, find_cases, load_bundle, run_batch
 from s3net_monai.inference.report import CaseReport
 
 
@@ -285,3 +285,21 @@ def test_a_report_that_cannot_be_written_for_a_while_does_not_end_the_run(
     monkeypatch.setattr(batch, "finish", finish_and_return_the_share)
     assert run(volumes, bundle, tmp_path / "out")["summary"]["ok"] == 3
     assert collected == ["a", "b", "d"]
+
+
+def test_an_interruption_while_comparing_forgets_nothing(
+    volumes: Path, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(volumes, bundle, tmp_path / "out")
+    original = batch.fingerprint
+
+    def interrupt_at_b(case: Case, basis: dict[str, Any]) -> str:
+        if case.case_id == "b":
+            raise KeyboardInterrupt
+        return original(case, basis)
+
+    monkeypatch.setattr(batch, "fingerprint", interrupt_at_b)
+    assert run(volumes, bundle, tmp_path / "out", resume=True)["interrupted"] is True
+    monkeypatch.setattr(batch, "fingerprint", original)
+    resumed = run(volumes, bundle, tmp_path / "out", resume=True)
+    assert [resumed["by_id"][name]["status"] for name in "abcd"] == ["skipped", "skipped", "failed", "skipped"]

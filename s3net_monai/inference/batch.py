@@ -22,6 +22,7 @@ from s3net_monai.inference.identifiers import redact, reported_input
 from s3net_monai.inference.page import write_page
 from s3net_monai.inference.prefetch import LoadedCase, load_cases
 from s3net_monai.inference.report import CaseReport, Report, Status, read_report
+from s3net_monai.inference.run_lock import only_run_in
 from s3net_monai.inference.segmenter import infer_sample
 from s3net_monai.io import CaseError
 from s3net_monai.io.atomic import remove_partial
@@ -65,11 +66,12 @@ def run_batch(
 
     Args:
         passed_over: the series of the input that were not taken, for the report.
+
+    Raises:
+        UsageError: while another run, that is no shard of the same, writes into ``output``.
     """
     output.mkdir(parents=True, exist_ok=True)
     index, count = settings.shard
-    if count == 1:
-        remove_partial(output)
     own = list(cases[index - 1 :: count])
     report = Report(
         task=bundle.task,
@@ -89,7 +91,9 @@ def run_batch(
         other_shards=frozenset(case.case_id for case in cases) - {case.case_id for case in own},
     )
     finishing = Finishing(bundle, output, settings.formats, settings.allow)
-    with _kept_report(report, own, output):
+    with only_run_in(output, beside_shards=count > 1), _kept_report(report, own, output):
+        if count == 1:
+            remove_partial(output)
         todo = _not_done(own, report, output) if settings.resume else own
         _run(todo, finishing, settings.workers, report)
     return report

@@ -1,0 +1,67 @@
+"""Two runs into one folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from s3net_monai.inference import UsageError
+from s3net_monai.inference.run_lock import only_run_in
+
+HOLD = """
+import sys
+from pathlib import Path
+from s3net_monai.inference.run_lock import only_run_in
+with only_run_in(Path(sys.argv[1]), beside_shards=sys.argv[2] == "shard"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def other_run(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """Starts another process that holds ``tmp_path``, as a shard or a whole run."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(what: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", HOLD, str(tmp_path), what]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        assert process.stdout
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_a_folder_is_held_until_the_process_ends_however_it_ends(
+    tmp_path: Path, other_run: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    process = other_run("whole")
+    for beside_shards in (False, True):
+        with (
+            pytest.raises(UsageError, match="another run writes into it"),
+            only_run_in(tmp_path, beside_shards=beside_shards),
+        ):
+            pass
+    process.kill()
+    process.wait()
+    with only_run_in(tmp_path, beside_shards=False):
+        pass
+
+
+def test_shards_share_a_folder_that_no_whole_run_may_enter(
+    tmp_path: Path, other_run: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    other_run("shard")
+    with only_run_in(tmp_path, beside_shards=True):
+        pass
+    with pytest.raises(UsageError, match="another run"), only_run_in(tmp_path, beside_shards=False):
+        pass

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -58,9 +60,7 @@ class TwoViews:
             Both views (2B, C, X, Y[, Z]), and {"image": both views, "grid": (B, X, Y[, Z], D), "cue": (B, 1, ...)}.
         """
         image = torch.as_tensor(batchdata[self.image_key]).as_subclass(Tensor).to(device, non_blocking=non_blocking)
-        with torch.random.fork_rng(devices=[], enabled=self.seed is not None):
-            if self.seed is not None:
-                torch.default_generator.manual_seed(self.seed)  # torch.manual_seed would reseed every GPU for good
+        with self.chance():
             grid = self.grid(image)
             moved = F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
             views = torch.cat([image, self.recolour(moved)])
@@ -70,8 +70,20 @@ class TwoViews:
             target["cue"] = cue.to(image.dtype)
         return views, target
 
+    @contextmanager
+    def chance(self) -> Iterator[None]:
+        """A block whose randomness comes from ``seed``, or from torch's global generator where there is none."""
+        with torch.random.fork_rng(devices=[], enabled=self.seed is not None):
+            if self.seed is not None:
+                torch.default_generator.manual_seed(self.seed)  # torch.manual_seed would reseed every GPU for good
+            yield
+
     def grid(self, image: Tensor) -> Tensor:
         """Random normalised sampling grids (B, X, Y[, Z], D) for images (B, C, X, Y[, Z])."""
+        return F.affine_grid(self.affine(image), [image.shape[0], 1, *image.shape[2:]], align_corners=False)
+
+    def affine(self, image: Tensor) -> Tensor:
+        """Random matrices (B, D, D + 1) for images (B, C, X, Y[, Z]), in the coordinates of ``affine_grid``."""
         count, size = image.shape[0], image.shape[2:]
         dims = len(size)
         angle = torch.deg2rad(_uniform(count, self.rotate))
@@ -87,8 +99,7 @@ class TwoViews:
         extent = torch.tensor(size, dtype=matrix.dtype)
         matrix = matrix * extent[None, None, :] / extent[None, :, None]
         shift = 2 * _uniform(count * dims, self.translate).reshape(count, dims, 1)
-        theta = torch.cat([matrix.flip(1, 2), shift], dim=2)  # affine_grid wants the last axis first
-        return F.affine_grid(theta.to(image), [count, 1, *size], align_corners=False)
+        return torch.cat([matrix.flip(1, 2), shift], dim=2).to(image)  # affine_grid wants the last axis first
 
     def recolour(self, image: Tensor) -> Tensor:
         """The images with random contrast, brightness and noise, each channel its own."""

@@ -32,6 +32,12 @@ MORPHOLOGICALLY_ABNORMAL_STRUCTURE = Code("49755003", "Morphologically Abnormal 
 LABELS: dict[str, tuple[Label, ...]] = {
     "lung": (Label(1, "lung", (128, 174, 128), ANATOMICAL_STRUCTURE, Code("39607008", "Lung")),),
     "skin": (Label(1, "lesion", (230, 120, 70), MORPHOLOGICALLY_ABNORMAL_STRUCTURE, Code("95324001", "Skin lesion")),),
+    # Slicer's browns of the heart's parts cannot be told apart on an image: blue for right and red for left, as usual.
+    "cardiac": (
+        Label(1, "RV", (0, 151, 206), ANATOMICAL_STRUCTURE, Code("53085002", "Right ventricle")),
+        Label(2, "MYO", (128, 174, 128), ANATOMICAL_STRUCTURE, Code("49848007", "Left Ventricle Myocardium")),
+        Label(3, "LV", (216, 101, 79), ANATOMICAL_STRUCTURE, Code("87878005", "Left ventricle")),
+    ),
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from colorsys import rgb_to_hsv
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -19,6 +21,15 @@ def test_values_are_dense_from_one(task: str) -> None:
 def test_types_are_those_of_the_standard(task: str, kind: Any) -> None:
     label = LABELS[task][0]
     assert (label.type.value, label.type.scheme, label.type.meaning) == (*kind[:2], kind.meaning)
+
+
+def test_parts_of_the_heart_are_coded_named_and_coloured_apart() -> None:
+    parts = LABELS["cardiac"]
+    assert [label.name for label in parts] == ["RV", "MYO", "LV"]
+    kinds = (codes.SCT.RightVentricle, codes.SCT.LeftVentricleMyocardium, codes.SCT.LeftVentricle)
+    assert [(label.type.value, label.type.meaning) for label in parts] == [(kind.value, kind.meaning) for kind in kinds]
+    hues = sorted(360 * rgb_to_hsv(*label.rgb)[0] for label in parts)  # previews draw the hue alone
+    assert min(b - a for a, b in pairwise([*hues, hues[0] + 360])) > 60
 
 
 def test_categories_are_those_of_slicers_terminology() -> None:

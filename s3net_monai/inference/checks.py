@@ -95,6 +95,9 @@ def _check_nifti(path: Path) -> tuple[int, ...]:
     check_voxels(path.name, shape)
     needed = math.prod(shape) * dtype.itemsize
     check_capacity(path.name, needed, path.stat().st_size, path.suffix.lower() == ".gz")
+    unit = image.header.get_xyzt_units()[0]
+    if unit in ("meter", "micron"):  # no reader of the affine looks at it
+        raise CaseError(f"{path.name}: voxel sizes in units of {unit} found, mm expected; save the volume again")
     affine = np.asarray(image.affine)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise CaseError(f"{path.name}: its affine is not invertible, so voxels have no place; repair the header")

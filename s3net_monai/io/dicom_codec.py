@@ -13,6 +13,7 @@ from s3net_monai.io.dicom_slices import integer, name_of, uid_name
 from s3net_monai.io.errors import CaseError
 
 END_OF_IMAGE = b"\xff\xd9"  # ends JPEG, JPEG-LS and JPEG 2000 codestreams alike
+JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 PADDING_AT_MOST = 16  # bytes that may follow it
 
 
@@ -40,6 +41,8 @@ def stored_frames(dataset: Any, **options: Any) -> Iterator[np.ndarray]:
         _check_codestreams(dataset)
         # Decoders give the samples of a pixel together, or say that they do not, whatever the header says.
         options["planar_configuration"] = 0
+        if dataset.file_meta.TransferSyntaxUID == JPEG_BASELINE:
+            options["decoding_plugin"] = "pillow"  # others fill what they cannot read
     else:
         _check_length(dataset)
     expected = (integer(dataset, "Rows"), integer(dataset, "Columns"))

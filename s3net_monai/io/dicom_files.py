@@ -96,6 +96,7 @@ def read_dataset(path: Path) -> Any:
         dataset = dcmread(path)
         for element in dataset.group_dataset(0x0028):  # decoded here, so that damage is named here
             _ = element.value
+        _ = dataset.get("PixelData")
         return dataset
     except Exception as error:  # pydicom raises whatever the damage provokes
         raise CaseError(f"{path.name}: not readable as DICOM ({header_fault(error)}); copy the file again") from error

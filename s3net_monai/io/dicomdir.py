@@ -41,7 +41,7 @@ def read_dicomdir(path: Path) -> DicomDir:
         dataset = dcmread(path)
         if dataset.file_meta.get("MediaStorageSOPClassUID") != MEDIA_STORAGE_DIRECTORY:
             raise CaseError(
-                f"{path.name}: not readable as DICOMDIR (not a media storage directory); give the folder that it lies in"
+                f"{path.name}: not readable as DICOMDIR (not a media storage directory); give the folder around it"
             )
         images = list(_images(dataset))
     except CaseError:

@@ -59,7 +59,12 @@ def _segment(command: argparse.ArgumentParser) -> None:
         help="which series of a study to take; default: the primary axial CT series with most slices",
     )
     add("--keep-identifiers", action="store_true", help="leave names and identifiers of patients in names and reports")
-    add("--dicomweb", metavar="URL", help="read a study from this DICOMweb server and store its DICOM SEG there")
+    add(
+        "--dicomweb",
+        metavar="URL",
+        help="read a study from this DICOMweb server and store its DICOM SEG there; give "
+        "credentials as S3NET_DICOMWEB_USER and _PASSWORD or _TOKEN in the environment",
+    )
     add("--study", metavar="UID", help="StudyInstanceUID, with --dicomweb")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -163,6 +164,8 @@ def _run(todo: Sequence[Case], finishing: Finishing, workers: int, report: Repor
             while len(waiting) > keep:
                 entry = _with_total(waiting[0]())
                 waiting.pop(0)
+                if entry.status == "failed":
+                    entry.warnings = _left_from_before(entry.case_id, finishing.output)
                 report.add(entry)
                 progress.update()
                 for line in [f"failed: {entry.reason}"] if entry.reason else entry.warnings:
@@ -209,6 +212,12 @@ def _entry(case: Case, status: Status, reason: str) -> CaseReport:
     return CaseReport(
         case.case_id, reported_input(case), status, reason, selection=redact(case.selection, case.identifiers)
     )
+
+
+def _left_from_before(case_id: str, output: Path) -> list[str]:
+    """What a reader of the folder could take for the mask of a case that failed."""
+    left = sorted(path.name for path in output.glob(f"{glob.escape(case_id)}_seg.*"))
+    return [f"{', '.join(left)}: of an earlier run, not of this one"] if left else []
 
 
 def _with_total(entry: CaseReport) -> CaseReport:

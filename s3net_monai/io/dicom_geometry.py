@@ -81,7 +81,9 @@ def series_geometry(headers: Sequence[Any], allow: Sequence[str] = ()) -> Series
     angle = _tilt(images, offsets, depths, normal)
     if angle:
         _check_tilt(angle, allow)
-        notes.append(f"gantry tilt of {angle:.1f} degrees: resampled to a rectangular grid")
+        notes.append(
+            f"gantry tilt of {angle:.1f} degrees: resampled to a rectangular grid; readers may misplace its DICOM SEG"
+        )
     else:
         shifts = np.zeros_like(shifts)
     indices, step = _slice_indices(images, depths)

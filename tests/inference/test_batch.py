@@ -218,6 +218,15 @@ def test_out_of_memory_fails_the_case_with_advice(volumes: Path, bundle: Bundle,
     assert "--device cpu" in report["by_id"]["a"]["reason"]
 
 
+def test_the_mask_of_an_earlier_run_is_named_when_its_case_fails(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
+    assert run(volumes, bundle, tmp_path / "out")["by_id"]["c"]["warnings"] == []
+    (volumes / "a.nii.gz").write_bytes(b"broken")
+    case = run(volumes, bundle, tmp_path / "out")["by_id"]["a"]
+    assert case["status"] == "failed"
+    assert case["warnings"] == ["a_seg.nii.gz: of an earlier run, not of this one"]
+    assert (tmp_path / "out" / "a_seg.nii.gz").is_file()  # someone may have corrected it
+
+
 def test_shards_cover_every_case_once_and_share_the_report(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
     run(volumes, bundle, tmp_path / "out", shard=(1, 2))
     assert sorted(path.name for path in (tmp_path / "out").glob("*_seg*")) == ["a_seg.nii.gz"]

@@ -1,9 +1,11 @@
 """Dictionary transforms: cues, intensities, geometry. They know arrays only, no files."""
 
+from s3net_monai.transforms.attention_mask import AttentionMaskd
 from s3net_monai.transforms.components import KeepComponentsd
 from s3net_monai.transforms.ct_intensity import CTIntensityd
 from s3net_monai.transforms.cue_refinement import RefineWithCuesd
 from s3net_monai.transforms.cues import CueVoted
+from s3net_monai.transforms.jitter_mask import JitterMaskd, jitter_masks
 from s3net_monai.transforms.lung_air import FitToAird, fit_to_air
 from s3net_monai.transforms.lung_cues import lung_vote
 from s3net_monai.transforms.picture_as_volume import PictureAsVolumed
@@ -12,11 +14,14 @@ from s3net_monai.transforms.rand_window import RandWindowd
 from s3net_monai.transforms.resample import ResampleToSpacingd
 from s3net_monai.transforms.skin_cues import skin_evidence, skin_vote
 from s3net_monai.transforms.solidity import Solidityd
+from s3net_monai.transforms.superpixels import Superpixelsd
 
 __all__ = [
+    "AttentionMaskd",
     "CTIntensityd",
     "CueVoted",
     "FitToAird",
+    "JitterMaskd",
     "KeepComponentsd",
     "PictureAsVolumed",
     "RandForeignObjectsd",
@@ -24,7 +29,9 @@ __all__ = [
     "RefineWithCuesd",
     "ResampleToSpacingd",
     "Solidityd",
+    "Superpixelsd",
     "fit_to_air",
+    "jitter_masks",
     "lung_vote",
     "skin_evidence",
     "skin_vote",

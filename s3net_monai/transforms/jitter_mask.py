@@ -1,0 +1,115 @@
+"""Coarse masks made of exact ones: what an attention mask looks like when another segmenter drew it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform, Randomizable
+from monai.utils import convert_to_dst_type, convert_to_tensor
+from torch import Tensor
+from torch.nn import functional as F
+
+SMALLEST_SHARE = 0.25
+
+
+def jitter_masks(
+    mask: Tensor,
+    shift: float = 0.03,
+    scale: float = 0.1,
+    radius: int = 2,
+    elastic: float = 0.02,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Every mask shifted, scaled about its own centre, bent, and dilated or eroded, each at random and for itself.
+
+    Args:
+        mask: (B, 1, X, Y[, Z]) of 0 and 1.
+        shift: largest shift along each axis, as a share of the image size.
+        scale: largest relative change of size, either way.
+        radius: largest dilation or erosion in pixels, by a square in the plane of the first two axes. An erosion that
+            would leave less than a quarter of the mask is left out, so that thin walls survive.
+        elastic: largest bend along each axis, as a share of the image size.
+        generator: source of chance, on the CPU; torch's global one where it is None.
+
+    Returns:
+        As ``mask``. A mask that would vanish stays as it was.
+    """
+    count, dims = mask.shape[0], mask.dim() - 2
+    exact = mask.float()
+
+    def uniform(*shape: int) -> Tensor:
+        return (2 * torch.rand(count, *shape, generator=generator) - 1).to(exact)
+
+    size = [count, 1, *mask.shape[2:]]
+    grid = F.affine_grid(torch.eye(dims, dims + 1).to(exact).repeat(count, 1, 1), size, align_corners=False)
+    centre = _centre(exact, grid)
+    zoom = torch.exp(uniform(*[1] * (dims + 1)) * math.log1p(scale))
+    bend = F.interpolate(
+        2 * elastic * uniform(dims, *[4] * dims),
+        size=mask.shape[2:],
+        mode="bilinear" if dims == 2 else "trilinear",
+        align_corners=True,
+    ).movedim(1, -1)
+    source = centre + (grid - centre) * zoom + 2 * shift * uniform(*[1] * dims, dims) + bend
+    moved = (F.grid_sample(exact, source, mode="bilinear", align_corners=False) > 0.5).to(exact)
+    steps = torch.randint(-radius, radius + 1, (count,), generator=generator).tolist()
+    changed = torch.cat([_grow(one[None], step) for one, step in zip(moved, steps, strict=True)])
+    lost = changed.flatten(1).sum(dim=1) == 0
+    return torch.where(lost.view(-1, *[1] * (dims + 1)), exact, changed).to(mask.dtype)
+
+
+class JitterMaskd(Randomizable, MapTransform):
+    """``jitter_masks`` on single masks (1, X, Y[, Z]), each key for itself, with MONAI's random state.
+
+    Args:
+        keys: the masks.
+        prob: probability of a change.
+        shift, scale, radius, elastic: see ``jitter_masks``.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        prob: float = 1.0,
+        shift: float = 0.03,
+        scale: float = 0.1,
+        radius: int = 2,
+        elastic: float = 0.02,
+    ) -> None:
+        super().__init__(keys)
+        self.prob = prob
+        self.shift, self.scale, self.radius, self.elastic = shift, scale, radius, elastic
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        sample = dict(data)
+        for key in self.key_iterator(sample):
+            generator = torch.Generator().manual_seed(int(self.R.randint(2**31 - 1)))
+            if self.R.random() < self.prob:
+                mask = convert_to_tensor(sample[key], track_meta=False)
+                jittered = jitter_masks(mask[None], self.shift, self.scale, self.radius, self.elastic, generator)
+                sample[key], *_ = convert_to_dst_type(jittered[0], dst=sample[key])
+        return sample
+
+
+def _centre(mask: Tensor, grid: Tensor) -> Tensor:
+    """Centre of every mask in normalised coordinates, (B, 1, ..., D); that of the image for an empty one."""
+    weight = mask.movedim(1, -1)
+    axes = tuple(range(1, grid.dim() - 1))
+    return (grid * weight).sum(axes, keepdim=True) / weight.sum(axes, keepdim=True).clamp_min(1)
+
+
+def _grow(mask: Tensor, step: int) -> Tensor:
+    if step == 0:
+        return mask
+    dims = mask.dim() - 2
+    kernel = [2 * abs(step) + 1] * 2 + [1] * (dims - 2)
+    margin = [side // 2 for side in kernel]
+    pool = F.max_pool2d if dims == 2 else F.max_pool3d
+    if step > 0:
+        return pool(mask, kernel, stride=1, padding=margin)
+    eroded = 1 - pool(1 - mask, kernel, stride=1, padding=margin)
+    return eroded if eroded.sum() >= SMALLEST_SHARE * mask.sum() else mask

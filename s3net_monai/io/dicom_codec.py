@@ -36,7 +36,7 @@ def stored_frames(dataset: Any, **options: Any) -> Iterator[np.ndarray]:
     if not dataset.get("PixelData"):
         raise CaseError(f"no pixel data: {name} has a header only; export the series again")
     _check_decodable(dataset)
-    _check_bits(dataset)
+    _check_description(dataset)
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         _check_codestreams(dataset)
         # Decoders give the samples of a pixel together, or say that they do not, whatever the header says.
@@ -55,7 +55,12 @@ def stored_frames(dataset: Any, **options: Any) -> Iterator[np.ndarray]:
     except CaseError:
         raise
     except Exception as error:  # decoders raise whatever the damage provokes
-        raise CaseError(f"{name}: pixel data cannot be decoded ({one_line(error)}); copy it again") from error
+        raise CaseError(f"{name}: pixel data cannot be decoded ({_fault(error)}); copy it again") from error
+
+
+def _fault(error: Exception) -> str:
+    """What the decoders say of the data, and not what Python says of them."""
+    return one_line(error) if isinstance(error, ValueError | RuntimeError) else "damaged fragments"
 
 
 def codec_family(dataset: Any) -> str:
@@ -97,7 +102,10 @@ def _check_decodable(dataset: Any) -> None:
         )
 
 
-def _check_bits(dataset: Any) -> None:
+def _check_description(dataset: Any) -> None:
+    integer(dataset, "SamplesPerPixel")
+    if not dataset.get("PhotometricInterpretation"):
+        raise CaseError(f"{name_of(dataset)}: no PhotometricInterpretation; export it again")
     allocated = integer(dataset, "BitsAllocated")
     stored = integer(dataset, "BitsStored")
     high = integer(dataset, "HighBit", stored - 1)
@@ -168,7 +176,7 @@ def _check_codestreams(dataset: Any) -> None:
     except CaseError:
         raise
     except Exception as error:  # damaged fragments raise value, struct and stop errors
-        raise CaseError(f"{name}: pixel data cannot be decoded ({one_line(error)}); copy it again") from error
+        raise CaseError(f"{name}: pixel data cannot be decoded ({_fault(error)}); copy it again") from error
 
 
 def _codestream(frame: bytes) -> _Codestream | None:

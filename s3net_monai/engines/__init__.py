@@ -2,18 +2,26 @@
 
 from s3net_monai.engines.checkpoints import latest_checkpoint
 from s3net_monai.engines.cluster_information import ClusterInformation
+from s3net_monai.engines.contrast_views import ContrastViews
 from s3net_monai.engines.faithful_fit import fit_faithful
 from s3net_monai.engines.flip_inferer import FlipInferer
+from s3net_monai.engines.labelled_and_unlabelled import LabelledAndUnlabelled, LabelledAndUnlabelledDataset
 from s3net_monai.engines.name_clusters import NameClusters
 from s3net_monai.engines.per_image import PerImageInferer
 from s3net_monai.engines.pretrained import load_encoder
+from s3net_monai.engines.semantic_views import AttendedObject, SemanticViews
 from s3net_monai.engines.two_views import TwoViews
 
 __all__ = [
+    "AttendedObject",
     "ClusterInformation",
+    "ContrastViews",
     "FlipInferer",
+    "LabelledAndUnlabelled",
+    "LabelledAndUnlabelledDataset",
     "NameClusters",
     "PerImageInferer",
+    "SemanticViews",
     "TwoViews",
     "fit_faithful",
     "latest_checkpoint",

@@ -1,0 +1,82 @@
+"""Two views for contrastive learning, both moved, and where a pixel of one lies in the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from s3net_monai.engines.two_views import TwoViews
+from s3net_monai.losses.affine_consistency import inside
+
+
+class ContrastViews:
+    """A ``prepare_batch`` for MONAI's trainers: a query and a key view of every image, and their correspondence.
+
+    Both views are moved and recoloured, independently of each other; ``TwoViews`` moves the second alone. The trainer
+    calls ``network(query, key)``, as ``MomentumPair`` takes it. Randomness is that of ``views``.
+
+    Args:
+        views: ranges of the moves and colours.
+        image_key: key of the images in a batch.
+        regions_key: key of region maps (B, 1, X, Y[, Z]), such as ``Superpixelsd`` adds, whole numbers with 0 for none;
+            a batch without it gives views without regions. Numbers above 2**24 are not told apart.
+    """
+
+    def __init__(self, views: TwoViews | None = None, image_key: str = "image", regions_key: str = "regions") -> None:
+        self.views = views or TwoViews()
+        self.image_key, self.regions_key = image_key, regions_key
+
+    def __call__(
+        self, batchdata: dict[str, Any], device: str | torch.device | None = None, non_blocking: bool = False, **_: Any
+    ) -> tuple[Tensor, dict[str, Tensor], tuple[Tensor], dict[str, Any]]:
+        """Views of one batch.
+
+        Returns:
+            The query (B, C, X, Y[, Z]); the target; the key, alone in a tuple; no keyword arguments. The target holds
+
+            * "grid" (B, X, Y[, Z], D): for every pixel of the key, where it lies in the query, in the normalised
+              coordinates of ``affine_grid``, so that ``warp(query, grid)`` shows what the key shows;
+            * "valid" (B, 1, X, Y[, Z]): 1 where that is inside the query and inside the image, else 0;
+            * "regions" and "key_regions" (B, 1, X, Y[, Z]) int64, if the batch has regions: those of the query and of
+              the key, 0 where a view looks past the image.
+        """
+        image = _tensor(batchdata[self.image_key], device, non_blocking)
+        size = [image.shape[0], 1, *image.shape[2:]]
+        with self.views.chance():
+            matrices = [self.views.affine(image) for _ in range(2)]
+            grids = [F.affine_grid(matrix, size, align_corners=False) for matrix in matrices]
+            query, key = (self.views.recolour(move(image, grid)) for grid in grids)
+        between = F.affine_grid(second_in_first(*matrices), size, align_corners=False)
+        target = {"grid": between, "valid": inside(between) * inside(grids[1])}
+        if self.regions_key in batchdata:
+            regions = _tensor(batchdata[self.regions_key], device, non_blocking)
+            target["regions"], target["key_regions"] = (move_labels(regions, grid) for grid in grids)
+        return query, target, (key,), {}
+
+
+def second_in_first(first: Tensor, second: Tensor) -> Tensor:
+    """Matrices (B, D, D + 1) that take points of the second view to the first, from those of each view to the image."""
+    linear = torch.linalg.solve(first[..., :-1], second[..., :-1])
+    shift = torch.linalg.solve(first[..., :-1], second[..., -1:] - first[..., -1:])
+    return torch.cat([linear, shift], dim=-1)
+
+
+def move(image: Tensor, grid: Tensor) -> Tensor:
+    """Images (B, C, X, Y[, Z]) sampled at ``grid``; past its border an image is its own mirror image."""
+    return F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def move_labels(labels: Tensor, grid: Tensor, padding: str = "zeros") -> Tensor:
+    """Maps of whole numbers (B, 1, X, Y[, Z]) taken from the nearest voxel to ``grid``, as int64.
+
+    ``padding`` is "zeros" or "reflection"; the latter goes with ``move``.
+    """
+    moved = F.grid_sample(labels.to(grid.dtype), grid, mode="nearest", padding_mode=padding, align_corners=False)
+    return moved.round().long()
+
+
+def _tensor(value: Any, device: str | torch.device | None, non_blocking: bool) -> Tensor:
+    return torch.as_tensor(value).as_subclass(Tensor).to(device, non_blocking=non_blocking)

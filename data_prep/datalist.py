@@ -13,6 +13,7 @@ from typing import Any
 from data_prep.errors import DataError
 
 SECTIONS = ("training", "validation", "test")
+UNLABELLED = "unlabelled"
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".bmp")
 LABEL_FOLDERS = ("labels", "masks")
 RESULT = re.compile(r"_seg\.(nii|nii\.gz|png|dcm|seg\.nrrd)$")
@@ -72,17 +73,31 @@ def load_datalist(path: str | os.PathLike[str], section: str, labels: bool = Fal
     location = Path(path).absolute()
     if location.is_dir() and not (location / "datalist.json").is_file():
         return _list_images(location)
-    file = location / "datalist.json" if location.is_dir() else location
+    sections = load_sections(location, labels)
+    entries = [entry for name in (SECTIONS if section == "all" else (section,)) for entry in sections[name]]
+    if not entries and section != "validation":
+        counts = ", ".join(f"{name} {len(sections[name])}" for name in SECTIONS)
+        raise DataError(f"{_file(location)}: section {section} is empty (found {counts}); choose another section")
+    return entries
+
+
+def load_sections(path: str | os.PathLike[str], labels: bool = False) -> dict[str, list[dict[str, Any]]]:
+    """The cases of every section of a datalist.json, as `load_datalist` gives them, and of the section "unlabelled".
+
+    `path` is the file or its folder. A section that the file lacks is empty. "unlabelled" is for cases beside a
+    partly labelled training section; no other function reads it.
+
+    Raises DataError where there is no such file, or one that is no datalist.
+    """
+    file = _file(Path(path).absolute())
     content = _read(file)
-    wanted = SECTIONS if section == "all" else (section,)
     try:
-        entries = [_absolute(entry, file.parent, labels) for name in wanted for entry in content.get(name, [])]
+        return {
+            name: [_absolute(entry, file.parent, labels) for entry in content.get(name, [])]
+            for name in (*SECTIONS, UNLABELLED)
+        }
     except (AttributeError, KeyError, TypeError) as error:
         raise DataError(f'{file}: an entry without "image" or "case_id", expected both; write it anew') from error
-    if not entries and section != "validation":
-        counts = ", ".join(f"{name} {len(content.get(name, []))}" for name in SECTIONS)
-        raise DataError(f"{file}: section {section} is empty (found {counts}); choose another section")
-    return entries
 
 
 def case_name(path: Path) -> str:
@@ -90,6 +105,10 @@ def case_name(path: Path) -> str:
     text = path.as_posix()
     suffix = next((s for s in IMAGE_SUFFIXES if text.lower().endswith(s)), "")
     return text[: len(text) - len(suffix)].replace("/", "_").replace(" ", "_")
+
+
+def _file(location: Path) -> Path:
+    return location / "datalist.json" if location.is_dir() else location
 
 
 def _shown(path: Path, folder: Path) -> str:

@@ -1,0 +1,55 @@
+"""Slices of volumes as samples of their own, for 2-D networks on short-axis stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from data_prep.errors import DataError
+
+
+def slices_of(
+    cases: Sequence[dict[str, Any]],
+    transform: Callable[[dict[str, Any]], Any],
+    keys: Sequence[str] = ("image", "label"),
+    foreground: str | None = None,
+) -> list[dict[str, Any]]:
+    """Every slice along the last axis of every case, for MONAI's `Dataset` or `CacheDataset`.
+
+    `transform` reads a case, without chance: channel-first volumes (C, X, Y, Z) under those of `keys` that the case
+    has. Intensities are best scaled there, by the volume, and its plane resized there too, since all slices are kept in
+    memory: 1500 of 128x128 take 100 MB in float32. A slice has the case's entries, (C, X, Y) tensors under `keys`,
+    "case_id" with the index of the slice (patient001_frame01_z03), that index as "slice", and the case as "volume".
+
+    `foreground` names a map: slices where it is 0 throughout are then left out, as semantic-aware contrast needs it.
+    For segmentation keep them: a network has to learn where the heart ends.
+
+    Raises DataError for a case without any of `keys`, with volumes of another number of axes or of unequal depth.
+    """
+    found: list[dict[str, Any]] = []
+    for case in tqdm(cases, "slices", unit="case", leave=False):
+        sample = transform(case)
+        present = [key for key in keys if key in sample]
+        _check(sample, present, keys)
+        name = str(case["case_id"])
+        for index in range(sample[present[0]].shape[-1]):
+            # a plain copy: a MetaTensor would keep the header of the volume, and a view all of its voxels
+            planes = {
+                key: torch.as_tensor(sample[key][..., index]).as_subclass(torch.Tensor).clone() for key in present
+            }
+            if foreground is None or bool((planes[foreground] != 0).any()):
+                where = {"case_id": f"{name}_z{index:02d}", "slice": index, "volume": name}
+                found.append({**sample, **planes, **where})
+    return found
+
+
+def _check(sample: dict[str, Any], present: Sequence[str], keys: Sequence[str]) -> None:
+    shapes = {key: tuple(getattr(sample[key], "shape", ())) for key in present}
+    if not shapes or any(len(shape) != 4 for shape in shapes.values()) or len({s[1:] for s in shapes.values()}) > 1:
+        raise DataError(
+            f"{sample.get('case_id')}: found {shapes or 'nothing'} under {', '.join(keys)}, expected volumes "
+            "(C, X, Y, Z) of one size; mend the transform that reads the case"
+        )

@@ -75,11 +75,12 @@ def read_header(path: Path, extra: Sequence[str] = ()) -> Any:
         # A damaged value raises when it is first touched, so touch what is used.
         for element in header:
             _ = element.value
+        cut_off = not is_image(header) and _should_be_image(header)
     except CaseError:
         raise
     except Exception as error:  # pydicom raises whatever the damage provokes
         raise CaseError(f"{path.name}: not readable as DICOM ({header_fault(error)}); copy the file again") from error
-    if not is_image(header) and _should_be_image(header):
+    if cut_off:
         raise CaseError(f"{path.name}: its header ends before, or lacks, Rows and Columns; copy the file again")
     return header
 
@@ -136,6 +137,10 @@ def header_fault(error: BaseException) -> str:
 
 
 def one_line(error: BaseException, limit: int = 160) -> str:
-    """An exception's text on one line, at most ``limit`` characters; its class name where it has no text."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    """An exception's text on one line of at most ``limit`` printable characters; its class name where it has no text.
+
+    Control characters could come from a damaged header or a file name, and move a terminal's cursor.
+    """
+    words = "".join(c if c.isprintable() or c.isspace() else "?" for c in str(error)).split()
+    text = " ".join(words) or type(error).__name__
     return text if len(text) <= limit else text[: limit - 1] + "…"

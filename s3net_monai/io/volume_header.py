@@ -71,6 +71,8 @@ def read_volume_header(path: Path) -> VolumeHeader:
     needed = math.prod(shape) * size
     if layout.packing != "text":
         check_capacity(path.name, needed, data.stat().st_size, layout.packing == "deflated")
+    if layout.packing == "raw" and not layout.skips:
+        _check_length(path, needed, data.stat().st_size - (layout.length if data == path else 0))
     at = None
     if layout.packing == "deflated" and path.suffix.lower() in META_SUFFIXES:
         at = layout.length if data == path else 0
@@ -104,24 +106,35 @@ def check_deflated_voxels(path: Path, header: VolumeHeader) -> None:
 
 @dataclass(frozen=True)
 class _Layout:
-    """What a header says, in its own words: ``packing`` is "raw", "deflated" or "text"; it ends after ``length``."""
+    """What a header says, in its own words.
+
+    ``packing`` is "raw", "deflated" or "text"; it ends after ``length`` bytes, and ``skips`` more before the voxels.
+    """
 
     sizes: str
     type_name: str
     data_file: str | None
     packing: str
-    length: int = 0
+    length: int
+    skips: bool
+
+
+def _check_length(path: Path, needed: int, found: int) -> None:
+    """Voxels that are left over mean other sizes, by which all of them would be read askew."""
+    if found != needed:
+        raise CaseError(f"{path.name}: {found} bytes of voxels found, {needed} expected by its sizes; copy it again")
 
 
 def _nrrd_layout(path: Path) -> _Layout:
-    fields = _nrrd_fields(path)
+    fields, length = _nrrd_fields(path)
     space = fields.get("space", "").lower()
     if space and space not in _NRRD_SPACES:
         raise CaseError(f"{path.name}: space '{space[:40]}' does not name the patient's sides; save it as RAS or LPS")
     if len(fields.get("sizes", "").split()) == 3 and "none" in fields.get("spacedirections", "").lower():
         raise CaseError(f"{path.name}: an axis without space direction found, three expected; repair the header")
     packing = {"raw": "raw", "gz": "deflated", "gzip": "deflated"}.get(fields.get("encoding", "").lower(), "text")
-    return _Layout(fields.get("sizes", ""), fields.get("type", ""), fields.get("datafile"), packing)
+    skips = "lineskip" in fields or "byteskip" in fields
+    return _Layout(fields.get("sizes", ""), fields.get("type", ""), fields.get("datafile"), packing, length, skips)
 
 
 def _meta_layout(path: Path) -> _Layout:
@@ -135,7 +148,8 @@ def _meta_layout(path: Path) -> _Layout:
         packing = "text"
     data_file = fields["ElementDataFile"]
     data = None if data_file == "LOCAL" else data_file
-    return _Layout(fields.get("DimSize", ""), fields.get("ElementType", ""), data, packing, length)
+    skips = "HeaderSize" in fields
+    return _Layout(fields.get("DimSize", ""), fields.get("ElementType", ""), data, packing, length, skips)
 
 
 def _shape(path: Path, sizes: str) -> tuple[int, ...]:
@@ -181,13 +195,14 @@ def _damaged(path: Path, what: str) -> CaseError:
     return CaseError(f"{path.name}: damaged header ({what}); save the volume again")
 
 
-def _nrrd_fields(path: Path) -> dict[str, str]:
-    """Fields up to the first empty line, names without case and blanks."""
+def _nrrd_fields(path: Path) -> tuple[dict[str, str], int]:
+    """Fields up to the first empty line, names without case and blanks, and the header's length in bytes."""
     text = _header_text(path)
     if not text.startswith("NRRD000"):
         raise _damaged(path, "it does not begin with NRRD")
-    header = re.split("\r?\n\r?\n", text, maxsplit=1)[0]
-    if len(header) == len(text) == MAX_VOLUME_HEADER:
+    end = re.search("\r?\n\r?\n", text)
+    header = text[: end.start()] if end else text
+    if len(header) == MAX_VOLUME_HEADER:
         raise _damaged(path, "it does not end")
     fields: dict[str, str] = {}
     for line in re.split("\r?\n", header.rstrip("\r\n"))[1:]:
@@ -200,9 +215,9 @@ def _nrrd_fields(path: Path) -> dict[str, str]:
         if not colon or not line.isprintable() or key in fields:
             if fields.get("datafile", "").startswith("LIST"):
                 continue
-            raise _damaged(path, "a line that is no field" if not colon else f"field '{key[:20]}'")
+            raise _damaged(path, f"field '{key[:20]}' twice" if key in fields else "a line that is no field")
         fields[key] = value.strip()
-    return fields
+    return fields, end.end() if end else len(text)
 
 
 def _meta_fields(path: Path) -> tuple[dict[str, str], int]:

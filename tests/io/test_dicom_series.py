@@ -11,6 +11,7 @@ import pytest
 from pydicom.uid import JPEGLosslessSV1
 
 from s3net_monai.io import CaseError
+from s3net_monai.io.dicom_files import one_line, read_header
 from s3net_monai.io.dicom_series import load_series
 
 ANGLE = np.deg2rad(15)
@@ -263,3 +264,32 @@ def test_real_series_load(real_data: Path, folder: str, shape: tuple[int, ...]) 
 def test_real_mixture_is_refused(real_data: Path) -> None:
     with pytest.raises(CaseError, match="mixed series"):
         load_series([real_data / "dicom" / "odd_single_files"])
+
+
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    assert one_line(ValueError("a\x1b[2Jb\nc\x9b")) == "a?[2Jb c?"
+
+
+def test_values_of_damaged_headers_are_not_quoted(
+    series_maker: Callable[..., Any], stored_ramp: np.ndarray, tmp_path: Path
+) -> None:
+    maker = series_maker(stored_ramp[:1])
+    maker.slices[0].PatientID = "PIDMARK77"
+    folder = maker.save(tmp_path / "ct")
+    (file,) = folder.iterdir()
+    file.write_bytes(file.read_bytes().replace(b"LO\x0a\x00PIDMARK77", b"FD\x0a\x00PIDMARK77"))
+    with pytest.raises(CaseError, match=r"not readable as DICOM \(.*element.* is damaged\)") as refusal:
+        read_header(file, ["PatientID"])
+    assert "PIDMARK" not in str(refusal.value)
+
+
+def test_a_file_cut_before_its_size_is_no_other_object(
+    series_maker: Callable[..., Any], stored_ramp: np.ndarray, tmp_path: Path
+) -> None:
+    folder = series_maker(stored_ramp).save(tmp_path / "ct")
+    last = sorted(folder.iterdir())[-1]
+    content = last.read_bytes()
+    for kept in (140, 170, 300, 500):
+        last.write_bytes(content[:kept])
+        with pytest.raises(CaseError, match=rf"{last.name}: .*copy the file again"):
+            load_series([folder])

@@ -14,7 +14,7 @@ import torch
 from s3net_monai.inference.cases import Case
 from s3net_monai.inference.identifiers import redact
 from s3net_monai.io import CaseError
-from s3net_monai.io.dicom_files import one_line
+from s3net_monai.io.dicom_files import one_line, read_header
 from s3net_monai.io.limits import MAX_NIFTI_OFFSET, MAX_PIXELS, check_capacity, check_pixels, check_voxels
 from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES, read_volume_header
 
@@ -43,6 +43,8 @@ def check_input(case: Case, channels: int) -> None:
         if channels != RGB_CHANNELS:
             raise CaseError(f"{case.input.name}: a photograph in DICOM, this task expects a CT volume")
     elif channels == RGB_CHANNELS:
+        if case.kind == "dicom":
+            read_header(path)  # what is too damaged to be sorted is called a series, too
         found = "a DICOM series" if case.kind == "dicom" else f"a volume of {_sizes(_volume_shape(path))}"
         raise CaseError(f"{case.input.name}: {found}, this task expects {PICTURES}")
     elif case.kind == "volume":

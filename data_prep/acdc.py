@@ -11,7 +11,10 @@ from data_prep.splits import split_of
 
 DESCRIPTION = "ACDC cardiac MR, two frames a patient; test: patients 071-080 and the challenge's own test patients"
 MODALITY = "MR"
-LAYOUT = "patient###/patient###_frame##.nii.gz with _gt.nii.gz, or patient###_frame##_image.nii.gz with _label.nii.gz"
+LAYOUT = (
+    "patient###/patient###_frame##.nii.gz with _gt.nii.gz, there or in labels/ beside images/, "
+    "or patient###_frame##_image.nii.gz with _label.nii.gz"
+)
 
 _FRAME = re.compile(r"(patient(\d{3}))_(frame\d{2})(_image)?\.nii(\.gz)?")
 
@@ -27,6 +30,8 @@ def find_cases(source: Path, destination: Path) -> list[Case]:
         if match:
             patient, number, frame, flat, _ = match.groups()
             label = image.with_name(image.name.replace("_image.", "_label.") if flat else _original_label(image.name))
+            if image.parent.name == "images" and not label.is_file():
+                label = image.parent.with_name("labels") / label.name
             split = split_of(patient, 71 <= int(number) <= 80 or int(number) > 100)
             cases.append(Case(f"{patient}_{frame}", patient, split, image, label if label.is_file() else None))
     return found_or_error(cases, source, LAYOUT)

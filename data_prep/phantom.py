@@ -9,6 +9,8 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep.datalist import Case, write_datalist
+from data_prep.phantom_cardiac import DEFAULT_SHAPE as CARDIAC_SHAPE
+from data_prep.phantom_cardiac import DIASTOLE, SYSTOLE, cardiac_phantom
 from data_prep.phantom_dicom import write_ct_series
 from data_prep.phantom_lung import DEFAULT_SHAPE as LUNG_SHAPE
 from data_prep.phantom_lung import lung_phantom
@@ -16,9 +18,11 @@ from data_prep.phantom_skin import DEFAULT_SHAPE as SKIN_SHAPE
 from data_prep.phantom_skin import skin_phantom
 from s3net_monai.io.atomic import atomic_path
 
-MODALITY = {"lung": "CT", "skin": "dermoscopy"}
-AXES = {"lung": "columns, rows and slices", "skin": "width and height"}
+MODALITY = {"lung": "CT", "skin": "dermoscopy", "cardiac": "MR"}
+SHAPES: dict[str, tuple[int, ...]] = {"lung": LUNG_SHAPE, "skin": SKIN_SHAPE, "cardiac": CARDIAC_SHAPE}
+AXES = {"lung": "columns, rows and slices", "skin": "width and height", "cardiac": "columns, rows and slices"}
 SMALLEST = 8
+MOST_PATIENTS = 999  # ACDC numbers patients by three digits
 
 
 def make_phantoms(
@@ -26,27 +30,38 @@ def make_phantoms(
 ) -> Path:
     """Write `count` synthetic cases and return the path of their datalist.
 
-    `task`: "lung" writes chest CT as NIfTI, or as one DICOM folder a case with `dicom`; "skin" writes PNG pictures.
-    `shape`: voxels along X, Y, Z for lung, pixels along X, Y for skin. The layout is images/<case>, labels/<case> and
-    datalist.json in `destination`. Case i is made from `seed + i`, so that a longer run repeats a shorter one. Of five
-    cases the fourth is for validation and the fifth for test, the others for training.
+    `task`: "lung" writes chest CT as NIfTI, or as one DICOM folder a case with `dicom`; "skin" writes PNG pictures;
+    "cardiac" writes two short-axis stacks a case as NIfTI, see `write_cardiac_phantom`. `shape`: voxels along X, Y, Z
+    for lung and cardiac, pixels along X, Y for skin. The layout is images/<case>, labels/<case> and datalist.json in
+    `destination`. Case i is made from `seed + i`, so that a longer run repeats a shorter one. Of five cases the fourth
+    is for validation and the fifth for test, the others for training.
 
-    Raises ValueError for an unknown task, a count below 1, or a shape or option that the task does not have.
+    Raises ValueError for an unknown task, a count below 1, a seed that leaves no patient's number, or a shape or option
+    that the task does not have.
     """
     size = _checked_shape(task, shape)
     if count < 1:
         raise ValueError(f"count is {count}, expected at least 1")
     if dicom and task != "lung":
         raise ValueError(f"DICOM phantoms are made for the task lung, not for {task}; leave --dicom out")
+    if task == "cardiac" and seed + count > MOST_PATIENTS:
+        raise ValueError(
+            f"seed {seed} and count {count} reach patient {seed + count}, expected {MOST_PATIENTS} at most"
+        )
     destination = Path(destination)
     cases = []
     for index in tqdm(range(count), desc=f"{task} phantoms", unit="case"):
+        split = {3: "validation", 4: "test"}.get(index % 5, "training")
+        if task == "cardiac":
+            patient = f"patient{seed + index + 1:03d}"
+            for case_id, image, label in write_cardiac_phantom(destination, patient, size, seed + index):
+                cases.append(Case(case_id=case_id, patient=patient, split=split, image=image, label=label))
+            continue
         case_id = f"{task}_{seed + index:04d}"
         if task == "lung":
             image, label = write_lung_phantom(destination, case_id, size, seed + index, dicom=dicom)
         else:
             image, label = write_skin_phantom(destination, case_id, size, seed + index)
-        split = {3: "validation", 4: "test"}.get(index % 5, "training")
         cases.append(Case(case_id=case_id, patient=case_id, split=split, image=image, label=label))
     return write_datalist(destination, f"{task} phantoms", f"Synthetic, seed {seed}", MODALITY[task], cases)
 
@@ -95,12 +110,36 @@ def write_skin_phantom(
     return paths[0], paths[1]
 
 
+def write_cardiac_phantom(
+    destination: Path,
+    patient: str,
+    shape: Sequence[int] = CARDIAC_SHAPE,
+    seed: int = 0,
+    spacing: Sequence[float] | None = None,
+) -> list[tuple[str, Path, Path]]:
+    """Write end-diastole and end-systole of one patient and return `(case_id, image, label)` of both.
+
+    The names are ACDC's, so that `acdc.find_cases` reads the folder too: images/<patient>_frame01.nii.gz and
+    labels/<patient>_frame01_gt.nii.gz, then the frame of end-systole. Without a `spacing` in mm along X, Y, Z the
+    affine is the identity, as where the spacing was lost; the anatomy spreads over the grid in either case.
+    """
+    affine = np.eye(4) if spacing is None else np.diag([*spacing, 1.0])
+    written = []
+    for frame, phase in ((1, DIASTOLE), (8 + seed % 7, SYSTOLE)):
+        case_id = f"{patient}_frame{frame:02d}"
+        image = destination / "images" / f"{case_id}.nii.gz"
+        label = destination / "labels" / f"{case_id}_gt.nii.gz"
+        for path, array in zip((image, label), cardiac_phantom(shape, seed, phase), strict=True):
+            _write_nifti(path, array, affine)
+        written.append((case_id, image, label))
+    return written
+
+
 def _checked_shape(task: str, shape: Sequence[int] | None) -> tuple[int, ...]:
-    defaults = {"lung": LUNG_SHAPE, "skin": SKIN_SHAPE}
-    if task not in defaults:
-        raise ValueError(f"no phantom for the task {task!r}, expected one of {', '.join(defaults)}")
-    size = tuple(shape) if shape is not None else defaults[task]
-    if len(size) != len(defaults[task]) or min(size) < SMALLEST:
+    if task not in SHAPES:
+        raise ValueError(f"no phantom for the task {task!r}, expected one of {', '.join(SHAPES)}")
+    size = tuple(shape) if shape is not None else SHAPES[task]
+    if len(size) != len(SHAPES[task]) or min(size) < SMALLEST:
         given = " ".join(map(str, size))
         raise ValueError(f"shape {given} for {task}, expected {AXES[task]}, each at least {SMALLEST}")
     return size

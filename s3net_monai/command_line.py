@@ -116,10 +116,10 @@ def _prepare(command: argparse.ArgumentParser) -> None:
 
 def _phantom(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("task", help="lung or skin")
+    add("task", help="lung, skin or cardiac")
     add("destination", type=Path, help="folder for images, labels and datalist.json")
-    add("--count", type=positive, default=1, help="number of images")
-    add("--dicom", action="store_true", help="write DICOM series instead of NIfTI")
+    add("--count", type=positive, default=1, help="number of images; cardiac: of patients, with two each")
+    add("--dicom", action="store_true", help="lung: write DICOM series instead of NIfTI")
     add("--shape", type=positive, nargs="+", metavar="SIZE", help="X Y Z voxels, or X Y pixels")
     add("--seed", type=not_negative, default=0, help="seed of the first image")
 

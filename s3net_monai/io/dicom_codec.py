@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -60,7 +61,9 @@ def stored_frames(dataset: Any, **options: Any) -> Iterator[np.ndarray]:
 
 def _fault(error: Exception) -> str:
     """What the decoders say of the data, and not what Python says of them."""
-    return one_line(error) if isinstance(error, ValueError | RuntimeError) else "damaged fragments"
+    if not isinstance(error, ValueError | RuntimeError):
+        return "damaged fragments"
+    return one_line(ValueError(re.sub(r" ?<[^<>]* at 0x[0-9a-f]+>", "", str(error))))
 
 
 def codec_family(dataset: Any) -> str:

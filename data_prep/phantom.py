@@ -21,7 +21,7 @@ from s3net_monai.io.atomic import atomic_path
 MODALITY = {"lung": "CT", "skin": "dermoscopy", "cardiac": "MR"}
 SHAPES: dict[str, tuple[int, ...]] = {"lung": LUNG_SHAPE, "skin": SKIN_SHAPE, "cardiac": CARDIAC_SHAPE}
 AXES = {"lung": "columns, rows and slices", "skin": "width and height", "cardiac": "columns, rows and slices"}
-SMALLEST = 8
+SMALLEST = {"lung": (8, 8, 8), "skin": (8, 8), "cardiac": (8, 8, 4)}
 MOST_PATIENTS = 999  # ACDC numbers patients by three digits
 
 
@@ -139,9 +139,9 @@ def _checked_shape(task: str, shape: Sequence[int] | None) -> tuple[int, ...]:
     if task not in SHAPES:
         raise ValueError(f"no phantom for the task {task!r}, expected one of {', '.join(SHAPES)}")
     size = tuple(shape) if shape is not None else SHAPES[task]
-    if len(size) != len(SHAPES[task]) or min(size) < SMALLEST:
-        given = " ".join(map(str, size))
-        raise ValueError(f"shape {given} for {task}, expected {AXES[task]}, each at least {SMALLEST}")
+    if len(size) != len(SHAPES[task]) or any(n < least for n, least in zip(size, SMALLEST[task], strict=True)):
+        given, least = (" ".join(map(str, numbers)) for numbers in (size, SMALLEST[task]))
+        raise ValueError(f"shape {given} for {task}, expected {AXES[task]}, at least {least}")
     return size
 
 

@@ -94,6 +94,7 @@ def test_the_preparer_of_acdc_reads_cardiac_phantoms(tmp_path):
         ({"task": "skin", "shape": (64, 64, 8)}, "width and height"),
         ({"task": "skin", "dicom": True}, "not for skin"),
         ({"task": "cardiac", "dicom": True}, "not for cardiac"),
+        ({"task": "cardiac", "shape": (64, 64, 3)}, "at least 8 8 4"),
         ({"task": "cardiac", "shape": (64, 64)}, "64 64 for cardiac.*slices"),
         ({"task": "cardiac", "seed": 998, "count": 2}, "reach patient 1000, expected 999"),
     ],

@@ -12,6 +12,7 @@ from s3net_monai.io.errors import CaseError
 from s3net_monai.io.limits import check_deflated
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+MAX_DEPTH = 16  # of sequences; functional groups with their codes take 4
 
 HEADER_KEYWORDS = [
     "SOPClassUID",
@@ -71,10 +72,7 @@ def read_header(path: Path, extra: Sequence[str] = ()) -> Any:
     try:
         check_deflated(path)
         header = dcmread(path, stop_before_pixels=True, specific_tags=[*HEADER_KEYWORDS, *extra])
-        header.decode()
-        # A damaged value raises when it is first touched, so touch what is used.
-        for element in header:
-            _ = element.value
+        _touch(header)
         cut_off = not is_image(header) and _should_be_image(header)
     except CaseError:
         raise
@@ -83,6 +81,21 @@ def read_header(path: Path, extra: Sequence[str] = ()) -> Any:
     if cut_off:
         raise CaseError(f"{path.name}: its header ends before, or lacks, Rows and Columns; copy the file again")
     return header
+
+
+def _touch(dataset: Any, depth: int = 0) -> None:
+    """Convert every value, since a damaged one raises when it is first touched."""
+    if depth > MAX_DEPTH:
+        raise ValueError("sequences within sequences without end")
+    for tag in list(dataset.keys()):
+        try:
+            element = dataset[tag]
+            value = element.value
+        except Exception as error:
+            raise ValueError(str(tag)) from error
+        if element.VR == "SQ":
+            for item in value:
+                _touch(item, depth + 1)
 
 
 def read_dataset(path: Path) -> Any:

@@ -6,11 +6,11 @@ import os
 import zipfile
 from collections.abc import Hashable, Mapping
 from hashlib import blake2b
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import skimage
 import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
@@ -95,7 +95,7 @@ class Superpixelsd(MapTransform):
         return superpixels(image, self.settings["scale"], self.settings["sigma"], int(self.settings["min_size"]))
 
     def _recall(self, image: Image, folder: Path) -> Regions:
-        content = blake2b(f"{image.shape} {self.settings} {skimage.__version__}".encode(), digest_size=16)
+        content = blake2b(f"{image.shape} {self.settings} {version('scikit-image')}".encode(), digest_size=16)
         content.update(image.data)
         path = folder / f"{content.hexdigest()}.npz"
         try:

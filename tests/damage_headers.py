@@ -228,3 +228,19 @@ def place_damage(draw: Callable[..., Any], names: Sequence[str]) -> Damaged:
 
     which, damaged = one_or_all(draw, files, change)
     return f"{name}: {keyword}[{component}] + {amount} (turn {turn}) in {which}", damaged
+
+
+def nested(data: bytes, keyword: str, depth: int, undefined: bool) -> bytes:
+    """The file with a sequence before its pixel data that holds itself ``depth`` times."""
+    tag = int(tag_for_keyword(keyword) or 0)
+    start = struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, b"SQ", 0)
+    item, item_end, end = (struct.pack("<HH", 0xFFFE, number) for number in (0xE000, 0xE00D, 0xE0DD))
+    endless, zero = struct.pack("<I", UNDEFINED), bytes(4)
+    inner = b""
+    for _ in range(depth):
+        if undefined:
+            inner = start + endless + item + endless + inner + item_end + zero + end + zero
+        else:
+            inner = start + struct.pack("<I", len(inner) + 8) + item + struct.pack("<I", len(inner)) + inner
+    at = next(element.start for element in elements(data) if element.tag == PIXEL_DATA)
+    return data[:at] + inner + data[at:]

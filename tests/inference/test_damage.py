@@ -18,7 +18,7 @@ import torch
 from conftest import toy_bundle
 from damage import Damaged, file_damage, raw_damage, truncation
 from damage_bases import BASES, CHECKED, COMPRESSED, MARKERS, PHOTOGRAPHS, PLAIN, SERIES, VOLUMES, Files, base
-from damage_headers import element_damage, pixel_description_damage, place_damage, syntax_damage
+from damage_headers import element_damage, nested, pixel_description_damage, place_damage, syntax_damage
 from damage_oracle import judge
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
@@ -101,6 +101,16 @@ def test_damage_ends_in_a_right_mask_or_in_a_named_refusal(kind: str, run: Judge
     assert outcomes.total() >= count
     assert outcomes["refused"] > 0
     assert outcomes["ok"] > 0 or "cut" in kind
+
+
+@pytest.mark.parametrize("keyword", ["SharedFunctionalGroupsSequence", "ContentSequence"])
+@pytest.mark.parametrize("undefined", [False, True])
+def test_sequences_nested_without_end(keyword: str, undefined: bool, run: Judge) -> None:
+    files = base("axial")
+    damaged = {**files, "1.dcm": nested(files["1.dcm"], keyword, 1000, undefined)}
+    # Nobody reads what lies in a sequence of known length that says nothing of the image.
+    harmless = keyword == "ContentSequence" and not undefined
+    assert run("axial", damaged, None) == ("ok" if harmless else "refused")
 
 
 def test_there_are_a_thousand_ways() -> None:

@@ -104,7 +104,7 @@ def _slice(hu: np.ndarray, uids: dict[str, UID], instance_uid: UID) -> FileDatas
     dataset.ReferringPhysicianName = ""
     dataset.StudyDescription = "Synthetic chest CT"
     dataset.SeriesDescription = "Synthetic chest CT"
-    dataset.PatientName = "Phantom^Lung"
+    dataset.PatientName = "Doe^Synthia"  # no word that folder names hold, or they would be hidden
     dataset.PatientBirthDate = "19500101"
     dataset.PatientSex = "O"
     dataset.PatientPosition = "HFS"

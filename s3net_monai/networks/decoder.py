@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
+from monai.networks.blocks import SubpixelUpsample
 from monai.networks.layers.factories import Conv
 from monai.networks.nets.basic_unet import UpCat
 from torch import Tensor, nn
@@ -13,12 +15,15 @@ from s3net_monai.networks.encoder import ACTIVATION, INSTANCE_NORM
 
 
 class UpDecoder(nn.Module):
-    """MONAI's ``UpCat`` from the coarsest map up to full size, with a skip connection for every map, and a 1x1 head.
+    """MONAI's ``UpCat`` from the coarsest map up to the finest, with a skip connection for every map, and a 1x1 head.
+
+    Where the finest map has a stride, the head is a sub-pixel convolution: it answers for all voxels of a cell at once,
+    which costs a fraction of convolutions at full size.
 
     Args:
         spatial_dims: 2 or 3.
         channels: channels of the encoder's maps, finest first.
-        stride: stride of the finest map, a power of 2; above 1 there are steps without a skip connection.
+        stride: stride of the finest map.
         out_channels: channels of the logits.
         upsample: "deconv" (transposed convolution), "nontrainable" (linear interpolation) or "pixelshuffle".
         norm: a MONAI normalisation layer.
@@ -36,22 +41,21 @@ class UpDecoder(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        skips = list(channels[-2::-1]) + [0] * (stride.bit_length() - 1)
-        self.steps = nn.ModuleList()
-        width = channels[-1]
-        for skip in skips:
-            wide = skip or width // 2
-            self.steps.append(
-                UpCat(spatial_dims, width, skip, wide, ACTIVATION, norm, False, dropout, upsample=upsample)
-            )
-            width = wide
-        self.head = Conv["conv", spatial_dims](width, out_channels, 1)
+        self.steps = nn.ModuleList(
+            UpCat(spatial_dims, coarse, fine, fine, ACTIVATION, norm, False, dropout, upsample=upsample)
+            for fine, coarse in reversed(list(itertools.pairwise(channels)))
+        )
+        self.head = (
+            SubpixelUpsample(spatial_dims, channels[0], out_channels, stride)
+            if stride > 1
+            else Conv["conv", spatial_dims](channels[0], out_channels, 1)
+        )
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """Logits (B, out_channels, spatial of the finest map times its stride)."""
         x = maps[-1]
         for index, step in enumerate(self.steps):
-            x = step(x, maps[-2 - index] if index + 1 < len(maps) else None)
+            x = step(x, maps[-2 - index])
         return self.head(x)
 
 

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Sequence
 
 import torch
+from monai.networks.layers.factories import Conv
 from monai.networks.nets.basic_unet import Down, TwoConv
 from torch import Tensor, nn
 
@@ -16,7 +17,7 @@ _PROBE_SIZE = 64  # leaves more than one voxel at stride 32, where most encoders
 
 
 class ConvEncoder(nn.Module):
-    """The contracting path of MONAI's ``BasicUNet``, of any depth; map i has ``channels[i]`` at stride ``2**i``.
+    """The contracting path of MONAI's ``BasicUNet``, of any depth; map i has ``channels[i]`` at ``stride * 2**i``.
 
     Instance normalisation is the default: batch statistics would let the images of a batch see one another, which a
     contrastive loss exploits.
@@ -25,6 +26,8 @@ class ConvEncoder(nn.Module):
         spatial_dims: 2 or 3.
         in_channels: channels of the image, with the attention mask if the method has one.
         channels: width of every level, finest first. The finest level takes most of the time.
+        stride: of the finest map, a power of 2. With 2, cells of 2x2[x2] voxels are embedded first, as patches are in a
+            vision transformer, and everything costs about a quarter; decoders answer for every voxel all the same.
         norm: a MONAI normalisation layer.
         dropout: share of the features that every convolution drops in training.
     """
@@ -36,15 +39,19 @@ class ConvEncoder(nn.Module):
         channels: Sequence[int] = (16, 32, 64, 128, 128),
         norm: str | tuple = INSTANCE_NORM,
         dropout: float = 0.0,
+        stride: int = 1,
     ) -> None:
         super().__init__()
-        levels: list[nn.Module] = [TwoConv(spatial_dims, in_channels, channels[0], ACTIVATION, norm, False, dropout)]
+        first = channels[0] if stride > 1 else in_channels
+        self.cells = Conv["conv", spatial_dims](in_channels, first, stride, stride) if stride > 1 else nn.Identity()
+        levels: list[nn.Module] = [TwoConv(spatial_dims, first, channels[0], ACTIVATION, norm, False, dropout)]
         for width, next_width in itertools.pairwise(channels):
             levels.append(Down(spatial_dims, width, next_width, ACTIVATION, norm, False, dropout))
         self.levels = nn.ModuleList(levels)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Maps (B, channels[i], X / 2**i, Y / 2**i[, Z / 2**i]), rounded down, of images (B, C, X, Y[, Z])."""
+        """Maps (B, channels[i], ...) of images (B, C, X, Y[, Z]); sizes are divided by the stride, rounded down."""
+        x = self.cells(x)
         maps: list[Tensor] = []
         for level in self.levels:
             x = level(x)

@@ -29,6 +29,18 @@ def test_every_map_has_half_the_size(size: tuple[int, ...], expected: list[tuple
     ]
 
 
+@pytest.mark.parametrize("size", [(32, 24), (16, 24, 8)])
+def test_a_stride_embeds_cells_of_voxels(size: tuple[int, ...]) -> None:
+    encoder, x = ConvEncoder(len(size), 1, (4, 6), stride=2), torch.randn(2, 1, *size)
+    shapes = [tuple(found.shape[2:]) for found in encoder(x)]
+    assert shapes == [tuple(length // stride for length in size) for stride in (2, 4)]
+    assert feature_levels(encoder, len(size), 1) == ([4, 6], [2, 4])
+    embedded = encoder.cells(x)  # one cell at a time, as a matrix product
+    corner = x[0, 0][tuple(slice(2, 4) for _ in size)].flatten()
+    by_hand = encoder.cells.weight.flatten(1) @ corner + encoder.cells.bias
+    torch.testing.assert_close(embedded[(0, slice(None), *[1] * len(size))], by_hand)
+
+
 def test_images_of_a_batch_do_not_see_one_another() -> None:
     encoder, x = ConvEncoder(2, 1, (4, 8)), torch.randn(3, 1, 16, 16)
     other = torch.cat([x[:1], 5 * x[1:]])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from monai.data import Dataset
 from tqdm import tqdm
 
 from data_prep.errors import DataError
@@ -30,11 +31,11 @@ def slices_of(
     Raises DataError for a case without any of `keys`, with volumes of another number of axes or of unequal depth.
     """
     found: list[dict[str, Any]] = []
-    for case in tqdm(cases, "slices", unit="case", leave=False):
+    for number, case in enumerate(tqdm(cases, "slices", unit="case", leave=False)):
         sample = transform(case)
         present = [key for key in keys if key in sample]
         _check(sample, present, keys)
-        name = str(case["case_id"])
+        name = str(case.get("case_id", f"case{number:03d}"))  # a server's own lists name none
         for index in range(sample[present[0]].shape[-1]):
             # a plain copy: a MetaTensor would keep the header of the volume, and a view all of its voxels
             planes = {
@@ -44,6 +45,24 @@ def slices_of(
                 where = {"case_id": f"{name}_z{index:02d}", "slice": index, "volume": name}
                 found.append({**sample, **planes, **where})
     return found
+
+
+class SliceDataset(Dataset):
+    """MONAI's `Dataset` over the slices of cases: `data` are volumes, as in a datalist, and a sample is a slice.
+
+    `read`, `keys` and `foreground` are `transform`, `keys` and `foreground` of `slices_of`; all slices are kept in
+    memory. `transform` is what happens to a slice each time it is asked for. Raises as `slices_of` does.
+    """
+
+    def __init__(
+        self,
+        data: Sequence[dict[str, Any]],
+        read: Callable[[dict[str, Any]], Any],
+        transform: Callable[[dict[str, Any]], Any] | None = None,
+        keys: Sequence[str] = ("image", "label"),
+        foreground: str | None = None,
+    ) -> None:
+        super().__init__(slices_of(data, read, keys, foreground), transform)
 
 
 def _check(sample: dict[str, Any], present: Sequence[str], keys: Sequence[str]) -> None:

@@ -7,6 +7,12 @@ from s3net_monai.losses.cluster_balance import ClusterBalanceLoss
 from s3net_monai.losses.cue_vote import CueVoteLoss
 from s3net_monai.losses.dense_contrast import DenseContrastiveLoss
 from s3net_monai.losses.label_free import LabelFreeLoss
+from s3net_monai.losses.momentum_contrast import (
+    DenseMomentumContrast,
+    GlobalMomentumContrast,
+    RegionMomentumContrast,
+    SummedLoss,
+)
 from s3net_monai.losses.mutual_information import MutualInformationLoss
 from s3net_monai.losses.region_contrast import RegionContrastiveLoss
 from s3net_monai.losses.self_clustering import SelfClusteringLoss
@@ -23,11 +29,15 @@ __all__ = [
     "ClusterBalanceLoss",
     "CueVoteLoss",
     "DenseContrastiveLoss",
+    "DenseMomentumContrast",
     "EdgeAwareTotalVariationLoss",
+    "GlobalMomentumContrast",
     "LabelFreeLoss",
     "MutualInformationLoss",
     "RegionContrastiveLoss",
+    "RegionMomentumContrast",
     "SelfClusteringLoss",
     "SpatialConsistencyLoss",
+    "SummedLoss",
     "SupervisedContrastiveLoss",
 ]

@@ -1,6 +1,7 @@
 """Networks: S3-Net and its parts, and what the methods for few labels need. They know tensors only."""
 
 from s3net_monai.networks.cluster_classes import ClusterClasses, TwoHeads
+from s3net_monai.networks.coarse_to_fine import CoarseToFine
 from s3net_monai.networks.deformable import DeformableConv, deformable_conv
 from s3net_monai.networks.encoder import ConvEncoder, feature_channels
 from s3net_monai.networks.encoder_decoder import EncoderDecoder
@@ -15,6 +16,7 @@ __all__ = [
     "AttentionBlock",
     "BothProjections",
     "ClusterClasses",
+    "CoarseToFine",
     "ConvEncoder",
     "DeformableConv",
     "DenseProjection",

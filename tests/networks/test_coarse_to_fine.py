@@ -1,0 +1,137 @@
+"""Coarse masks in, classes out: how one answer an object becomes one map, and what stays away."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from feature_encoders import ENCODERS
+from torch import Tensor, nn
+
+from s3net_monai.networks import CoarseToFine, EncoderDecoder, TwoDecoders
+from s3net_monai.networks.coarse_to_fine import ABSENT
+
+
+class Rounded(nn.Module):
+    """A coarse network that reads the class of a voxel off the image."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([-(x[:, :1] - value).abs() for value in range(self.classes)], dim=1)
+
+
+class Agreeing(nn.Module):
+    """An attended network whose background is 1 and whose object is 4 inside the mask and ``outside`` beyond it."""
+
+    def __init__(self, outside: float = -2.0) -> None:
+        super().__init__()
+        self.outside = outside
+        self.seen: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen.append(x)
+        mask = x[:, -1:]
+        return torch.cat([torch.ones_like(mask), 4 * mask + self.outside * (1 - mask)], dim=1)
+
+
+def small(spatial_dims: int, in_channels: int = 1, classes: int = 4) -> CoarseToFine:
+    torch.manual_seed(0)
+    coarse = EncoderDecoder(ENCODERS["conv"](spatial_dims, in_channels), spatial_dims, in_channels, classes)
+    attended = EncoderDecoder(ENCODERS["conv"](spatial_dims, in_channels + 1), spatial_dims, in_channels + 1, 2)
+    return CoarseToFine(coarse, attended, [1, 2, 3])
+
+
+def test_logits_by_hand() -> None:
+    image = torch.tensor([0.0, 1.0, 2.0, 2.0]).view(1, 1, 2, 2)
+    logits = CoarseToFine(Rounded(4), Agreeing(), [1, 2, 3])(image)
+    expected = torch.tensor([[0.0] * 4, [-3, 3, -3, -3], [-3, -3, 3, 3], [ABSENT] * 4]).view(1, 4, 2, 2)
+    assert torch.equal(logits, expected)
+    assert torch.equal(logits.argmax(dim=1)[0], image[0, 0].long())
+
+
+def test_masks_stand_beside_the_image_in_the_order_of_the_classes() -> None:
+    image = torch.tensor([3.0, 1.0, 2.0, 0.0]).view(1, 1, 2, 2)
+    attended = Agreeing()
+    CoarseToFine(Rounded(4), attended, [3, 1])(image)
+    assert [torch.equal(seen[:, :1], image) for seen in attended.seen] == [True, True]
+    assert [seen[0, 1].flatten().tolist() for seen in attended.seen] == [[1, 0, 0, 0], [0, 1, 0, 0]]
+
+
+def test_two_objects_that_claim_a_voxel_are_decided_by_their_odds() -> None:
+    class Claims(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            strength = x[:, 1:].sum(dim=(2, 3), keepdim=True)  # size of the mask
+            return torch.cat([torch.zeros_like(x[:, :1]), strength.expand_as(x[:, :1])], dim=1)
+
+    image = torch.tensor([1.0, 2.0, 2.0, 0.0]).view(1, 1, 2, 2)
+    assert set(CoarseToFine(Rounded(3), Claims(), [1, 2])(image).argmax(dim=1).flatten().tolist()) == {2}
+
+
+def test_an_empty_coarse_mask_invents_nothing_in_its_image_alone() -> None:
+    image = torch.zeros(2, 1, 3, 3)
+    image[1, 0, 0] = 1
+    logits = CoarseToFine(Rounded(3), Agreeing(outside=9.0), [1, 2])(image)  # sees objects everywhere
+    assert not logits[0].argmax(dim=0).any()
+    assert torch.equal(logits[0, 1:], torch.full((2, 3, 3), ABSENT))
+    assert torch.equal(logits[1].argmax(dim=0), torch.ones(3, 3, dtype=torch.int64))
+    assert torch.equal(logits[1, 2], torch.full((3, 3), ABSENT))
+
+
+def test_classes_that_are_not_attended_are_absent() -> None:
+    image = torch.tensor([0.0, 1.0, 2.0, 3.0]).view(1, 1, 2, 2)
+    logits = CoarseToFine(Rounded(4), Agreeing(), [2], num_classes=4)(image)
+    assert logits.shape == (1, 4, 2, 2)
+    assert logits.argmax(dim=1).flatten().tolist() == [0, 0, 2, 0]
+
+
+def test_mask_only_hides_the_image() -> None:
+    attended = Agreeing()
+    CoarseToFine(Rounded(3), attended, [1, 2], mask_only=True)(torch.full((1, 1, 2, 2), 2.0))
+    assert [seen[:, 0].any().item() for seen in attended.seen] == [False, False]
+    assert attended.seen[1][:, 1].all()
+
+
+@pytest.mark.parametrize("size", [(16, 8), (7, 9), (1, 1), (8, 4, 5)])
+def test_any_size_and_channels(size: tuple[int, ...]) -> None:
+    network = small(len(size), in_channels=2).eval()
+    assert network(torch.randn(3, 2, *size)).shape == (3, 4, *size)
+
+
+def test_the_coarse_network_is_frozen() -> None:
+    network = small(2)
+    network.attended.decoder.head.weight.data.normal_()
+    before = {name: value.clone() for name, value in network.coarse.state_dict().items()}
+    optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.1)
+    network.train()
+    assert network.attended.training
+    assert not network.coarse.training
+    image = torch.randn(4, 1, 16, 16)
+    for _ in range(2):
+        optimizer.zero_grad()
+        network(image)[:, 1:].clamp_min(-5).sum().backward()
+        optimizer.step()
+    assert all(parameter.grad is None for parameter in network.coarse.parameters())
+    assert any(parameter.grad.any() for parameter in network.attended.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in network.coarse.state_dict().items())
+
+
+def test_two_decoders_may_be_coarse() -> None:
+    network = CoarseToFine(TwoDecoders(ENCODERS["conv"](2, 1), 2, 1, 3), Agreeing(), [1, 2])
+    assert network.train()(torch.randn(2, 1, 9, 8)).shape == (2, 3, 9, 8)
+
+
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_torchscript_says_the_same(spatial_dims: int) -> None:
+    network = small(spatial_dims).eval()
+    scripted = torch.jit.script(network)
+    for size in ([16, 12, 8], [9, 20, 8]):
+        image = torch.randn(2, 1, *size[:spatial_dims])
+        torch.testing.assert_close(scripted(image), network(image))
+
+
+@pytest.mark.parametrize(("classes", "channels"), [([], None), ([0, 1], None), ([1, 4], 4)])
+def test_classes_that_cannot_be_are_refused(classes: list[int], channels: int | None) -> None:
+    with pytest.raises(ValueError, match="expected one or several of 1 to"):
+        CoarseToFine(Rounded(3), Agreeing(), classes, num_classes=channels)

@@ -31,7 +31,9 @@ def few_labels(
     an identifier that does not begin with a patient, and for a patient in several sections.
     """
     sections = load_sections(source, labels=True)
-    names = {case["case_id"]: _patient(case["case_id"], patient, source) for part in sections.values() for case in part}
+    names = {
+        case["case_id"]: patient_of(case["case_id"], patient, source) for part in sections.values() for case in part
+    }
     _check_apart(sections, names, source)
     labelled = {names[case["case_id"]] for case in sections["training"] if "label" in case}
     wanted = len(labelled) if patients is None else patients
@@ -47,7 +49,8 @@ def few_labels(
     return {**sections, "training": known, UNLABELLED: blind}
 
 
-def _patient(case_id: str, pattern: str, source: str | os.PathLike[str]) -> str:
+def patient_of(case_id: str, pattern: str, source: str | os.PathLike[str]) -> str:
+    """The patient of a case; DataError that names `source` where the pattern finds none."""
     match = re.match(pattern, case_id)
     if match is None or not match.group():
         raise DataError(f"{source}: case {case_id} does not begin with a patient as {pattern!r} describes; set another")

@@ -8,7 +8,7 @@ from s3net_monai.engines.flip_inferer import FlipInferer
 from s3net_monai.engines.labelled_and_unlabelled import LabelledAndUnlabelled, LabelledAndUnlabelledDataset
 from s3net_monai.engines.name_clusters import NameClusters
 from s3net_monai.engines.per_image import PerImageInferer
-from s3net_monai.engines.pretrained import load_encoder
+from s3net_monai.engines.pretrained import load_encoder, load_network
 from s3net_monai.engines.semantic_views import AttendedObject, SemanticViews
 from s3net_monai.engines.two_views import TwoViews
 
@@ -26,4 +26,5 @@ __all__ = [
     "fit_faithful",
     "latest_checkpoint",
     "load_encoder",
+    "load_network",
 ]

@@ -1,4 +1,4 @@
-"""Taking a pre-trained encoder into the network that is to be fine-tuned."""
+"""Taking trained weights over: an encoder into the network that is to be fine-tuned, or a whole network."""
 
 from __future__ import annotations
 
@@ -32,15 +32,31 @@ def load_encoder(network: nn.Module, path: str | Path, key: str = "encoder") -> 
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint; pre-train first, or leave the pre-trained encoder out")
-    state = _encoder_state(_read(path), path, key)
-    encoder = getattr(network, "encoder", network)
-    differences = _differences(state, encoder.state_dict())
+    _load(getattr(network, "encoder", network), path, key, "encoder", "pre-trained")
+    return network
+
+
+def load_network(network: nn.Module, path: str | Path, key: str = "model") -> nn.Module:
+    """Load all weights of a trained network, such as the ``model.pt`` of ``configs/train.json``, and give it back.
+
+    As ``load_encoder``, of which it has all arguments and refusals, but for the network as a whole.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"{str(path) or 'no path'}: no such checkpoint of a network; train one, and name its file"
+        )
+    _load(network, path, key, "network", "trained")
+    return network
+
+
+def _load(module: nn.Module, path: str | Path, key: str, what: str, how: str) -> None:
+    state = _state(_read(path), path, key, what)
+    differences = _differences(state, module.state_dict())
     if differences:
         shown = "; ".join(differences[:_SHOWN])
         more = f"; {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
-        raise ValueError(f"{path}: its encoder does not fit: {shown}{more}. Build the encoder that was pre-trained")
-    encoder.load_state_dict(state, strict=True)
-    return network
+        raise ValueError(f"{path}: its {what} does not fit: {shown}{more}. Build the {what} that was {how}")
+    module.load_state_dict(state, strict=True)
 
 
 def _read(path: str | Path) -> Any:
@@ -53,7 +69,7 @@ def _read(path: str | Path) -> Any:
         ) from None
 
 
-def _encoder_state(checkpoint: Any, path: str | Path, key: str) -> Mapping[str, Tensor]:
+def _state(checkpoint: Any, path: str | Path, key: str, what: str) -> Mapping[str, Tensor]:
     if _is_state(checkpoint):
         return checkpoint
     if not isinstance(checkpoint, Mapping):
@@ -62,7 +78,7 @@ def _encoder_state(checkpoint: Any, path: str | Path, key: str) -> Mapping[str, 
         )
     if not _is_state(checkpoint.get(key)):
         found = ", ".join(repr(name) for name in checkpoint) or "nothing"
-        raise ValueError(f"{path}: holds {found}, expected weights under {key!r}; give the key of the encoder")
+        raise ValueError(f"{path}: holds {found}, expected weights under {key!r}; give the key of the {what}")
     return checkpoint[key]
 
 

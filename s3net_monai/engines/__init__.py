@@ -2,6 +2,7 @@
 
 from s3net_monai.engines.checkpoints import latest_checkpoint
 from s3net_monai.engines.cluster_information import ClusterInformation
+from s3net_monai.engines.coarse_masks import add_coarse_masks, add_out_of_fold_masks, showing
 from s3net_monai.engines.contrast_views import ContrastViews
 from s3net_monai.engines.faithful_fit import fit_faithful
 from s3net_monai.engines.flip_inferer import FlipInferer
@@ -23,8 +24,11 @@ __all__ = [
     "PerImageInferer",
     "SemanticViews",
     "TwoViews",
+    "add_coarse_masks",
+    "add_out_of_fold_masks",
     "fit_faithful",
     "latest_checkpoint",
     "load_encoder",
     "load_network",
+    "showing",
 ]

@@ -16,6 +16,7 @@ from s3net_monai.losses.momentum_contrast import (
 from s3net_monai.losses.mutual_information import MutualInformationLoss
 from s3net_monai.losses.region_contrast import RegionContrastiveLoss
 from s3net_monai.losses.self_clustering import SelfClusteringLoss
+from s3net_monai.losses.semantic_contrast import SemanticContrastiveLoss
 from s3net_monai.losses.spatial_consistency import SpatialConsistencyLoss
 from s3net_monai.losses.supervised_contrast import SupervisedContrastiveLoss
 from s3net_monai.losses.total_variation import EdgeAwareTotalVariationLoss
@@ -37,6 +38,7 @@ __all__ = [
     "RegionContrastiveLoss",
     "RegionMomentumContrast",
     "SelfClusteringLoss",
+    "SemanticContrastiveLoss",
     "SpatialConsistencyLoss",
     "SummedLoss",
     "SupervisedContrastiveLoss",

@@ -30,7 +30,7 @@ def _segment(command: argparse.ArgumentParser) -> None:
     add(
         "input", nargs="*", type=Path, help="files, folders of files, folders of DICOM series, DICOMDIRs, zips of these"
     )
-    add("--task", required=True, help="lung or skin")
+    add("--task", required=True, help="lung, skin or cardiac")
     add("--output", required=True, type=Path, help="folder for masks, previews, report.json and report.html")
     add(
         "--formats",
@@ -126,7 +126,7 @@ def _phantom(command: argparse.ArgumentParser) -> None:
 
 def _export(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("task", help="lung or skin")
+    add("task", help="lung, skin or cardiac")
     add("--output", required=True, type=Path, help="folder to write to")
     add("--bundle", type=Path, help="folder of a bundle that you trust; default: the task's own")
 

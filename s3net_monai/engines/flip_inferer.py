@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class FlipInferer(Inferer):
-    """Mean of a network's probabilities over transformed copies of the image, each mapped back.
+    """Mean of a network's probabilities, or logits, over transformed copies of the image, each mapped back.
 
     Args:
         flips: for each copy the spatial axes to flip; the first should be empty, the image itself.

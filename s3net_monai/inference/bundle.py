@@ -17,14 +17,20 @@ from s3net_monai.inference.fingerprint import file_sha256
 from s3net_monai.io import LABELS, Label
 from s3net_monai.io.dicom_files import one_line
 
-TASK_BUNDLES = {"lung": "lung_ct_segmentation", "skin": "skin_lesion_segmentation"}
+TASK_BUNDLES = {
+    "lung": "lung_ct_segmentation",
+    "skin": "skin_lesion_segmentation",
+    "cardiac": "cardiac_mr_segmentation",
+}
 MODES = {"amortized": "inferer", "per-image": "per_image_inferer"}
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """What one task needs to segment. ``inferer(image, network)`` gives class probabilities (B, classes, spatial).
+    """What one task needs to segment.
 
+    ``inferer(image, network)`` gives class probabilities (B, classes, spatial), or logits where the postprocessing
+    begins with a softmax. ``modality`` is that of the images by the metadata, "CT" where they state none.
     ``sha256`` is of the weights, ``config_sha256`` of ``configs/inference.json``.
     """
 
@@ -36,6 +42,7 @@ class Bundle:
     device: torch.device
     labels: tuple[Label, ...]
     channels: int
+    modality: str
     network: torch.nn.Module
     preprocessing: Callable[[dict[str, Any]], dict[str, Any]]
     inferer: Any
@@ -106,11 +113,14 @@ def load_bundle(
         parser["bundle_root"] = str(root)
         parser["device"] = device
         parser["allow"] = list(allow)
+        if MODES[mode] not in parser:
+            raise KeyError(f"no {MODES[mode]}, so no mode {mode}; leave --mode out")
         network = parser.get_parsed_content("network_def")
         preprocessing = parser.get_parsed_content("preprocessing")
         inferer = parser.get_parsed_content(MODES[mode])
         postprocessing = parser.get_parsed_content("postprocessing")
-        channels = int(metadata["network_data_format"]["inputs"]["image"]["num_channels"])
+        image = metadata["network_data_format"]["inputs"]["image"]
+        channels, modality = int(image["num_channels"]), str(image.get("modality", "CT"))
         version = str(metadata["version"])
     except Exception as error:  # a config can name anything, so anything can be raised
         raise UsageError(f"{root}: the bundle's configs cannot be used ({one_line(_first_cause(error))})") from error
@@ -124,6 +134,7 @@ def load_bundle(
         device=device,
         labels=LABELS[task],
         channels=channels,
+        modality=modality,
         network=network.to(device).eval(),
         preprocessing=preprocessing,
         inferer=inferer,

@@ -21,15 +21,17 @@ from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES, read_volu
 RGB_CHANNELS = 3
 # By content, whatever the name says: some of Pillow's other formats start programs.
 PICTURE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+VOLUMES = {"CT": "a CT volume", "MR": "one phase of MR as NIfTI, NRRD or MetaImage; convert it, as dcm2niix does"}
 PICTURES = "2-D colour pictures (PNG, JPEG, BMP, TIFF, DICOM photographs)"
 
 
-def check_input(case: Case, channels: int) -> None:
+def check_input(case: Case, channels: int, modality: str = "CT") -> None:
     """Refuse what the task cannot take or what would expand beyond ``io.limits``, from the file's header alone.
 
     Args:
         case: the input. DICOM is checked by discovery and by its readers.
         channels: of the bundle's network: 3 takes pictures, 1 takes volumes and single slices.
+        modality: of its images. DICOM is read of CT alone: a cine series of MR holds many phases.
 
     Raises:
         CaseError: naming the file, what was found and what is expected.
@@ -41,12 +43,17 @@ def check_input(case: Case, channels: int) -> None:
         _check_picture(path)
     elif case.kind == "dicompicture":
         if channels != RGB_CHANNELS:
-            raise CaseError(f"{case.input.name}: a photograph in DICOM, this task expects a CT volume")
+            raise CaseError(
+                f"{case.input.name}: a photograph in DICOM, this task expects {VOLUMES.get(modality, modality)}"
+            )
     elif channels == RGB_CHANNELS:
         if case.kind == "dicom":
             read_header(path)  # what is too damaged to be sorted is called a series, too
         found = "a DICOM series" if case.kind == "dicom" else f"a volume of {_sizes(_volume_shape(path))}"
         raise CaseError(f"{case.input.name}: {found}, this task expects {PICTURES}")
+    elif case.kind == "dicom" and modality == "MR":
+        read_header(path)
+        raise CaseError(f"{case.input.name}: a DICOM series, this task expects {VOLUMES[modality]}")
     elif case.kind == "volume":
         _volume_shape(path)
 
@@ -87,10 +94,11 @@ def _check_nifti(path: Path) -> tuple[int, ...]:
     shape = tuple(int(size) for size in image.shape)
     dtype = image.get_data_dtype()
     if dtype.fields is not None:
-        raise CaseError(f"{path.name}: colour voxels found, one channel expected; give the CT itself")
+        raise CaseError(f"{path.name}: colour voxels found, one channel expected; give the image itself")
     if any(size > 1 for size in shape[3:]):
         raise CaseError(
-            f"{path.name}: shape {_sizes(shape)} has several channels or frames, one 3-D volume expected; split it"
+            f"{path.name}: shape {_sizes(shape)} has several channels or frames, one 3-D volume expected; save the one "
+            "you want as a file"
         )
     if len(shape) < 3 or min(shape) < 1:
         raise CaseError(f"{path.name}: shape {_sizes(shape)} found, a 3-D volume expected; give slices as PNG")

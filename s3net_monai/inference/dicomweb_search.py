@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient
 
 # What a bundle's task can segment; of a task that is not named here, whatever is an image.
-TASK_MODALITIES = {"lung": frozenset({"CT"}), "skin": frozenset({"XC", "DMS", "GM", "OT"})}
+TASK_MODALITIES = {"lung": frozenset({"CT"}), "skin": frozenset({"XC", "DMS", "GM", "OT"}), "cardiac": frozenset()}
 NO_IMAGES = frozenset({"SEG", "SR", "PR", "KO", "RTSTRUCT", "RTPLAN", "RTRECORD", "REG", "DOC", "AU", "ECG", "FID"})
 
 
@@ -72,6 +72,8 @@ def choose_series(found: list[Series], task: str, address: str) -> tuple[list[Se
         UsageError: when the task can use none.
     """
     allowed = TASK_MODALITIES.get(task)
+    if allowed is not None and not allowed:
+        raise UsageError(f"task {task} reads no DICOM; convert one phase of the series to NIfTI and give that")
     wanted, passed_over = [], []
     for series in found:
         if series.modality in NO_IMAGES:

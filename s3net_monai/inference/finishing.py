@@ -11,7 +11,7 @@ from s3net_monai.inference.bundle import Bundle
 from s3net_monai.inference.checks import failure_reason
 from s3net_monai.inference.discovery import Case
 from s3net_monai.inference.identifiers import redact
-from s3net_monai.inference.measures import measure_warnings, measures
+from s3net_monai.inference.measures import measure_warnings, measures, spacing_notes
 from s3net_monai.inference.previews import PREVIEW_SUFFIX, write_preview
 from s3net_monai.inference.report import CaseReport
 from s3net_monai.inference.segmenter import Segmentation, Source
@@ -45,13 +45,14 @@ def finish(
             bundle.version,
             finishing.allow,
         )
-        entry.measures = measures(segmentation.mask, segmentation.affine, bundle.labels, source.image, source.spacing)
+        hounsfield = source.image if bundle.modality == "CT" else None
+        entry.measures = measures(segmentation.mask, segmentation.affine, bundle.labels, hounsfield, source.spacing)
         entry.consistency = segmentation.consistency
         warnings = [*source.notes, segmentation.warning or ""]
         if not segmentation.mask.any():
             warnings.append("the mask is empty")
         warnings += measure_warnings(entry.measures)
-        notes: list[str] = []
+        notes = spacing_notes(segmentation.affine) if bundle.modality == "MR" and segmentation.mask.ndim == 3 else []
         _write(mask, case, finishing, entry.outputs, warnings, notes)
         preview = f"{case.case_id}{PREVIEW_SUFFIX}"
         write_preview(source.image, segmentation.mask, bundle.labels, segmentation.affine, finishing.output / preview)

@@ -27,10 +27,10 @@ class InputFormat:
     holds: str
 
 
-_VOLUME = "one 3-D volume in HU; its data in the file or in one beside it"
+_VOLUME = "one 3-D volume, CT in HU; its data in the file or in one beside it"
 
 INPUTS: dict[str, InputFormat] = {
-    "nifti": InputFormat("NIfTI", (".nii", ".nii.gz"), "volume", "one 3-D volume in HU"),
+    "nifti": InputFormat("NIfTI", (".nii", ".nii.gz"), "volume", "one 3-D volume, CT in HU"),
     "nrrd": InputFormat("NRRD", NRRD_SUFFIXES, "volume", _VOLUME),
     "metaimage": InputFormat("MetaImage", META_SUFFIXES, "volume", _VOLUME),
     "dicom": InputFormat(
@@ -40,7 +40,7 @@ INPUTS: dict[str, InputFormat] = {
         "CT series and photographs, with or without suffix: files, series folders, trees of patients and studies, "
         "media with a DICOMDIR",
     ),
-    "png": InputFormat("PNG", (".png",), "picture", "one picture, or one CT slice of 8 or 16 bits"),
+    "png": InputFormat("PNG", (".png",), "picture", "one picture, or one CT or MR slice of 8 or 16 bits"),
     "jpeg": InputFormat("JPEG", (".jpg", ".jpeg"), "picture", "one picture, turned as its EXIF orientation says"),
     "bmp": InputFormat("BMP", (".bmp",), "picture", "one picture"),
     "tiff": InputFormat("TIFF", (".tif", ".tiff"), "picture", "one picture on a single page"),

@@ -60,8 +60,8 @@ def measures(
         mask: (X, Y, Z) label values of a volume, or (X, Y) of a picture.
         affine: (4, 4) RAS+ in mm; of a volume, its determinant is the size of a voxel.
         labels: the classes.
-        image: (X, Y, Z) in HU on the grid of the mask; values that are not finite are left out. None, or a picture: no
-            Hounsfield values are measured.
+        image: (X, Y, Z) in HU on the grid of the mask; values that are not finite are left out. None (as for MR), or a
+            picture: no Hounsfield values are measured.
         spacing: of a picture whose file states it: mm between rows and between columns, the order of DICOM's
             PixelSpacing.
 
@@ -77,6 +77,19 @@ def measures(
         return found[labels[0].name]
     keys = [key for key in MEASURES if any(key in values for values in found.values())]
     return {key: {name: values[key] for name, values in found.items() if key in values} for key in keys}
+
+
+def spacing_notes(affine: np.ndarray) -> list[str]:
+    """What to know of volumes in ml where MR is said to have voxels of 1 mm, as files do that have lost their size.
+
+    Args:
+        affine: (4, 4) RAS+ in mm of a volume.
+    """
+    if np.allclose(np.linalg.norm(affine[:3, :3], axis=0), 1.0, rtol=0, atol=1e-6):
+        return [
+            "voxels of 1 x 1 x 1 mm, as where a file has lost their size: volume_ml is then the number of voxels / 1000"
+        ]
+    return []
 
 
 def measure_warnings(values: Mapping[str, Any]) -> list[str]:

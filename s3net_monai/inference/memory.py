@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import torch
-from monai.inferers import SlidingWindowInferer
+from monai.inferers import SliceInferer, SlidingWindowInferer
 from monai.utils import fall_back_tuple
 
 from s3net_monai.io import CaseError
 
 Result = TypeVar("Result")
 
-SHRINKING = (2, 4)  # a window of a half, then of a quarter of the size
+SHRINKING = (1, 2, 4)  # windows of the same size one by one, then of a half, then of a quarter of it
 LEAST_WINDOW = 32  # below it the network sees too little to be worth a mask
 CPU_MESSAGES = ("not enough memory", "can't allocate memory")  # torch's allocator on a CPU raises RuntimeError
 
@@ -78,16 +78,23 @@ def _attempts(inferer: Any, spatial_shape: tuple[int, ...]) -> Iterator[tuple[An
         smaller = _shrunk(inferer, spatial_shape, divisor)
         if smaller is not None and smaller[1] != last:
             last = smaller[1]
-            yield smaller
+            yield smaller[0], None if divisor == 1 else last
 
 
 def _shrunk(inferer: Any, spatial_shape: tuple[int, ...], divisor: int) -> tuple[Any, str] | None:
     """A copy with smaller windows, stitched in main memory; None for an inferer that has no windows."""
     if isinstance(inferer, SlidingWindowInferer):
-        full = [min(pair) for pair in zip(spatial_shape, fall_back_tuple(inferer.roi_size, spatial_shape), strict=True)]
-        window = [min(size, max(LEAST_WINDOW, size // divisor)) for size in full]
         smaller = copy.copy(inferer)
-        smaller.roi_size, smaller.sw_batch_size, smaller.device = window, 1, torch.device("cpu")
+        smaller.sw_batch_size, smaller.device = 1, torch.device("cpu")
+        sizes, roi_size = list(spatial_shape), inferer.roi_size
+        if isinstance(inferer, SliceInferer):  # windows within a plane; every call sets its roi_size from these
+            del sizes[inferer.spatial_dim]
+            roi_size = inferer.orig_roi_size
+        full = [min(pair) for pair in zip(sizes, fall_back_tuple(roi_size, sizes), strict=True)]
+        window = [min(size, max(LEAST_WINDOW, size // divisor)) for size in full]
+        smaller.roi_size = window
+        if isinstance(smaller, SliceInferer):
+            smaller.orig_roi_size = tuple(window)
         return smaller, "x".join(str(size) for size in window)
     base = getattr(inferer, "base", None)
     shrunk = None if base is None else _shrunk(base, spatial_shape, divisor)

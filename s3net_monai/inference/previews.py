@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from s3net_monai.inference.measures import LUNG
-from s3net_monai.io import Label
+from s3net_monai.io import LABELS, Label
 from s3net_monai.io.atomic import atomic_path
 from s3net_monai.io.png import save_picture
 
@@ -23,6 +23,7 @@ LUNG_WINDOW_HU = (-1050.0, 250.0)  # lungs dark with their vessels, soft tissue 
 FILL = 0.1
 LEAST_SLICES = 8  # along every axis; below, a reformatted plane shows nothing
 PLANES = ("sagittal", "coronal", "axial")  # across the axes L, P, I
+HEART = frozenset(label.type.value for label in LABELS["cardiac"])  # seen in stacks of thick, oblique slices
 THINNED = 128  # samples along an axis with which planes are chosen
 
 
@@ -47,8 +48,9 @@ def preview(
     A volume is shown as axial slices at even steps through the mask, and the coronal and sagittal planes that hold most
     of it; where the mask is empty, through the whole volume. Planes are those of the grid nearest to the patient's
     axes, in the radiological way: the patient's right is on the viewer's left, anterior or superior at the top. Planes
-    are numbered from 1 along the grid. Lungs are shown in the window from -1050 to 250 HU, other volumes between their
-    1st and 99th percentiles.
+    are numbered from 1 along the grid. Of the heart the slices alone are shown, as they lie along the last axis: they
+    follow the heart and not the patient. Lungs are shown in the window from -1050 to 250 HU, other volumes between
+    their 1st and 99th percentiles.
 
     Args:
         image: (X, Y, Z) of a volume, (X, Y) or (X, Y, 3) of a picture.
@@ -72,7 +74,8 @@ def _montage(
     from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation, ornt_transform
     from PIL import Image
 
-    turn = ornt_transform(io_orientation(affine), axcodes2ornt(("L", "P", "I")))
+    stack = any(label.type.value in HEART for label in labels)
+    turn = _upright_slices(affine) if stack else ornt_transform(io_orientation(affine), axcodes2ornt(("L", "P", "I")))
     spacing = np.empty(3)
     spacing[turn[:, 0].astype(int)] = voxel_sizes(affine)
     flipped = np.empty(3, dtype=bool)
@@ -80,7 +83,7 @@ def _montage(
     image, mask = apply_orientation(image, turn), apply_orientation(mask, turn)  # views, not copies
     low, high = _window(image, labels)
 
-    planes = _choose_planes(mask)
+    planes = _choose_planes(mask, reformatted=not stack and min(mask.shape) >= LEAST_SLICES)
     columns = {1: 1, 2: 2, 4: 2}.get(len(planes), 3)
     cell = (size - 2 * (columns - 1)) // columns
     cells = []
@@ -91,7 +94,8 @@ def _montage(
         width_mm, height_mm = (spacing[other] for other in range(3) if other != axis)
         drawn = _draw(values, mask[tuple(here)].T, (width_mm, height_mm), labels, cell)
         number = mask.shape[axis] - index if flipped[axis] else index + 1  # as planes lie in the file
-        _annotate(drawn, f"{PLANES[axis]} {number}", viewer_left="A" if axis == 0 else "R")
+        side = "" if stack else "A" if axis == 0 else "R"
+        _annotate(drawn, f"{'slice' if stack else PLANES[axis]} {number}", viewer_left=side)
         cells.append(drawn)
     height = max(drawn.height for drawn in cells)
     rows = -(-len(cells) // columns)
@@ -102,13 +106,25 @@ def _montage(
     return sheet
 
 
-def _choose_planes(mask: np.ndarray) -> list[tuple[int, int]]:
+def _upright_slices(affine: np.ndarray) -> np.ndarray:
+    """A nibabel orientation that keeps the slices and turns their axes towards the patient's left, back or feet.
+
+    An identity, which stands for a place that was lost, leaves them as stored.
+    """
+    turn = np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
+    if not np.allclose(affine[:3, :3], np.eye(3)):
+        for axis in (0, 1):
+            direction = affine[:3, axis]  # RAS+
+            turn[axis, 1] = -1.0 if direction[np.abs(direction).argmax()] > 0 else 1.0
+    return turn
+
+
+def _choose_planes(mask: np.ndarray, reformatted: bool) -> list[tuple[int, int]]:
     """(axis, index) of the planes to show of a mask (L, P, I)."""
     steps = [-(-extent // THINNED) for extent in mask.shape]
     thinned = mask[tuple(slice(step // 2, None, step) for step in steps)] != 0
     if not thinned.any():  # empty, or so small that no sample met it
         steps, thinned = [1, 1, 1], mask != 0
-    reformatted = min(mask.shape) >= LEAST_SLICES
     hits = np.flatnonzero(thinned.any(axis=(0, 1))) * steps[2] + steps[2] // 2
     first, last = (int(hits[0]), int(hits[-1])) if hits.size else (0, mask.shape[2] - 1)
     count = min(7 if reformatted else 9, last - first + 1)

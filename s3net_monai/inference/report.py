@@ -29,7 +29,8 @@ class CaseReport:
         outputs: format name -> path relative to the report.
         reason: why the case failed or was skipped; None for one that succeeded.
         warnings: what to look at in a case that succeeded.
-        notes: what was asked for and does not apply to this kind of input, such as DICOM SEG for a NIfTI file.
+        notes: what was asked for and does not apply to this kind of input, such as DICOM SEG for a NIfTI file; and what
+            a number may not mean.
         seconds: of "read", "infer", "write" and "total".
         consistency: agreement of the mask with those of transformed copies, 0 to 1; None where it was not measured.
         selection: why this series was taken where a study held several.

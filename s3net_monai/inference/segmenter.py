@@ -24,7 +24,7 @@ class Source:
     """The image as it was read, before any preprocessing.
 
     Attributes:
-        image: (X, Y, Z) int16, HU for CT; (X, Y) or (X, Y, 3) uint8 for pictures.
+        image: (X, Y, Z), of CT int16 in HU, else float32 as stored; (X, Y) or (X, Y, 3) uint8 for pictures.
         spacing: of a picture in mm, (row, column), where its file states one.
         notes: what the reader did that a user must know, such as slices that it filled.
     """
@@ -56,12 +56,12 @@ def read_case(case: Case, bundle: Bundle) -> dict[str, Any]:
     Raises:
         CaseError: when the input does not suit the task.
     """
-    check_input(case, bundle.channels)
+    check_input(case, bundle.channels, bundle.modality)
     paths = [str(path) for path in case.image]
     image: str | list[str] = paths[0] if len(paths) == 1 else paths
     read, prepare = reading_steps(bundle.preprocessing)
     sample: dict[str, Any] = read({"image": image, "case_id": case.case_id, "image_path": paths[0]})
-    source = _source(sample["image"])
+    source = _source(sample["image"], bundle.modality)
     sample = prepare(sample)
     found = int(sample["image"].shape[0])
     if found != bundle.channels:
@@ -70,11 +70,15 @@ def read_case(case: Case, bundle: Bundle) -> dict[str, Any]:
     return sample
 
 
-def _source(image: Any) -> Source:
-    """Of an image (C, X, Y[, Z]): as integers, since it is kept while the network runs."""
-    dtype = torch.int16 if image.ndim == 4 else torch.uint8
-    limits = torch.iinfo(dtype)
-    pixels = _plain(torch.as_tensor(image)).nan_to_num().round().clamp(limits.min, limits.max).to(dtype)
+def _source(image: Any, modality: str) -> Source:
+    """Of an image (C, X, Y[, Z]): as integers where it can be, since it is kept while the network runs."""
+    pixels = _plain(torch.as_tensor(image))
+    if image.ndim == 4 and modality != "CT":  # of any scale, as 0 to 1
+        pixels = pixels.float()
+    else:
+        dtype = torch.int16 if image.ndim == 4 else torch.uint8
+        limits = torch.iinfo(dtype)
+        pixels = pixels.nan_to_num().round().clamp(limits.min, limits.max).to(dtype)
     array = pixels[0].numpy() if pixels.shape[0] == 1 else pixels.movedim(0, -1).numpy()
     spacing = image.meta.get("spacing")
     return Source(

@@ -140,7 +140,7 @@ def _nrrd_layout(path: Path) -> _Layout:
 def _meta_layout(path: Path) -> _Layout:
     fields, length = _meta_fields(path)
     if fields.get("ElementNumberOfChannels", "1") != "1":
-        raise CaseError(f"{path.name}: several components a voxel found, one channel expected; give the CT itself")
+        raise CaseError(f"{path.name}: several components a voxel found, one channel expected; give the image itself")
     packing = "raw"
     if fields.get("CompressedData", "").lower().startswith(("t", "1")):
         packing = "deflated"
@@ -162,7 +162,8 @@ def _shape(path: Path, sizes: str) -> tuple[int, ...]:
         raise CaseError(f"{path.name}: shape {text} found, a 3-D volume expected; give slices as PNG")
     if len(shape) > 3:
         raise CaseError(
-            f"{path.name}: shape {text} has several components or frames, one 3-D volume expected; split it"
+            f"{path.name}: shape {text} has several components or frames, one 3-D volume expected; save the one "
+            "you want as a file"
         )
     check_voxels(path.name, shape)
     return shape

@@ -76,7 +76,7 @@ def load_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
     except Exception as error:  # ITK raises RuntimeError for whatever is wrong, and its text spans many lines
         raise CaseError(f"{path.name}: not readable ({_reason(error, path)}); copy the file again") from error
     if image.GetDimension() != 3 or image.GetSize() != header.shape or image.GetNumberOfComponentsPerPixel() != 1:
-        raise CaseError(f"{path.name}: several components a voxel found, one channel expected; give the CT itself")
+        raise CaseError(f"{path.name}: several components a voxel found, one channel expected; give the image itself")
     affine = np.eye(4)
     affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
     affine[:3, 3] = image.GetOrigin()

@@ -1,0 +1,95 @@
+"""The cardiac bundle's overlays: pre-training without a label, then fine-tuning with a few."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from monai.bundle import ConfigParser
+
+from data_prep.phantom import make_phantoms
+
+CONFIGS = Path(__file__).parents[2] / "bundle" / "cardiac_mr_segmentation" / "configs"
+PRETRAININGS = ("pretrain_global", "pretrain_lrc", "pretrain_ideal")
+
+OPENED: list[str] = []
+sys.addaudithook(lambda event, arguments: OPENED.append(str(arguments[0])) if event == "open" else None)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hearts")
+    make_phantoms("cardiac", folder, count=3, shape=(48, 40, 4))
+    return folder
+
+
+def train(data: Path, folder: Path, *overlays: str, **overrides: Any) -> Path:
+    """Run train.json with overlays for two iterations of a network of a few channels; the folder of the products."""
+    parser = ConfigParser()
+    parser.read_config([str(CONFIGS / f"{name}.json") for name in ("train", *overlays)])
+    small = {"encoder_def#channels": [4, 6, 8], "spatial_size": [32, 32], "iterations": 2, "epoch_length": 2}
+    folders = {"bundle_root": str(CONFIGS.parent), "dataset_dir": str(data), "output_dir": str(folder)}
+    for name, value in {**folders, **small, "batch_size": 2, "device": "cpu", **overrides}.items():
+        parser[name] = value
+    parser.get_parsed_content("initialize")
+    parser.get_parsed_content("run")
+    return folder
+
+
+def state(path: Path) -> dict[str, torch.Tensor]:
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+@pytest.mark.parametrize("overlay", PRETRAININGS)
+def test_pretraining_opens_no_label_and_its_encoder_starts_the_fine_tuning(
+    overlay: str, data: Path, tmp_path: Path
+) -> None:
+    OPENED.clear()
+    before = train(data, tmp_path / "untrained", overlay, learning_rate=0.0)
+    encoder = train(data, tmp_path / "first", overlay) / "encoder.pt"
+    assert any(path.startswith(str(data / "images")) for path in OPENED)
+    assert not any(path.startswith(str(data / "labels")) for path in OPENED)
+    untrained = state(before / "encoder.pt")
+    assert any(not torch.equal(weights, untrained[name]) for name, weights in state(encoder).items())
+    tuned = train(data, tmp_path / "tuned", pretrained=str(encoder), learning_rate=0.0)
+    for name, weights in state(encoder).items():
+        assert torch.equal(state(tuned / "model.pt")[f"encoder.{name}"], weights)
+
+
+def test_superpixels_are_kept_for_the_next_run(data: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "regions"
+    train(data, tmp_path / "first", "pretrain_lrc", regions_cache=str(cache))
+    kept = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
+    assert len(kept) == 3 * 2  # patients, frames of each
+    train(data, tmp_path / "second", "pretrain_lrc", regions_cache=str(cache))
+    assert {path: path.stat().st_mtime_ns for path in cache.iterdir()} == kept
+
+
+def test_bidirectional_fine_tuning_trains_both_decoders(data: Path, tmp_path: Path) -> None:
+    encoder = train(data, tmp_path / "first", "pretrain_ideal") / "encoder.pt"
+    start = train(data, tmp_path / "start", "finetune_bidirectional", labelled_patients=1, learning_rate=0.0)
+    tuned = train(data, tmp_path / "tuned", "finetune_bidirectional", labelled_patients=1, pretrained=str(encoder))
+    changed = {
+        name.split(".")[0]
+        for name, weights in state(tuned / "model.pt").items()
+        if not torch.equal(weights, state(start / "model.pt")[name])
+    }
+    assert changed == {"encoder", "decoder_a", "decoder_b"}
+
+
+def test_a_pretraining_can_start_from_a_supervised_encoder(data: Path, tmp_path: Path) -> None:
+    supervised = train(data, tmp_path / "supervised") / "encoder.pt"
+    after = train(data, tmp_path / "after", "pretrain_lrc", pretrained=str(supervised), learning_rate=0.0)
+    for name, weights in state(supervised).items():
+        assert torch.equal(state(after / "encoder.pt")[name], weights)
+
+
+def test_an_encoder_of_another_width_is_refused(data: Path, tmp_path: Path) -> None:
+    encoder = train(data, tmp_path / "first", "pretrain_global") / "encoder.pt"
+    with pytest.raises(RuntimeError) as refused:
+        train(data, tmp_path / "tuned", pretrained=str(encoder), **{"encoder_def#channels": [4, 6, 10]})
+    assert "its encoder does not fit" in str(refused.value.__cause__)
+    assert not (tmp_path / "tuned" / "model.pt").exists()

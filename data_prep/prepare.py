@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data_prep import acdc, dicom_tree, isic2018, kaggle_lung, lung_slices, lung_volumes, ph2
+from data_prep import acdc, curvas, dicom_tree, isic2018, kaggle_lung, lung_slices, lung_volumes, ph2
 from data_prep.checks import check_cases
 from data_prep.datalist import write_datalist
 from data_prep.errors import DataError
@@ -16,6 +16,7 @@ _MODULES = {
     "lung_slices": lung_slices,
     "kaggle_lung": kaggle_lung,
     "acdc": acdc,
+    "curvas": curvas,
     "dicom": dicom_tree,
 }
 DATASETS: dict[str, str] = {name: module.DESCRIPTION for name, module in _MODULES.items()}

@@ -22,10 +22,11 @@ class PictureAsVolumed(MapTransform):
     Args:
         keys: the image.
         field_of_view: size of the longer side in mm.
+        allow_missing_keys: pass over keys that a sample lacks, such as the label.
     """
 
-    def __init__(self, keys: KeysCollection, field_of_view: float = 384.0) -> None:
-        super().__init__(keys)
+    def __init__(self, keys: KeysCollection, field_of_view: float = 384.0, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
         self.field_of_view = field_of_view
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

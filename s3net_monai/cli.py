@@ -133,12 +133,23 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 def _benchmark(arguments: argparse.Namespace) -> int:
     if arguments.what == "speed":
         return _benchmark_speed(arguments.output)
-    from s3net_monai.benchmark.run import run_benchmark
-
+    few = arguments.what in ("cardiac", "abdomen")
     if arguments.data is None:
-        raise ValueError(f"benchmark {arguments.what}: --data is missing; give the folder that holds skin/ and lung/")
+        folders = f"{arguments.what}/" if few else "skin/ and lung/"
+        raise ValueError(f"benchmark {arguments.what}: --data is missing; give the folder that holds {folders}")
+    if arguments.labels and not few:
+        raise ValueError(f"benchmark {arguments.what}: --labels is for cardiac and abdomen; leave it out")
     work = arguments.work / arguments.what
-    run_benchmark(arguments.what, arguments.data, arguments.output, work, arguments.rows)
+    if few:
+        from s3net_monai.benchmark.few_labels import run_few_labels
+        from s3net_monai.benchmark.few_labels_rows import STUDIES
+
+        study = STUDIES[arguments.what]
+        run_few_labels(study, arguments.data, arguments.output, work, arguments.rows, arguments.labels)
+    else:
+        from s3net_monai.benchmark.run import run_benchmark
+
+        run_benchmark(arguments.what, arguments.data, arguments.output, work, arguments.rows)
     print(arguments.output.with_suffix(".md").read_text(encoding="utf-8"))
     return OK
 

@@ -79,31 +79,40 @@ def _benchmark(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add(
         "what",
-        choices=("speed", "skin", "lung"),
-        help="speed: one forward pass, one whole CT; skin, lung: every row of the accuracy table, some of which train",
+        choices=("speed", "skin", "lung", "cardiac", "abdomen"),
+        help="speed: one forward pass, one whole CT; skin, lung: every row of the accuracy table, some of which train; "
+        "cardiac, abdomen: methods for few labels, all of which train",
     )
     add(
         "--output",
         required=True,
         type=Path,
         metavar="FILE.json",
-        help="write the numbers; of skin and lung also .md, .png",
+        help="write the numbers; of all but speed also .md, .png",
     )
-    add("--data", type=Path, metavar="DIR", help="skin, lung: folder that holds skin/ and lung/")
+    add("--data", type=Path, metavar="DIR", help="all but speed: folder that holds skin/, lung/, cardiac/ and abdomen/")
     add(
         "--work",
         type=Path,
         default=Path("benchmark_output"),
         metavar="DIR",
-        help="skin, lung: folder for weights and single scores, used again by the next run; default: benchmark_output",
+        help="folder for weights and single scores, used again by the next run, and by several at a time for cardiac "
+        "and abdomen; default: benchmark_output",
     )
     add(
         "--rows",
         type=names,
         default=(),
         metavar="A,B",
-        help="skin, lung: only these rows, or 'robustness' or 'ablation', with hyphens for spaces and commas; "
+        help="only these rows, of skin and lung also 'robustness' or 'ablation', with hyphens for spaces and commas; "
         "an unknown name lists them",
+    )
+    add(
+        "--labels",
+        type=names,
+        default=(),
+        metavar="1,2",
+        help="cardiac, abdomen: only these numbers of labelled patients, 'all' among them",
     )
 
 

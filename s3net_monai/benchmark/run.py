@@ -76,7 +76,7 @@ def write_results(result: dict[str, Any], output: Path) -> None:
 
     output.parent.mkdir(parents=True, exist_ok=True)
     plots = write_plots(result, output)
-    for path, text in ((output, _json(result)), (output.with_suffix(".md"), markdown(result, plots))):
+    for path, text in ((output, json_text(result)), (output.with_suffix(".md"), markdown(result, plots))):
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
@@ -163,7 +163,8 @@ def rounded_numbers(value: Any) -> Any:
     return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
 
 
-def _json(result: dict[str, Any]) -> str:
+def json_text(result: dict[str, Any]) -> str:
+    """JSON of a result, with the numbers of a list on one line."""
     # numbers of one list on one line: a value a line would make the file unreadable
     text = json.dumps(result, indent=1)
     return re.sub(r"\[[^\[\]{}]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text) + "\n"

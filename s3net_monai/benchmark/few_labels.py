@@ -1,0 +1,169 @@
+"""``s3net benchmark cardiac|abdomen``: methods for few labels, from the data to table, plot and numbers."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import s3net_monai
+from s3net_monai.benchmark.few_labels_results import few_labels_results
+from s3net_monai.benchmark.few_labels_rows import DRAWS, REFERENCE, ROWS
+from s3net_monai.benchmark.few_labels_scores import Entry, kept_scores, score_cell
+from s3net_monai.benchmark.few_labels_stages import BusyError
+from s3net_monai.benchmark.few_labels_types import Cell, FewLabelsRow, Place, Study, column_name
+from s3net_monai.benchmark.run import json_text, rounded_numbers
+from s3net_monai.benchmark.scoring import slug
+from s3net_monai.inference.bundle import bundle_root
+from s3net_monai.io.atomic import atomic_path
+
+Job = tuple[FewLabelsRow, Cell]
+
+
+def run_few_labels(
+    study: Study,
+    data: Path,
+    output: Path,
+    work: Path,
+    names: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    rows: Sequence[FewLabelsRow] = ROWS,
+) -> dict[str, Any]:
+    """Train and score what is asked for, and write ``output`` with .md and .png beside it.
+
+    The files hold all that ``work`` has scores of, so that a table can be made in parts, and by several processes with
+    one ``work`` at the same time: each stage is trained by one of them, and the others go on with something else.
+
+    Args:
+        study: one of ``STUDIES``.
+        data: root of the data.
+        output: FILE.json.
+        work: folder for the datalist, and for weights and scores by stage; what lies there is not computed again.
+        names: rows, as the table names them or with hyphens; none means all.
+        labels: columns; none means all.
+        rows: of the table.
+
+    Raises:
+        ValueError: for an unknown row or column, missing data or packages, or an output that is no .json file.
+    """
+    if output.suffix != ".json":
+        raise ValueError(f"{output}: expected a name that ends in .json; .md and .png files are written beside it")
+    if importlib.util.find_spec("matplotlib") is None:  # asked before the hours of work, not after them
+        raise ValueError("matplotlib is not installed; run: pip install 's3net-monai[benchmark]'")
+    chosen, columns = _chosen_rows(rows, names), _chosen_columns(study, labels)
+    work = work.absolute()
+    place = Place(study, bundle_root("cardiac"), prepare_study(study, data, work / "data"), work)
+    # draws first: whenever the run is ended, the table is as full as it can be
+    run_jobs([(row, Cell(column, draw)) for draw in DRAWS for column in columns for row in chosen], place)
+    result = rounded_numbers(few_labels_result(rows, place, _command(study.task, output, names, labels)))
+    write_few_labels(result, output)
+    return result
+
+
+def prepare_study(study: Study, data: Path, folder: Path) -> Path:
+    """Write the datalist of the study and return its folder.
+
+    The validation patients join the training section: nothing here chooses by them, and "all" then means all patients
+    but those of the report.
+    """
+    from data_prep.prepare import prepare
+
+    prepared = prepare(study.dataset, data / study.source, folder / "prepared")
+    content = json.loads(prepared.read_text(encoding="utf-8"))
+    training = sorted(content["training"] + content["validation"], key=lambda case: case["case_id"])
+    with atomic_path(folder / "datalist.json") as temporary:
+        text = json.dumps({**content, "training": training, "validation": []}, indent=1)
+        temporary.write_text(text + "\n", encoding="utf-8")
+    return folder
+
+
+def run_jobs(jobs: Sequence[Job], place: Place) -> None:
+    """Score all jobs; those that another process is at come last, and are waited for when nothing else is left."""
+    todo = list(jobs)
+    while todo:
+        waiting = []
+        for row, cell in todo:
+            print(f"{row.name}, labels {column_name(cell.patients)}, draw {cell.draw}", file=sys.stderr, flush=True)
+            try:
+                score_cell(row, cell, place, wait=False)
+            except BusyError:
+                waiting.append((row, cell))
+        if len(waiting) == len(todo):
+            score_cell(*waiting.pop(0), place)
+        todo = waiting
+
+
+def few_labels_result(rows: Sequence[FewLabelsRow], place: Place, command: str) -> dict[str, Any]:
+    """All that the files show, from the scores that the work folder has."""
+    from data_prep.datalist import load_datalist
+
+    study = place.study
+    scores: dict[str, dict[int | None, dict[int, list[Entry]]]] = {}
+    for row in rows:
+        for patients in study.columns:
+            found = {draw: kept_scores(row, Cell(patients, draw), place) for draw in DRAWS}
+            known = {draw: entries for draw, entries in found.items() if entries is not None}
+            scores.setdefault(row.name, {})[patients] = known
+    names = [case["case_id"] for case in load_datalist(place.dataset, "test")]
+    return {
+        "schema_version": 1,
+        "command": command,
+        "package_version": s3net_monai.__version__,
+        "task": study.task,
+        "machine": {"cores": os.cpu_count(), "threads": torch.get_num_threads(), "torch": torch.__version__},
+        "unit": study.unit,
+        "cases": len(names),
+        "units": len({name.split("_")[0] for name in names}) if study.unit == "patient" else len(names),
+        "structures": list(study.structures.values()),
+        "columns": [column_name(patients) for patients in study.columns],
+        "draws": list(DRAWS),
+        "reference": REFERENCE,
+        "published": {
+            source: {column_name(patients): dice for patients, dice in values.items()}
+            for source, values in study.published.items()
+        },
+        "notes": list(study.notes),
+        "rows": few_labels_results(rows, scores, study, REFERENCE),
+    }
+
+
+def write_few_labels(result: dict[str, Any], output: Path) -> None:
+    """Write ``output`` as JSON, and the page and the plot that are made from it beside it."""
+    from s3net_monai.benchmark.few_labels_plot import write_few_labels_plot
+    from s3net_monai.benchmark.few_labels_table import few_labels_markdown
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    plot = write_few_labels_plot(result, output.with_suffix(".png"))
+    for path, text in ((output, json_text(result)), (output.with_suffix(".md"), few_labels_markdown(result, plot))):
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def _chosen_rows(rows: Sequence[FewLabelsRow], names: Sequence[str]) -> list[FewLabelsRow]:
+    known = {slug(row.name) for row in rows}
+    unknown = sorted({slug(name) for name in names} - known)
+    if unknown:
+        raise ValueError(f"no row {unknown[0]!r}; give some of {', '.join(slug(row.name) for row in rows)}")
+    return [row for row in rows if not names or slug(row.name) in {slug(name) for name in names}]
+
+
+def _chosen_columns(study: Study, labels: Sequence[str]) -> list[int | None]:
+    known = {column_name(patients): patients for patients in study.columns}
+    unknown = sorted(set(labels) - set(known))
+    if unknown:
+        raise ValueError(f"--labels: no column {unknown[0]!r} of {study.task}; give some of {','.join(known)}")
+    return [patients for name, patients in known.items() if not labels or name in labels]
+
+
+def _command(task: str, output: Path, names: Sequence[str], labels: Sequence[str]) -> str:
+    rows = f" --rows {','.join(map(slug, names))}" if names else ""
+    columns = f" --labels {','.join(labels)}" if labels else ""
+    # nobody else has the folders of this machine
+    shown = output.name if output.is_absolute() else output
+    return f"s3net benchmark {task} --data DATA --output {shown}{rows}{columns}"

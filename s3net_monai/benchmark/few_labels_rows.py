@@ -1,0 +1,95 @@
+"""The rows and columns of ``s3net benchmark cardiac|abdomen``: edit the table here.
+
+A row is its last stage; what that stage takes from others (an encoder, coarse models) are its ``inputs``. A stage of
+several rows is trained once.
+"""
+
+from __future__ import annotations
+
+from s3net_monai.benchmark.few_labels_types import FewLabelsRow, Stage, Study
+
+DRAWS = (0, 1, 2)
+
+# From random weights.
+WEAK = Stage("weak-augmentation", ("weak_augmentation",))
+STRONG = Stage("strong-augmentation")
+NNUNET = Stage("nnunet-like", ("nnunet_like",), inference=("nnunet_like_inference",))
+# Where every patient is labelled, their images are the unlabelled ones, too.
+IMAGES = {"train#unlabelled#data": "$@cases['unlabelled'] or @cases['training']"}
+CROSS_PSEUDO = Stage("cross-pseudo", ("finetune_cross_pseudo",), IMAGES)
+BIDIRECTIONAL = Stage("bidirectional", ("finetune_bidirectional",), IMAGES)
+
+# Encoders from unlabelled images.
+GLOBAL_ENCODER = Stage("pretrain-global", ("pretrain_global",), product="encoder.pt", labelled=False)
+LRC_ENCODER = Stage("pretrain-lrc", ("pretrain_lrc",), product="encoder.pt", labelled=False)
+IDEAL_ENCODER = Stage("pretrain-ideal", ("pretrain_ideal",), product="encoder.pt", labelled=False)
+
+GLOBAL = Stage("global", inputs={"pretrained": GLOBAL_ENCODER})
+LRC = Stage("lrc", inputs={"pretrained": LRC_ENCODER})
+DENSE = Stage("dense", inputs={"pretrained": IDEAL_ENCODER})
+IDEAL = Stage("ideal", ("finetune_bidirectional",), IMAGES, inputs={"pretrained": IDEAL_ENCODER})
+
+# Attention masks come from the coarse model; those of labelled patients from models that have not seen their labels.
+FOLDS = tuple(Stage(f"fold-{fold}", ("fold",), {"fold": fold, "folds": 2}, least_patients=2) for fold in range(2))
+COARSE = {"coarse_model": STRONG, "coarse_models": FOLDS}
+
+
+def semantic(name: str, mask_only: bool) -> Stage:
+    """Both stages of semantic-aware contrast: the encoder on image and mask, then the network on the same input."""
+    hide = {"mask_only": mask_only}
+    encoder = Stage(f"pretrain-{name}", ("pretrain_semantic",), hide, product="encoder.pt", inputs=COARSE)
+    return Stage(
+        name,
+        ("finetune_semantic",),
+        hide,
+        inputs={"pretrained": encoder, **COARSE},
+        inference=("inference_semantic",),
+        inference_ids={"channels": "encoder_def#channels", "mask_only": "mask_only"},
+    )
+
+
+REFERENCE = "scratch, strong augmentation"  # what every other row is compared with
+ROWS = (
+    FewLabelsRow("scratch, weak augmentation", "from scratch", WEAK),
+    FewLabelsRow(REFERENCE, "from scratch", STRONG),
+    FewLabelsRow("nnU-Net-like", "from scratch", NNUNET),
+    FewLabelsRow("cross pseudo supervision", "two decoders", CROSS_PSEUDO),
+    FewLabelsRow("global contrast", "pre-trained", GLOBAL),
+    FewLabelsRow("semantic-aware", "pre-trained", semantic("semantic", mask_only=False)),
+    FewLabelsRow("LRC", "pre-trained", LRC),
+    FewLabelsRow("IDEAL", "pre-trained", IDEAL),
+    FewLabelsRow("semantic-aware, mask only", "ablation", semantic("semantic-mask-only", mask_only=True)),
+    FewLabelsRow("dense contrast alone", "ablation", DENSE),
+    FewLabelsRow("bidirectional alone", "ablation", BIDIRECTIONAL),
+)
+
+STUDIES = {
+    "cardiac": Study(
+        task="cardiac",
+        dataset="acdc",
+        source="cardiac/acdc",
+        columns=(1, 2, 8, None),
+        structures={1: "RV", 2: "MYO", 3: "LV"},
+        unit="patient",
+        published={"IDEAL's paper, its own split": {1: 0.738, 2: 0.846, 8: 0.879, None: 0.882}},
+        notes=(
+            "ACDC: patients 001-070 for training, those without a drawn label as unlabelled images; 071-080 for this "
+            "table, both frames. No spacing is stored, so distances are in voxels of unequal sides.",
+        ),
+    ),
+    "abdomen": Study(
+        task="abdomen",
+        dataset="curvas",
+        source="abdomen/curvas",
+        columns=(1, 2, 5),
+        structures={1: "pancreas", 2: "kidney", 3: "liver"},
+        unit="slice",
+        overlays=("abdomen_slices",),
+        inference=("abdomen_slices_inference",),
+        notes=(
+            "CURVAS: slices of cases 10001-10005 for training, of 10006 and 10007 for this table. With two cases there "
+            "is no interval over patients: intervals and tests are over slices, and say nothing about other patients.",
+            "A slice that lacks a structure counts as Dice 1 where the mask lacks it, too, else as 0.",
+        ),
+    ),
+}

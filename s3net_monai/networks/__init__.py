@@ -11,6 +11,7 @@ from s3net_monai.networks.projection import BothProjections, DenseProjection, Gl
 from s3net_monai.networks.s3net import S3Net
 from s3net_monai.networks.s3net_encoder import S3NetEncoder
 from s3net_monai.networks.two_decoders import TwoDecoders
+from s3net_monai.networks.two_networks import TwoNetworks
 
 __all__ = [
     "AttentionBlock",
@@ -29,6 +30,7 @@ __all__ = [
     "S3NetEncoder",
     "TwoDecoders",
     "TwoHeads",
+    "TwoNetworks",
     "deformable_conv",
     "feature_channels",
 ]

@@ -31,9 +31,13 @@ class TwoDecoders(nn.Module):
             different by their random initialisation only.
         norm: a MONAI normalisation layer of the decoders.
         dropout: share of the features that every convolution of the decoders drops in training.
+        streams: in training the first half of a batch, one perturbation, goes to the first decoder alone, and the
+            second half, the other perturbation of the same images, to the second; so the paper has it, and it takes a
+            third of the time less.
 
     Raises:
-        ValueError: when the maps of the encoder are not as described there, or ``upsample`` does not name two.
+        ValueError: when the maps of the encoder are not as described there, or ``upsample`` does not name two; in
+            ``forward``, for an odd batch in two streams.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class TwoDecoders(nn.Module):
         upsample: Sequence[str] = ("deconv", "nontrainable"),
         norm: str | tuple = INSTANCE_NORM,
         dropout: float = 0.0,
+        streams: bool = False,
     ) -> None:
         super().__init__()
         if isinstance(upsample, str) or len(upsample) != 2:
@@ -54,14 +59,28 @@ class TwoDecoders(nn.Module):
         self.decoder_a, self.decoder_b = (
             UpDecoder(spatial_dims, channels, strides[0], out_channels, kind, norm, dropout) for kind in upsample
         )
-        self.stride = strides[-1]
+        self.stride, self.streams = strides[-1], streams
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Logits (B, out_channels, X, Y[, Z]) of both decoders in training, else log-probabilities of that shape."""
+        """Logits (B, out_channels, X, Y[, Z]) of both decoders in training, else log-probabilities of that shape.
+
+        In two streams the logits are of half the batch each.
+        """
+        size = list(x.shape[2:])
         maps = self.encoder(pad_to_stride(x, self.stride))
-        a = crop_to_size(self.decoder_a(maps), list(x.shape[2:]))
-        b = crop_to_size(self.decoder_b(maps), list(x.shape[2:]))
         if not torch.jit.is_scripting():  # noqa: SIM102 - the compiler skips what stands below this line alone
+            if self.training and self.streams:
+                if len(x) % 2:
+                    raise ValueError(f"{len(x)} images in a batch of two streams, expected two perturbations of each")
+                first, second = zip(*(found.chunk(2) for found in maps), strict=True)
+                return crop_to_size(self.decoder_a(list(first)), size), crop_to_size(self.decoder_b(list(second)), size)
+        a, b = crop_to_size(self.decoder_a(maps), size), crop_to_size(self.decoder_b(maps), size)
+        if not torch.jit.is_scripting():  # noqa: SIM102
             if self.training:
                 return a, b
-        return torch.logaddexp(torch.log_softmax(a, dim=1), torch.log_softmax(b, dim=1)) - math.log(2)
+        return mean_opinion(a, b)
+
+
+def mean_opinion(a: Tensor, b: Tensor) -> Tensor:
+    """Logarithm of the mean of the softmaxes of logits (B, K, X, Y[, Z]): a softmax gives that mean back."""
+    return torch.logaddexp(torch.log_softmax(a, dim=1), torch.log_softmax(b, dim=1)) - math.log(2)

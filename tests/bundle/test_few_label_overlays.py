@@ -80,6 +80,13 @@ def test_bidirectional_fine_tuning_trains_both_decoders(data: Path, tmp_path: Pa
     assert changed == {"encoder", "decoder_a", "decoder_b"}
 
 
+def test_cross_pseudo_supervision_trains_two_networks_apart(data: Path, tmp_path: Path) -> None:
+    trained = state(train(data, tmp_path, "finetune_cross_pseudo", labelled_patients=1) / "model.pt")
+    pairs = [(name, name.replace("first.", "second.")) for name in trained if name.startswith("first.")]
+    assert len(pairs) * 2 == len(trained)
+    assert not any(torch.equal(trained[a], trained[b]) for a, b in pairs)
+
+
 def test_a_pretraining_can_start_from_a_supervised_encoder(data: Path, tmp_path: Path) -> None:
     supervised = train(data, tmp_path / "supervised") / "encoder.pt"
     after = train(data, tmp_path / "after", "pretrain_lrc", pretrained=str(supervised), learning_rate=0.0)

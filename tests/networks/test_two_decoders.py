@@ -52,6 +52,20 @@ def test_an_opinion_teaches_its_own_decoder_and_the_encoder() -> None:
     assert taught == {name for name, _ in network.named_parameters() if not name.startswith("decoder_b.")}
 
 
+def test_streams_give_each_decoder_one_half_of_the_batch() -> None:
+    x = torch.randn(4, 1, 16, 8)
+    a, b = small(2)(x)
+    first, second = small(2, streams=True)(x)
+    torch.testing.assert_close(first, a[:2])
+    torch.testing.assert_close(second, b[2:])
+    torch.testing.assert_close(small(2, streams=True).eval()(x), small(2).eval()(x))
+
+
+def test_streams_refuse_an_odd_batch() -> None:
+    with pytest.raises(ValueError, match="3 images"):
+        small(2, streams=True)(torch.randn(3, 1, 16, 8))
+
+
 def test_decoders_differ_in_kind() -> None:
     network = small(2)
     a, b = (

@@ -14,7 +14,7 @@ from monai.engines import SupervisedTrainer
 from monai.handlers import CheckpointSaver
 from torch import Tensor, nn
 
-from s3net_monai.engines import load_encoder
+from s3net_monai.engines import load_encoder, load_network
 from s3net_monai.networks import (
     BothProjections,
     ConvEncoder,
@@ -210,3 +210,21 @@ def test_no_code_in_a_checkpoint_is_run(tmp_path: Path, network: EncoderDecoder)
     path = saved(tmp_path, {"encoder": network.encoder.state_dict(), "more": Touch(tmp_path / "ran")})
     assert "not a checkpoint of tensors" in refusal(network, path)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_a_whole_network_arrives_or_is_refused(tmp_path: Path, network: EncoderDecoder, wrapped: bool) -> None:
+    other = EncoderDecoder(ConvEncoder(2, 1, (4, 8)), 2, 1, 3)
+    path = saved(tmp_path, {"model": other.state_dict()} if wrapped else other.state_dict())
+    assert load_network(network, path) is network
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in network.state_dict().items())
+    four = EncoderDecoder(ConvEncoder(2, 1, (4, 8)), 2, 1, 4)
+    expected = r"its network does not fit: decoder\.head\.weight is \(3, .*Build the network that was trained"
+    with pytest.raises(ValueError, match=expected):
+        load_network(four, path)
+
+
+@pytest.mark.parametrize(("path", "named"), [("", "no path"), ("nothing.pt", "nothing.pt")])
+def test_a_missing_network_says_so(network: EncoderDecoder, path: str, named: str) -> None:
+    with pytest.raises(FileNotFoundError, match=f"^{named}: no such checkpoint of a network; train one"):
+        load_network(network, path)

@@ -1,0 +1,65 @@
+"""Folds over patients: all of a patient in one, everyone left out once, no label carried over."""
+
+from __future__ import annotations
+
+import pytest
+
+from data_prep.errors import DataError
+from data_prep.patient_folds import patient_folds, without_fold
+
+NAMES = ["p3_a", "p1_a", "p1_b", "p2_a", "p5_a", "p4_a", "p4_b"]
+
+
+def sections() -> dict[str, list[dict[str, str]]]:
+    return {
+        "training": [{"case_id": name, "image": f"i/{name}", "label": f"l/{name}"} for name in NAMES],
+        "unlabelled": [{"case_id": "p9_a", "image": "i/p9_a"}],
+        "validation": [],
+        "test": [{"case_id": "p8_a", "image": "i/p8_a", "label": "l/p8_a"}],
+    }
+
+
+def test_patients_take_turns_in_the_order_of_their_names() -> None:
+    expected = {"p1_a": 0, "p1_b": 0, "p2_a": 1, "p3_a": 0, "p4_a": 1, "p4_b": 1, "p5_a": 0}
+    assert patient_folds(NAMES, 2) == expected
+    assert patient_folds(reversed(NAMES), 2) == expected
+    assert patient_folds([f"{name}_z03" for name in NAMES], 2) == {f"{k}_z03": v for k, v in expected.items()}
+
+
+@pytest.mark.parametrize("folds", [2, 3, 5])
+def test_everyone_is_left_out_once(folds: int) -> None:
+    left: list[str] = []
+    for fold in range(folds):
+        cases = without_fold(sections(), fold, folds)
+        kept = {case["case_id"] for case in cases["training"]}
+        out = [case["case_id"] for case in cases["unlabelled"] if case["case_id"] != "p9_a"]
+        assert kept | set(out) == set(NAMES)
+        assert not {name[:2] for name in kept} & {name[:2] for name in out}
+        assert all("label" in case for case in cases["training"])
+        assert not any("label" in case for case in cases["unlabelled"])
+        assert cases["test"] == sections()["test"]
+        left += out
+    assert sorted(left) == sorted(NAMES)
+
+
+def test_what_was_given_is_not_changed() -> None:
+    given = sections()
+    without_fold(given, 0, 2)
+    assert given == sections()
+
+
+@pytest.mark.parametrize("folds", [0, 1, 6])
+def test_too_few_or_too_many_folds(folds: int) -> None:
+    with pytest.raises(DataError, match=f"{folds} folds over 5 labelled patients"):
+        patient_folds(NAMES, folds)
+
+
+@pytest.mark.parametrize("fold", [-1, 2])
+def test_no_such_fold(fold: int) -> None:
+    with pytest.raises(DataError, match=f"fold {fold} of 2, expected 0 to 1"):
+        without_fold(sections(), fold, 2)
+
+
+def test_a_case_without_a_patient() -> None:
+    with pytest.raises(DataError, match="case _a does not begin with a patient"):
+        patient_folds(["_a", "b_a"], 2)

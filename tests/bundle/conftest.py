@@ -1,4 +1,4 @@
-"""Copies of the two shipped bundles, made small enough to train in a second, and phantoms to train them on."""
+"""Copies of the shipped bundles, made small enough to train in a second, and phantoms to train them on."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.utils import set_determinism
 
@@ -20,12 +21,15 @@ from data_prep.phantom import make_phantoms
 from s3net_monai.inference.bundle import TASK_BUNDLES
 
 CHECKOUT = Path(__file__).parents[2] / "bundle"
-SMALL_NETWORK = {"network_def#network#channels": [4, 4, 4], "network_def#network#num_blocks": [0, 0, 1]}
+LABEL_FREE = ("lung", "skin")  # one layout, one way of training
+SMALL_S3NET = {"network_def#network#channels": [4, 4, 4], "network_def#network#num_blocks": [0, 0, 1]}
+SMALL_NETWORK = {"lung": SMALL_S3NET, "skin": SMALL_S3NET, "cardiac": {"encoder_def#channels": [4, 8]}}
 SMALL = {
     "lung": {"pixdim": [10, 10, 15], "patch_size": [32, 32, 8], "least_size": [32, 32, 8], "epoch_length": 2},
     "skin": {"spatial_size": [32, 32]},
+    "cardiac": {"spatial_size": [32, 32], "iterations": 2, "epoch_length": 2},
 }
-PHANTOM_SHAPE = {"lung": (32, 32, 16), "skin": (48, 40)}
+PHANTOM_SHAPE = {"lung": (32, 32, 16), "skin": (48, 40), "cardiac": (48, 40, 4)}
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,12 @@ class Bundle:
     @property
     def small_network(self) -> dict[str, Any]:
         """Overrides for a network of a few channels."""
-        return SMALL_NETWORK
+        return SMALL_NETWORK[self.task]
 
     def small_training(self, data: Path, output: Path, **more: Any) -> dict[str, Any]:
         """Overrides for one epoch of two iterations on the CPU."""
-        sizes = {"max_epochs": 1, "batch_size": 2 if self.task == "skin" else 1, "device": "cpu"}
+        epochs = {"max_epochs": 1} if self.task in LABEL_FREE else {}
+        sizes = {**epochs, "batch_size": 1 if self.task == "lung" else 2, "device": "cpu"}
         folders = {"bundle_root": str(self.root), "dataset_dir": str(data), "output_dir": str(output)}
         return {**self.small_network, **SMALL[self.task], **sizes, **folders, **more}
 
@@ -81,7 +86,13 @@ def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     shipped = CHECKOUT / TASK_BUNDLES[request.param]
     root = tmp_path_factory.mktemp("bundles") / shipped.name
     shutil.copytree(shipped, root, ignore=shutil.ignore_patterns("eval", "data"))
-    return Bundle(request.param, shipped, root)
+    copy = Bundle(request.param, shipped, root)
+    if not (shipped / "models" / "model.pt").is_file():  # of random weights, until there are trained ones
+        (root / "models").mkdir(exist_ok=True)
+        torch.manual_seed(0)
+        network = copy.parser("inference").get_parsed_content("network_def")
+        torch.save(network.state_dict(), root / "models" / "model.pt")
+    return copy
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +109,13 @@ def unlabelled(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("unlabelled") / "data"
     shutil.copytree(labelled, folder, ignore=shutil.ignore_patterns("labels"))
     assert json.loads((folder / "datalist.json").read_text())["training"][0]["label"]
+    return folder
+
+
+@pytest.fixture(scope="session")
+def training_data(bundle: Bundle, request: pytest.FixtureRequest) -> Path:
+    """What the bundle is trained on: images alone, unless it learns from labels."""
+    folder: Path = request.getfixturevalue("unlabelled" if bundle.task in LABEL_FREE else "labelled")
     return folder
 
 

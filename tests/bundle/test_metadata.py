@@ -75,12 +75,13 @@ def test_classes_are_those_of_the_label_table(bundle: Any, metadata: dict[str, A
 
 def test_dimensions_are_those_of_the_network(bundle: Any, metadata: dict[str, Any]) -> None:
     """MONAI Label takes the dimension of a model from the length of ``spatial_shape``."""
-    config = bundle.parser("inference")
+    definition = bundle.parser("inference")["network_def"]
+    inner = definition.get("network", definition)  # that of label-free classes
     tensors = metadata["network_data_format"]
     for part in (tensors["inputs"]["image"], tensors["outputs"]["pred"]):
-        assert len(part["spatial_shape"]) == config["network_def#network#spatial_dims"]
-    assert tensors["inputs"]["image"]["num_channels"] == config["network_def#network#in_channels"]
-    assert tensors["outputs"]["pred"]["num_channels"] == config["network_def#num_classes"]
+        assert len(part["spatial_shape"]) == inner["spatial_dims"]
+    assert tensors["inputs"]["image"]["num_channels"] == inner["in_channels"]
+    assert tensors["outputs"]["pred"]["num_channels"] == definition.get("num_classes", inner.get("out_channels"))
 
 
 def test_required_packages_are_pinned_as_installed_by_the_constraints(metadata: dict[str, Any]) -> None:

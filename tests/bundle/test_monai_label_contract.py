@@ -13,8 +13,9 @@ from monai.bundle import run
 from monai.data import MetaTensor
 from monai.transforms import Invertd, LoadImaged, SaveImaged
 
-from data_prep.phantom import write_lung_phantom, write_skin_phantom
+from data_prep.phantom import write_cardiac_phantom, write_lung_phantom, write_skin_phantom
 from data_prep.phantom_grid import phantom_affine
+from s3net_monai.io import LABELS
 
 OBLIQUE = np.array([[0.96, -0.28, 0.0], [0.28, 0.96, 0.0], [0.0, 0.0, 1.0]])
 
@@ -24,6 +25,9 @@ def image(bundle: Any, tmp_path: Path) -> tuple[Path, tuple[int, ...], np.ndarra
     """Path, shape and affine of one image whose axes are not the patient's."""
     if bundle.task == "skin":
         return write_skin_phantom(tmp_path, "case", (90, 70))[0], (90, 70), np.eye(4)
+    if bundle.task == "cardiac":
+        shape, spacing = (60, 50, 5), (1.5, 1.4, 8.0)
+        return write_cardiac_phantom(tmp_path, "case", shape, spacing=spacing)[0][1], shape, np.diag([*spacing, 1.0])
     shape = (60, 50, 8)
     affine = phantom_affine(shape, (5.0, 4.0, 6.0), OBLIQUE)
     return write_lung_phantom(tmp_path, "case", shape, affine=affine)[0], shape, affine
@@ -52,12 +56,13 @@ def test_inference_task(bundle: Any, image: tuple[Path, tuple[int, ...], np.ndar
             sample = transform(sample)
     assert isinstance(sample["pred"], MetaTensor)
     assert sample["pred"].shape == (1, *shape)
-    assert set(sample["pred"].unique().tolist()) <= {0.0, 1.0}
-    if bundle.task == "lung":
+    assert set(sample["pred"].unique().tolist()) <= set(range(len(LABELS[bundle.task]) + 1))
+    if bundle.task != "skin":
         np.testing.assert_allclose(sample["pred"].affine.numpy(), affine, atol=1e-3)
     assert sample["image_path"] == str(path)
 
 
+@pytest.mark.parametrize("bundle", ["lung", "skin"], indirect=True, scope="session")
 def test_training_task(bundle: Any, unlabelled: Path, tmp_path: Path) -> None:
     """It replaces the data by pairs of image and label, puts a loader before the handlers, and calls ``run``.
 

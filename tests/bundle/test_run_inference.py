@@ -13,11 +13,12 @@ import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from data_prep.phantom import write_lung_phantom, write_skin_phantom
+from data_prep.phantom import write_cardiac_phantom, write_lung_phantom, write_skin_phantom
 from data_prep.phantom_grid import phantom_affine
 from s3net_monai.cli import main
 
 LUNG_SHAPE, LUNG_SPACING = (72, 60, 10), (4.0, 4.5, 6.0)
+HEART_SHAPE, HEART_SPACING = (52, 44, 6), (1.5, 1.4, 9.0)
 OBLIQUE = Rotation.from_euler("xz", [15, 10], degrees=True).as_matrix()
 TOWARDS_RIGHT_AND_FRONT = np.diag([-1.0, -1.0, 1.0])  # a positive diagonal in RAS, where scanners write a negative one
 GRIDS = {"scanner": np.eye(3), "oblique": OBLIQUE, "ras": TOWARDS_RIGHT_AND_FRONT}
@@ -33,6 +34,9 @@ def images(bundle: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_lung_phantom(
             folder, "series", LUNG_SHAPE, dicom=True, affine=phantom_affine(LUNG_SHAPE, LUNG_SPACING, OBLIQUE)
         )
+    elif bundle.task == "cardiac":
+        write_cardiac_phantom(folder, "patient001", HEART_SHAPE, spacing=HEART_SPACING)
+        write_cardiac_phantom(folder, "patient002", HEART_SHAPE, 1)  # its spacing is lost
     else:
         write_skin_phantom(folder, "wide", (150, 110), seed=1)
         write_skin_phantom(folder, "tall", (90, 131), seed=2)
@@ -75,12 +79,19 @@ def test_masks_lie_on_the_grid_of_their_source(bundle: Any, images: Path, masks:
             values = np.unique(np.asarray(mask))
             assert values.tolist() == [0, 255], name
             continue
-        rotation = GRIDS.get(name, OBLIQUE)
         mask = nibabel.load(path)
         assert mask.get_data_dtype() == np.uint8
         values = np.unique(np.asanyarray(mask.dataobj))
+        if bundle.task == "cardiac":
+            assert set(values) <= {0, 1, 2, 3}, name
+            assert len(values) > 1, name
+            assert mask.shape == HEART_SHAPE, name
+            expected = np.diag([*HEART_SPACING, 1.0]) if name.startswith("patient001") else np.eye(4)
+            np.testing.assert_array_equal(mask.affine, expected.astype(np.float32))
+            continue
         assert values.tolist() == [0, 1], name
         assert mask.shape == LUNG_SHAPE, name
+        rotation = GRIDS.get(name, OBLIQUE)
         np.testing.assert_allclose(mask.affine, phantom_affine(LUNG_SHAPE, LUNG_SPACING, rotation), atol=1e-3)
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 
+@pytest.mark.parametrize("bundle", ["lung", "skin"], indirect=True, scope="session")
 def test_two_processes_end_with_one_network(
     bundle: Any, unlabelled: Path, tmp_path: Path, monai_bundle: Callable[..., str]
 ) -> None:
@@ -32,3 +34,26 @@ def test_two_processes_end_with_one_network(
     assert written.count("model") == 1
     assert [name for name in written if name.startswith("checkpoint")] == ["checkpoint_epoch=1"]
     assert printed.count("train_loss:") == 1, "the second process should be quiet"
+
+
+@pytest.mark.parametrize("bundle", ["cardiac"], indirect=True, scope="session")
+def test_two_processes_learn_one_network_from_other_slices(
+    bundle: Any, labelled: Path, tmp_path: Path, monai_bundle: Callable[..., str]
+) -> None:
+    """Gradients are averaged: weights are equal though each process draws and warps its own slices."""
+    images = f"$torch.save(@train#trainer.state.batch['image'], '{tmp_path}/batch' + os.environ['RANK'] + '.pt')"
+    save = f"$torch.save(@network.state_dict(), '{tmp_path}/rank' + os.environ['RANK'] + '.pt')"
+    monai_bundle(
+        "training",
+        cwd=tmp_path,
+        module=("torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "monai.bundle"),
+        config_file=f"['{bundle.config_file('train')}','{bundle.config_file('multi_gpu_train')}']",
+        finalize=[save, images, "$dist.destroy_process_group()"],
+        **bundle.small_training(labelled, tmp_path / "output"),
+    )
+    ranks = [torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in (0, 1)]
+    assert [key for key in ranks[0] if not torch.equal(ranks[0][key], ranks[1][key])] == []
+    drawn = [torch.load(tmp_path / f"batch{rank}.pt", weights_only=False) for rank in (0, 1)]
+    assert not torch.equal(drawn[0], drawn[1])
+    product = torch.load(tmp_path / "output" / "model.pt", weights_only=True)
+    assert all(torch.equal(product[key], ranks[0][key]) for key in ranks[0])

@@ -15,6 +15,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from s3net_monai.engines import latest_checkpoint
 
+pytestmark = pytest.mark.parametrize("bundle", ["lung", "skin"], indirect=True, scope="session")
+
 OPENED: list[str] = []
 LISTENING: list[bool] = []
 

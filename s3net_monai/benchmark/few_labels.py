@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from s3net_monai.benchmark.run import json_text, rounded_numbers
 from s3net_monai.benchmark.scoring import slug
 from s3net_monai.inference.bundle import bundle_root
 from s3net_monai.io.atomic import atomic_path
+from s3net_monai.io.dicom_files import one_line
 
 Job = tuple[FewLabelsRow, Cell]
 
@@ -50,7 +52,8 @@ def run_few_labels(
         rows: of the table.
 
     Raises:
-        ValueError: for an unknown row or column, missing data or packages, or an output that is no .json file.
+        ValueError: for an unknown row or column, missing data or packages, or an output that is no .json file; and, the
+            files being written, for trainings that failed.
     """
     if output.suffix != ".json":
         raise ValueError(f"{output}: expected a name that ends in .json; .md and .png files are written beside it")
@@ -60,9 +63,11 @@ def run_few_labels(
     work = work.absolute()
     place = Place(study, bundle_root("cardiac"), prepare_study(study, data, work / "data"), work)
     # draws first: whenever the run is ended, the table is as full as it can be
-    run_jobs([(row, Cell(column, draw)) for draw in DRAWS for column in columns for row in chosen], place)
+    failures = run_jobs([(row, Cell(column, draw)) for draw in DRAWS for column in columns for row in chosen], place)
     result = rounded_numbers(few_labels_result(rows, place, _command(study.task, output, names, labels)))
     write_few_labels(result, output)
+    if failures:
+        raise ValueError("\n".join([f"{output.name} lacks {len(failures)} scores that could not be had:", *failures]))
     return result
 
 
@@ -83,20 +88,36 @@ def prepare_study(study: Study, data: Path, folder: Path) -> Path:
     return folder
 
 
-def run_jobs(jobs: Sequence[Job], place: Place) -> None:
-    """Score all jobs; those that another process is at come last, and are waited for when nothing else is left."""
-    todo = list(jobs)
+def run_jobs(jobs: Sequence[Job], place: Place) -> list[str]:
+    """Score all jobs; those that another process is at come last, and are waited for when nothing else is left.
+
+    A job that fails leaves its traceback and the others alone; returns a line for each.
+    """
+    todo, failures = list(jobs), []
+    wait = False
     while todo:
         waiting = []
         for row, cell in todo:
-            print(f"{row.name}, labels {column_name(cell.patients)}, draw {cell.draw}", file=sys.stderr, flush=True)
+            name = f"{row.name}, labels {column_name(cell.patients)}, draw {cell.draw}"
+            print(name, file=sys.stderr, flush=True)
             try:
-                score_cell(row, cell, place, wait=False)
+                score_cell(row, cell, place, wait)
             except BusyError:
                 waiting.append((row, cell))
-        if len(waiting) == len(todo):
-            score_cell(*waiting.pop(0), place)
+            except Exception as error:  # a config can name anything, so anything can be raised
+                traceback.print_exc()
+                failures.append(f"{name}: {one_line(_first_cause(error))}")
+            else:
+                wait = False  # what was waited for is done: there may be free ones again
+        wait = len(waiting) == len(todo)
         todo = waiting
+    return failures
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def few_labels_result(rows: Sequence[FewLabelsRow], place: Place, command: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from s3net_monai.io.atomic import atomic_path
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 _MARKERS = ("s", "^", "D", "v", "P", "X")
 _STYLES = {"from scratch": "--", "ablation": ":"}
+_ABSENT: Mapping[str, Any] = {"mean": math.nan, "ci95": None}
 _SHIFT = 0.05  # between the lines of one column, so that their intervals can be told apart
 
 
@@ -43,9 +45,9 @@ def few_labels_figure(result: Mapping[str, Any]) -> Figure:
                 "linestyle": _STYLES.get(row["kind"], "-"),
             }
             others += 1
-        known = [column for column in columns if column in row["cells"]]
-        dice = [row["cells"][column]["dice"] for column in known]
-        places = [columns.index(column) + _SHIFT * (index - (len(rows) - 1) / 2) for column in known]
+        # NaN breaks the line where there is no cell
+        dice = [row["cells"][column]["dice"] if column in row["cells"] else _ABSENT for column in columns]
+        places = [place + _SHIFT * (index - (len(rows) - 1) / 2) for place in range(len(columns))]
         means = [each["mean"] for each in dice]
         ends = [each["ci95"] or [each["mean"]] * 2 for each in dice]
         below = [mean - low for mean, (low, _) in zip(means, ends, strict=True)]

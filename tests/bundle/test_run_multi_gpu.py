@@ -40,7 +40,10 @@ def test_two_processes_end_with_one_network(
 def test_two_processes_learn_one_network_from_other_slices(
     bundle: Any, labelled: Path, tmp_path: Path, monai_bundle: Callable[..., str]
 ) -> None:
-    """Gradients are averaged: weights are equal though each process draws and warps its own slices."""
+    """Gradients are averaged: weights are equal though each process draws and warps its own slices.
+
+    Savers are built by the first process alone, and ask ignite for its rank: a collective call where it is the first.
+    """
     images = f"$torch.save(@train#trainer.state.batch['image'], '{tmp_path}/batch' + os.environ['RANK'] + '.pt')"
     save = f"$torch.save(@network.state_dict(), '{tmp_path}/rank' + os.environ['RANK'] + '.pt')"
     monai_bundle(

@@ -13,7 +13,12 @@ DRAWS = (0, 1, 2)
 # From random weights.
 WEAK = Stage("weak-augmentation", ("weak_augmentation",))
 STRONG = Stage("strong-augmentation")
-NNUNET = Stage("nnunet-like", ("nnunet_like",), inference=("nnunet_like_inference",))
+NNUNET = Stage(
+    "nnunet-like",
+    ("nnunet_like",),
+    inference=("nnunet_like_inference",),
+    inference_ids={"network_def": "network_def", "spatial_size": "spatial_size"},
+)
 # Where every patient is labelled, their images are the unlabelled ones, too.
 IMAGES = {"train#unlabelled#data": "$@cases['unlabelled'] or @cases['training']"}
 CROSS_PSEUDO = Stage("cross-pseudo", ("finetune_cross_pseudo",), IMAGES)

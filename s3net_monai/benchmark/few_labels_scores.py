@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -135,23 +135,19 @@ def _bundle(stage: Stage, weights: Path, folder: Path, place: Place) -> Bundle:
 
 
 def _inference_config(stage: Stage, place: Place) -> dict[str, Any]:
-    """``configs/inference.json`` with the network that was trained, unless an overlay of the stage names another."""
+    """``configs/inference.json`` under its overlays, with what the stage takes from the training config."""
     trained = ConfigParser(merged_config(stage, place))
     taken = {name: trained[other] for name, other in stage.inference_ids.items()}
-    if not any("network_def" in _overlay(place, name) for name in stage.inference):
-        taken |= {name: trained[name] for name in _referred("network_def", trained.get())}
+    taken |= {name: trained[name] for name in _referred(taken.values(), trained.get()) if name not in taken}
     return merged(place, "inference", [*place.study.inference, *stage.inference], taken)
 
 
-def _overlay(place: Place, name: str) -> dict[str, Any]:
-    return ConfigParser.load_config_file(str(place.bundle_root / "configs" / f"{name}.json"))
-
-
-def _referred(name: str, config: Mapping[str, Any]) -> set[str]:
-    """An id of the top level and all that its value refers to, however indirectly."""
-    found, todo = set(), [name]
+def _referred(values: Iterable[Any], config: Mapping[str, Any]) -> set[str]:
+    """The ids of the top level that values refer to, however indirectly."""
+    found: set[str] = set()
+    todo = list(values)
     while todo:
-        here = todo.pop()
-        found.add(here)
-        todo += [each for each in re.findall(r"@(\w+)", json.dumps(config[here])) if each not in found]
+        names = set(re.findall(r"@(\w+)", json.dumps(todo.pop()))) - found
+        found |= names
+        todo += [config[name] for name in names]
     return found

@@ -29,7 +29,8 @@ class Stage:
         inputs: by id of the config the stage whose product is given there as a path, or stages for a list of paths.
         least_patients: with fewer labelled patients nobody takes this stage as an input.
         inference: overlays on ``configs/inference.json`` with which the product segments.
-        inference_ids: by id of those overlays the id of the training config that gives its value.
+        inference_ids: by id of the inference config the id of the training config that gives its value, and with it all
+            that the value refers to.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Stage:
     inputs: Mapping[str, Stage | tuple[Stage, ...]] = field(default_factory=dict)
     least_patients: int = 1
     inference: tuple[str, ...] = ()
-    inference_ids: Mapping[str, str] = field(default_factory=dict)
+    inference_ids: Mapping[str, str] = field(default_factory=lambda: {"network_def": "network_def"})
 
 
 @dataclass(frozen=True)

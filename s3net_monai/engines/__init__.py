@@ -11,6 +11,7 @@ from s3net_monai.engines.name_clusters import NameClusters
 from s3net_monai.engines.per_image import PerImageInferer
 from s3net_monai.engines.pretrained import load_encoder, load_network
 from s3net_monai.engines.semantic_views import AttendedObject, SemanticViews
+from s3net_monai.engines.turn_inferer import TurnInferer
 from s3net_monai.engines.two_views import TwoViews
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "NameClusters",
     "PerImageInferer",
     "SemanticViews",
+    "TurnInferer",
     "TwoViews",
     "add_coarse_masks",
     "add_out_of_fold_masks",

@@ -1,0 +1,221 @@
+"""Short-axis MR from file to mask by the shipped bundle's own steps, its network replaced by one told by hand."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK
+import torch
+from monai.inferers import SliceInferer
+from PIL import Image
+
+from s3net_monai.cli import main
+from s3net_monai.engines import FlipInferer
+from s3net_monai.inference.dicomweb_search import Series, choose_series
+from s3net_monai.inference.errors import UsageError
+from s3net_monai.inference.info import describe, format_info
+from s3net_monai.inference.measures import measures, spacing_notes
+from s3net_monai.inference.memory import with_smaller_windows
+from s3net_monai.inference.previews import preview
+from s3net_monai.io import LABELS, CaseError
+
+SHIPPED = Path(__file__).parents[2] / "bundle" / "cardiac_mr_segmentation"
+LEVELS = (0, 100, 200, 300)
+AFFINE = np.array([[-1.2, 0.3, 2.0, 50], [0.4, -1.1, 3.0, 20], [0.2, 0.5, 8.0, -10], [0, 0, 0, 1]])
+
+
+def heart() -> tuple[np.ndarray, np.ndarray]:
+    """Grey levels (24, 20, 5) and the mask that belongs to them; a stray spot of every class is in the image alone."""
+    mask = np.zeros((24, 20, 5), np.uint8)
+    mask[3:8, 3:16, :] = 1
+    mask[9:20, 4:16, :] = 2
+    mask[12:17, 7:13, :] = 3
+    image = np.take(LEVELS, mask).astype(np.int16)
+    for label in (1, 2, 3):
+        image[22, 4 * label, label] = LEVELS[label]
+    return image, mask
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """The shipped bundle with a network that names the nearest of the four grey levels, as it sees them."""
+    root = tmp_path / SHIPPED.name
+    shutil.copytree(SHIPPED, root, ignore=shutil.ignore_patterns("*.pt"))
+    config = json.loads((root / "configs" / "inference.json").read_text())
+    config["network_def"] = {"_target_": "torch.nn.Conv2d", "in_channels": 1, "out_channels": 4, "kernel_size": 1}
+    (root / "configs" / "inference.json").write_text(json.dumps(config))
+    share = heart()[0] / 300.0
+    seen = torch.tensor([(level / 300 - share.mean()) / share.std() for level in LEVELS], dtype=torch.float32)
+    (root / "models").mkdir(exist_ok=True)
+    state = {"weight": 2 * seen[:, None, None, None], "bias": -(seen**2)}
+    torch.save(state, root / "models" / "model.pt")
+    return root
+
+
+@pytest.fixture
+def segment(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
+    """The command; returns the entries of the report by case."""
+
+    def run(*paths: Path, formats: str = "nifti", code: int = 0) -> dict[str, Any]:
+        words = ["segment", *map(str, paths), "--task", "cardiac", "--bundle", str(bundle), "--device", "cpu"]
+        words += ["--output", str(tmp_path / "out"), "--workers", "0", *(["--formats", formats] if formats else [])]
+        assert main(words) == code
+        report = json.loads((tmp_path / "out" / "report.json").read_text())
+        return {case["case_id"]: case for case in report["cases"]}
+
+    return run
+
+
+def test_volumes_of_every_format_and_scale(segment: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    image, mask = heart()
+    nib.save(nib.Nifti1Image(image, AFFINE), tmp_path / "plain.nii.gz")
+    nib.save(nib.Nifti1Image((image / 300).astype(np.float32), AFFINE), tmp_path / "float.nii")
+    empty = (image / 300).astype(np.float32)
+    empty[0, 0, 0] = np.nan  # outside the coil's field of view
+    nib.save(nib.Nifti1Image(empty, AFFINE), tmp_path / "empty.nii.gz")
+    nib.save(nib.Nifti1Image(image[..., None], AFFINE), tmp_path / "four.nii.gz")
+    picture = SimpleITK.GetImageFromArray(image.transpose(2, 1, 0))
+    picture.SetSpacing((1.5, 1.4, 8.0))
+    for name in ("a.nrrd", "b.mha"):
+        SimpleITK.WriteImage(picture, str(tmp_path / name))
+    names = ["plain.nii.gz", "float.nii", "empty.nii.gz", "four.nii.gz", "a.nrrd", "b.mha"]
+    cases = segment(*(tmp_path / name for name in names))
+    assert len(cases) == len(names)
+    for case_id, case in cases.items():
+        assert case["status"] == "ok", case["reason"]
+        stored = nib.load(tmp_path / "out" / f"{case_id}_seg.nii.gz")
+        np.testing.assert_array_equal(np.asarray(stored.dataobj), mask, case_id)
+        assert case["consistency"] == 1.0
+        assert case["notes"] == case["warnings"] == []
+    np.testing.assert_allclose(nib.load(tmp_path / "out" / "plain_seg.nii.gz").affine, AFFINE, atol=1e-5)
+    voxel = abs(np.linalg.det(AFFINE[:3, :3])) / 1000
+    counts = {label.name: int((mask == label.value).sum()) for label in LABELS["cardiac"]}
+    found = cases["plain"]["measures"]
+    assert found["volume_ml"] == pytest.approx({name: count * voxel for name, count in counts.items()}, abs=1e-3)
+    assert set(found) == {"volume_ml", "fraction"}, "no Hounsfield values"
+    for case_id in ("plain", "float"):
+        shown = np.asarray(Image.open(tmp_path / "out" / f"{case_id}_preview.jpg"))
+        assert len(np.unique(shown)) > 50, "grey values of any scale are to be seen"
+
+
+def test_slices_as_pictures_and_slicer_segmentations(segment: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    image, mask = heart()
+    Image.fromarray((image[..., 0] * 0.85).astype(np.uint8).T).save(tmp_path / "slice.png")
+    nib.save(nib.Nifti1Image(image, AFFINE), tmp_path / "stack.nii.gz")
+    cases = segment(tmp_path / "slice.png", tmp_path / "stack.nii.gz", formats="png,segnrrd")
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "slice_seg.png")).T, mask[..., 0])
+    assert cases["slice"]["measures"]["area_px"] == {"RV": 65, "MYO": 102, "LV": 30}
+    assert "a PNG holds one slice, the mask has 5" in cases["stack"]["notes"][0]
+    stored = SimpleITK.ReadImage(str(tmp_path / "out" / "stack_seg.seg.nrrd"))
+    np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(stored).transpose(2, 1, 0), mask)
+    names = {stored.GetMetaData(f"Segment{index}_Name") for index in range(3)}
+    assert names == {"RV", "MYO", "LV"}
+
+
+def test_what_holds_several_phases_is_refused_in_one_line(
+    segment: Callable[..., dict[str, Any]], series_maker: Callable[..., Any], tmp_path: Path
+) -> None:
+    image, _ = heart()
+    nib.save(nib.Nifti1Image(np.stack([image] * 3, axis=-1), AFFINE), tmp_path / "cine.nii.gz")
+    series = series_maker(image.transpose(2, 1, 0).astype(np.uint16))
+    for dataset in series.slices:
+        dataset.Modality = "MR"
+        dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.4"
+    series.save(tmp_path / "mr")
+    cases = segment(tmp_path / "cine.nii.gz", tmp_path / "mr", code=1)
+    assert cases["cine"]["reason"] == (
+        "cine.nii.gz: shape 24x20x5x3 has several channels or frames, one 3-D volume expected; save the one you want "
+        "as a file"
+    )
+    assert cases["mr"]["reason"] == (
+        "mr: a DICOM series, this task expects one phase of MR as NIfTI, NRRD or MetaImage; convert it, as dcm2niix "
+        "does"
+    )
+    assert not list((tmp_path / "out").glob("*_seg.*"))
+
+
+def test_a_server_is_not_asked_for_slices_that_the_task_cannot_read() -> None:
+    with pytest.raises(UsageError, match="task cardiac reads no DICOM; convert one phase"):
+        choose_series([Series("1.2", 1, "MR", 30)], "cardiac", "http://127.0.0.1")
+
+
+def test_no_mode_per_image(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nib.save(nib.Nifti1Image(heart()[0], AFFINE), tmp_path / "a.nii.gz")
+    words = ["segment", str(tmp_path / "a.nii.gz"), "--task", "cardiac", "--bundle", str(bundle)]
+    assert main([*words, "--output", str(tmp_path / "out"), "--mode", "per-image"]) == 2
+    assert "no mode per-image; leave --mode out" in capsys.readouterr().err
+
+
+def test_lost_spacing_is_noted_and_hounsfield_values_are_not_invented(
+    segment: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    nib.save(nib.Nifti1Image(heart()[0], np.eye(4)), tmp_path / "lost.nii.gz")
+    case = segment(tmp_path / "lost.nii.gz")["lost"]
+    assert case["status"] == "ok"
+    assert case["notes"] == spacing_notes(np.eye(4))
+    assert "volume_ml" in case["notes"][0]
+    assert spacing_notes(AFFINE) == []
+    assert set(measures(heart()[1], AFFINE, LABELS["cardiac"])) == {"volume_ml", "fraction"}
+
+
+@pytest.mark.parametrize("stored", [np.eye(4), np.diag([-1.5, -1.5, 8.0, 1.0]), AFFINE])
+def test_previews_show_the_slices_as_they_lie(stored: np.ndarray) -> None:
+    """In rows and columns of the file where it states no place, or one as scanners write it: none is reformatted."""
+    image, mask = heart()
+    image[:12, :10] += 400  # the corner where both indices are low
+    picture = np.asarray(preview(image, np.zeros_like(mask), LABELS["cardiac"], stored, 600).convert("L"), float)
+    cells = [picture[row : row + 160, column : column + 190] for row in (0, 170) for column in (0, 205, 410)]
+    for cell in cells[:5]:  # as many as slices
+        corner = [cell[:60, :60].mean(), cell[:60, -60:].mean(), cell[90:130, -60:].mean()]
+        assert corner[0] > corner[1]
+        assert corner[0] > corner[2]
+
+
+class Limited(torch.nn.Module):
+    """Doubles slices, and runs out of memory above ``limit`` pixels a batch."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        if image.numel() > self.limit:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        return 2 * image
+
+
+@pytest.mark.parametrize(
+    ("limit", "warned"), [(8 * 80 * 72, None), (80 * 72, None), (40 * 40, "windows of 40x36"), (32 * 32, "32x32")]
+)
+def test_slices_one_by_one_before_smaller_windows(limit: int, warned: str | None) -> None:
+    image = torch.rand(1, 1, 80, 72, 9)
+    inferer = FlipInferer(base=SliceInferer(roi_size=(-1, -1), sw_batch_size=8, spatial_dim=2))
+    network = Limited(limit)
+    result, warning = with_smaller_windows(lambda each: each(image, network), inferer, (80, 72, 9), torch.device("cpu"))
+    torch.testing.assert_close(result, 2 * image)
+    assert (warned is None) == (warning is None)
+    assert warning is None or (warned is not None and warned in warning)
+
+
+def test_slices_too_large_for_any_window() -> None:
+    inferer = FlipInferer(base=SliceInferer(roi_size=(-1, -1), sw_batch_size=8, spatial_dim=2))
+    with pytest.raises(CaseError, match="in smaller windows too"):
+        with_smaller_windows(
+            lambda each: each(torch.rand(1, 1, 80, 72, 3), Limited(100)), inferer, (80, 72, 3), torch.device("cpu")
+        )
+
+
+def test_info_names_the_classes_whether_there_are_weights_or_not() -> None:
+    info = describe()
+    task = info["tasks"]["cardiac"]
+    assert task["labels"] == {"RV": 1, "MYO": 2, "LV": 3}
+    assert task["bundle"] == SHIPPED.name
+    assert ("sha256" in task) != ("no weights" in task.get("problem", ""))
+    assert "task cardiac: RV, MYO, LV; " in format_info(info)

@@ -1,7 +1,8 @@
 """Fill the tables of README and model cards from docs/benchmark/*.json, so that no number in them is typed.
 
 usage: python scripts/write_scores.py [--check]
-A block begins with <!-- scores TASK... -->, <!-- consistency TASK --> or <!-- speed -->, and ends with <!-- end -->.
+A block begins with <!-- scores TASK... -->, <!-- consistency TASK -->, <!-- few TASK --> or <!-- speed -->, and ends with
+<!-- end -->.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ PAGES = (
 TRAINED_ON = (
     "volumes id001-002"  # by the shipped weights and the U-Net: only the cross-validated row may stand for them
 )
-BLOCK = re.compile(r"<!-- (scores|consistency|speed)((?: \w+)*) -->\n.*?<!-- end -->", re.DOTALL)
+BLOCK = re.compile(r"<!-- (scores|consistency|few|speed)((?: \w+)*) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def scores(*tasks: str) -> str:
@@ -65,6 +66,29 @@ def consistency(task: str) -> str:
     return "\n".join(lines)
 
 
+def few(task: str) -> str:
+    """Mean Dice of the methods for few labels, a column a number of labelled patients."""
+    result = read(task)
+    columns, unit = result["columns"], result["unit"]
+    lines = [f"| labelled patients | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for row in result["rows"]:
+        lines.append(f"| {row['name']} | {' | '.join(cell(row['cells'].get(column)) for column in columns)} |")
+    for source, values in result["published"].items():
+        known = (f"{values[column]:.3f}" if column in values else "-" for column in columns)
+        lines.append(f"| *{source}* | {' | '.join(known)} |")
+    note = f"the 95 % interval of the difference over {unit}s excludes zero."
+    return "\n".join([*lines, "", f'\\* above "{result["reference"]}": {note}'])
+
+
+def cell(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return "-"
+    dice, against = found["dice"], found["against_reference"]
+    spread = " ({:.3f} to {:.3f})".format(*dice["ci95"]) if dice["ci95"] else ""
+    above = against is not None and against["ci95"] is not None and against["ci95"][0] > 0
+    return f"{dice['mean']:.3f}{spread}" + (" \\*" if above else "")
+
+
 def speed() -> str:
     """Seconds and memory of the shipped weights."""
     found = read("speed")
@@ -96,7 +120,7 @@ def read(name: str) -> dict[str, Any]:
 
 def filled(text: str) -> str:
     """The page with every block made anew."""
-    make = {"scores": scores, "consistency": consistency, "speed": speed}
+    make = {"scores": scores, "consistency": consistency, "few": few, "speed": speed}
 
     def block(found: re.Match[str]) -> str:
         head = found[0].split("\n", 1)[0]

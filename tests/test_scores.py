@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -46,3 +47,32 @@ def test_a_block_is_replaced_and_the_rest_is_not(script: ModuleType, monkeypatch
     assert "old" not in page
     assert page.endswith("<!-- end -->\nafter\n")
     assert script.filled(page) == page
+
+
+def test_few_labels_have_a_column_a_number_of_patients(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(mean: float, ends: list[float] | None, difference: list[float] | None) -> dict[str, Any]:
+        against = None if difference is None else {"ci95": difference}
+        return {"dice": {"mean": mean, "ci95": ends}, "against_reference": against}
+
+    result = {
+        "columns": ["1", "all"],
+        "unit": "patient",
+        "reference": "scratch",
+        "published": {"a paper": {"1": 0.738}},
+        "rows": [
+            {"name": "scratch", "cells": {"1": found(0.6, [0.5, 0.7], None), "all": found(0.9, None, None)}},
+            {"name": "better", "cells": {"1": found(0.7, [0.6, 0.8], [0.05, 0.15])}},
+            {"name": "perhaps", "cells": {"1": found(0.62, [0.5, 0.7], [-0.01, 0.05])}},
+        ],
+    }
+    monkeypatch.setattr(script, "read", lambda name: result)
+    page = script.filled("<!-- few cardiac -->\n<!-- end -->\n").splitlines()
+    assert page[2:8] == [
+        "| labelled patients | 1 | all |",
+        "|---|---|---|",
+        "| scratch | 0.600 (0.500 to 0.700) | 0.900 |",
+        "| better | 0.700 (0.600 to 0.800) \\* | - |",
+        "| perhaps | 0.620 (0.500 to 0.700) | - |",
+        "| *a paper* | 0.738 | - |",
+    ]
+    assert page[9] == '\\* above "scratch": the 95 % interval of the difference over patients excludes zero.'

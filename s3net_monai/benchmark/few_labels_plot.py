@@ -36,6 +36,7 @@ def few_labels_figure(result: Mapping[str, Any]) -> Figure:
     axes = figure.subplots()
     others = 0
     for index, row in enumerate(rows):
+        look: dict[str, Any]
         if row["name"] == result["reference"]:
             look = {"color": "black", "marker": "o", "linewidth": 2.2, "zorder": 4}
         else:

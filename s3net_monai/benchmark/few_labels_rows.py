@@ -36,7 +36,7 @@ IDEAL = Stage("ideal", ("finetune_bidirectional",), IMAGES, inputs={"pretrained"
 
 # Attention masks come from the coarse model; those of labelled patients from models that have not seen their labels.
 FOLDS = tuple(Stage(f"fold-{fold}", ("fold",), {"fold": fold, "folds": 2}, least_patients=2) for fold in range(2))
-COARSE = {"coarse_model": STRONG, "coarse_models": FOLDS}
+COARSE: dict[str, Stage | tuple[Stage, ...]] = {"coarse_model": STRONG, "coarse_models": FOLDS}
 
 
 def semantic(name: str, mask_only: bool) -> Stage:

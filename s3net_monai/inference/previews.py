@@ -13,6 +13,7 @@ from s3net_monai.inference.measures import LUNG
 from s3net_monai.io import LABELS, Label
 from s3net_monai.io.atomic import atomic_path
 from s3net_monai.io.png import save_picture
+from s3net_monai.transforms import upside_down_axes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -107,15 +108,9 @@ def _montage(
 
 
 def _upright_slices(affine: np.ndarray) -> np.ndarray:
-    """A nibabel orientation that keeps the slices and turns their axes towards the patient's left, back or feet.
-
-    An identity, which stands for a place that was lost, leaves them as stored.
-    """
+    """A nibabel orientation that keeps the slices and shows them the way up that the network sees."""
     turn = np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
-    if not np.allclose(affine[:3, :3], np.eye(3)):
-        for axis in (0, 1):
-            direction = affine[:3, axis]  # RAS+
-            turn[axis, 1] = -1.0 if direction[np.abs(direction).argmax()] > 0 else 1.0
+    turn[upside_down_axes(affine), 1] = -1.0
     return turn
 
 

@@ -15,6 +15,7 @@ from s3net_monai.transforms.resample import ResampleToSpacingd
 from s3net_monai.transforms.skin_cues import skin_evidence, skin_vote
 from s3net_monai.transforms.solidity import Solidityd
 from s3net_monai.transforms.superpixels import Superpixelsd
+from s3net_monai.transforms.upright_slices import UprightSlicesd, upside_down_axes
 
 __all__ = [
     "AttentionMaskd",
@@ -30,9 +31,11 @@ __all__ = [
     "ResampleToSpacingd",
     "Solidityd",
     "Superpixelsd",
+    "UprightSlicesd",
     "fit_to_air",
     "jitter_masks",
     "lung_vote",
     "skin_evidence",
     "skin_vote",
+    "upside_down_axes",
 ]

@@ -50,6 +50,9 @@ def bundle(tmp_path: Path) -> Path:
     shutil.copytree(SHIPPED, root, ignore=shutil.ignore_patterns("*.pt"))
     config = json.loads((root / "configs" / "inference.json").read_text())
     config["network_def"] = {"_target_": "torch.nn.Conv2d", "in_channels": 1, "out_channels": 4, "kernel_size": 1}
+    # Copies that are not turned and nothing cut or resized: every voxel's grey level arrives as it is.
+    config["inferer"]["copies"] = [[0, 1], [0, 1]]
+    config["field_of_view"] = config["spatial_size"] = [24, 20]
     (root / "configs" / "inference.json").write_text(json.dumps(config))
     share = heart()[0] / 300.0
     seen = torch.tensor([(level / 300 - share.mean()) / share.std() for level in LEVELS], dtype=torch.float32)
@@ -103,6 +106,21 @@ def test_volumes_of_every_format_and_scale(segment: Callable[..., dict[str, Any]
     for case_id in ("plain", "float"):
         shown = np.asarray(Image.open(tmp_path / "out" / f"{case_id}_preview.jpg"))
         assert len(np.unique(shown)) > 50, "grey values of any scale are to be seen"
+
+
+def test_nothing_is_found_outside_the_field_of_view(
+    segment: Callable[..., dict[str, Any]], bundle: Path, tmp_path: Path
+) -> None:
+    config = json.loads((bundle / "configs" / "inference.json").read_text())
+    config["field_of_view"] = config["spatial_size"] = [20, 8]
+    (bundle / "configs" / "inference.json").write_text(json.dumps(config))
+    nib.save(nib.Nifti1Image(heart()[0], AFFINE), tmp_path / "a.nii.gz")
+    segment(tmp_path / "a.nii.gz")
+    found = np.asarray(nib.load(tmp_path / "out" / "a_seg.nii.gz").dataobj)
+    inside = np.zeros(found.shape, bool)
+    inside[2:22, 6:14] = True  # the middle
+    assert found[inside].any()
+    assert not found[~inside].any()
 
 
 def test_slices_as_pictures_and_slicer_segmentations(segment: Callable[..., dict[str, Any]], tmp_path: Path) -> None:

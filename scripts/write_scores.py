@@ -1,8 +1,8 @@
 """Fill the tables of README and model cards from docs/benchmark/*.json, so that no number in them is typed.
 
 usage: python scripts/write_scores.py [--check]
-A block begins with <!-- scores TASK... -->, <!-- consistency TASK -->, <!-- few TASK --> or <!-- speed -->, and ends with
-<!-- end -->.
+A block begins with <!-- scores TASK... -->, <!-- consistency TASK -->, <!-- few TASK --> or <!-- speed -->, and ends
+with <!-- end -->.
 """
 
 from __future__ import annotations

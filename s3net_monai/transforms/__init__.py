@@ -5,6 +5,7 @@ from s3net_monai.transforms.components import KeepComponentsd
 from s3net_monai.transforms.ct_intensity import CTIntensityd
 from s3net_monai.transforms.cue_refinement import RefineWithCuesd
 from s3net_monai.transforms.cues import CueVoted
+from s3net_monai.transforms.in_plane_spacing import InPlaneSpacingd
 from s3net_monai.transforms.jitter_mask import JitterMaskd, jitter_masks
 from s3net_monai.transforms.lung_air import FitToAird, fit_to_air
 from s3net_monai.transforms.lung_cues import lung_vote
@@ -22,6 +23,7 @@ __all__ = [
     "CTIntensityd",
     "CueVoted",
     "FitToAird",
+    "InPlaneSpacingd",
     "JitterMaskd",
     "KeepComponentsd",
     "PictureAsVolumed",

@@ -21,11 +21,13 @@ class PictureAsVolumed(MapTransform):
 
     Args:
         keys: the image.
-        field_of_view: size of the longer side in mm.
+        field_of_view: size of the longer side in mm; None: a pixel is 1 mm, for networks that know pixels alone.
         allow_missing_keys: pass over keys that a sample lacks, such as the label.
     """
 
-    def __init__(self, keys: KeysCollection, field_of_view: float = 384.0, allow_missing_keys: bool = False) -> None:
+    def __init__(
+        self, keys: KeysCollection, field_of_view: float | None = 384.0, allow_missing_keys: bool = False
+    ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.field_of_view = field_of_view
 
@@ -38,7 +40,7 @@ class PictureAsVolumed(MapTransform):
                 if "original_affine" in meta:  # MONAI's reader of pictures sets none
                     affine = image.affine
                 else:
-                    spacing = self.field_of_view / max(image.shape[1:])
+                    spacing = self.field_of_view / max(image.shape[1:]) if self.field_of_view else 1.0
                     affine = torch.diag(torch.tensor([-spacing, -spacing, 1.0, 1.0], dtype=torch.float64))
                     meta["original_affine"] = affine.clone()
                 sample[key] = MetaTensor(torch.as_tensor(image)[..., None], affine=affine, meta=meta)

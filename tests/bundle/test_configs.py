@@ -10,11 +10,14 @@ import ignite.distributed as idist
 import pytest
 import torch
 
-SIZES = ("pixdim", "least_size", "spatial_size")
+SIZES = ("pixdim", "least_size", "spatial_size", "field_of_view")
 
 
 def test_train_and_inference_build_one_network(bundle: Any) -> None:
-    networks = [bundle.parser(name).get_parsed_content("network_def") for name in ("train", "inference")]
+    parsers = [bundle.parser(name) for name in ("train", "inference")]
+    for size in SIZES:
+        assert parsers[0].get(size) == parsers[1].get(size), size
+    networks = [parser.get_parsed_content("network_def") for parser in parsers]
     assert str(networks[0]) == str(networks[1])
     assert networks[0].state_dict().keys() == networks[1].state_dict().keys()
 
@@ -29,8 +32,6 @@ def test_inference_prepares_images_as_training_does(bundle: Any) -> None:
     assert serving[:cue] == training[:cue]
     # Padding is the only thing left: training pads its crops after the cue.
     assert {transform["_target_"] for transform in serving[cue:]} <= {"SpatialPadd", "EnsureTyped"}
-    for size in SIZES:
-        assert train.get(size) == inference.get(size), size
 
 
 def test_inference_gives_the_network_what_training_gives(bundle: Any, unlabelled: Path) -> None:

@@ -19,6 +19,7 @@ TINY: dict[str, Any] = {
     "epoch_length": 2,
     "batch_size": 2,
     "encoder_def#channels": [4, 8],
+    "field_of_view": [32, 32],
     "spatial_size": [32, 32],
 }
 

@@ -6,19 +6,14 @@ several rows is trained once.
 
 from __future__ import annotations
 
-from s3net_monai.benchmark.few_labels_types import FewLabelsRow, Stage, Study
+from s3net_monai.benchmark.few_labels_types import PICTURE_IDS, FewLabelsRow, Stage, Study
 
 DRAWS = (0, 1, 2)
 
 # From random weights.
 WEAK = Stage("weak-augmentation", ("weak_augmentation",))
 STRONG = Stage("strong-augmentation")
-NNUNET = Stage(
-    "nnunet-like",
-    ("nnunet_like",),
-    inference=("nnunet_like_inference",),
-    inference_ids={"network_def": "network_def", "spatial_size": "spatial_size"},
-)
+NNUNET = Stage("nnunet-like", ("nnunet_like",), inference=("nnunet_like_inference",))
 # Where every patient is labelled, their images are the unlabelled ones, too.
 IMAGES = {"train#unlabelled#data": "$@cases['unlabelled'] or @cases['training']"}
 CROSS_PSEUDO = Stage("cross-pseudo", ("finetune_cross_pseudo",), IMAGES)
@@ -49,7 +44,7 @@ def semantic(name: str, mask_only: bool) -> Stage:
         hide,
         inputs={"pretrained": encoder, **COARSE},
         inference=("inference_semantic",),
-        inference_ids={"channels": "encoder_def#channels", "mask_only": "mask_only"},
+        inference_ids={**PICTURE_IDS, "channels": "encoder_def#channels", "mask_only": "mask_only"},
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+PICTURE_IDS = {name: name for name in ("field_of_view", "spatial_size")}  # of training and inference alike
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -41,7 +43,7 @@ class Stage:
     inputs: Mapping[str, Stage | tuple[Stage, ...]] = field(default_factory=dict)
     least_patients: int = 1
     inference: tuple[str, ...] = ()
-    inference_ids: Mapping[str, str] = field(default_factory=lambda: {"network_def": "network_def"})
+    inference_ids: Mapping[str, str] = field(default_factory=lambda: {**PICTURE_IDS, "network_def": "network_def"})
 
 
 @dataclass(frozen=True)

@@ -80,9 +80,10 @@ def test_a_training_that_fails_leaves_the_others_alone(data: Path, tmp_path: Pat
 
 
 def test_slices_run_through_the_overlays_of_the_abdomen(tmp_path: Path) -> None:
-    overrides = {**TINY, "train#reading#3#spatial_size": [40, 40, -1]}
+    overrides = {**TINY, "field_of_view": [24, 40]}  # fewer columns and more rows than the picture has
     study = toy_study("abdomen", columns=(1,), overrides=overrides)
-    result = run_few_labels(study, write_curvas(tmp_path), tmp_path / "abdomen.json", tmp_path / "work", rows=ROWS[:1])
+    result = run_few_labels(study, write_curvas(tmp_path), tmp_path / "abdomen.json", tmp_path / "work", rows=ROWS[:2])
+    assert len(result["rows"]) == 2  # the second reads slices without labels, too
     cell = result["rows"][0]["cells"]["1"]
     assert list(cell["structures"]) == ["pancreas", "kidney", "liver"]
     assert list(cell["units"]) == ["10006_3_r2"]

@@ -13,7 +13,7 @@ from monai.bundle import ConfigParser
 from data_prep.phantom import make_phantoms
 
 CONFIGS = Path(__file__).parents[2] / "bundle" / "cardiac_mr_segmentation" / "configs"
-PRETRAININGS = ("pretrain_global", "pretrain_lrc", "pretrain_ideal")
+PRETRAININGS = ("pretrain_global", "pretrain_lrc", "pretrain_ideal", "pretrain_s3net")
 
 OPENED: list[str] = []
 sys.addaudithook(lambda event, arguments: OPENED.append(str(arguments[0])) if event == "open" else None)

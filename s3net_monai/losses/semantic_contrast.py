@@ -40,7 +40,7 @@ class SemanticContrastiveLoss(_Loss):
         self.contrast = SupervisedContrastiveLoss(temperature)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Loss of embeddings (N, D) and their classes (N,), as ``GlobalProjection`` and ``SemanticViews`` give them."""
+        """Loss of embeddings (N, D) and their classes (N,), as ``ObjectProjection`` and ``SemanticViews`` give them."""
         if self.queue is None:
             alone: Tensor = self.contrast(input, target)
             return alone

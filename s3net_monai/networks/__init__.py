@@ -7,6 +7,7 @@ from s3net_monai.networks.encoder import ConvEncoder, feature_channels
 from s3net_monai.networks.encoder_decoder import EncoderDecoder
 from s3net_monai.networks.inception_lka import AttentionBlock, InceptionLKA
 from s3net_monai.networks.momentum import FeatureQueue, MomentumPair
+from s3net_monai.networks.object_projection import ObjectProjection
 from s3net_monai.networks.projection import BothProjections, DenseProjection, GlobalProjection
 from s3net_monai.networks.s3net import S3Net
 from s3net_monai.networks.s3net_encoder import S3NetEncoder
@@ -26,6 +27,7 @@ __all__ = [
     "GlobalProjection",
     "InceptionLKA",
     "MomentumPair",
+    "ObjectProjection",
     "S3Net",
     "S3NetEncoder",
     "TwoDecoders",

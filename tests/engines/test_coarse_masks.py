@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from data_prep.errors import DataError
 from s3net_monai.engines import SemanticViews, add_coarse_masks, add_out_of_fold_masks, showing
 from s3net_monai.losses import SemanticContrastiveLoss
-from s3net_monai.networks import EncoderDecoder, FeatureQueue, GlobalProjection
+from s3net_monai.networks import EncoderDecoder, FeatureQueue, ObjectProjection
 
 
 class Above(nn.Module):
@@ -117,7 +117,7 @@ def test_a_training_step_with_them(spatial_dims: int) -> None:
     size = [16, 20, 12][:spatial_dims]
     samples = add_coarse_masks([sample(f"p{index}_1", *size) for index in range(4)], coarse)
     batch = {key: torch.stack([s[key] for s in showing(samples, [1, 2])]) for key in ("image", "coarse")}
-    network = GlobalProjection(ENCODERS["conv"](spatial_dims, 2), spatial_dims, 2)
+    network = ObjectProjection(ENCODERS["conv"](spatial_dims, 2), spatial_dims, 2)
     loss = SemanticContrastiveLoss(FeatureQueue(16, 64, labelled=True))
     for _ in range(2):
         views, classes = SemanticViews([1, 2], mask_key="coarse")(batch)

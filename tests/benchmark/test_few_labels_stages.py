@@ -12,15 +12,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from few_labels_toys import toy_study, write_acdc
+import torch
+from few_labels_toys import toy_study, write_acdc, write_curvas
+from monai.bundle import ConfigParser
 from monai.utils import set_determinism
 
+from data_prep.datalist import load_datalist
 from s3net_monai.benchmark.few_labels import prepare_study, run_jobs
-from s3net_monai.benchmark.few_labels_rows import IDEAL, NNUNET, ROWS, STRONG, WEAK, semantic
+from s3net_monai.benchmark.few_labels_rows import IDEAL, NNUNET, ROWS, STRONG, STUDIES, WEAK, semantic
 from s3net_monai.benchmark.few_labels_scores import kept_scores, score_cell
 from s3net_monai.benchmark.few_labels_stages import (
     BusyError,
     folder_of,
+    merged,
     merged_config,
     only_process_in,
     run_stage,
@@ -110,6 +114,24 @@ def test_overlays_of_the_benchmark_train_and_segment(stage: Stage, place: Place)
     entries = score_cell(FewLabelsRow("x", "from scratch", stage), ONE, place)
     assert len(entries) == 2
     assert set(entries[0]) == {"case_id", "RV", "MYO", "LV"}
+
+
+@pytest.mark.parametrize("task", ["cardiac", "abdomen"])
+def test_training_and_inference_see_the_same_image(task: str, tmp_path: Path) -> None:
+    sizes = {"field_of_view": [24, 28], "spatial_size": [16, 20]}
+    study = replace(STUDIES[task], overrides=sizes)
+    write = write_acdc if task == "cardiac" else write_curvas
+    dataset = prepare_study(study, write(tmp_path), tmp_path / "list")
+    place = Place(study, bundle_root("cardiac"), dataset, tmp_path)
+    case = load_datalist(dataset, "training", labels=True)[0]
+    training = ConfigParser(merged_config(STRONG, place))
+    inference = ConfigParser(merged(place, "inference", [*study.inference], sizes))
+    trained = training.get_parsed_content("train#read_volume")(case)
+    inferred = inference.get_parsed_content("preprocessing")({"image": case["image"]})
+    assert trained["image"].shape[1:3] == tuple(training["spatial_size"])
+    assert float(trained["image"].std()) > 0.5
+    assert trained["label"].shape == trained["image"].shape
+    torch.testing.assert_close(torch.as_tensor(trained["image"]), inferred["image"].as_tensor())
 
 
 def test_the_nnunet_that_is_trained_is_the_one_that_infers(place: Place) -> None:

@@ -24,6 +24,7 @@ from s3net_monai.io.dicomdir import is_dicomdir, read_dicomdir
 VOLUME_SUFFIXES = suffixes_of("volume")
 PICTURE_SUFFIXES = suffixes_of("picture")
 SEGMENTATION_SUFFIX = ".seg.nrrd"  # Slicer's
+LABEL_MARKS = {"_label.": "_image.", "_gt.": "."}  # of a label, and of the image beside it, as in ACDC
 
 __all__ = ["PICTURE_SUFFIXES", "VOLUME_SUFFIXES", "Case", "Discovery", "Kind", "PassedOver", "find_cases", "stem"]
 
@@ -38,8 +39,9 @@ def find_cases(
 ) -> Discovery:
     """Find every image among files, folders of files, series folders, trees of them, DICOMDIRs and zip archives.
 
-    Folders are searched to any depth in sorted order. Hidden files, files inside ``output``, and masks and previews
-    of an earlier run (``*_seg.*``, ``*_preview.jpg``) are passed over.
+    Folders are searched to any depth in sorted order. Hidden files, files inside ``output``, masks and previews of an
+    earlier run (``*_seg.*``, ``*_preview.jpg``), and labels beside their image (``a_label.*`` beside ``a_image.*``,
+    ``a_gt.*`` beside ``a.*``) are passed over.
 
     DICOM files are grouped by StudyInstanceUID and SeriesInstanceUID over one whole input, so that a series may lie in
     several folders; each archive is an input of its own. Of every study the series that ``rules`` choose are taken;
@@ -209,9 +211,13 @@ def _file_case(path: Path, shown: Path) -> Case | None:
 
 
 def _quiet_file_case(path: Path, shown: Path) -> Case | None:
-    """As ``_file_case``, but nothing for what a run has written, and a failed case for what cannot be opened."""
+    """As ``_file_case``, but nothing for results and labels, and a failed case for what cannot be opened."""
     name = path.name.lower()
     if "_seg." in name or name.endswith(("_seg", PREVIEW_SUFFIX, SEGMENTATION_SUFFIX)):
+        return None
+    if any(
+        mark in name and path.with_name(path.name.replace(mark, image)).exists() for mark, image in LABEL_MARKS.items()
+    ):
         return None
     try:
         return _file_case(path, shown)

@@ -123,6 +123,26 @@ def test_nothing_is_found_outside_the_field_of_view(
     assert not found[~inside].any()
 
 
+def test_labels_beside_their_images_are_no_cases(
+    segment: Callable[..., dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As ACDC's own folders and its flat export have them; a label without its image could be anything."""
+    image, mask = heart()
+    (tmp_path / "in").mkdir()
+    for name in ("p1_frame01_image", "p2_frame01", "p3_frame01_image_label"):
+        nib.save(nib.Nifti1Image(image, AFFINE), tmp_path / "in" / f"{name}.nii.gz")
+    for name in ("p1_frame01_label", "p2_frame01_gt"):
+        nib.save(nib.Nifti1Image(mask, AFFINE), tmp_path / "in" / f"{name}.nii.gz")
+    assert set(segment(tmp_path / "in")) == {"p1_frame01_image", "p2_frame01", "p3_frame01_image_label"}
+    assert "2 files that are no images were passed over" in capsys.readouterr().err
+    for path in tmp_path.glob("*/p3*.nii.gz"):
+        path.unlink()
+    words = ["evaluate", "--predictions", str(tmp_path / "out"), "--labels", str(tmp_path / "in")]
+    assert main([*words, "--output", str(tmp_path / "scores.json")]) == 0
+    scores = json.loads((tmp_path / "scores.json").read_text())["cases"]
+    assert [(score["case_id"], score["dice"]) for score in scores] == [("p1_frame01_image", 1.0), ("p2_frame01", 1.0)]
+
+
 def test_slices_as_pictures_and_slicer_segmentations(segment: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
     image, mask = heart()
     Image.fromarray((image[..., 0] * 0.85).astype(np.uint8).T).save(tmp_path / "slice.png")

@@ -14,20 +14,21 @@ DRAWS = (0, 1, 2)
 WEAK = Stage("weak-augmentation", ("weak_augmentation",))
 STRONG = Stage("strong-augmentation")
 NNUNET = Stage("nnunet-like", ("nnunet_like",), inference=("nnunet_like_inference",))
-# Where every patient is labelled, their images are the unlabelled ones, too.
-IMAGES = {"train#unlabelled#data": "$@cases['unlabelled'] or @cases['training']"}
-CROSS_PSEUDO = Stage("cross-pseudo", ("finetune_cross_pseudo",), IMAGES)
-BIDIRECTIONAL = Stage("bidirectional", ("finetune_bidirectional",), IMAGES)
+CROSS_PSEUDO = Stage("cross-pseudo", ("finetune_cross_pseudo",))
+BIDIRECTIONAL = Stage("bidirectional", ("finetune_bidirectional",))
 
 # Encoders from unlabelled images.
 GLOBAL_ENCODER = Stage("pretrain-global", ("pretrain_global",), product="encoder.pt", labelled=False)
 LRC_ENCODER = Stage("pretrain-lrc", ("pretrain_lrc",), product="encoder.pt", labelled=False)
 IDEAL_ENCODER = Stage("pretrain-ideal", ("pretrain_ideal",), product="encoder.pt", labelled=False)
+S3NET_ENCODER = Stage("pretrain-s3net", ("pretrain_s3net",), product="encoder.pt", labelled=False)
 
 GLOBAL = Stage("global", inputs={"pretrained": GLOBAL_ENCODER})
 LRC = Stage("lrc", inputs={"pretrained": LRC_ENCODER})
 DENSE = Stage("dense", inputs={"pretrained": IDEAL_ENCODER})
-IDEAL = Stage("ideal", ("finetune_bidirectional",), IMAGES, inputs={"pretrained": IDEAL_ENCODER})
+IDEAL = Stage("ideal", ("finetune_bidirectional",), inputs={"pretrained": IDEAL_ENCODER})
+
+OURS = Stage("ours", ("finetune_bidirectional",), inputs={"pretrained": S3NET_ENCODER})
 
 # Attention masks come from the coarse model; those of labelled patients from models that have not seen their labels.
 FOLDS = tuple(Stage(f"fold-{fold}", ("fold",), {"fold": fold, "folds": 2}, least_patients=2) for fold in range(2))
@@ -58,6 +59,7 @@ ROWS = (
     FewLabelsRow("semantic-aware", "pre-trained", semantic("semantic", mask_only=False)),
     FewLabelsRow("LRC", "pre-trained", LRC),
     FewLabelsRow("IDEAL", "pre-trained", IDEAL),
+    FewLabelsRow("S3-Net's consistency, then bidirectional", "ours", OURS),
     FewLabelsRow("semantic-aware, mask only", "ablation", semantic("semantic-mask-only", mask_only=True)),
     FewLabelsRow("dense contrast alone", "ablation", DENSE),
     FewLabelsRow("bidirectional alone", "ablation", BIDIRECTIONAL),

@@ -44,7 +44,6 @@ def mean_over(features: Tensor, mask: Tensor) -> Tensor:
 
     The mean of all locations where the mask is empty.
     """
-    pool = F.adaptive_avg_pool2d if mask.dim() == 4 else F.adaptive_avg_pool3d
-    share = pool(mask.float(), features.shape[2:]).to(features.dtype).flatten(2)
+    share = F.interpolate(mask.float(), size=features.shape[2:], mode="area").to(features.dtype).flatten(2)
     share = torch.where(share.sum(dim=2, keepdim=True) > 0, share, torch.ones_like(share))
     return (features.flatten(2) * share).sum(dim=2) / share.sum(dim=2)

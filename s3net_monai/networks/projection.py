@@ -12,7 +12,10 @@ from s3net_monai.networks.encoder import feature_channels
 
 
 class GlobalHead(nn.Module):
-    """Mean of the coarsest map, then two linear layers: the head of global contrast."""
+    """Maximum of every channel of the coarsest map, then two linear layers: the head of global contrast.
+
+    Not their mean, as usual: behind instance normalisation that is nearly the same for every image.
+    """
 
     def __init__(self, channels: Sequence[int], out_channels: int, hidden: int) -> None:
         super().__init__()
@@ -21,7 +24,7 @@ class GlobalHead(nn.Module):
         )
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        return F.normalize(self.layers(maps[-1].flatten(2).mean(dim=2)), dim=1)
+        return F.normalize(self.layers(maps[-1].flatten(2).amax(dim=2)), dim=1)
 
 
 class DenseHead(nn.Module):

@@ -77,10 +77,10 @@ def test_coarsest_level_is_pointwise() -> None:
     assert moved.nonzero().tolist() == [[2, 1]]
 
 
-def test_global_embedding_is_of_the_mean_of_the_coarsest_map() -> None:
+def test_global_embedding_is_of_the_maxima_of_the_coarsest_map() -> None:
     network, x = GlobalProjection(ConvEncoder(2, 1, (3, 5)), 2, 1), torch.randn(2, 1, 9, 12)
-    mean = network.encoder(x)[-1].mean(dim=(2, 3))
-    torch.testing.assert_close(network(x), F.normalize(network.head.layers(mean), dim=1))
+    largest = network.encoder(x)[-1].amax(dim=(2, 3))
+    torch.testing.assert_close(network(x), F.normalize(network.head.layers(largest), dim=1))
 
 
 @pytest.mark.parametrize("level", [3, -4])

@@ -159,7 +159,8 @@ def absent_files(names: Sequence[str]) -> str:
     """What is said of file IDs that a DICOMDIR names and that do not exist; empty without any."""
     if not names:
         return ""
-    listed = ", ".join(names[:NAMED_MISSING]) + (", …" if len(names) > NAMED_MISSING else "")
+    shown = (one_line(ValueError(name)) for name in names[:NAMED_MISSING])  # a damaged medium names anything
+    listed = ", ".join(shown) + (", …" if len(names) > NAMED_MISSING else "")
     return f"{len(names)} files that the DICOMDIR names are missing ({listed}); copy the medium again"
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from s3net_monai.inference import UsageError, find_cases
 from s3net_monai.inference.cases import Discovery
+from s3net_monai.inference.dicom_cases import absent_files
 from s3net_monai.inference.identifiers import redact, reported_input
 from s3net_monai.inference.inputs import INPUTS
 from s3net_monai.inference.previews import PREVIEW_SUFFIX
@@ -449,3 +450,9 @@ def test_real_series_as_a_tree(real_data: Path, tmp_path: Path) -> None:
     (case,) = find_cases([path], unpack_to=tmp_path / "unpacked").cases
     assert len(case.image) == 60
     assert case.input == path / "image"
+
+
+def test_control_characters_in_the_names_of_missing_files_are_not_shown() -> None:
+    text = absent_files(["IM\x95\x1b0001"])
+    assert text.isprintable()
+    assert "(IM??0001)" in text

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from s3net_monai.engines.contrast_views import move, move_labels
 from s3net_monai.engines.two_views import TwoViews
-from s3net_monai.transforms.attention_mask import checked_classes
 from s3net_monai.transforms.jitter_mask import jitter_masks
 
 
@@ -43,7 +42,7 @@ class SemanticViews:
         image_key: str = "image",
         mask_key: str = "label",
     ) -> None:
-        self.classes = checked_classes(classes)
+        self.classes = _checked(classes)
         self.views = views or TwoViews()
         self.jitter = dict(jitter or {})
         self.mask_only, self.image_key, self.mask_key = mask_only, image_key, mask_key
@@ -103,7 +102,7 @@ class AttendedObject:
         mask_key: str = "label",
         label_key: str = "label",
     ) -> None:
-        self.classes = checked_classes(classes)
+        self.classes = _checked(classes)
         self.jitter = dict(jitter or {})
         self.mask_only, self.image_key = mask_only, image_key
         self.mask_key, self.label_key = mask_key, label_key
@@ -138,6 +137,13 @@ def balanced_classes(labels: Tensor, classes: Sequence[int]) -> Tensor:
             chosen[index] = classes[best]
             used[best] += 1
     return chosen.to(labels.device)
+
+
+def _checked(classes: Sequence[int]) -> list[int]:
+    listed = [int(value) for value in classes]
+    if not listed or min(listed) < 1:
+        raise ValueError(f"classes are {listed}, expected one or several above 0")
+    return listed
 
 
 def _beside(values: Tensor, maps: Tensor) -> Tensor:

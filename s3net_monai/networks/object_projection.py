@@ -7,15 +7,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from s3net_monai.networks.encoder import feature_channels
+from s3net_monai.networks.projection import two_layers
 
 
 class ObjectProjection(nn.Module):
     """One embedding of length 1 for every (image, mask of one object), for semantic-aware contrast.
 
     The mean of the coarsest map over the mask, then two linear layers. The paper (arXiv 2106.01596) takes the mean of
-    the whole map behind a network with batch normalisation. Behind instance normalisation that mean is nearly the same
-    for every image, and contrast does not begin: on phantoms its loss stood at that of no information for 500
-    iterations, and nearest neighbours agreed by chance, while the mean over the mask taught from the first.
+    the whole map behind a network with batch normalisation; behind instance normalisation that mean is nearly the same
+    for every image.
 
     Args:
         encoder: gives a list of maps, finest first; it keeps its name here, so that ``load_encoder`` finds it.
@@ -30,8 +30,7 @@ class ObjectProjection(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        width = feature_channels(encoder, spatial_dims, in_channels)[-1]
-        self.head = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, out_channels))
+        self.head = two_layers(feature_channels(encoder, spatial_dims, in_channels)[-1], hidden, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Embeddings (B, D) of images with their mask as the last channel, (B, C, X, Y[, Z])."""

@@ -11,6 +11,11 @@ from torch.nn import functional as F
 from s3net_monai.networks.encoder import feature_channels
 
 
+def two_layers(channels: int, hidden: int, out_channels: int) -> nn.Sequential:
+    """The perceptron that ends a projection to one embedding."""
+    return nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, out_channels))
+
+
 class GlobalHead(nn.Module):
     """Maximum of every channel of the coarsest map, then two linear layers: the head of global contrast.
 
@@ -19,9 +24,7 @@ class GlobalHead(nn.Module):
 
     def __init__(self, channels: Sequence[int], out_channels: int, hidden: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(channels[-1], hidden), nn.ReLU(inplace=True), nn.Linear(hidden, out_channels)
-        )
+        self.layers = two_layers(channels[-1], hidden, out_channels)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         return F.normalize(self.layers(maps[-1].flatten(2).amax(dim=2)), dim=1)

@@ -32,8 +32,8 @@ class TwoDecoders(nn.Module):
         norm: a MONAI normalisation layer of the decoders.
         dropout: share of the features that every convolution of the decoders drops in training.
         streams: in training the first half of a batch, one perturbation, goes to the first decoder alone, and the
-            second half, the other perturbation of the same images, to the second; so the paper has it, and it takes a
-            third of the time less.
+            second half, the other perturbation of the same images, to the second; so the paper has it, and it halves
+            the decoders' work.
 
     Raises:
         ValueError: when the maps of the encoder are not as described there, or ``upsample`` does not name two; in

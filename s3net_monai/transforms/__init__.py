@@ -1,12 +1,11 @@
 """Dictionary transforms: cues, intensities, geometry. They know arrays only, no files."""
 
-from s3net_monai.transforms.attention_mask import AttentionMaskd
 from s3net_monai.transforms.components import KeepComponentsd
 from s3net_monai.transforms.ct_intensity import CTIntensityd
 from s3net_monai.transforms.cue_refinement import RefineWithCuesd
 from s3net_monai.transforms.cues import CueVoted
 from s3net_monai.transforms.in_plane_spacing import InPlaneSpacingd
-from s3net_monai.transforms.jitter_mask import JitterMaskd, jitter_masks
+from s3net_monai.transforms.jitter_mask import jitter_masks
 from s3net_monai.transforms.lung_air import FitToAird, fit_to_air
 from s3net_monai.transforms.lung_cues import lung_vote
 from s3net_monai.transforms.picture_as_volume import PictureAsVolumed
@@ -19,12 +18,10 @@ from s3net_monai.transforms.superpixels import Superpixelsd
 from s3net_monai.transforms.upright_slices import UprightSlicesd, upside_down_axes
 
 __all__ = [
-    "AttentionMaskd",
     "CTIntensityd",
     "CueVoted",
     "FitToAird",
     "InPlaneSpacingd",
-    "JitterMaskd",
     "KeepComponentsd",
     "PictureAsVolumed",
     "RandForeignObjectsd",

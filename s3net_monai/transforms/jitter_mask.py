@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
-from typing import Any
 
 import torch
-from monai.config import KeysCollection
-from monai.transforms import MapTransform, Randomizable
-from monai.utils import convert_to_dst_type, convert_to_tensor
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -22,9 +17,10 @@ def jitter_masks(
     scale: float = 0.1,
     radius: int = 2,
     elastic: float = 0.02,
-    generator: torch.Generator | None = None,
 ) -> Tensor:
     """Every mask shifted, scaled about its own centre, bent, and dilated or eroded, each at random and for itself.
+
+    Randomness comes from torch's global generator.
 
     Args:
         mask: (B, 1, X, Y[, Z]) of 0 and 1.
@@ -33,7 +29,6 @@ def jitter_masks(
         radius: largest dilation or erosion in pixels, by a square in the plane of the first two axes. An erosion that
             would leave less than a quarter of the mask is left out, so that thin walls survive.
         elastic: largest bend along each axis, as a share of the image size.
-        generator: source of chance, on the CPU; torch's global one where it is None.
 
     Returns:
         As ``mask``. A mask that would vanish stays as it was.
@@ -42,7 +37,7 @@ def jitter_masks(
     exact = mask.float()
 
     def uniform(*shape: int) -> Tensor:
-        return (2 * torch.rand(count, *shape, generator=generator) - 1).to(exact)
+        return (2 * torch.rand(count, *shape) - 1).to(exact)
 
     size = [count, 1, *mask.shape[2:]]
     grid = F.affine_grid(torch.eye(dims, dims + 1).to(exact).repeat(count, 1, 1), size, align_corners=False)
@@ -56,43 +51,10 @@ def jitter_masks(
     ).movedim(1, -1)
     source = centre + (grid - centre) * zoom + 2 * shift * uniform(*[1] * dims, dims) + bend
     moved = (F.grid_sample(exact, source, mode="bilinear", align_corners=False) > 0.5).to(exact)
-    steps = torch.randint(-radius, radius + 1, (count,), generator=generator).tolist()
+    steps = torch.randint(-radius, radius + 1, (count,)).tolist()
     changed = torch.cat([_grow(one[None], step) for one, step in zip(moved, steps, strict=True)])
     lost = changed.flatten(1).sum(dim=1) == 0
     return torch.where(lost.view(-1, *[1] * (dims + 1)), exact, changed).to(mask.dtype)
-
-
-class JitterMaskd(Randomizable, MapTransform):
-    """``jitter_masks`` on single masks (1, X, Y[, Z]), each key for itself, with MONAI's random state.
-
-    Args:
-        keys: the masks.
-        prob: probability of a change.
-        shift, scale, radius, elastic: see ``jitter_masks``.
-    """
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        prob: float = 1.0,
-        shift: float = 0.03,
-        scale: float = 0.1,
-        radius: int = 2,
-        elastic: float = 0.02,
-    ) -> None:
-        super().__init__(keys)
-        self.prob = prob
-        self.shift, self.scale, self.radius, self.elastic = shift, scale, radius, elastic
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        sample = dict(data)
-        for key in self.key_iterator(sample):
-            generator = torch.Generator().manual_seed(int(self.R.randint(2**31 - 1)))
-            if self.R.random() < self.prob:
-                mask = convert_to_tensor(sample[key], track_meta=False)
-                jittered = jitter_masks(mask[None], self.shift, self.scale, self.radius, self.elastic, generator)
-                sample[key], *_ = convert_to_dst_type(jittered[0], dst=sample[key])
-        return sample
 
 
 def _centre(mask: Tensor, grid: Tensor) -> Tensor:

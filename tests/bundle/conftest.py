@@ -32,6 +32,27 @@ SMALL = {
 PHANTOM_SHAPE = {"lung": (32, 32, 16), "skin": (48, 40), "cardiac": (48, 40, 4)}
 
 
+OPENED: list[str] = []
+LISTENING: list[bool] = []
+
+
+def _listen(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "open" and LISTENING:
+        OPENED.append(str(arguments[0]))
+
+
+sys.addaudithook(_listen)  # for good: Python takes no audit hook back
+
+
+@pytest.fixture
+def opened() -> Iterator[list[str]]:
+    """Paths of all files opened during the test."""
+    OPENED.clear()
+    LISTENING.append(True)
+    yield OPENED
+    LISTENING.clear()
+
+
 @dataclass(frozen=True)
 class Bundle:
     """A bundle's folder: ``shipped`` in the checkout for a look, ``root`` a copy to run, so that nothing is left."""

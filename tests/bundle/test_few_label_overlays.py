@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
+import json
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import pytest
 import torch
 from monai.bundle import ConfigParser
@@ -15,9 +16,6 @@ from data_prep.phantom import make_phantoms
 CONFIGS = Path(__file__).parents[2] / "bundle" / "cardiac_mr_segmentation" / "configs"
 PRETRAININGS = ("pretrain_global", "pretrain_lrc", "pretrain_ideal", "pretrain_s3net")
 
-OPENED: list[str] = []
-sys.addaudithook(lambda event, arguments: OPENED.append(str(arguments[0])) if event == "open" else None)
-
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -26,13 +24,18 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def configs(name: str) -> str:
+    return name if name.endswith(".json") else str(CONFIGS / f"{name}.json")
+
+
 def train(data: Path, folder: Path, *overlays: str, **overrides: Any) -> Path:
     """Run train.json with overlays for two iterations of a network of a few channels; the folder of the products."""
     parser = ConfigParser()
-    parser.read_config([str(CONFIGS / f"{name}.json") for name in ("train", *overlays)])
-    small = {"encoder_def#channels": [4, 6, 8], "spatial_size": [32, 32], "iterations": 2, "epoch_length": 2}
+    parser.read_config([configs(name) for name in ("train", *overlays)])
+    small = {"encoder_def#channels": [4, 6, 8], "iterations": 2, "epoch_length": 2}
+    size = {} if any(name.endswith(".json") for name in overlays) else {"spatial_size": [32, 32]}
     folders = {"bundle_root": str(CONFIGS.parent), "dataset_dir": str(data), "output_dir": str(folder)}
-    for name, value in {**folders, **small, "batch_size": 2, "device": "cpu", **overrides}.items():
+    for name, value in {**folders, **small, **size, "batch_size": 2, "device": "cpu", **overrides}.items():
         parser[name] = value
     parser.get_parsed_content("initialize")
     parser.get_parsed_content("run")
@@ -45,13 +48,12 @@ def state(path: Path) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("overlay", PRETRAININGS)
 def test_pretraining_opens_no_label_and_its_encoder_starts_the_fine_tuning(
-    overlay: str, data: Path, tmp_path: Path
+    overlay: str, data: Path, tmp_path: Path, opened: list[str]
 ) -> None:
-    OPENED.clear()
     before = train(data, tmp_path / "untrained", overlay, learning_rate=0.0)
     encoder = train(data, tmp_path / "first", overlay) / "encoder.pt"
-    assert any(path.startswith(str(data / "images")) for path in OPENED)
-    assert not any(path.startswith(str(data / "labels")) for path in OPENED)
+    assert any(path.startswith(str(data / "images")) for path in opened)
+    assert not any(path.startswith(str(data / "labels")) for path in opened)
     untrained = state(before / "encoder.pt")
     assert any(not torch.equal(weights, untrained[name]) for name, weights in state(encoder).items())
     tuned = train(data, tmp_path / "tuned", pretrained=str(encoder), learning_rate=0.0)
@@ -100,3 +102,32 @@ def test_an_encoder_of_another_width_is_refused(data: Path, tmp_path: Path) -> N
         train(data, tmp_path / "tuned", pretrained=str(encoder), **{"encoder_def#channels": [4, 6, 10]})
     assert "its encoder does not fit" in str(refused.value.__cause__)
     assert not (tmp_path / "tuned" / "model.pt").exists()
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_the_page_on_few_labels_as_written(bidirectional: bool, data: Path, tmp_path: Path) -> None:
+    """docs/few_labels.md, steps 2 to 5: one overlay of one's own, of another number of classes, on all of them."""
+    mine = tmp_path / "mine.json"
+    mine.write_text(json.dumps({"out_channels": 5, "field_of_view": [40, 40], "spatial_size": [32, 32]}))
+    encoder = train(data, tmp_path / "lrc", str(mine), "pretrain_lrc") / "encoder.pt"
+    tuning = ["finetune_bidirectional"] if bidirectional else []
+    model = train(data, tmp_path / "model", str(mine), *tuning, pretrained=str(encoder), labelled_patients=1)
+    served = ["inference_bidirectional"] if bidirectional else []
+    parser = ConfigParser()
+    parser.read_config([configs(name) for name in ("inference", str(mine), *served)])
+    parser.update(
+        {
+            "bundle_root": str(CONFIGS.parent),
+            "dataset_dir": str(data),
+            "output_dir": str(tmp_path / "masks"),
+            "checkpoint": str(model / "model.pt"),
+            "encoder_def#channels": [4, 6, 8],
+            "device": "cpu",
+        }
+    )
+    parser.get_parsed_content("run")
+    images = sorted((data / "images").iterdir())
+    masks = sorted((tmp_path / "masks").iterdir())
+    assert len(masks) == len(images)
+    for mask, image in zip(masks, images, strict=True):
+        assert nibabel.load(mask).shape == nibabel.load(image).shape

@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from monai.bundle import verify_metadata
+from monai.bundle import ConfigParser, verify_metadata
 
 import s3net_monai
 from s3net_monai.io import channel_def
@@ -73,9 +73,15 @@ def test_classes_are_those_of_the_label_table(bundle: Any, metadata: dict[str, A
     assert image["num_channels"] == len(image["channel_def"])
 
 
+def _resolved(parser: ConfigParser, value: Any) -> Any:
+    """What a reference to a number at the top of the config stands for."""
+    return parser[value[1:]] if isinstance(value, str) and value.startswith("@") else value
+
+
 def test_dimensions_are_those_of_the_network(bundle: Any, metadata: dict[str, Any]) -> None:
     """MONAI Label takes the dimension of a model from the length of ``spatial_shape``."""
-    definition = bundle.parser("inference")["network_def"]
+    parser = bundle.parser("inference")
+    definition = {name: _resolved(parser, value) for name, value in parser["network_def"].items()}
     inner = definition.get("network", definition)  # that of label-free classes
     tensors = metadata["network_data_format"]
     for part in (tensors["inputs"]["image"], tensors["outputs"]["pred"]):

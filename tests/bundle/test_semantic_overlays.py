@@ -208,7 +208,7 @@ def test_product_is_one_network_with_the_coarse_model_in_it(
 
 
 def test_inference_runs_it_unchanged(data: Path, product: Path, tmp_path: Path) -> None:
-    options = {"checkpoint": str(product), "channels": CHANNELS, "device": "cpu", "section": "test"}
+    options = {"checkpoint": str(product), "encoder_def#channels": CHANNELS, "device": "cpu", "section": "test"}
     made = workflow(data, tmp_path, "inference", "inference_semantic", **options)
     made.run()
     masks = sorted(tmp_path.glob("*_seg.nii.gz"))

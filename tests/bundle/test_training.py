@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +15,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from s3net_monai.engines import latest_checkpoint
 
 pytestmark = pytest.mark.parametrize("bundle", ["lung", "skin"], indirect=True, scope="session")
-
-OPENED: list[str] = []
-LISTENING: list[bool] = []
-
-
-def _listen(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "open" and LISTENING:
-        OPENED.append(str(arguments[0]))
-
-
-sys.addaudithook(_listen)  # for good: Python takes no audit hook back
-
-
-@pytest.fixture
-def opened() -> Iterator[list[str]]:
-    """Paths of all files opened during the test."""
-    OPENED.clear()
-    LISTENING.append(True)
-    yield OPENED
-    LISTENING.clear()
 
 
 def weights(folder: Path, name: str = "model.pt") -> dict[str, torch.Tensor]:

@@ -3,44 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from dicom_seg_writing import TYPES, Maker, write
 from dicom_tools import (
-    DERMOSCOPY,
-    SECONDARY_CAPTURE,
     SERIES,
     dciodvfy_errors,
-    photograph,
     places,
     read_with_dcmqi,
     read_with_highdicom,
 )
-from pydicom import Dataset, dcmread
+from pydicom import dcmread
 from pydicom.uid import generate_uid
 
-from s3net_monai.io import LABELS, CaseError, Mask, write_mask
+from s3net_monai.io import LABELS, CaseError
 from s3net_monai.io.dicom_series import load_series
-
-Maker = Callable[..., Any]
-TYPES = ["dicomseg", "dicomseg-labelmap"]
-
-
-@pytest.fixture
-def blob() -> np.ndarray:
-    """(6, 4, 5) without any symmetry, its second slice empty."""
-    array = (np.random.default_rng(0).random((6, 4, 5)) > 0.6).astype(np.uint8)
-    array[:, :, 1] = 0
-    return array
-
-
-def write(array: np.ndarray, source: Path, folder: Path, format_name: str = "dicomseg", **fields: Any) -> Path:
-    series = load_series([source], fields.get("allow", ()))
-    mask = Mask(array, series.affine, (source,), LABELS["lung"], "toy", "1.2.3", **fields)
-    return write_mask(mask, folder, "case", format_name)
 
 
 @pytest.mark.parametrize("format_name", TYPES)
@@ -168,117 +147,6 @@ def test_dates_are_of_the_writing_and_not_before_the_study(
     assert seg.StudyDate < seg.SeriesDate <= seg.InstanceCreationDate
 
 
-BARE = dict.fromkeys(
-    (
-        *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyID", "AccessionNumber", "StudyDate"),
-        *("StudyTime", "ReferringPhysicianName", "PositionReferenceIndicator", "FrameOfReferenceUID", "Manufacturer"),
-        *("SeriesNumber", "SliceThickness"),
-    )
-)
-ODD: dict[str, dict[str, Any]] = {
-    "anonymised": BARE,
-    "TM of one digit": {"StudyTime": "0", "AcquisitionTime": "0"},
-    "dates of an old standard": {"StudyDate": "2020.01.01", "StudyTime": "12:30:00", "PatientBirthDate": "00000000"},
-    "30 February": {"StudyDate": "20200230"},
-    "sex in words": {"PatientSex": "female"},
-    "age without unit": {"PatientAge": "58"},
-    "overlong": {"PatientName": "x" * 100, "PatientID": "y" * 100, "AccessionNumber": "z" * 30, "StudyID": "1" * 30},
-    "many name parts": {"PatientName": "a^b^c^d^e^f^g"},
-    "name in three scripts": {
-        "SpecificCharacterSet": "ISO_IR 192",
-        "PatientName": "Yamada^Tarou=山田^太郎=やまだ^たろう",
-    },
-    "unknown character set": {"SpecificCharacterSet": "KLINGON", "PatientName": "Doe^J"},
-    "weight of nobody": {"PatientWeight": "1e1000"},
-    "negative series number": {"SeriesNumber": -5000},
-    "huge series number": {"SeriesNumber": 2**31 - 1},
-    "anonymised by nobody knows": {"PatientIdentityRemoved": "YES"},
-    "lossy without ratio": {"LossyImageCompression": "01"},
-    "spacing that is not the spacing": {"SpacingBetweenSlices": "17"},
-    "scanner of two names": {"Manufacturer": ["a", "b"], "SoftwareVersions": ["1", "2"]},
-}
-
-
-@pytest.mark.filterwarnings("ignore")  # the makers of such files are told so by pydicom
-@pytest.mark.parametrize("name", ODD)
-def test_odd_headers_are_mended_or_left_out(
-    series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path, name: str
-) -> None:
-    from pydicom import config
-
-    maker = series_maker(stored_ramp)
-    with config.disable_value_validation():
-        for dataset in maker.slices:
-            for keyword, value in ODD[name].items():
-                if value is None:
-                    delattr(dataset, keyword)
-                else:
-                    setattr(dataset, keyword, value)
-        folder = maker.save(tmp_path / "ct")
-    path = write(blob, folder, tmp_path)
-    assert dciodvfy_errors(path) == []
-    expected = places(blob, load_series([folder]).affine)
-    assert places(*read_with_highdicom(path)) == expected
-    seg = dcmread(path)
-    assert seg.StudyInstanceUID == maker.slices[0].StudyInstanceUID
-    if name == "name in three scripts":
-        assert seg.PatientName == ODD[name]["PatientName"]
-    if name == "anonymised":  # the same for every mask of a series, so that they lie together
-        again = dcmread(write(blob, folder, tmp_path, "dicomseg-labelmap"))
-        assert again.FrameOfReferenceUID == seg.FrameOfReferenceUID
-
-
-@pytest.mark.parametrize(
-    ("tags", "reason"),
-    [
-        ({"StudyInstanceUID": ""}, "no StudyInstanceUID that a SEG could refer to"),
-        ({"StudyInstanceUID": "study"}, "no StudyInstanceUID that a SEG could refer to"),
-        ({"SeriesInstanceUID": ""}, "no SeriesInstanceUID that a SEG could refer to"),
-        ({"SOPInstanceUID": "1.2.3.4"}, "two slices share a SOPInstanceUID"),
-    ],
-)
-@pytest.mark.filterwarnings("ignore")
-def test_a_series_that_cannot_be_referred_to_is_refused_in_one_line(
-    series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path, tags: dict[str, str], reason: str
-) -> None:
-    from pydicom import config
-
-    maker = series_maker(stored_ramp)
-    with config.disable_value_validation():
-        for dataset in maker.slices:
-            for keyword, value in tags.items():
-                setattr(dataset, keyword, value)
-        folder = maker.save(tmp_path / "ct")
-    with pytest.raises(CaseError, match=reason) as refusal:
-        write(blob, folder, tmp_path)
-    assert "\n" not in str(refusal.value)
-    assert not list(tmp_path.glob("*.dcm"))
-
-
-@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "PatientID", "PatientName"])
-def test_slices_of_two_studies_or_patients_are_refused(
-    series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path, keyword: str
-) -> None:
-    maker = series_maker(stored_ramp)
-    setattr(maker.slices[3], keyword, "1.2.345")
-    folder = maker.save(tmp_path / "ct")
-    with pytest.raises(CaseError, match=f"the slices have several {keyword}s") as refusal:
-        write(blob, folder, tmp_path)
-    assert "345" not in str(refusal.value)
-
-
-@pytest.mark.filterwarnings("error")
-def test_the_patient_is_named_in_no_warning(
-    series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    maker = series_maker(stored_ramp)
-    for dataset in maker.slices:
-        dataset.PatientName = "Somebody"  # one component: highdicom warns and quotes it
-    folder = maker.save(tmp_path / "ct")
-    assert dcmread(write(blob, folder, tmp_path)).PatientName == "Somebody"
-    assert "Somebody" not in "".join(capfd.readouterr())
-
-
 @pytest.mark.parametrize("format_name", TYPES)
 def test_frames_lie_on_the_slices_that_are_there(series_maker: Maker, tmp_path: Path, format_name: str) -> None:
     maker = series_maker(np.zeros((8, 4, 6), dtype=np.uint16))
@@ -315,13 +183,6 @@ def test_frames_of_a_tilted_gantry_lie_on_its_slices(series_maker: Maker, tmp_pa
     positions = {tuple(dataset.ImagePositionPatient) for dataset in maker.slices}
     for groups in dcmread(path).PerFrameFunctionalGroupsSequence:
         assert tuple(groups.PlanePositionSequence[0].ImagePositionPatient) in positions
-
-
-def test_it_needs_a_dicom_source(blob: np.ndarray, tmp_path: Path) -> None:
-    (tmp_path / "a.nii.gz").write_bytes(b"")
-    mask = Mask(blob, np.eye(4), (tmp_path / "a.nii.gz",), LABELS["lung"], "toy", "1.2.3")
-    with pytest.raises(CaseError, match="needs a DICOM series"):
-        write_mask(mask, tmp_path, "a", "dicomseg")
 
 
 @pytest.mark.parametrize("name", ["chest_A0001", "chest_ibsi_rtstruct/image"])
@@ -362,75 +223,3 @@ def _assert_same_volume(found: np.ndarray, affine: np.ndarray, array: np.ndarray
     assert np.abs(moved[:, :3] - nearest).max() < 0.01
     assert found[tuple(nearest.T)].all()
     assert np.count_nonzero(found) == len(indices)
-
-
-def multi_frame(maker: Any, order: list[int]) -> Dataset:
-    """An enhanced object of the maker's slices, its frames in ``order``."""
-    import highdicom as hd
-
-    for dataset in maker.slices:
-        dataset.AcquisitionNumber, dataset.PatientPosition, dataset.KVP, dataset.ConvolutionKernel = 1, "HFS", 120, ""
-        dataset.AcquisitionDate, dataset.AcquisitionTime = "20200101", "120000"
-    enhanced = hd.legacy.LegacyConvertedEnhancedCTImage(
-        maker.slices, generate_uid(), series_number=9, sop_instance_uid=generate_uid(), instance_number=1
-    )
-    groups, pixels = list(enhanced.PerFrameFunctionalGroupsSequence), enhanced.pixel_array
-    enhanced.PerFrameFunctionalGroupsSequence = [groups[index] for index in order]
-    enhanced.PixelData = pixels[order].tobytes()
-    return enhanced
-
-
-@pytest.mark.parametrize("format_name", TYPES)
-@pytest.mark.parametrize("geometry", ["axial", "oblique coronal"])
-def test_frames_refer_to_the_frames_of_an_enhanced_object(
-    series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path, geometry: str, format_name: str
-) -> None:
-    enhanced = multi_frame(series_maker(stored_ramp, **SERIES[geometry]), [3, 1, 0, 4, 2])
-    enhanced.save_as(tmp_path / "enhanced.dcm")
-    path = write(blob, tmp_path / "enhanced.dcm", tmp_path, format_name)
-    expected = places(blob, load_series([tmp_path / "enhanced.dcm"]).affine)
-    assert places(*read_with_highdicom(path)) == expected
-    assert places(*read_with_dcmqi(path, tmp_path / "dcmqi")) == expected
-    if format_name == "dicomseg":
-        assert dciodvfy_errors(path) == []
-    seg = dcmread(path)
-    assert len(seg.PerFrameFunctionalGroupsSequence) == 4  # the empty slice is left out
-    for groups in seg.PerFrameFunctionalGroupsSequence:
-        referred = groups.DerivationImageSequence[0].SourceImageSequence[0]
-        assert referred.ReferencedSOPInstanceUID == enhanced.SOPInstanceUID
-        source = enhanced.PerFrameFunctionalGroupsSequence[referred.ReferencedFrameNumber - 1]
-        assert np.allclose(
-            groups.PlanePositionSequence[0].ImagePositionPatient, source.PlanePositionSequence[0].ImagePositionPatient
-        )
-
-
-@pytest.mark.parametrize("format_name", TYPES)
-@pytest.mark.parametrize("empty", [False, True], ids=["lesion", "empty"])
-@pytest.mark.parametrize(
-    "tags",
-    [
-        {},
-        {"SOPClassUID": DERMOSCOPY},
-        {"SOPClassUID": SECONDARY_CAPTURE, "Modality": "OT"},
-        {"LossyImageCompression": "01", "LossyImageCompressionRatio": "12", "PixelSpacing": ["0.1", "0.1"]},
-        {"PatientOrientation": ["L", "F"], "FrameOfReferenceUID": "1.2.3"},
-    ],
-    ids=["photograph", "dermoscopy", "secondary capture", "lossy, with spacing", "with orientation"],
-)
-def test_mask_of_a_photograph(
-    series_maker: Maker, tmp_path: Path, tags: dict[str, Any], empty: bool, format_name: str
-) -> None:
-    dataset = photograph(series_maker(np.zeros((1, 4, 6), dtype=np.uint16)).slices[0], **tags)
-    dataset.save_as(tmp_path / "picture.dcm", enforce_file_format=True)
-    array = np.zeros((6, 4), dtype=np.uint8)
-    array[5, 1:3] = 0 if empty else 1
-    mask = Mask(array, np.eye(4), (tmp_path / "picture.dcm",), LABELS["skin"], "toy", "1.2.3")
-    path = write_mask(mask, tmp_path, "case", format_name)
-    seg = dcmread(path)
-    assert seg.pixel_array.tolist() == array.T.tolist()
-    assert "FrameOfReferenceUID" not in seg
-    assert seg.StudyInstanceUID == dataset.StudyInstanceUID
-    assert seg.SourceImageSequence[0].ReferencedSOPInstanceUID == dataset.SOPInstanceUID
-    assert seg.SegmentSequence[-1].SegmentedPropertyTypeCodeSequence[0].CodeValue == "95324001"
-    if format_name == "dicomseg":
-        assert dciodvfy_errors(path) == []

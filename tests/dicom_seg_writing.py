@@ -1,0 +1,21 @@
+"""DICOM SEG of a small mask on a CT series, as the tests of its writer make it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from s3net_monai.io import LABELS, Mask, write_mask
+from s3net_monai.io.dicom_series import load_series
+
+Maker = Callable[..., Any]
+TYPES = ["dicomseg", "dicomseg-labelmap"]
+
+
+def write(array: np.ndarray, source: Path, folder: Path, format_name: str = "dicomseg", **fields: Any) -> Path:
+    series = load_series([source], fields.get("allow", ()))
+    mask = Mask(array, series.affine, (source,), LABELS["lung"], "toy", "1.2.3", **fields)
+    return write_mask(mask, folder, "case", format_name)

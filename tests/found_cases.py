@@ -1,0 +1,31 @@
+"""What discovery makes of paths, in few words, and files for it to find."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from s3net_monai.inference import find_cases
+from s3net_monai.inference.cases import Discovery
+
+
+def ids(paths: list[Path], output: Path | None = None) -> list[tuple[str, str]]:
+    return [(case.case_id, case.kind) for case in find_cases(paths, output).cases]
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+
+
+def described(found: Discovery) -> list[tuple[str, str, int]]:
+    return [(case.case_id, case.kind, len(case.image)) for case in found.cases]
+
+
+def reasons(found: Discovery) -> list[str]:
+    return [f"{each.series}: {each.reason}" for each in found.passed_over]
+
+
+def zipped(path: Path, folder: Path) -> Path:
+    return Path(shutil.make_archive(str(path.with_suffix("")), "zip", folder))

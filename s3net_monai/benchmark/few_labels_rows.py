@@ -45,7 +45,7 @@ def semantic(name: str, mask_only: bool) -> Stage:
         hide,
         inputs={"pretrained": encoder, **COARSE},
         inference=("inference_semantic",),
-        inference_ids={**PICTURE_IDS, "channels": "encoder_def#channels", "mask_only": "mask_only"},
+        inference_ids={**PICTURE_IDS, "encoder_def#channels": "encoder_def#channels", "mask_only": "mask_only"},
     )
 
 

@@ -62,8 +62,7 @@ def run_few_labels(
     chosen, columns = _chosen_rows(rows, names), _chosen_columns(study, labels)
     work = work.absolute()
     place = Place(study, bundle_root("cardiac"), prepare_study(study, data, work / "data"), work)
-    # draws first: whenever the run is ended, the table is as full as it can be
-    failures = run_jobs([(row, Cell(column, draw)) for draw in DRAWS for column in columns for row in chosen], place)
+    failures = run_jobs([(row, cell) for cell in _cells(columns) for row in chosen], place)
     result = rounded_numbers(few_labels_result(rows, place, _command(study.task, output, names, labels)))
     write_few_labels(result, output)
     if failures:
@@ -112,6 +111,12 @@ def run_jobs(jobs: Sequence[Job], place: Place) -> list[str]:
         wait = len(waiting) == len(todo)
         todo = waiting
     return failures
+
+
+def _cells(columns: Sequence[int | None]) -> list[Cell]:
+    """Draws first: whenever the run is ended, the table is as full as it can be. All patients can be drawn one way."""
+    cells = [Cell(column, draw) for draw in DRAWS for column in columns]
+    return [cell for cell in cells if cell.patients is not None or cell.draw == DRAWS[0]]
 
 
 def _first_cause(error: BaseException) -> BaseException:

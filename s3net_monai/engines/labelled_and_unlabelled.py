@@ -52,13 +52,15 @@ class LabelledAndUnlabelled:
 
     Every image is moved once, with its label, and then recoloured twice: the two perturbations show the same pixels, so
     that what is said of one can teach on the other, as ``BidirectionalLoss`` has it. The second perturbation is the
-    stronger one by default, since two alike let the decoders agree too soon.
+    stronger one by default, since two alike let the decoders agree too soon. A part whose samples have a second view of
+    their own (``SecondViewd``) has it perturbed in place of the image.
 
     Args:
         views: ranges of the move, and of the colours of the first perturbation; chance is that of ``views``.
         second: ranges of the colours of the second perturbation; its moves are not used.
         image_key: key of the images in either part.
         label_key: key of the labels (L, 1, X, Y[, Z]) in the labelled part.
+        second_key: key of the second view, in the parts that have one.
     """
 
     def __init__(
@@ -67,10 +69,11 @@ class LabelledAndUnlabelled:
         second: TwoViews | None = None,
         image_key: str = "image",
         label_key: str = "label",
+        second_key: str = "image_second",
     ) -> None:
         self.views = views or TwoViews()
         self.second = second or TwoViews(gain=0.4, bias=0.2, noise=0.06)
-        self.image_key, self.label_key = image_key, label_key
+        self.image_key, self.label_key, self.second_key = image_key, label_key, second_key
 
     def __call__(
         self, batchdata: dict[str, Any], device: str | torch.device | None = None, non_blocking: bool = False, **_: Any
@@ -87,12 +90,12 @@ class LabelledAndUnlabelled:
 
         known, free = batchdata["labelled"], batchdata["unlabelled"]
         given = tensor(known[self.label_key])
-        images = torch.cat([tensor(known[self.image_key]), tensor(free[self.image_key])])
+        images = torch.cat([tensor(part[self.image_key]) for part in (known, free)])
+        again = torch.cat([tensor(part.get(self.second_key, part[self.image_key])) for part in (known, free)])
         labelled = torch.arange(len(images), device=images.device) < len(given)
         with self.views.chance():
             grid = self.views.grid(images)
-            moved = move(images, grid)
-            views = torch.cat([self.views.recolour(moved), self.second.recolour(moved)])
+            views = torch.cat([self.views.recolour(move(images, grid)), self.second.recolour(move(again, grid))])
         label = torch.zeros(len(images), *given.shape[1:], dtype=torch.int64, device=images.device)
         label[labelled] = move_labels(given, grid[labelled], "reflection")
         return views, {"label": label, "labelled": labelled}

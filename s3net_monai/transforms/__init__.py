@@ -10,8 +10,10 @@ from s3net_monai.transforms.lung_air import FitToAird, fit_to_air
 from s3net_monai.transforms.lung_cues import lung_vote
 from s3net_monai.transforms.picture_as_volume import PictureAsVolumed
 from s3net_monai.transforms.rand_foreign_objects import RandForeignObjectsd
+from s3net_monai.transforms.rand_intensity_network import RandIntensityNetworkd
 from s3net_monai.transforms.rand_window import RandWindowd
 from s3net_monai.transforms.resample import ResampleToSpacingd
+from s3net_monai.transforms.second_view import SecondViewd
 from s3net_monai.transforms.skin_cues import skin_evidence, skin_vote
 from s3net_monai.transforms.solidity import Solidityd
 from s3net_monai.transforms.superpixels import Superpixelsd
@@ -25,9 +27,11 @@ __all__ = [
     "KeepComponentsd",
     "PictureAsVolumed",
     "RandForeignObjectsd",
+    "RandIntensityNetworkd",
     "RandWindowd",
     "RefineWithCuesd",
     "ResampleToSpacingd",
+    "SecondViewd",
     "Solidityd",
     "Superpixelsd",
     "UprightSlicesd",

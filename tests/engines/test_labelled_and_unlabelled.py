@@ -110,6 +110,15 @@ def test_perturbations_share_their_geometry_and_differ_in_colour() -> None:
         assert (one - two).abs().mean() > 0.005
 
 
+def test_a_second_view_stands_in_the_second_perturbation_of_its_part() -> None:
+    found = batch((32, 40))
+    found["unlabelled"]["image_second"] = -found["unlabelled"]["image"]
+    still = TwoViews(**NOTHING)
+    views, _ = LabelledAndUnlabelled(still, still)(found)
+    torch.testing.assert_close(views[5:7], views[:2])
+    torch.testing.assert_close(views[7:], -views[2:5])
+
+
 def test_second_perturbation_is_the_stronger_by_default() -> None:
     torch.manual_seed(0)
     flat = {"labelled": {"image": torch.full((64, 1, 8, 8), 0.5), "label": torch.zeros(64, 1, 8, 8)}}

@@ -1,4 +1,4 @@
-"""Pixels near the size of the training, and masks back on the grid that came in."""
+"""Square pixels of one size, known or not, and masks back on the grid that came in."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def volume(size: tuple[int, ...], spacing: tuple[float, ...]) -> MetaTensor:
 
 
 @pytest.mark.parametrize(("spacing", "size"), [((0.7, 0.75, 8.0), (47, 40)), ((2.5, 1.4, 10.0), (167, 75))])
-def test_other_pixels_become_those_of_the_training(spacing: tuple[float, ...], size: tuple[int, int]) -> None:
+def test_known_pixels_become_those_of_the_training(spacing: tuple[float, ...], size: tuple[int, int]) -> None:
     image = volume((100, 80, 3), spacing)
     steps = Compose([InPlaneSpacingd("image")])
     resampled = steps({"image": image})["image"]
@@ -33,17 +33,39 @@ def test_other_pixels_become_those_of_the_training(spacing: tuple[float, ...], s
     assert ((back > 0.5) == (image > 0.5)).float().mean() > 0.98
 
 
-@pytest.mark.parametrize(
-    "spacing", [(1.4, 1.4, 8.0), (1.0, 1.0, 1.0), (1.0, 1.0, 8.0), (0.05, 0.05, 1.0), (900.0, 900.0, 1.0)]
-)
-def test_usual_lost_and_unbelievable_sizes_are_left_alone(spacing: tuple[float, ...]) -> None:
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (1.0, 1.0, 8.0), (0.05, 0.05, 1.0), (900.0, 900.0, 1.0)])
+def test_where_the_size_is_lost_the_longer_side_tells(spacing: tuple[float, ...]) -> None:
     image = volume((20, 16, 2), spacing)
-    steps = Compose([InPlaneSpacingd("image")])
-    assert torch.equal(steps({"image": image})["image"], image)
-    assert torch.equal(steps.inverse(steps({"image": image}))["image"], image)
+    steps = Compose([InPlaneSpacingd("image", pixdim=1.5, longer_side=60.0)])
+    assert tuple(steps({"image": image})["image"].shape) == (1, 40, 32, 2)
+    assert tuple(steps.inverse(steps({"image": image}))["image"].shape) == (1, 20, 16, 2)
+
+
+def test_two_matrices_over_one_field_of_view_become_one() -> None:
+    """What a scanner interpolates to twice the matrix, its sizes lost, shows a heart of the same number of pixels."""
+    coarse, fine = volume((128, 96, 1), (3.0, 3.0, 8.0)), volume((320, 240, 1), (1.2, 1.2, 8.0))
+    lost = torch.eye(4, dtype=torch.float64)
+    step = InPlaneSpacingd("image")
+    seen = [step({"image": MetaTensor(each.as_tensor(), affine=lost)})["image"] for each in (coarse, fine)]
+    assert seen[0].shape == seen[1].shape == (1, 256, 192, 1)
+    assert float(seen[0].sum()) == pytest.approx(float(seen[1].sum()), rel=0.05)
+
+
+def test_pixels_of_the_right_size_are_left_alone() -> None:
+    image = volume((20, 16, 2), (1.5, 1.5, 8.0))
+    assert torch.equal(InPlaneSpacingd("image")({"image": image})["image"], image)
+
+
+def test_labels_keep_their_values() -> None:
+    image, label = volume((60, 50, 2), (1.0, 1.0, 1.0)), 3 * volume((60, 50, 2), (1.0, 1.0, 1.0))
+    step = InPlaneSpacingd(["image", "label"], mode=["linear", "nearest"], allow_missing_keys=True)
+    sample = step({"image": image, "label": label})
+    assert sample["image"].shape == sample["label"].shape
+    assert set(torch.unique(sample["label"]).tolist()) == {0.0, 3.0}
+    assert set(step({"image": image})) == {"image"}
 
 
 def test_pictures_have_no_size() -> None:
     picture = PictureAsVolumed("image", field_of_view=None)({"image": MetaTensor(torch.rand(1, 12, 10))})
     assert tuple(picture["image"].shape) == (1, 12, 10, 1)
-    assert torch.equal(InPlaneSpacingd("image")(picture)["image"], picture["image"])
+    assert tuple(InPlaneSpacingd("image")(picture)["image"].shape) == (1, 256, 213, 1)

@@ -31,7 +31,10 @@ IDEAL = Stage("ideal", ("finetune_bidirectional",), inputs={"pretrained": IDEAL_
 OURS = Stage("ours", ("finetune_bidirectional",), inputs={"pretrained": S3NET_ENCODER})
 
 # Attention masks come from the coarse model; those of labelled patients from models that have not seen their labels.
-FOLDS = tuple(Stage(f"fold-{fold}", ("fold",), {"fold": fold, "folds": 2, "iterations": 500}, least_patients=2) for fold in range(2))
+FOLDS = tuple(
+    Stage(f"fold-{fold}", ("fold",), {"fold": fold, "folds": 2, "iterations": 500}, least_patients=2)
+    for fold in range(2)
+)
 COARSE: dict[str, Stage | tuple[Stage, ...]] = {"coarse_model": STRONG, "coarse_models": FOLDS}
 
 

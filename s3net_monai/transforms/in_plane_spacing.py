@@ -46,15 +46,17 @@ class InPlaneSpacingd(MapTransform, InvertibleTransform):
         sample = dict(data)
         for key, mode in self.key_iterator(sample, self.mode):
             image = sample[key]
-            before = tuple(image.shape[1:])
-            sample[key] = self.push_transform(_resized(image, self._size(image), mode), orig_size=before)
+            before = {"orig_size": tuple(image.shape[1:]), "extra_info": {"affine": image.affine.clone()}}
+            sample[key] = self.push_transform(_resized(image, self._size(image), mode), **before)
         return sample
 
     def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Resample back to the grid that came in."""
         sample = dict(data)
         for key, mode in self.key_iterator(sample, self.mode):
-            sample[key] = _resized(sample[key], self.pop_transform(sample[key])[TraceKeys.ORIG_SIZE], mode)
+            trace = self.pop_transform(sample[key])
+            sample[key] = _resized(sample[key], trace[TraceKeys.ORIG_SIZE], mode)
+            sample[key].affine = trace[TraceKeys.EXTRA_INFO]["affine"]  # to the bit: scaling forth and back rounds
         return sample
 
     def _size(self, image: MetaTensor) -> list[int]:

@@ -1,5 +1,6 @@
 """Networks: S3-Net and its parts, and what the methods for few labels need. They know tensors only."""
 
+from s3net_monai.networks.class_heads import ClassHeads
 from s3net_monai.networks.cluster_classes import ClusterClasses, TwoHeads
 from s3net_monai.networks.coarse_to_fine import CoarseToFine
 from s3net_monai.networks.deformable import DeformableConv, deformable_conv
@@ -17,6 +18,7 @@ from s3net_monai.networks.two_networks import TwoNetworks
 __all__ = [
     "AttentionBlock",
     "BothProjections",
+    "ClassHeads",
     "ClusterClasses",
     "CoarseToFine",
     "ConvEncoder",

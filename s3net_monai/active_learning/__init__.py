@@ -1,0 +1,6 @@
+"""Which image to label next: told from images and from how consistent their masks are, never from a label."""
+
+from s3net_monai.active_learning.measure import Measured, encoder_of, features_of, measure_case
+from s3net_monai.active_learning.selection import covering, next_images
+
+__all__ = ["Measured", "covering", "encoder_of", "features_of", "measure_case", "next_images"]

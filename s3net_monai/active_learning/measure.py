@@ -1,0 +1,69 @@
+"""What choosing needs to know of an image: where it lies among the others, and how consistent its mask is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from s3net_monai.networks import ClusterClasses, S3NetEncoder
+
+if TYPE_CHECKING:
+    from s3net_monai.inference.bundle import Bundle
+    from s3net_monai.inference.cases import Case
+
+SIZES = {2: 128, 3: 64}  # along every axis; by spatial dimensions
+
+
+@dataclass(frozen=True)
+class Measured:
+    """``features`` (F,) float32 of an image, and the ``consistency`` of its mask from 0 to 1, as in report.json."""
+
+    features: NDArray[np.float32]
+    consistency: float | None
+
+
+def measure_case(case: Case, bundle: Bundle) -> Measured:
+    """Features and consistency of one case by a bundle, as ``s3net segment`` would read and segment it.
+
+    Raises:
+        CaseError: when the image cannot be read or does not suit the bundle.
+    """
+    from s3net_monai.inference.segmenter import infer_sample, read_case
+
+    sample = read_case(case, bundle)
+    features = features_of(sample["image"], bundle.network)
+    return Measured(features, infer_sample(sample, bundle).consistency)
+
+
+@torch.no_grad()
+def features_of(image: Any, network: nn.Module) -> NDArray[np.float32]:
+    """Mean and maximum of every channel of the network's coarsest map of an image (C, X, Y[, Z]).
+
+    The image is brought to one small size, whatever its shape: a look at the whole, which also fits into memory.
+    """
+    network.eval()
+    device = next(network.parameters()).device
+    plain = torch.as_tensor(image).as_subclass(Tensor).to(device)
+    small = F.interpolate(plain[None].float(), size=(SIZES[plain.dim() - 1],) * (plain.dim() - 1), mode="area")
+    coarsest = encoder_of(network)(small)[-1][0].flatten(1)
+    return torch.cat([coarsest.mean(dim=1), coarsest.amax(dim=1)]).cpu().numpy()
+
+
+def encoder_of(network: nn.Module) -> nn.Module:
+    """The part of a bundle's network that gives a list of feature maps, finest first.
+
+    Raises:
+        ValueError: when the network has none.
+    """
+    if isinstance(network, ClusterClasses):
+        return S3NetEncoder(network.network)
+    encoder = getattr(network, "encoder", None)
+    if not isinstance(encoder, nn.Module):
+        raise ValueError(f"{type(network).__name__} has no encoder; choose images with an S3-Net or an EncoderDecoder")
+    return encoder

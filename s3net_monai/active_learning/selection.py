@@ -1,0 +1,74 @@
+"""Choosing images from their features and consistency scores; arrays only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+Numbers = NDArray[np.floating]
+
+
+def next_images(
+    features: Numbers, consistency: Sequence[float | None] | None, taken: Sequence[int], count: int, spread: int = 4
+) -> list[int]:
+    """The images to label next, the first one first.
+
+    In the first round, without scores, the images that cover all others best (``covering``): no annotator has judged a
+    mask yet, and images far from one another teach more than neighbours. Afterwards the least consistent ones. A model
+    fails on images that are alike, so that the plain order would show one mistake again and again: of the ``spread *
+    count`` least consistent images those come that, with the ones already taken, cover these best.
+
+    Args:
+        features: (N, F) of all images.
+        consistency: N scores from 0 to 1, or none in the first round. None for an image that has no score counts as
+            0: it needs a look.
+        taken: indices of images that have a label, or that an annotator is at.
+        count: how many to choose; fewer where fewer are left.
+        spread: 1 is the plain order of the scores.
+
+    Returns:
+        Indices, none of them taken.
+    """
+    left = sorted(set(range(len(features))) - set(taken))
+    if consistency is None:
+        return covering(features, left, taken, count)
+    scores = [score or 0.0 for score in consistency]
+    left.sort(key=lambda index: (scores[index], index))
+    return covering(features, left[: spread * count], taken, count) if spread > 1 else left[:count]
+
+
+def covering(features: Numbers, candidates: Sequence[int], chosen: Sequence[int], count: int) -> list[int]:
+    """Greedy medoids: each pick shortens most the way from the candidates to the nearest image that is chosen.
+
+    Like k-centre this spreads the choice over all images, but an odd one far from everything counts as one image and
+    is not the first to be picked. A greedy choice goes on where an earlier one stopped.
+
+    Args:
+        features: (N, F) of all images.
+        candidates: indices to choose from, and to cover.
+        chosen: indices chosen before, which cover their neighbours.
+        count: how many to choose; fewer where there are fewer candidates.
+    """
+    pool = list(candidates)
+    if not pool:
+        return []
+    scaled = standardised(features)
+    inner = cdist(scaled[pool], scaled[pool])
+    way = cdist(scaled[pool], scaled[list(chosen)]).min(axis=1) if chosen else np.full(len(pool), inner.max())
+    picked: list[int] = []
+    for _ in range(min(count, len(pool))):
+        gain = np.maximum(way - inner, 0).sum(axis=1)
+        gain[picked] = -1.0
+        picked.append(int(gain.argmax()))
+        way = np.minimum(way, inner[picked[-1]])
+    return [pool[index] for index in picked]
+
+
+def standardised(features: Numbers) -> Numbers:
+    """Features (N, F) with a mean of 0 and a standard deviation of 1 over the images, 0 where all are equal."""
+    spread = features.std(axis=0)
+    scaled: Numbers = (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    return scaled

@@ -1,0 +1,63 @@
+"""Orders of images on points that can be told by eye."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from s3net_monai.active_learning import covering, next_images
+from s3net_monai.active_learning.selection import standardised
+
+# three groups on a line, and one image far off
+LINE = np.array([[0.0], [0.1], [0.2], [5.0], [5.1], [5.2], [9.0], [9.1], [9.2], [40.0]])
+
+
+def group(index: int) -> int:
+    return index // 3
+
+
+def test_first_round_takes_the_middle_of_every_group_before_the_odd_image() -> None:
+    chosen = next_images(LINE, None, (), 4)
+    assert chosen[0] == 4  # the medoid of all
+    assert {group(index) for index in chosen[:2]} == {1, 3} or {group(index) for index in chosen[:3]} == {0, 1, 2}
+    assert len({group(index) for index in chosen}) == 4
+
+
+def test_greedy_goes_on_where_it_stopped() -> None:
+    whole = covering(LINE, range(10), (), 6)
+    first = covering(LINE, range(10), (), 2)
+    rest = covering(LINE, [index for index in range(10) if index not in first], first, 4)
+    assert whole[:2] == first
+    assert set(rest).isdisjoint(first)
+    assert {group(index) for index in [*first, *rest]} == {0, 1, 2, 3}
+
+
+def test_later_rounds_are_ordered_by_consistency() -> None:
+    scores = [0.9, 0.3, 0.8, 0.1, 0.7, 0.2, 0.6, 0.5, 0.4, 0.95]
+    assert next_images(LINE, scores, (3,), 3, spread=1) == [5, 1, 8]
+
+
+def test_of_the_least_consistent_neighbours_one_is_enough() -> None:
+    scores = [0.1, 0.1, 0.1, 0.9, 0.9, 0.9, 0.2, 0.9, 0.9, 0.9]
+    chosen = next_images(LINE, scores, (4,), 2, spread=2)
+    assert {group(index) for index in chosen} == {0, 2}
+
+
+def test_an_image_without_a_score_comes_first() -> None:
+    assert next_images(LINE, [0.5] * 7 + [None] + [0.5] * 2, (0,), 1, spread=1) == [7]
+
+
+@pytest.mark.parametrize("scores", [None, [0.5] * 10])
+def test_taken_images_are_not_chosen_and_all_others_can_be(scores: list[float | None] | None) -> None:
+    chosen = next_images(LINE, scores, (2, 7), 100)
+    assert sorted(chosen) == [0, 1, 3, 4, 5, 6, 8, 9]
+    assert next_images(LINE, scores, range(10), 3) == []
+
+
+def test_equal_images_are_all_in_the_order() -> None:
+    assert sorted(next_images(np.ones((4, 3)), None, (), 4)) == [0, 1, 2, 3]
+
+
+def test_every_feature_counts_alike() -> None:
+    scaled = standardised(np.array([[0.0, 1000.0, 7.0], [1.0, 3000.0, 7.0]]))
+    np.testing.assert_allclose(scaled, [[-1.0, -1.0, 0.0], [1.0, 1.0, 0.0]])

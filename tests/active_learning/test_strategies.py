@@ -1,0 +1,134 @@
+"""The strategy for MONAI Label, over a datastore in memory and the shipped skin weights; MONAI Label is not needed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_prep.phantom import write_skin_phantom
+from s3net_monai.inference import bundle_root
+from s3net_monai.monailabel.strategies import INFO_KEY, ConsistencyScoring, ConsistencyStrategy
+
+REQUEST = {"strategy": "consistency"}
+
+
+class Images:
+    """The part of MONAI Label's datastore that strategies use."""
+
+    def __init__(self, paths: dict[str, Path]) -> None:
+        self.paths = paths
+        self.infos: dict[str, dict[str, Any]] = {name: {} for name in paths}
+        self.labelled: list[str] = []
+
+    def list_images(self) -> list[str]:
+        return list(self.paths)
+
+    def get_labeled_images(self) -> list[str]:
+        return self.labelled
+
+    def get_unlabeled_images(self) -> list[str]:
+        return [name for name in self.paths if name not in self.labelled]
+
+    def get_image_uri(self, image_id: str) -> str:
+        return str(self.paths[image_id])
+
+    def get_image_info(self, image_id: str) -> dict[str, Any]:
+        return self.infos[image_id]
+
+    def update_image_info(self, image_id: str, info: dict[str, Any]) -> None:
+        self.infos[image_id].update(info)
+
+    def serve(self, image_id: str) -> None:
+        """What the server notes when it hands an image out."""
+        self.infos[image_id]["strategy"] = {"consistency": {"ts": int(time.time())}}
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Images:
+    names = ("a", "b", "c", "d")
+    return Images({name: write_skin_phantom(tmp_path, name, (64, 48), seed=i)[0] for i, name in enumerate(names)})
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A copy, as MONAI Label serves it."""
+    folder = tmp_path / "model" / "skin_lesion_segmentation"
+    shutil.copytree(bundle_root("skin"), folder)
+    return folder
+
+
+def test_scores_are_kept_and_other_weights_score_anew(images: Images, bundle: Path) -> None:
+    scoring = ConsistencyScoring(bundle, "cpu")
+    assert scoring({"max_samples": 3}, images)["executed"] == 3
+    first = scoring({}, images)
+    assert (first["total"], first["executed"], first["skipped"]) == (4, 1, 3)
+    assert scoring({}, images)["executed"] == 0
+    kept = images.infos["a"][INFO_KEY]
+    assert 0 <= kept["consistency"] <= 1
+    os.utime(bundle / "models" / "model.pt", (1, 1))
+    assert scoring.measured(images.infos["a"]) is None
+    assert scoring({}, images)["executed"] == 4
+    assert images.infos["a"][INFO_KEY] == {**kept, "weights": 1}
+
+
+def test_least_consistent_first_once_there_are_labels(bundle: Path) -> None:
+    """Eight scored images at equal features: of the four least consistent one is chosen, and what is out is not."""
+    strategy = ConsistencyStrategy(bundle, "cpu")
+    images = Images({name: bundle / name for name in "abcdefghi"})
+    for place, name in enumerate("abcdefghi"):
+        entry = {"weights": strategy.scoring.date_of_weights(), "consistency": place / 10, "features": [place % 3, 1.0]}
+        images.infos[name][INFO_KEY] = entry
+    images.labelled = ["a"]
+    order = []
+    while (found := strategy(REQUEST, images)) and len(order) < 4:
+        images.serve(found["id"])
+        order.append(found["id"])
+    assert order[0] in "bcde"
+    assert set(order) <= set("bcdefgh")
+    assert len(set(order)) == 4
+    assert found is not None
+    assert found["consistency"] == "abcdefghi".index(found["id"]) / 10
+    images.labelled = list("abcdefghi")
+    assert strategy(REQUEST, images) is None
+
+
+def test_first_round_needs_no_label_and_hands_out_different_images(images: Images, bundle: Path) -> None:
+    strategy = ConsistencyStrategy(bundle, "cpu")
+    handed = []
+    for _ in range(4):
+        found = strategy(REQUEST, images)
+        assert found is not None
+        images.serve(found["id"])
+        handed.append(found["id"])
+    assert sorted(handed) == ["a", "b", "c", "d"]
+    assert strategy(REQUEST, images) is not None  # all are out: better one twice than none
+
+
+def test_a_call_scores_few_images_itself(images: Images, bundle: Path) -> None:
+    strategy = ConsistencyStrategy(bundle, "cpu", at_once=2)
+    found = strategy(REQUEST, images)
+    assert found is not None
+    assert sum(INFO_KEY in info for info in images.infos.values()) == 2
+    assert INFO_KEY in images.infos[found["id"]]
+
+
+def test_an_unreadable_image_stops_nothing(images: Images, bundle: Path) -> None:
+    images.paths["a"].write_bytes(b"no picture")
+    strategy = ConsistencyStrategy(bundle, "cpu")
+    found = strategy(REQUEST, images)
+    assert found is not None
+    assert found["id"] != "a"
+    assert INFO_KEY not in images.infos["a"]
+
+
+def test_unknown_bundles_are_named(tmp_path: Path, images: Images) -> None:
+    folder = tmp_path / "spleen"
+    (folder / "models").mkdir(parents=True)
+    (folder / "models" / "model.pt").touch()
+    with pytest.raises(ValueError, match="spleen: not a bundle of this package; expected lung_ct_segmentation"):
+        ConsistencyScoring(folder, "cpu")({}, images)

@@ -1,11 +1,12 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
 VENV ?= .venv
+LABEL_VENV ?= .venv-monailabel
 PYTHON ?= python3
 BIN := $(VENV)/bin
 OUT ?= demo_output
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo test lint accuracy benchmark benchmark-speed weights clean
+.PHONY: demo test lint accuracy benchmark benchmark-speed weights monailabel test-monailabel clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -41,5 +42,20 @@ benchmark-speed: $(VENV)/.installed
 weights: $(VENV)/.installed
 	@bash scripts/train_weights.sh "$(DATA)" weights_output
 
+# MONAI Label has an environment of its own: it needs numpy 1 and pydicom 2.
+$(LABEL_VENV)/.installed: pyproject.toml constraints-monailabel.txt
+	$(PYTHON) -m venv $(LABEL_VENV)
+	$(LABEL_VENV)/bin/pip install --quiet --upgrade pip
+	$(LABEL_VENV)/bin/pip install --quiet --requirement constraints-monailabel.txt
+	$(LABEL_VENV)/bin/pip install --quiet --no-deps 'monailabel==0.8.5' --editable .
+	touch $@
+
+# Serves the bundles on 127.0.0.1: `make monailabel STUDIES=folder-or-dicomweb-address [TASK=skin]`
+monailabel: $(LABEL_VENV)/.installed
+	@PATH="$(abspath $(LABEL_VENV)/bin):$$PATH" bash scripts/monailabel.sh "$(STUDIES)" "$(TASK)"
+
+test-monailabel: $(LABEL_VENV)/.installed
+	OMP_NUM_THREADS=1 $(LABEL_VENV)/bin/python -m pytest tests/monailabel
+
 clean:
-	rm -rf $(VENV) $(OUT)
+	rm -rf $(VENV) $(LABEL_VENV) $(OUT)

@@ -140,7 +140,11 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     if arguments.labels and not few:
         raise ValueError(f"benchmark {arguments.what}: --labels is for cardiac and abdomen; leave it out")
     work = arguments.work / arguments.what
-    if few:
+    if arguments.what == "corrections":
+        from s3net_monai.benchmark.corrections import run_corrections
+
+        run_corrections(arguments.data, arguments.output, arguments.work, arguments.rows)
+    elif few:
         from s3net_monai.benchmark.few_labels import run_few_labels
         from s3net_monai.benchmark.few_labels_rows import STUDIES
 

@@ -79,9 +79,10 @@ def _benchmark(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add(
         "what",
-        choices=("speed", "skin", "lung", "cardiac", "abdomen"),
+        choices=("speed", "skin", "lung", "cardiac", "abdomen", "corrections"),
         help="speed: one forward pass, one whole CT; skin, lung: every row of the accuracy table, some of which train; "
-        "cardiac, abdomen: methods for few labels, all of which train",
+        "cardiac, abdomen: methods for few labels, all of which train; corrections: the skin weights fine-tuned on "
+        "corrected masks, in the order of the active-learning strategy and at random",
     )
     add(
         "--output",
@@ -96,16 +97,16 @@ def _benchmark(command: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("benchmark_output"),
         metavar="DIR",
-        help="folder for weights and single scores, used again by the next run, and by several at a time for cardiac "
-        "and abdomen; default: benchmark_output",
+        help="folder for weights and single scores, used again by the next run, and by several at a time for cardiac, "
+        "abdomen and corrections; default: benchmark_output",
     )
     add(
         "--rows",
         type=names,
         default=(),
         metavar="A,B",
-        help="only these rows, of skin and lung also 'robustness' or 'ablation', with hyphens for spaces and commas; "
-        "an unknown name lists them",
+        help="only these rows, of skin and lung also 'robustness' or 'ablation', of corrections the orders and "
+        "'supervised', with hyphens for spaces and commas; an unknown name lists them",
     )
     add(
         "--labels",

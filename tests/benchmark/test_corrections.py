@@ -1,0 +1,121 @@
+"""The correction loop: its figures on scores by hand, and one small loop on phantoms with the shipped weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from monai.utils import set_determinism
+from PIL import Image
+
+from data_prep.phantom import write_skin_phantom
+from s3net_monai.benchmark.corrections import run_corrections, write_corrections
+from s3net_monai.benchmark.corrections_loop import ORDERS, Loop, Pool, at_random, run_loop
+from s3net_monai.benchmark.corrections_results import corrections_result
+from s3net_monai.benchmark.types import BenchmarkCase
+from s3net_monai.inference import bundle_root, load_bundle
+
+SHORT = {"max_epochs": 1, "epoch_length": 1, "batch_size": 2, "unlabelled_images": 2}
+
+
+def entries(*dice: float) -> list[dict[str, Any]]:
+    return [{"case_id": str(place), "split": "PH2", "dice": value} for place, value in enumerate(dice)]
+
+
+@pytest.fixture
+def result() -> dict[str, Any]:
+    """Two cases; the order by consistency has with 10 corrections what random ones have with 50."""
+    consistency = {0: [entries(0.80, 0.90), entries(0.85, 0.95), entries(0.85, 0.95)]}
+    at_hand = {
+        0: [entries(0.70, 0.80), entries(0.75, 0.85), entries(0.80, 0.90)],
+        1: [entries(0.60, 0.80), entries(0.75, 0.85), entries(0.80, 0.90)],
+    }
+    scores = {"consistency": consistency, "random": at_hand, "other": {}}
+    return corrections_result((10, 20, 50), scores, entries(0.4, 0.8), [entries(0.90, 0.92)])
+
+
+def test_figures(result: dict[str, Any]) -> None:
+    assert [row["name"] for row in result["rows"]] == ["consistency", "random"]
+    assert result["shipped"]["PH2"]["mean"] == pytest.approx(0.6)
+    assert result["shipped"]["PH2"]["below_half"] == 0.5
+    first = result["rows"][1]["cells"]["10"]["PH2"]
+    assert first["mean"] == pytest.approx(0.725)  # over seeds (0.75, 0.70) and cases
+    assert first["by_seed"] == pytest.approx([0.75, 0.70])
+    assert first["seed_std"] == pytest.approx(0.05 / 2**0.5)
+    assert "against_random" not in first
+    assert result["rows"][0]["cells"]["10"]["PH2"]["against_random"]["difference"] == pytest.approx(0.125)
+
+
+def test_answers(result: dict[str, Any]) -> None:
+    answers = result["answers"]["PH2"]
+    assert answers["reached"] == {"consistency": {"10": 10, "20": 10, "50": 10}}
+    assert answers["short"]["consistency"] == {"dice": pytest.approx(0.01), "within": True}
+    assert answers["short"]["random"] == {"dice": pytest.approx(0.06), "within": False}
+
+
+def test_a_dice_that_no_step_reaches_and_no_supervised_network() -> None:
+    scores = {"consistency": {0: [entries(0.5)]}, "random": {0: [entries(0.6)]}}
+    result = corrections_result((10,), scores, entries(0.4), [])
+    assert result["supervised"] is None
+    assert result["answers"]["PH2"] == {"reached": {"consistency": {"10": None}}, "short": {}}
+
+
+def test_page_and_plot(result: dict[str, Any], tmp_path: Path) -> None:
+    settings = {"learning_rate": 0.0005, "threshold": 0.9, "weight": 0.5, "ramp_up": 30}
+    model = {"name": "skin", "version": "1", "sha256": "0" * 64}
+    facts = {"command": "s3net", "package_version": "0", "model": model, "pool": [5, 4], "tuning": SHORT | settings}
+    write_corrections({**facts, **result}, tmp_path / "out" / "corrections.json")
+    page = (tmp_path / "out" / "corrections.md").read_text()
+    assert "| consistency | 0.850 | 0.900 | 0.900 |" in page
+    assert "reached in the order of consistency with: 10 by 10, 20 by 10, 50 by 10." in page
+    assert "- random, 50 corrections: -0.060 from the U-Net, not within 0.02." in page
+    with Image.open(tmp_path / "out" / "corrections.png") as picture:
+        assert picture.width > 500
+
+
+@pytest.fixture
+def random_again() -> Iterator[None]:
+    """Undo the seeding of the configs, which is global."""
+    yield
+    set_determinism(None)
+
+
+@pytest.mark.usefixtures("random_again")
+def test_a_loop_learns_from_chosen_masks_alone_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    bundle = load_bundle("skin", bundle_root("skin"), torch.device("cpu"))
+    cases = []
+    for number in range(6):
+        image, label = write_skin_phantom(tmp_path / "data", f"case{number}", (64, 48), seed=number)
+        cases.append({"case_id": f"case{number}", "image": str(image), "label": str(label)})
+    pool = Pool(cases, bundle_root("skin"), bundle)
+    order = at_random(pool, bundle, (), 6, seed=3)
+    assert at_random(pool, bundle, order[:2], 2, seed=3) == order[2:4]
+    for index in order[3:]:
+        Path(cases[index]["label"]).unlink()
+    truth = np.asarray(Image.open(cases[order[0]]["label"])).T > 0
+    report = [BenchmarkCase("a", "PH2", Path(cases[order[0]]["image"]), truth, (1.0, 1.0), "px")]
+    folder = tmp_path / "work"
+    found = run_loop(Loop("random", 3, (2, 3), SHORT), pool, report, folder, "stamp")
+    assert [[each["case_id"] for each in step] for step in found] == [["a"], ["a"]]
+    assert all(0 <= step[0]["dice"] <= 1 for step in found)
+    trained = torch.load(folder / "002" / "model.pt", weights_only=True)
+    start = bundle.network.state_dict()
+    assert torch.equal(trained["cluster_class"], start["cluster_class"])
+    assert not torch.equal(trained["network.body.head.weight"], start["network.body.head.weight"])
+
+    written = {path: path.stat().st_mtime_ns for path in folder.glob("*/model.pt")}
+    assert run_loop(Loop("random", 3, (2, 3), SHORT), pool, report, folder, "stamp") == found
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    chosen = ORDERS["consistency"](pool, bundle, [0, 1], 2, seed=3)
+    assert len(set(chosen) - {0, 1}) == 2
+
+
+def test_what_cannot_be_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"expected a name that ends in \.json"):
+        run_corrections(tmp_path, tmp_path / "a.txt", tmp_path)
+    with pytest.raises(ValueError, match="no row 'entropy'; give some of consistency, random, supervised"):
+        run_corrections(tmp_path, tmp_path / "a.json", tmp_path, ["entropy"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from s3net_monai.networks.cluster_classes import ClusterClasses
 
@@ -17,11 +18,21 @@ class ClassHeads(nn.Module):
     alone. They err differently, so that ``BidirectionalLoss`` lets each teach the other on unlabelled images, with no
     second decoder. The weights stay those of ``classes``, naming included: what is fine-tuned here is loaded by the
     bundle's own inference as it is.
+
+    Batch normalisation keeps the statistics that it has, in training too: those of all images are better than those of
+    a few corrected ones, which are met again and again.
     """
 
     def __init__(self, classes: ClusterClasses) -> None:
         super().__init__()
         self.classes = classes
+
+    def train(self, mode: bool = True) -> ClassHeads:
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+        return self
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probabilities (B, classes, X, Y[, Z]) of both heads; a softmax gives the probabilities back."""

@@ -39,3 +39,13 @@ def test_certain_clusters_keep_finite_gradients() -> None:
 def test_weights_are_those_of_the_classes() -> None:
     classes = make_classes()
     assert {f"classes.{name}" for name in classes.state_dict()} == set(ClassHeads(classes).state_dict())
+
+
+def test_few_images_do_not_change_the_statistics_of_all() -> None:
+    classes = ClusterClasses(S3Net(2, 1, 5, channels=[4, 6], num_blocks=[0, 1], norm="batch"), 2)
+    heads = ClassHeads(classes).train()
+    before = {name: value.clone() for name, value in classes.state_dict().items()}
+    heads(torch.rand(2, 1, 16, 12))
+    assert all(torch.equal(value, before[name]) for name, value in classes.state_dict().items())
+    assert heads.training
+    assert all(each.requires_grad for each in classes.parameters())

@@ -68,11 +68,12 @@ def finished_training(client: Any, model: str, params: dict[str, Any]) -> dict[s
     """Train, wait, and give what the server says of the task."""
     client.train_start(model, params)
     end = time.monotonic() + 600
-    while client.train_status(check_if_running=True):
+    while True:
+        status: dict[str, Any] = client.train_status()
+        if status["status"] not in ("PENDING", "RUNNING"):
+            return status
         assert time.monotonic() < end, "the training does not end"
         time.sleep(0.5)
-    status: dict[str, Any] = client.train_status()
-    return status
 
 
 def _free_port() -> int:

@@ -28,10 +28,11 @@ class App(upstream.MyApp, MONAILabelApp):  # type: ignore[name-defined]
         return {**own, **super().init_scoring_methods()}
 
     def train(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Train as asked; an empty answer means the default.
+        """Train as asked, on one device; an empty answer means the default.
 
         3D Slicer sends every option that the server named, the unset ones as "", and with the run id "" MONAI would
         evaluate the whole config, every training in it.
         """
-        answer: dict[str, Any] = super().train({key: value for key, value in request.items() if value != ""})
+        given = {key: value for key, value in request.items() if value != ""}
+        answer: dict[str, Any] = super().train({**given, "multi_gpu": False})
         return answer

@@ -1,0 +1,76 @@
+"""The same server on a real Orthanc: a CT from there, its mask back as a stored DICOM SEG, a training on that."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+from monailabel_server import finished_training, running_server
+from orthanc import running_orthanc
+
+from data_prep.phantom import write_lung_phantom
+from data_prep.phantom_grid import phantom_affine
+
+pytest.importorskip("monailabel", reason="MONAI Label has an environment of its own: make test-monailabel")
+LUNG = "lung_ct_segmentation"
+
+
+@pytest.fixture
+def series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, np.ndarray]:
+    """Folder of a CT series and its true lung (X, Y, Z), written by the phantoms' code for pydicom 3."""
+    from pydicom.dataset import FileDataset
+
+    def save_as(self: Any, path: Path, enforce_file_format: bool) -> None:
+        self.is_little_endian, self.is_implicit_VR = True, False
+        original(self, path, write_like_original=not enforce_file_format)
+
+    original = FileDataset.save_as
+    monkeypatch.setattr(FileDataset, "save_as", save_as)
+    shape = (40, 36, 8)
+    affine = phantom_affine(shape, (8.0, 8.0, 10.0))
+    folder, truth = write_lung_phantom(tmp_path / "data", "case", shape, affine=affine, dicom=True)
+    return folder, np.asarray(nib.load(truth).dataobj) > 0
+
+
+def test_from_archive_to_stored_segmentation(series: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    import pydicom
+
+    folder, truth = series
+    source = pydicom.dcmread(next(folder.iterdir()))
+    with running_orthanc(tmp_path / "orthanc") as archive:
+        archive.upload([folder])
+        cache = {"MONAI_LABEL_DICOMWEB_CACHE_PATH": str(tmp_path / "cache")}
+        with running_server(archive.dicomweb_url, "lung", tmp_path, **cache) as client:
+            image = client.next_sample("first", {})["id"]
+            assert image == source.SeriesInstanceUID
+            file, _ = client.infer(LUNG, image, {"device": "cpu"})
+            mask = np.asarray(nib.load(file).dataobj) > 0
+            assert 2 * (mask & truth).sum() > 0.8 * (mask.sum() + truth.sum())
+
+            label = {"name": "lung", "description": "corrected", "color": [221, 130, 101]}
+            client.save_label(image, file, "final", {"label_info": [label]})
+            stored = stored_segmentation(archive)
+            assert stored.SegmentSequence[0].SegmentLabel == "lung"
+            assert stored.StudyInstanceUID == source.StudyInstanceUID
+            assert stored.ReferencedSeriesSequence[0].SeriesInstanceUID == image
+            assert int(np.unpackbits(np.frombuffer(stored.PixelData, dtype=np.uint8)).sum()) == int(mask.sum())
+
+            model = tmp_path / "app" / "model" / LUNG / "models" / "model.pt"
+            before = model.read_bytes()
+            options = {"device": "cpu", "max_epochs": 1, "val_split": 0}
+            status = finished_training(client, LUNG, options)
+            assert status["status"] == "DONE", (tmp_path / "server.log").read_text()[-3000:]
+            assert model.read_bytes() != before
+
+
+def stored_segmentation(archive: Any) -> Any:
+    """The one SEG object in the archive."""
+    import pydicom
+
+    query = {"Level": "Instance", "Query": {"Modality": "SEG"}}
+    (found,) = archive.request("POST", "/tools/find", json=query).json()
+    return pydicom.dcmread(io.BytesIO(archive.request("GET", f"/instances/{found}/file").content))

@@ -26,8 +26,8 @@ class InPlaneSpacingd(MapTransform, InvertibleTransform):
         keys: images with an affine.
         pixdim: the size to resample to in mm.
         longer_side: see above, in mm.
-        mode: "linear" or "nearest-exact", one for all keys or one for each; the latter for labels. ("nearest" would move
-            them by up to half a pixel against the image.)
+        mode: "linear" or "nearest-exact", one for all keys or one for each; the latter for labels ("nearest" would move
+            them by up to half a pixel against the image).
         allow_missing_keys: whether a sample may lack some of ``keys``.
     """
 

@@ -1,0 +1,25 @@
+"""The Slicer guide names every label as the label table has it, and shows pictures that are there and small."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from s3net_monai.io import LABELS
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+GUIDE = (DOCS / "slicer.md").read_text(encoding="utf-8")
+MOST_BYTES = 150_000
+
+
+def test_labels_are_those_of_the_table() -> None:
+    for task, labels in LABELS.items():
+        for label in labels:
+            colour, code = ", ".join(map(str, label.rgb)), f"{label.type.value} {label.type.meaning}"
+            assert f"| {task} | {label.value} | {label.name} | {colour} | {code} |" in GUIDE
+
+
+def test_pictures_are_there_and_small() -> None:
+    pictures = re.findall(r"\]\((pictures/[^)]+)\)", GUIDE)
+    assert len(pictures) == len(LABELS)
+    assert all((DOCS / picture).stat().st_size < MOST_BYTES for picture in pictures)

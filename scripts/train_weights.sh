@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Trains both shipped weights anew from unlabelled images; `s3net prepare` checks masks, training never opens one.
+# Trains all shipped weights anew: skin and lung from unlabelled images (`s3net prepare` checks masks, training never
+# opens one), hearts with the masks of eight patients.
 # Usage: train_weights.sh DATA OUTPUT; DATA is laid out like the shared data.
 set -euo pipefail
 data=$(cd "$1" && pwd)
 out=$(mkdir -p "$2" && cd "$2" && pwd)
 root=$(cd "$(dirname "$0")/.." && pwd)
 
-for set in ph2:skin/ph2 isic2018:skin/isic2018 lung_volumes:lung/volumes kaggle_lung:lung/slices64 dicom:dicom/chest_A0001; do
+for set in ph2:skin/ph2 isic2018:skin/isic2018 lung_volumes:lung/volumes kaggle_lung:lung/slices64 \
+  dicom:dicom/chest_A0001 acdc:cardiac/acdc; do
   s3net prepare "${set%%:*}" "$data/${set#*:}" "$out/data/${set%%:*}"
 done
 
@@ -17,4 +19,12 @@ train() {
 }
 train skin_lesion_segmentation "['$out/data/isic2018','$out/data/ph2']"
 train lung_ct_segmentation "['$out/data/lung_volumes','$out/data/dicom','$out/data/kaggle_lung']"
+
+heart=$root/bundle/cardiac_mr_segmentation
+python -m monai.bundle run training --bundle_root "$heart" --logging_file "$heart/configs/logging.conf" \
+  --config_file "['$heart/configs/train.json','$heart/configs/finetune_bidirectional.json']" \
+  --dataset_dir "$out/data/acdc" --labelled_patients 8 --iterations 1500 --ramp_up 300 \
+  --output_dir "$out/cardiac_mr_segmentation/two_decoders"
+python "$root/scripts/first_decoder.py" "$out/cardiac_mr_segmentation/two_decoders/model.pt" \
+  "$out/cardiac_mr_segmentation/model.pt"
 echo "Trained: $out/*/model.pt; copy them to bundle/*/models/ to use them"

@@ -1,8 +1,8 @@
 """Fill the tables of README and model cards from docs/benchmark/*.json, so that no number in them is typed.
 
 usage: python scripts/write_scores.py [--check]
-A block begins with <!-- scores TASK... -->, <!-- consistency TASK -->, <!-- few TASK --> or <!-- speed -->, and ends
-with <!-- end -->.
+A block begins with <!-- scores TASK... -->, <!-- consistency TASK -->, <!-- few TASK -->, <!-- structures SPLIT NAME...
+--> or <!-- speed -->, and ends with <!-- end -->.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ import json
 import re
 import sys
 from pathlib import Path
+from statistics import fmean, median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     "README.md",
-    *(f"bundle/{name}/docs/README.md" for name in ("skin_lesion_segmentation", "lung_ct_segmentation")),
+    *(f"bundle/{name}_segmentation/docs/README.md" for name in ("skin_lesion", "lung_ct", "cardiac_mr")),
 )
 TRAINED_ON = (
     "volumes id001-002"  # by the shipped weights and the U-Net: only the cross-validated row may stand for them
 )
-BLOCK = re.compile(r"<!-- (scores|consistency|few|speed)((?: \w+)*) -->\n.*?<!-- end -->", re.DOTALL)
+BLOCK = re.compile(r"<!-- (scores|consistency|few|structures|speed)((?: \w+)*) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def scores(*tasks: str) -> str:
@@ -80,6 +81,24 @@ def few(task: str) -> str:
     return "\n".join([*lines, "", f'\\* above "{result["reference"]}": {note}'])
 
 
+def structures(split: str, *names: str) -> str:
+    """What `s3net evaluate` found for the shipped weights, a row a structure; cases are not independent patients."""
+    cases = read(split)["cases"]
+    lines = [
+        "| structure | cases | mean Dice | median | lowest | HD95, voxels |",
+        "|---" * 6 + "|",
+    ]
+    for label, name in enumerate(names, start=1):
+        found = [case["labels"][str(label)] for case in cases]
+        dice = [each["dice"] for each in found]
+        distances = [each["hd95"] for each in found if each["hd95"] is not None]
+        lines.append(
+            f"| {name} | {len(dice)} | {fmean(dice):.3f} | {median(dice):.3f} | {min(dice):.3f} "
+            f"| {fmean(distances):.1f} |"
+        )
+    return "\n".join(lines)
+
+
 def cell(found: dict[str, Any] | None) -> str:
     if found is None:
         return "-"
@@ -120,7 +139,7 @@ def read(name: str) -> dict[str, Any]:
 
 def filled(text: str) -> str:
     """The page with every block made anew."""
-    make = {"scores": scores, "consistency": consistency, "few": few, "speed": speed}
+    make = {"scores": scores, "consistency": consistency, "few": few, "structures": structures, "speed": speed}
 
     def block(found: re.Match[str]) -> str:
         head = found[0].split("\n", 1)[0]

@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 
-pytest.importorskip("monailabel", reason="MONAI Label has an environment of its own: make test-monailabel")
+pytest.importorskip("monailabel.client", reason="MONAI Label has an environment of its own: make test-monailabel")
 
 
 def test_versions_are_those_that_monai_label_needs() -> None:

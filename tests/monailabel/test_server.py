@@ -17,7 +17,7 @@ from PIL import Image
 from data_prep.phantom import write_lung_phantom, write_skin_phantom
 from data_prep.phantom_grid import phantom_affine
 
-pytest.importorskip("monailabel", reason="MONAI Label has an environment of its own: make test-monailabel")
+pytest.importorskip("monailabel.client", reason="MONAI Label has an environment of its own: make test-monailabel")
 OBLIQUE = np.array([[0.96, -0.28, 0.0], [0.28, 0.96, 0.0], [0.0, 0.0, 1.0]])
 SKIN, LUNG = "skin_lesion_segmentation", "lung_ct_segmentation"
 

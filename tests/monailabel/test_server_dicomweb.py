@@ -15,7 +15,7 @@ from orthanc import running_orthanc
 from data_prep.phantom import write_lung_phantom
 from data_prep.phantom_grid import phantom_affine
 
-pytest.importorskip("monailabel", reason="MONAI Label has an environment of its own: make test-monailabel")
+pytest.importorskip("monailabel.client", reason="MONAI Label has an environment of its own: make test-monailabel")
 LUNG = "lung_ct_segmentation"
 
 

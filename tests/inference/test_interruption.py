@@ -52,7 +52,12 @@ def running(command: list[str], tmp_path: Path) -> Iterator[subprocess.Popen[byt
     """The run, after its report first names a finished case."""
     environment = {**os.environ, "TMPDIR": str(tmp_path / "scratch")}
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, env=environment
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env=environment,
+        preexec_fn=heed_signals,
     )
     deadline = time.monotonic() + 120
     while not any(case["status"] == "ok" for case in report(tmp_path).get("cases", [])):
@@ -61,6 +66,12 @@ def running(command: list[str], tmp_path: Path) -> Iterator[subprocess.Popen[byt
         time.sleep(0.05)
     yield process
     process.kill()
+
+
+def heed_signals() -> None:
+    """A process inherits the signals that its parent ignores, and these tests may run in the background of a shell."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def report(tmp_path: Path) -> dict[str, Any]:

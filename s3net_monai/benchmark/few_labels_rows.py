@@ -79,7 +79,8 @@ STUDIES = {
         published={"IDEAL's paper, its own split": {1: 0.738, 2: 0.846, 8: 0.879, None: 0.882}},
         notes=(
             "ACDC: patients 001-070 for training, those without a drawn label as unlabelled images; 071-080 for this "
-            "table, both frames. No spacing is stored, so distances are in voxels of unequal sides.",
+            "table, both frames. No spacing is stored, so distances are in voxels of unequal sides. In the files used, "
+            "patients 074 and 076 hold the same images: nine hearts, one of them counted twice.",
         ),
     ),
     "abdomen": Study(

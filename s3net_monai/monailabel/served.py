@@ -21,7 +21,8 @@ def make_app(folder: Path, tasks: Sequence[str] = tuple(TASK_BUNDLES)) -> list[s
     """Make the folder, or add to it what is missing; return the names of the bundles of these tasks.
 
     A bundle that is there already stays as it is, since its weights may have learned from corrections: to begin anew
-    with the shipped ones, delete it. Bundles without weights are left out.
+    with the shipped ones, delete it. Bundles without weights or without a ``fine_tune.json`` are left out: from them
+    corrections could not be learned.
 
     Raises:
         UsageError: for an unknown task.
@@ -31,7 +32,7 @@ def make_app(folder: Path, tasks: Sequence[str] = tuple(TASK_BUNDLES)) -> list[s
     names = []
     for task in tasks:
         shipped = bundle_root(task)
-        if (shipped / "models" / "model.pt").is_file():
+        if all((shipped / part).is_file() for part in ("models/model.pt", "configs/fine_tune.json")):
             names.append(shipped.name)
             if not (folder / "model" / shipped.name).exists():
                 serve_bundle(shipped, folder / "model" / shipped.name)
@@ -41,17 +42,16 @@ def make_app(folder: Path, tasks: Sequence[str] = tuple(TASK_BUNDLES)) -> list[s
 def serve_bundle(shipped: Path, folder: Path) -> None:
     """Copy a bundle to where MONAI Label serves and trains it; its configs become what MONAI Label needs.
 
-    * MONAI Label reads ``train.json`` and nothing beside it, and serves the weights in ``models/``. So where the bundle
-      has a ``fine_tune.json``, the copy's ``train.json`` is the two merged, and leaves its weights there: the next mask
-      is made by what the last training made.
+    * MONAI Label reads ``train.json`` and nothing beside it, and serves the weights in ``models/``. So the copy's
+      ``train.json`` has ``fine_tune.json`` on it, and leaves its weights there: the next mask is made by what the last
+      training made.
     * ``inference.json`` gets ``AfterSaveImaged`` as the last step of its postprocessing.
     """
     unfinished = folder.with_name(folder.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     shutil.copytree(shipped, unfinished, ignore=shutil.ignore_patterns("data", "eval", "__pycache__"))
     configs = unfinished / "configs"
-    overlay = configs / "fine_tune.json"
-    training = _read(configs / "train.json", *([overlay] if overlay.is_file() else []))
+    training = _read(configs / "train.json", configs / "fine_tune.json")
     training["ckpt_dir"] = "$@bundle_root + '/models'"
     _write(training, configs / "train.json")
     inference = _read(configs / "inference.json")

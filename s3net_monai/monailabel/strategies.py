@@ -24,7 +24,6 @@ from s3net_monai.active_learning import Measured, measure_case, next_images
 
 logger = logging.getLogger(__name__)
 
-INFO_KEY = "s3net_consistency"
 SERVED_FOR = 3600.0  # seconds in which an image that was handed out is not handed out again
 _DIGITS = 4
 
@@ -59,6 +58,7 @@ class ConsistencyScoring:
     def __init__(self, bundle: str | Path, device: str = "auto") -> None:
         self.bundle, self.device = Path(bundle), device
         self.description = f"Consistency of the masks of transformed copies: {self.bundle.name}"
+        self.key = f"s3net_consistency_{self.bundle.name}"  # a server may serve several bundles over one datastore
 
     def info(self) -> dict[str, str]:
         return {"description": self.description}
@@ -75,7 +75,7 @@ class ConsistencyScoring:
 
     def measured(self, info: dict[str, Any]) -> Measured | None:
         """What the present weights found of an image; None where they have not seen it, or it could not be read."""
-        found = info.get(INFO_KEY, {})
+        found = info.get(self.key, {})
         if found.get("weights") != self.date_of_weights():
             return None
         return Measured(np.asarray(found["features"], dtype=np.float32), found["consistency"])
@@ -102,7 +102,7 @@ class ConsistencyScoring:
                 continue
             features = [float(f"{value:.{_DIGITS}g}") for value in found.features]
             entry = {"weights": date, "consistency": found.consistency, "features": features}
-            datastore.update_image_info(image, {INFO_KEY: entry})
+            datastore.update_image_info(image, {self.key: entry})
 
     def date_of_weights(self) -> int:
         return int((self.bundle / "models" / "model.pt").stat().st_mtime)

@@ -12,7 +12,7 @@ import pytest
 
 from data_prep.phantom import write_skin_phantom
 from s3net_monai.inference import bundle_root
-from s3net_monai.monailabel.strategies import INFO_KEY, ConsistencyScoring, ConsistencyStrategy
+from s3net_monai.monailabel.strategies import ConsistencyScoring, ConsistencyStrategy
 
 REQUEST = {"strategy": "consistency"}
 
@@ -68,12 +68,21 @@ def test_scores_are_kept_and_other_weights_score_anew(images: Images, bundle: Pa
     first = scoring({}, images)
     assert (first["total"], first["executed"], first["skipped"]) == (4, 1, 3)
     assert scoring({}, images)["executed"] == 0
-    kept = images.infos["a"][INFO_KEY]
+    kept = images.infos["a"][scoring.key]
     assert 0 <= kept["consistency"] <= 1
     os.utime(bundle / "models" / "model.pt", (1, 1))
     assert scoring.measured(images.infos["a"]) is None
     assert scoring({}, images)["executed"] == 4
-    assert images.infos["a"][INFO_KEY] == {**kept, "weights": 1}
+    assert images.infos["a"][scoring.key] == {**kept, "weights": 1}
+
+
+def test_the_scores_of_one_bundle_are_not_those_of_another(images: Images, bundle: Path) -> None:
+    scoring, other = ConsistencyScoring(bundle, "cpu"), ConsistencyScoring(bundle_root("lung"), "cpu")
+    images.infos["a"][scoring.key] = {"weights": scoring.date_of_weights(), "consistency": 0.5, "features": [1.0]}
+    os.utime(bundle / "models" / "model.pt", (other.date_of_weights(),) * 2)
+    images.infos["a"][scoring.key]["weights"] = scoring.date_of_weights()
+    assert scoring.measured(images.infos["a"]) is not None
+    assert other.measured(images.infos["a"]) is None
 
 
 def test_least_consistent_first_once_there_are_labels(bundle: Path) -> None:
@@ -82,7 +91,7 @@ def test_least_consistent_first_once_there_are_labels(bundle: Path) -> None:
     images = Images({name: bundle / name for name in "abcdefghi"})
     for place, name in enumerate("abcdefghi"):
         entry = {"weights": strategy.scoring.date_of_weights(), "consistency": place / 10, "features": [place % 3, 1.0]}
-        images.infos[name][INFO_KEY] = entry
+        images.infos[name][strategy.scoring.key] = entry
     images.labelled = ["a"]
     order = []
     while (found := strategy(REQUEST, images)) and len(order) < 4:
@@ -113,8 +122,8 @@ def test_a_call_scores_few_images_itself(images: Images, bundle: Path) -> None:
     strategy = ConsistencyStrategy(bundle, "cpu", at_once=2)
     found = strategy(REQUEST, images)
     assert found is not None
-    assert sum(INFO_KEY in info for info in images.infos.values()) == 2
-    assert INFO_KEY in images.infos[found["id"]]
+    assert sum(strategy.scoring.key in info for info in images.infos.values()) == 2
+    assert strategy.scoring.key in images.infos[found["id"]]
 
 
 def test_an_unreadable_image_stops_nothing(images: Images, bundle: Path) -> None:
@@ -123,7 +132,7 @@ def test_an_unreadable_image_stops_nothing(images: Images, bundle: Path) -> None
     found = strategy(REQUEST, images)
     assert found is not None
     assert found["id"] != "a"
-    assert INFO_KEY not in images.infos["a"]
+    assert strategy.scoring.key not in images.infos["a"]
 
 
 def test_unknown_bundles_are_named(tmp_path: Path, images: Images) -> None:

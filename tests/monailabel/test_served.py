@@ -151,6 +151,11 @@ def test_a_served_bundle_keeps_what_it_learned(app_folder: Path) -> None:
     assert model.read_bytes() == b"learned"
 
 
+def test_bundles_that_cannot_learn_from_corrections_are_left_out(tmp_path: Path) -> None:
+    assert make_app(tmp_path / "app", ["cardiac"]) == []
+    assert not list((tmp_path / "app" / "model").iterdir())
+
+
 def test_training_of_the_shipped_bundle_stays_label_free() -> None:
     for task in ("lung", "skin"):
         config = (bundle_root(task) / "configs" / "train.json").read_text()

@@ -2,7 +2,7 @@
 # Serves the bundles by MONAI Label, to this machine alone.
 # Usage: scripts/monailabel.sh STUDIES [TASK] [APP] [PORT]
 #   STUDIES  a folder of images, or the address of a DICOMweb server
-#   TASK     lung or skin; without it, both
+#   TASK     lung, skin or cardiac; without it, all of them
 set -euo pipefail
 studies="${1:?give a folder of images or the address of a DICOMweb server, such as STUDIES=/data/pictures}"
 app="${3:-monailabel_output}"

@@ -2,30 +2,60 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+from s3net_monai.inference.cases import Case, Kind
+from s3net_monai.inference.checks import check_input
+from s3net_monai.inference.discovery import PICTURE_SUFFIXES, SEGMENTATION_SUFFIX, VOLUME_SUFFIXES
+from s3net_monai.io import CaseError
+
+logger = logging.getLogger(__name__)
 
 
 def unlabelled_beside(cases: Sequence[Mapping[str, Any]], most: int) -> list[dict[str, str]]:
     """Images in the folders of the cases' images that are no case themselves, as ``{"image": path}``.
 
     MONAI Label hands a training the pairs of image and label alone; its stores keep all images of a study list in one
-    folder, and labels in folders below, which are not looked at. Where every image has a label, the answer is the
-    cases' own images, which then stand for unlabelled ones.
+    folder, and labels in folders below, which are not looked at. Pictures are found beside pictures and volumes beside
+    volumes; what its header tells to be no single volume or picture (a cine of all phases, a damaged file) is left out,
+    since one such image would end the training. Where every image has a label, the answer is the cases' own images,
+    which then stand for unlabelled ones.
 
     Args:
         cases: each with the path of a file under "image".
         most: at most so many, evenly taken from the sorted names.
     """
     labelled = {Path(case["image"]).absolute() for case in cases}
+    suffixes = tuple(suffix for path in labelled for suffix in _suffixes_like(path))
     found = sorted(
         path
         for folder in {path.parent for path in labelled}
         for path in folder.iterdir()
-        if path.name.lower().endswith(_SUFFIXES) and path not in labelled and path.is_file()
-    ) or sorted(labelled)
-    step = max(1, -(-len(found) // most))
-    return [{"image": str(path)} for path in found[::step]]
+        if path.name.lower().endswith(suffixes)
+        and not path.name.lower().endswith(SEGMENTATION_SUFFIX)
+        and path not in labelled
+        and path.is_file()
+    )
+    taken = [path for path in _evenly(found, most) if _is_sound(path)] or _evenly(sorted(labelled), most)
+    return [{"image": str(path)} for path in taken]
+
+
+def _suffixes_like(path: Path) -> tuple[str, ...]:
+    return PICTURE_SUFFIXES if path.name.lower().endswith(PICTURE_SUFFIXES) else VOLUME_SUFFIXES
+
+
+def _evenly(paths: Sequence[Path], most: int) -> Sequence[Path]:
+    return paths[:: max(1, -(-len(paths) // most))]
+
+
+def _is_sound(path: Path) -> bool:
+    kind: Kind = "picture" if _suffixes_like(path) == PICTURE_SUFFIXES else "volume"
+    try:
+        check_input(Case(path.name, path, (path,), kind), channels=1)
+    except CaseError as error:
+        logger.warning("not trained on: %s", error)
+        return False
+    return True

@@ -12,6 +12,7 @@ from s3net_monai.networks.object_projection import ObjectProjection
 from s3net_monai.networks.projection import BothProjections, DenseProjection, GlobalProjection
 from s3net_monai.networks.s3net import S3Net
 from s3net_monai.networks.s3net_encoder import S3NetEncoder
+from s3net_monai.networks.twin_decoders import TwinDecoders
 from s3net_monai.networks.two_decoders import TwoDecoders
 from s3net_monai.networks.two_networks import TwoNetworks
 
@@ -32,6 +33,7 @@ __all__ = [
     "ObjectProjection",
     "S3Net",
     "S3NetEncoder",
+    "TwinDecoders",
     "TwoDecoders",
     "TwoHeads",
     "TwoNetworks",

@@ -36,10 +36,11 @@ class UprightSlicesd(MapTransform, InvertibleTransform):
 
     Args:
         keys: images with an affine.
+        allow_missing_keys: whether a sample may lack some of ``keys``.
     """
 
-    def __init__(self, keys: KeysCollection) -> None:
-        super().__init__(keys)
+    def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)

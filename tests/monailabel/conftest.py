@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from monailabel_cases import CARDIAC, LUNG, SKIN
 
 from s3net_monai.monailabel.served import make_app
 
 
 @pytest.fixture
 def app_folder(tmp_path: Path) -> Path:
-    """With both label-free bundles and the shipped weights."""
+    """With all bundles and the shipped weights."""
     folder = tmp_path / "app"
-    assert make_app(folder, ["lung", "skin"]) == ["lung_ct_segmentation", "skin_lesion_segmentation"]
+    assert make_app(folder) == [LUNG, SKIN, CARDIAC]
     return folder

@@ -1,0 +1,44 @@
+"""The bundles that MONAI Label serves, small enough to train in a test, and images with labels for each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from data_prep.phantom import write_cardiac_phantom, write_lung_phantom, write_skin_phantom
+
+SKIN, LUNG, CARDIAC = "skin_lesion_segmentation", "lung_ct_segmentation", "cardiac_mr_segmentation"
+SMALL: dict[str, dict[str, Any]] = {
+    LUNG: {"pixdim": [10, 10, 15], "patch_size": [32, 32, 8], "least_size": [32, 32, 8]},
+    SKIN: {"spatial_size": [64, 64]},
+    CARDIAC: {"spatial_size": [64, 64]},
+}
+
+
+def write_pairs(name: str, folder: Path, count: int) -> list[dict[str, str]]:
+    """Images and labels as MONAI Label's store has them: the images in one folder, the labels elsewhere."""
+    found: list[tuple[Path, Path]] = []
+    for index in range(count):
+        if name == SKIN:
+            found.append(write_skin_phantom(folder, f"case{index}", (90, 70), seed=index))
+        elif name == LUNG:
+            found.append(write_lung_phantom(folder, f"case{index}", (40, 36, 10), seed=index))
+        else:
+            phases = write_cardiac_phantom(folder, f"case{index}", (48, 40, 4), seed=index, spacing=(6.25, 7.5, 8.0))
+            found.append(phases[0][1:])
+    return [{"image": str(image), "label": str(label)} for image, label in found]
+
+
+def shrink(bundle: Path) -> None:
+    """Make the training of a served bundle quick: small images, two steps an epoch."""
+    config = bundle / "configs" / "train.json"
+    settings = json.loads(config.read_text()) | SMALL[bundle.name] | {"epoch_length": 2, "batch_size": 2}
+    config.write_text(json.dumps(settings))
+
+
+def weights(bundle: Path) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(bundle / "models" / "model.pt", weights_only=True)
+    return state

@@ -22,13 +22,19 @@ class InPlaneSpacingd(MapTransform, InvertibleTransform):
     ``longer_side`` mm: scanners interpolate to other matrices on request, but the field of view around one organ varies
     little. The inverse brings a mask back.
 
+    The first key that a sample has tells the pixel size for all: a label follows its image, whatever its own header has
+    lost.
+
     Args:
-        keys: images with an affine.
+        keys: an image with an affine, and what has its grid.
         pixdim: the size to resample to in mm.
         longer_side: see above, in mm.
         mode: "linear" or "nearest-exact", one for all keys or one for each; the latter for labels ("nearest" would move
             them by up to half a pixel against the image).
         allow_missing_keys: whether a sample may lack some of ``keys``.
+
+    Raises:
+        ValueError: for keys of unequal grids.
     """
 
     def __init__(
@@ -45,10 +51,16 @@ class InPlaneSpacingd(MapTransform, InvertibleTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
+        grids = {key: tuple(sample[key].shape[1:]) for key in self.key_iterator(sample)}
+        if len(set(grids.values())) > 1:
+            name = sample.get("case_id", "sample")
+            raise ValueError(f"{name}: found grids {grids}, expected one; resample the label to its image")
+        size: list[int] = []
         for key, mode in self.key_iterator(sample, self.mode):
             image = sample[key]
-            before = {"orig_size": tuple(image.shape[1:]), "extra_info": {"affine": image.affine.clone()}}
-            sample[key] = self.push_transform(_resized(image, self._size(image), mode), **before)
+            size = size or self._size(image)
+            before = {"orig_size": grids[key], "extra_info": {"affine": image.affine.clone()}}
+            sample[key] = self.push_transform(_resized(image, size, mode), **before)
         return sample
 
     def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

@@ -34,8 +34,10 @@ def upside_down_axes(affine: np.ndarray) -> list[int]:
 class UprightSlicesd(MapTransform, InvertibleTransform):
     """Flip rows and columns of (C, X, Y, Z) as ``upside_down_axes`` says; the inverse brings a mask back.
 
+    The first key that a sample has tells it for all: a label follows its image, whatever its own header has lost.
+
     Args:
-        keys: images with an affine.
+        keys: an image with an affine, and what has its grid.
         allow_missing_keys: whether a sample may lack some of ``keys``.
     """
 
@@ -44,8 +46,9 @@ class UprightSlicesd(MapTransform, InvertibleTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
+        axes: list[int] | None = None
         for key in self.key_iterator(sample):
-            axes = upside_down_axes(np.asarray(sample[key].affine))
+            axes = upside_down_axes(np.asarray(sample[key].affine)) if axes is None else axes
             sample[key] = self.push_transform(_flipped(sample[key], axes), extra_info={"axes": axes})
         return sample
 

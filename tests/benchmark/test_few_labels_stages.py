@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pytest
 import torch
 from few_labels_toys import toy_study, write_acdc, write_curvas
@@ -32,6 +34,7 @@ from s3net_monai.benchmark.few_labels_stages import (
 )
 from s3net_monai.benchmark.few_labels_types import Cell, FewLabelsRow, Place, Stage
 from s3net_monai.inference.bundle import bundle_root
+from s3net_monai.transforms import upside_down_axes
 
 ONE = Cell(1, 0)
 HOLD = "import fcntl, sys; f = open(sys.argv[1], 'a+'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()"
@@ -116,14 +119,22 @@ def test_overlays_of_the_benchmark_train_and_segment(stage: Stage, place: Place)
     assert set(entries[0]) == {"case_id", "RV", "MYO", "LV"}
 
 
-@pytest.mark.parametrize("task", ["cardiac", "abdomen"])
-def test_training_and_inference_see_the_same_image(task: str, tmp_path: Path) -> None:
+OBLIQUE = [[-1.0, 0.2, 3.0, 5.0], [0.8, -1.1, 4.0, 0.0], [0.6, 1.0, 6.0, 7.0], [0.0, 0.0, 0.0, 1.0]]
+
+
+@pytest.mark.parametrize(("task", "affine"), [("cardiac", None), ("cardiac", OBLIQUE), ("abdomen", None)])
+def test_training_and_inference_see_the_same_image(task: str, affine: list | None, tmp_path: Path) -> None:
     sizes = {"field_of_view": [24, 28], "spatial_size": [16, 20]}
     study = replace(STUDIES[task], overrides=sizes)
     write = write_acdc if task == "cardiac" else write_curvas
     dataset = prepare_study(study, write(tmp_path), tmp_path / "list")
     place = Place(study, bundle_root("cardiac"), dataset, tmp_path)
     case = load_datalist(dataset, "training", labels=True)[0]
+    if affine is not None:
+        assert upside_down_axes(np.array(affine)) == [1]
+        for path in (case["image"], case["label"]):
+            voxels = np.asanyarray(nibabel.load(path).dataobj)
+            nibabel.save(nibabel.Nifti1Image(voxels, np.array(affine)), path)
     training = ConfigParser(merged_config(STRONG, place))
     inference = ConfigParser(merged(place, "inference", [*study.inference], sizes))
     trained = training.get_parsed_content("train#read_volume")(case)

@@ -69,3 +69,21 @@ def test_pictures_have_no_size() -> None:
     picture = PictureAsVolumed("image", field_of_view=None)({"image": MetaTensor(torch.rand(1, 12, 10))})
     assert tuple(picture["image"].shape) == (1, 12, 10, 1)
     assert tuple(InPlaneSpacingd("image")(picture)["image"].shape) == (1, 256, 213, 1)
+
+
+def test_a_label_that_has_lost_its_size_stays_with_its_image() -> None:
+    image = volume((60, 50, 2), (1.4, 1.4, 8.0))
+    label = MetaTensor(image.as_tensor().clone(), affine=torch.eye(4))
+    steps = InPlaneSpacingd(["image", "label"], mode=["linear", "nearest-exact"])
+    seen = steps({"image": image, "label": label})
+    assert tuple(seen["label"].shape) == (1, 56, 47, 2)
+    assert (seen["label"].as_tensor() == (seen["image"].as_tensor() > 0.5)).float().mean() > 0.98
+    back = steps.inverse(seen)
+    assert back["label"].shape == label.shape
+    np.testing.assert_array_equal(back["label"].affine, np.eye(4))
+
+
+def test_unequal_grids_are_refused() -> None:
+    sample = {"case_id": "p01", "image": volume((8, 6, 2), (2, 2, 8)), "label": volume((8, 7, 2), (2, 2, 8))}
+    with pytest.raises(ValueError, match=r"p01: found grids .*\(8, 6, 2\).*expected one; resample the label"):
+        InPlaneSpacingd(["image", "label"], mode=["linear", "nearest-exact"])(sample)

@@ -46,6 +46,13 @@ def test_what_a_converter_turned_over_is_turned_back(flips: tuple[int, ...]) -> 
     assert back.applied_operations == []
 
 
+def test_a_label_follows_its_image() -> None:
+    stored = torch.arange(24.0).reshape(1, 4, 3, 2)
+    image = MetaTensor(stored.flip(1), affine=torch.as_tensor(stack_affine((0,))))
+    upright = UprightSlicesd(["image", "label"])({"image": image, "label": MetaTensor(stored.flip(1))})
+    assert torch.equal(upright["label"].as_tensor(), stored)
+
+
 @pytest.mark.parametrize("axes", [(1, 1, 1), (-1, -1, 1), (-1, 1, 1), (1, -1, 8)])
 def test_a_place_along_the_patients_axes_says_nothing(axes: tuple[int, ...]) -> None:
     """Lost places are written so, and where both codes of NIfTI are zero its readers make such an affine up."""

@@ -14,6 +14,7 @@ from data_prep.errors import DataError
 
 SECTIONS = ("training", "validation", "test")
 UNLABELLED = "unlabelled"
+_ALL_SECTIONS = (*SECTIONS, UNLABELLED)
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".bmp")
 LABEL_FOLDERS = ("labels", "masks")
 RESULT = re.compile(r"_seg\.(nii|nii\.gz|png|dcm|seg\.nrrd)$")
@@ -62,21 +63,21 @@ def load_datalist(path: str | os.PathLike[str], section: str, labels: bool = Fal
     `path` is a datalist.json, a folder with one, or a plain folder of images (NIfTI, PNG, JPEG, BMP, or folders of
     DICOM files, one case each). A plain folder has no sections: whichever is asked for, all its images are the answer.
     Where it holds images/ beside labels/ or masks/, only images/ is read; masks of an earlier run, <case>_seg.*, are
-    passed over. `section` is "training", "validation", "test", or "all" for the three together. Labels are left out by
-    default, so that label-free training never sees the path of a mask. A validation section may be empty, since small
-    sets have none; another empty section is an error.
+    passed over. `section` is "training", "validation", "test", "unlabelled", or "all" for the four together. Labels are
+    left out by default, so that label-free training never sees the path of a mask. A validation section may be empty,
+    since small sets have none; another empty section is an error.
 
     Raises DataError where nothing is found, naming what was looked for.
     """
-    if section not in (*SECTIONS, "all"):
-        raise DataError(f"section {section!r} of a datalist, expected one of {', '.join(SECTIONS)}, all")
+    if section not in (*_ALL_SECTIONS, "all"):
+        raise DataError(f"section {section!r} of a datalist, expected one of {', '.join(_ALL_SECTIONS)}, all")
     location = Path(path).absolute()
     if location.is_dir() and not (location / "datalist.json").is_file():
         return _list_images(location)
     sections = load_sections(location, labels)
-    entries = [entry for name in (SECTIONS if section == "all" else (section,)) for entry in sections[name]]
+    entries = [entry for name in (_ALL_SECTIONS if section == "all" else (section,)) for entry in sections[name]]
     if not entries and section != "validation":
-        counts = ", ".join(f"{name} {len(sections[name])}" for name in SECTIONS)
+        counts = ", ".join(f"{name} {len(sections[name])}" for name in _ALL_SECTIONS)
         raise DataError(f"{_file(location)}: section {section} is empty (found {counts}); choose another section")
     return entries
 
@@ -85,16 +86,18 @@ def load_sections(path: str | os.PathLike[str], labels: bool = False) -> dict[st
     """The cases of every section of a datalist.json, as `load_datalist` gives them, and of the section "unlabelled".
 
     `path` is the file or its folder. A section that the file lacks is empty. "unlabelled" is for cases beside a
-    partly labelled training section; no other function reads it.
+    partly labelled training section; all images of a plain folder are in it.
 
-    Raises DataError where there is no such file, or one that is no datalist.
+    Raises DataError where there is no such file, or one that is no datalist, and for a folder without images.
     """
-    file = _file(Path(path).absolute())
+    location = Path(path).absolute()
+    if location.is_dir() and not (location / "datalist.json").is_file():
+        return {**{name: [] for name in SECTIONS}, UNLABELLED: _list_images(location)}
+    file = _file(location)
     content = _read(file)
     try:
         return {
-            name: [_absolute(entry, file.parent, labels) for entry in content.get(name, [])]
-            for name in (*SECTIONS, UNLABELLED)
+            name: [_absolute(entry, file.parent, labels) for entry in content.get(name, [])] for name in _ALL_SECTIONS
         }
     except (AttributeError, KeyError, TypeError) as error:
         raise DataError(f'{file}: an entry without "image" or "case_id", expected both; write it anew') from error
@@ -123,8 +126,10 @@ def _read(file: Path) -> dict[str, Any]:
         content = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"{file}: not JSON ({error}), expected a datalist as `s3net prepare` writes") from error
-    if not isinstance(content, dict) or not any(name in content for name in SECTIONS):
-        raise DataError(f"{file}: none of the sections {', '.join(SECTIONS)}, expected a datalist; see `s3net prepare`")
+    if not isinstance(content, dict) or not any(name in content for name in _ALL_SECTIONS):
+        raise DataError(
+            f"{file}: none of the sections {', '.join(_ALL_SECTIONS)}, expected a datalist; see `s3net prepare`"
+        )
     return content
 
 

@@ -20,15 +20,16 @@ def few_labels(
 
     "training" holds all labelled cases of `patients` patients of the training section, or of all that have labels, with
     their labels; "unlabelled" all its other cases, and those of a section "unlabelled" that the file may have, without
-    labels; "validation" and "test" those sections, with labels. An experiment that says how many labels it uses must
+    labels; "validation" and "test" those sections, with labels. A plain folder of images is all "unlabelled", which is
+    enough for a pre-training. An experiment that says how many labels it uses must
     count those of "validation" if it uses them.
 
     The draw depends on `seed` and the patients' names alone, and the draws of one seed are nested: who is drawn alone
     is also one of two. `patient` is a regular expression for the patient at the beginning of a case's identifier, by
     default what comes before the first underscore ("patient001_frame01", "10001_394_r3").
 
-    Raises DataError as `load_sections` does, where `patients` is below 1 or above the number of labelled patients, for
-    an identifier that does not begin with a patient, and for a patient in several sections.
+    Raises DataError as `load_sections` does, where `patients` is given and below 1 or above the number of labelled
+    patients, for an identifier that does not begin with a patient, and for a patient in several sections.
     """
     sections = load_sections(source, labels=True)
     names = {
@@ -37,7 +38,7 @@ def few_labels(
     _check_apart(sections, names, source)
     labelled = {names[case["case_id"]] for case in sections["training"] if "label" in case}
     wanted = len(labelled) if patients is None else patients
-    if not 1 <= wanted <= len(labelled):
+    if patients is not None and not 1 <= wanted <= len(labelled):
         raise DataError(
             f"{source}: {len(labelled)} patients with labels in the section training, {wanted} asked for; "
             "expected 1 or more, and no more than there are"

@@ -16,7 +16,6 @@ def slices_of(
     cases: Sequence[dict[str, Any]],
     transform: Callable[[dict[str, Any]], Any],
     keys: Sequence[str] = ("image", "label"),
-    foreground: str | None = None,
 ) -> list[dict[str, Any]]:
     """Every slice along the last axis of every case, for MONAI's `Dataset` or `CacheDataset`.
 
@@ -25,11 +24,11 @@ def slices_of(
     memory: 1500 of 128x128 take 100 MB in float32. A slice has the case's entries, (C, X, Y) tensors under `keys`,
     "case_id" with the index of the slice (patient001_frame01_z03), that index as "slice", and the case as "volume".
 
-    `foreground` names a map: slices where it is 0 throughout are then left out, as semantic-aware contrast needs it.
-    For segmentation keep them: a network has to learn where the heart ends.
-
-    Raises DataError for a case without any of `keys`, with volumes of another number of axes or of unequal depth.
+    Raises DataError for no case at all, and for one without any of `keys`, with volumes of another number of axes or of
+    unequal depth.
     """
+    if not cases:
+        raise DataError("no case to take slices of: add labels to the datalist, or an overlay that trains without them")
     found: list[dict[str, Any]] = []
     for number, case in enumerate(tqdm(cases, "slices", unit="case", leave=False)):
         sample = transform(case)
@@ -41,17 +40,16 @@ def slices_of(
             planes = {
                 key: torch.as_tensor(sample[key][..., index]).as_subclass(torch.Tensor).clone() for key in present
             }
-            if foreground is None or bool((planes[foreground] != 0).any()):
-                where = {"case_id": f"{name}_z{index:02d}", "slice": index, "volume": name}
-                found.append({**sample, **planes, **where})
+            where = {"case_id": f"{name}_z{index:02d}", "slice": index, "volume": name}
+            found.append({**sample, **planes, **where})
     return found
 
 
 class SliceDataset(Dataset):
     """MONAI's `Dataset` over the slices of cases: `data` are volumes, as in a datalist, and a sample is a slice.
 
-    `read`, `keys` and `foreground` are `transform`, `keys` and `foreground` of `slices_of`; all slices are kept in
-    memory. `transform` is what happens to a slice each time it is asked for. Raises as `slices_of` does.
+    `read` and `keys` are `transform` and `keys` of `slices_of`; all slices are kept in memory. `transform` is what
+    happens to a slice each time it is asked for. Raises as `slices_of` does.
     """
 
     def __init__(
@@ -60,9 +58,8 @@ class SliceDataset(Dataset):
         read: Callable[[dict[str, Any]], Any],
         transform: Callable[[dict[str, Any]], Any] | None = None,
         keys: Sequence[str] = ("image", "label"),
-        foreground: str | None = None,
     ) -> None:
-        super().__init__(slices_of(data, read, keys, foreground), transform)
+        super().__init__(slices_of(data, read, keys), transform)
 
 
 def _check(sample: dict[str, Any], present: Sequence[str], keys: Sequence[str]) -> None:

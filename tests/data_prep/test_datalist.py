@@ -7,7 +7,7 @@ import sys
 import pytest
 from PIL import Image
 
-from data_prep.datalist import Case, load_datalist, write_datalist
+from data_prep.datalist import Case, load_datalist, load_sections, write_datalist
 from data_prep.errors import DataError
 
 
@@ -59,13 +59,30 @@ def test_relative_folder_gives_absolute_paths(folder, monkeypatch):
 def test_sections(folder):
     assert [entry["case_id"] for entry in load_datalist(folder, "all")] == ["a", "b", "c"]
     assert load_datalist(folder, "validation") == []
-    with pytest.raises(DataError, match=r"'train'.*training, validation, test, all"):
+    with pytest.raises(DataError, match=r"'train'.*training, validation, test, unlabelled, all"):
         load_datalist(folder, "train")
+
+
+def test_unlabelled_images_are_among_all(folder):
+    file = folder / "datalist.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "unlabelled": [{"case_id": "d", "image": "images/d.png"}]}))
+    assert [entry["case_id"] for entry in load_datalist(folder, "all")] == ["a", "b", "c", "d"]
+    assert load_datalist(folder, "unlabelled") == [{"case_id": "d", "image": str(folder / "images" / "d.png")}]
+
+
+def test_all_of_a_plain_folder_is_unlabelled(tmp_path):
+    touch(tmp_path / "a.png")
+    sections = load_sections(tmp_path)
+    assert sections.pop("unlabelled") == [{"case_id": "a", "image": str(tmp_path / "a.png")}]
+    assert sections == {"training": [], "validation": [], "test": []}
 
 
 def test_empty_section_is_an_error_that_counts(tmp_path):
     write_datalist(tmp_path, "n", "d", "CT", [Case("a", "a", "training", tmp_path / "a.png")])
-    with pytest.raises(DataError, match=r"section test is empty \(found training 1, validation 0, test 0\)"):
+    with pytest.raises(
+        DataError, match=r"section test is empty \(found training 1, validation 0, test 0, unlabelled 0\)"
+    ):
         load_datalist(tmp_path, "test")
 
 

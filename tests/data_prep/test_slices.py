@@ -54,8 +54,9 @@ def test_a_slice_does_not_hold_its_volume(cases):
     assert slices[1]["image"].min() == 100
 
 
-def test_slices_without_foreground_are_left_out(cases):
-    assert [s["case_id"] for s in slices_of(cases[:1], READ, foreground="label")] == ["a_z01", "a_z02"]
+def test_no_case_is_refused():
+    with pytest.raises(DataError, match="no case to take slices of: add labels"):
+        slices_of([], READ)
 
 
 def test_in_a_cached_dataset_with_chance(cases):

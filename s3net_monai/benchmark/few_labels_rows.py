@@ -6,6 +6,8 @@ several rows is trained once.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from s3net_monai.benchmark.few_labels_types import PICTURE_IDS, FewLabelsRow, Stage, Study
 
 DRAWS = (0, 1, 2)
@@ -28,7 +30,16 @@ LRC = Stage("lrc", inputs={"pretrained": LRC_ENCODER})
 DENSE = Stage("dense", inputs={"pretrained": IDEAL_ENCODER})
 IDEAL = Stage("ideal", ("finetune_bidirectional",), inputs={"pretrained": IDEAL_ENCODER})
 
+# S3-Net as a source: its encoder, and its clusters as the masks of semantic-aware contrast.
 OURS = Stage("ours", ("finetune_bidirectional",), inputs={"pretrained": S3NET_ENCODER})
+S3NET_CLUSTERS = replace(S3NET_ENCODER, product="pretraining.pt")
+CLUSTERED_ENCODER = Stage(
+    "pretrain-semantic-label-free",
+    ("pretrain_semantic", "pretrain_semantic_label_free"),
+    product="encoder.pt",
+    labelled=False,
+    inputs={"clusters_model": S3NET_CLUSTERS},
+)
 
 # Attention masks come from the coarse model; those of labelled patients from models that have not seen their labels.
 FOLDS = tuple(
@@ -38,10 +49,11 @@ FOLDS = tuple(
 COARSE: dict[str, Stage | tuple[Stage, ...]] = {"coarse_model": STRONG, "coarse_models": FOLDS}
 
 
-def semantic(name: str, mask_only: bool) -> Stage:
+def semantic(name: str, mask_only: bool = False, encoder: Stage | None = None) -> Stage:
     """Both stages of semantic-aware contrast: the encoder on image and mask, then the network on the same input."""
     hide = {"mask_only": mask_only}
-    encoder = Stage(f"pretrain-{name}", ("pretrain_semantic",), hide, product="encoder.pt", inputs=COARSE)
+    if encoder is None:
+        encoder = Stage(f"pretrain-{name}", ("pretrain_semantic",), hide, product="encoder.pt", inputs=COARSE)
     return Stage(
         name,
         ("finetune_semantic",),
@@ -52,17 +64,22 @@ def semantic(name: str, mask_only: bool) -> Stage:
     )
 
 
-REFERENCE = "scratch, strong augmentation"  # what every other row is compared with
+REFERENCE = "scratch, strong augmentation"
+OURS_NAME = "S3-Net's consistency, then bidirectional"
+REFERENCES = (REFERENCE, OURS_NAME)  # what all other rows are compared with
 ROWS = (
     FewLabelsRow("scratch, weak augmentation", "from scratch", WEAK),
     FewLabelsRow(REFERENCE, "from scratch", STRONG),
     FewLabelsRow("nnU-Net-like", "from scratch", NNUNET),
     FewLabelsRow("cross pseudo supervision", "two decoders", CROSS_PSEUDO),
     FewLabelsRow("global contrast", "pre-trained", GLOBAL),
-    FewLabelsRow("semantic-aware", "pre-trained", semantic("semantic", mask_only=False)),
+    FewLabelsRow("semantic-aware", "pre-trained", semantic("semantic")),
     FewLabelsRow("LRC", "pre-trained", LRC),
     FewLabelsRow("IDEAL", "pre-trained", IDEAL),
-    FewLabelsRow("S3-Net's consistency, then bidirectional", "ours", OURS),
+    FewLabelsRow(OURS_NAME, "ours", OURS),
+    FewLabelsRow(
+        "semantic-aware on S3-Net's masks", "ours", semantic("semantic-label-free", encoder=CLUSTERED_ENCODER)
+    ),
     FewLabelsRow("semantic-aware, mask only", "ablation", semantic("semantic-mask-only", mask_only=True)),
     FewLabelsRow("dense contrast alone", "ablation", DENSE),
     FewLabelsRow("bidirectional alone", "ablation", BIDIRECTIONAL),

@@ -89,6 +89,29 @@ def test_cross_pseudo_supervision_trains_two_networks_apart(data: Path, tmp_path
     assert not any(torch.equal(trained[a], trained[b]) for a, b in pairs)
 
 
+def test_pretrained_weights_go_to_the_first_of_two_networks(data: Path, tmp_path: Path) -> None:
+    encoder = train(data, tmp_path / "first", "pretrain_global") / "encoder.pt"
+    options = {"labelled_patients": 1, "pretrained": str(encoder), "learning_rate": 0.0}
+    tuned = state(train(data, tmp_path / "tuned", "finetune_cross_pseudo", **options) / "model.pt")
+    for name, weights in state(encoder).items():
+        assert torch.equal(tuned[f"first.encoder.{name}"], weights)
+    assert any(not torch.equal(tuned[f"second.encoder.{name}"], weights) for name, weights in state(encoder).items())
+
+
+def test_a_network_of_another_kind_takes_no_encoder(data: Path, tmp_path: Path) -> None:
+    encoder = train(data, tmp_path / "first", "pretrain_global") / "encoder.pt"
+    with pytest.raises(RuntimeError) as refused:
+        train(data, tmp_path / "tuned", "nnunet_like", labelled_patients=1, pretrained=str(encoder))
+    assert "its encoder does not fit" in str(refused.value.__cause__)
+
+
+def test_a_plain_folder_is_enough_to_pretrain_and_too_little_to_fine_tune(data: Path, tmp_path: Path) -> None:
+    encoder = train(data / "images", tmp_path / "first", "pretrain_ideal") / "encoder.pt"
+    with pytest.raises(RuntimeError) as refused:
+        train(data / "images", tmp_path / "tuned", pretrained=str(encoder))
+    assert "no case to take slices of: add labels to the datalist" in str(refused.value.__cause__)
+
+
 def test_a_pretraining_can_start_from_a_supervised_encoder(data: Path, tmp_path: Path) -> None:
     supervised = train(data, tmp_path / "supervised") / "encoder.pt"
     after = train(data, tmp_path / "after", "pretrain_lrc", pretrained=str(supervised), learning_rate=0.0)

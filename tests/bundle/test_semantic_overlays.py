@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from ignite.engine import Events
-from monai.bundle import ConfigWorkflow
+from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.utils import set_determinism
 
 from data_prep.phantom import make_phantoms
@@ -227,20 +228,36 @@ def test_one_patient_takes_exact_masks(data: Path, coarse: dict[str, Any], tmp_p
     assert (tmp_path / "model.pt").is_file()
 
 
-def test_masks_of_another_source(data: Path, coarse: dict[str, Any], tmp_path: Path) -> None:
-    """Masks under any key, such as clusters found without labels, take the place of the coarse model's."""
-    halves = (
-        "$[{**s, 'clusters': torch.ones_like(s['image']).cumsum(1).gt(28).to(torch.uint8) + 1} "
-        "for s in slices_of(@cases['unlabelled'], @train#read_volume)]"
-    )
-    other = {"attention_key": "clusters", "attention_classes": [1, 2], "train#slices": halves}
-    made = training(data, tmp_path, "pretrain_semantic", **other)
+def test_clusters_take_the_place_of_masks(data: Path, tmp_path: Path) -> None:
+    """S3-Net's clusters as objects: no label is there, and no coarse model."""
+    free = tmp_path / "free"
+    shutil.copytree(data / "images", free)
+    names = {"labelled_patients": None, "clusters": 3}
+    training(free, tmp_path / "clusters", "pretrain_s3net", **names).run()
+    model = str(tmp_path / "clusters" / "pretraining.pt")
+    overlays = ("pretrain_semantic", "pretrain_semantic_label_free")
+    made = training(free, tmp_path / "encoder", *overlays, clusters_model=model, **names)
     get = made.parser.get_parsed_content
+    samples, network = get("train#slices"), get("clustering")
+    assert len({sample["volume"] for sample in samples}) == len(list(free.iterdir()))
+    with torch.no_grad():
+        expected = network.eval()(samples[0]["image"][None]).argmax(dim=1) + 1
+    assert (samples[0]["clusters"] == expected).float().mean() > 0.999
     views, classes = get("train#prepare_batch")(next(iter(get("train#dataloader"))))
-    assert set(classes.tolist()) <= {1, 2}
+    assert set(classes.tolist()) <= {1, 2, 3}
     assert views[:, 1].flatten(1).any(dim=1).all()
-    made.run()  # without any coarse model
-    assert (tmp_path / "encoder.pt").is_file()
+    made.run()
+    assert (tmp_path / "encoder" / "encoder.pt").is_file()
+
+
+def test_every_class_is_an_object(data: Path, tmp_path: Path) -> None:
+    for overlay in ("pretrain_semantic", "finetune_semantic"):
+        parser = training(data, tmp_path, overlay, out_channels=6).parser
+        assert parser.get_parsed_content("attention_classes") == [1, 2, 3, 4, 5]
+    parser = ConfigParser()
+    parser.read_config([str(CONFIGS / f"{name}.json") for name in ("inference", "inference_semantic")])
+    parser["out_channels"] = 6
+    assert parser.get_parsed_content("network_def").classes == [1, 2, 3, 4, 5]
 
 
 def causes(caught: pytest.ExceptionInfo[BaseException]) -> str:

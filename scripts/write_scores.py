@@ -72,13 +72,15 @@ def few(task: str) -> str:
     result = read(task)
     columns, unit = result["columns"], result["unit"]
     lines = [f"| labelled patients | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    reference = result["references"][0]
     for row in result["rows"]:
-        lines.append(f"| {row['name']} | {' | '.join(cell(row['cells'].get(column)) for column in columns)} |")
+        cells = [cell(row["cells"].get(column), reference) for column in columns]
+        lines.append(f"| {row['name']} | {' | '.join(cells)} |")
     for source, values in result["published"].items():
         known = (f"{values[column]:.3f}" if column in values else "-" for column in columns)
         lines.append(f"| *{source}* | {' | '.join(known)} |")
     note = f"the 95 % interval of the difference over {unit}s excludes zero."
-    return "\n".join([*lines, "", f'\\* above "{result["reference"]}": {note}'])
+    return "\n".join([*lines, "", f'\\* above "{reference}": {note}'])
 
 
 def structures(split: str, *names: str) -> str:
@@ -99,10 +101,10 @@ def structures(split: str, *names: str) -> str:
     return "\n".join(lines)
 
 
-def cell(found: dict[str, Any] | None) -> str:
+def cell(found: dict[str, Any] | None, reference: str) -> str:
     if found is None:
         return "-"
-    dice, against = found["dice"], found["against_reference"]
+    dice, against = found["dice"], found["against"].get(reference)
     spread = " ({:.3f} to {:.3f})".format(*dice["ci95"]) if dice["ci95"] else ""
     above = against is not None and against["ci95"] is not None and against["ci95"][0] > 0
     return f"{dice['mean']:.3f}{spread}" + (" \\*" if above else "")

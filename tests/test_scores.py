@@ -52,12 +52,12 @@ def test_a_block_is_replaced_and_the_rest_is_not(script: ModuleType, monkeypatch
 def test_few_labels_have_a_column_a_number_of_patients(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     def found(mean: float, ends: list[float] | None, difference: list[float] | None) -> dict[str, Any]:
         against = None if difference is None else {"ci95": difference}
-        return {"dice": {"mean": mean, "ci95": ends}, "against_reference": against}
+        return {"dice": {"mean": mean, "ci95": ends}, "against": {"scratch": against}}
 
     result = {
         "columns": ["1", "all"],
         "unit": "patient",
-        "reference": "scratch",
+        "references": ["scratch", "better"],
         "published": {"a paper": {"1": 0.738}},
         "rows": [
             {"name": "scratch", "cells": {"1": found(0.6, [0.5, 0.7], None), "all": found(0.9, None, None)}},

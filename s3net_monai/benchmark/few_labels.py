@@ -15,9 +15,9 @@ import torch
 
 import s3net_monai
 from s3net_monai.benchmark.few_labels_results import few_labels_results
-from s3net_monai.benchmark.few_labels_rows import DRAWS, REFERENCE, ROWS
+from s3net_monai.benchmark.few_labels_rows import DRAWS, REFERENCES, ROWS
 from s3net_monai.benchmark.few_labels_scores import Entry, kept_scores, score_cell
-from s3net_monai.benchmark.few_labels_stages import BusyError
+from s3net_monai.benchmark.few_labels_stages import BusyError, trainings_of
 from s3net_monai.benchmark.few_labels_types import Cell, FewLabelsRow, Place, Study, column_name
 from s3net_monai.benchmark.run import json_text, rounded_numbers
 from s3net_monai.benchmark.scoring import slug
@@ -149,13 +149,14 @@ def few_labels_result(rows: Sequence[FewLabelsRow], place: Place, command: str) 
         "structures": list(study.structures.values()),
         "columns": [column_name(patients) for patients in study.columns],
         "draws": list(DRAWS),
-        "reference": REFERENCE,
+        "references": list(REFERENCES),
         "published": {
             source: {column_name(patients): dice for patients, dice in values.items()}
             for source, values in study.published.items()
         },
         "notes": list(study.notes),
-        "rows": few_labels_results(rows, scores, study, REFERENCE),
+        "trainings": {row.name: trainings_of(row.stage, place) for row in rows},
+        "rows": few_labels_results(rows, scores, study, REFERENCES),
     }
 
 

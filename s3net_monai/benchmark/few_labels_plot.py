@@ -37,7 +37,7 @@ def few_labels_figure(result: Mapping[str, Any]) -> Figure:
     others = 0
     for index, row in enumerate(rows):
         look: dict[str, Any]
-        if row["name"] == result["reference"]:
+        if row["name"] == result["references"][0]:
             look = {"color": "black", "marker": "o", "linewidth": 2.2, "zorder": 4}
         else:
             look = {

@@ -16,7 +16,9 @@ Scores = Mapping[str, Mapping[int | None, Mapping[int, Sequence[Entry]]]]
 Draws = Mapping[int, Sequence[Entry]]
 
 
-def few_labels_results(rows: Sequence[FewLabelsRow], scores: Scores, study: Study, reference: str) -> list[dict]:
+def few_labels_results(
+    rows: Sequence[FewLabelsRow], scores: Scores, study: Study, references: Sequence[str]
+) -> list[dict[str, Any]]:
     """What the JSON holds of every row that has scores, a cell for every column that has some.
 
     A cell's mean Dice is over structures, cases of a patient, draws, and then patients (or slices, as the study says).
@@ -26,7 +28,7 @@ def few_labels_results(rows: Sequence[FewLabelsRow], scores: Scores, study: Stud
         rows: in the order of the table.
         scores: as far as there are any.
         study: names the columns, structures and the unit.
-        reference: name of the row that the others are compared with, on the draws that both have.
+        references: names of the rows that the others are compared with, on the draws that both have.
     """
     return [
         {
@@ -35,9 +37,11 @@ def few_labels_results(rows: Sequence[FewLabelsRow], scores: Scores, study: Stud
             "cells": {
                 column_name(patients): {
                     **_figures(scores[row.name][patients], study),
-                    "against_reference": None
-                    if row.name == reference
-                    else _against(scores[row.name][patients], scores.get(reference, {}).get(patients, {}), study),
+                    "against": {
+                        name: _against(scores[row.name][patients], scores.get(name, {}).get(patients, {}), study)
+                        for name in references
+                        if name != row.name
+                    },
                 }
                 for patients in study.columns
                 if scores[row.name].get(patients)

@@ -85,6 +85,19 @@ def settings_of(stage: Stage, cell: Cell, place: Place) -> dict[str, Any]:
     }
 
 
+def trainings_of(stage: Stage, place: Place) -> list[dict[str, Any]]:
+    """Name, iterations and batch size of a stage and of all that it takes, the first one first, each once."""
+    before = [
+        training
+        for taken in stage.inputs.values()
+        for each in _several(taken)
+        for training in trainings_of(each, place)
+    ]
+    config = merged_config(stage, place)
+    own = {"stage": stage.name, **{name: config[name] for name in ("iterations", "batch_size")}}
+    return [*{training["stage"]: training for training in [*before, own]}.values()]
+
+
 def merged_config(stage: Stage, place: Place) -> dict[str, Any]:
     """``configs/train.json`` under the overlays of study and stage, with the overrides of both.
 

@@ -28,12 +28,22 @@ def few_labels_markdown(result: Mapping[str, Any], plot: Path | None) -> str:
     ]
     if plot is not None:
         lines += ["", f"![Mean Dice by number of labelled patients]({plot.name})"]
-    lines += ["", f"## Difference from {result['reference']}", ""]
-    lines += table(["method", *columns], _difference_rows(rows, columns, result["reference"]))
+    for name in result["references"]:
+        if any(row["name"] == name for row in rows):
+            lines += ["", f"## Difference from {name}", ""]
+            lines += table(["method", *columns], _difference_rows(rows, columns, name))
     for column in columns:
         if any(column in row["cells"] for row in rows):
             labelled = "All patients labelled" if column == "all" else f"Labelled patients: {column}"
             lines += ["", f"## {labelled}", "", *_structure_table(rows, column, result["structures"])]
+    lines += [
+        "",
+        "## Trainings",
+        "",
+        "Iterations times batch, labelled and as many unlabelled images where both are used.",
+        "",
+    ]
+    lines += table(["method", "stages"], [[row["name"], _stages(result["trainings"][row["name"]])] for row in rows])
     lines += ["", f"Report part: {result['cases']} cases of {result['units']} {unit}s."]
     return "\n".join(lines) + "\n"
 
@@ -80,18 +90,22 @@ def _published_rows(result: Mapping[str, Any]) -> list[list[str]]:
 
 def _difference_rows(rows: Sequence[Row], columns: Sequence[str], reference: str) -> list[list[str]]:
     return [
-        [row["name"], *(_difference(row["cells"].get(column)) for column in columns)]
+        [row["name"], *(_difference(row["cells"].get(column), reference) for column in columns)]
         for row in rows
         if row["name"] != reference
     ]
 
 
-def _difference(cell: Mapping[str, Any] | None) -> str:
-    found = None if cell is None else cell["against_reference"]
+def _difference(cell: Mapping[str, Any] | None, reference: str) -> str:
+    found = None if cell is None else cell["against"][reference]
     if found is None:
         return "-"
     p = "" if found["p"] is None else f", p = {found['p']:.2g}"
     return f"{found['difference']:+.3f}{_interval(found['ci95'], '+')}{p}"
+
+
+def _stages(trainings: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(f"{each['stage']} {each['iterations']} x {each['batch_size']}" for each in trainings)
 
 
 def _structure_table(rows: Sequence[Row], column: str, structures: Sequence[str]) -> list[str]:

@@ -55,7 +55,7 @@ def test_a_table_is_made_in_parts(data: Path, tmp_path: Path) -> None:
     cells = {row["name"]: row["cells"] for row in result["rows"]}
     assert cells[REFERENCE]["1"]["dice"] == first["rows"][0]["cells"]["1"]["dice"]
     assert cells["global contrast"]["1"]["draws"] == [0, 1]
-    assert cells["global contrast"]["1"]["against_reference"]["draws"] == [0, 1]
+    assert cells["global contrast"]["1"]["against"][REFERENCE]["draws"] == [0, 1]
     assert result["units"] == 1
     assert result["cases"] == 2
     kept = work / "stages"

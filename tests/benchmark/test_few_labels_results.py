@@ -39,7 +39,7 @@ def patients(dice: float, step: float = 0.0) -> list[dict[str, Any]]:
 
 
 def results(scores: dict[str, Any], **changes: Any) -> list[dict[str, Any]]:
-    return few_labels_results(ROWS, scores, toy_study("cardiac", **changes), "base")
+    return few_labels_results(ROWS, scores, toy_study("cardiac", **changes), ["base", "other"])
 
 
 def test_structures_of_one_case() -> None:
@@ -66,7 +66,7 @@ def test_means_are_over_draws_frames_and_patients() -> None:
     assert cell["structures"]["LV"]["dice"]["mean"] == pytest.approx(0.7)
     # all patients are alike once frames and draws are averaged, so there is nothing to be uncertain about
     assert cell["dice"]["ci95"] == pytest.approx([0.6, 0.6])
-    assert cell["against_reference"] is None
+    assert cell["against"] == {"other": None}
 
 
 def test_rows_are_compared_on_the_draws_that_both_have() -> None:
@@ -74,7 +74,7 @@ def test_rows_are_compared_on_the_draws_that_both_have() -> None:
         "base": {1: {0: patients(0.5, 0.01), 2: patients(0.1)}},
         "other": {1: {0: patients(0.6, 0.02), 1: patients(0.9)}},
     }
-    found = results(scores)[1]["cells"]["1"]["against_reference"]
+    found = results(scores)[1]["cells"]["1"]["against"]["base"]
     assert found["draws"] == [0]
     assert found["count"] == 6
     assert found["difference"] == pytest.approx(0.1 + 0.01 * 2.5)
@@ -108,7 +108,14 @@ def page_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "structures": list(NAMES.values()),
         "columns": ["1", "all"],
         "draws": [0, 1],
-        "reference": "base",
+        "references": ["base", "other"],
+        "trainings": {
+            "base": [{"stage": "base", "iterations": 10, "batch_size": 4}],
+            "other": [
+                {"stage": "encoder", "iterations": 5, "batch_size": 16},
+                {"stage": "other", "iterations": 10, "batch_size": 4},
+            ],
+        },
         "published": {"a paper": {"1": 0.738}},
         "notes": ["where the data come from"],
         "rows": rows,
@@ -127,6 +134,8 @@ def test_page_and_plot_show_what_is_there(tmp_path: Path) -> None:
     assert "| other | 0.600 (0.600 to 0.600) (1 draw) | - |" in page
     assert "| *a paper* | 0.738 | - |" in page
     assert "| other | +0.100 (+0.100 to +0.100), p = 0.031 | - |" in page
+    assert "| base | -0.100 (-0.100 to -0.100), p = 0.031 | - |" in page  # on the draw that both have
+    assert "| other | encoder 5 x 16, other 10 x 4 |" in page
     assert "| base | 0.700 | 1.0 | 1.00 | 0.00 | 0.800 |" in page
     assert "## All patients labelled" in page
     assert "![Mean Dice by number of labelled patients](cardiac.png)" in page

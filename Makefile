@@ -38,12 +38,13 @@ benchmark-speed: $(VENV)/.installed
 	mkdir -p docs/benchmark
 	$(BIN)/s3net benchmark speed --output docs/benchmark/speed.json
 
-# Trains both shipped weights anew, without a mask: `make weights DATA=...`
+# Trains all shipped weights anew, lung and skin without a mask: `make weights DATA=...`
 weights: $(VENV)/.installed
 	@bash scripts/train_weights.sh "$(DATA)" weights_output
 
-# MONAI Label has an environment of its own: it needs numpy 1 and pydicom 2.
+# MONAI Label has an environment of its own: it needs Python 3.11, numpy 1 and pydicom 2.
 $(LABEL_VENV)/.installed: pyproject.toml constraints-monailabel.txt
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info[:2] != (3, 11) and 'MONAI Label needs Python 3.11: add PYTHON=python3.11 to make')"
 	$(PYTHON) -m venv $(LABEL_VENV)
 	$(LABEL_VENV)/bin/pip install --quiet --upgrade pip
 	$(LABEL_VENV)/bin/pip install --quiet --requirement constraints-monailabel.txt
@@ -54,8 +55,10 @@ $(LABEL_VENV)/.installed: pyproject.toml constraints-monailabel.txt
 monailabel: $(LABEL_VENV)/.installed
 	@PATH="$(abspath $(LABEL_VENV)/bin):$$PATH" bash scripts/monailabel.sh "$(STUDIES)" "$(TASK)"
 
+# test_served.py needs no MONAI Label: `make test` has it.
 test-monailabel: $(LABEL_VENV)/.installed
-	OMP_NUM_THREADS=1 $(LABEL_VENV)/bin/python -m pytest tests/monailabel
+	OMP_NUM_THREADS=1 $(LABEL_VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile \
+	  --ignore tests/monailabel/test_served.py tests/monailabel
 
 clean:
 	rm -rf $(VENV) $(LABEL_VENV) $(OUT)

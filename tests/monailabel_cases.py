@@ -6,13 +6,21 @@ import json
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import torch
+from PIL import Image
 
 from data_prep.phantom import write_cardiac_phantom, write_lung_phantom, write_skin_phantom
+from data_prep.phantom_grid import phantom_affine
+from s3net_monai.cli import main
 
 SKIN, LUNG, CARDIAC = "skin_lesion_segmentation", "lung_ct_segmentation", "cardiac_mr_segmentation"
+LABELS = {LUNG: {"lung": 1}, SKIN: {"lesion": 1}, CARDIAC: {"rv": 1, "myo": 2, "lv": 3}}  # it writes names small
+OBLIQUE = np.array([[0.96, -0.28, 0.0], [0.28, 0.96, 0.0], [0.0, 0.0, 1.0]])
+LUNG_SHAPE, LUNG_SPACING = (40, 36, 8), (8.0, 8.0, 5.0)  # so few slices that the network takes them at once
 SMALL: dict[str, dict[str, Any]] = {
-    LUNG: {"pixdim": [10, 10, 15], "patch_size": [32, 32, 8], "least_size": [32, 32, 8]},
+    LUNG: {"pixdim": [10, 10, 5], "patch_size": [32, 32, 8], "least_size": [32, 32, 8]},
     SKIN: {"spatial_size": [64, 64]},
     CARDIAC: {"spatial_size": [64, 64]},
 }
@@ -25,7 +33,8 @@ def write_pairs(name: str, folder: Path, count: int) -> list[dict[str, str]]:
         if name == SKIN:
             found.append(write_skin_phantom(folder, f"case{index}", (90, 70), seed=index))
         elif name == LUNG:
-            found.append(write_lung_phantom(folder, f"case{index}", (40, 36, 10), seed=index))
+            affine = phantom_affine(LUNG_SHAPE, LUNG_SPACING, OBLIQUE)
+            found.append(write_lung_phantom(folder, f"case{index}", LUNG_SHAPE, seed=index, affine=affine))
         else:
             phases = write_cardiac_phantom(folder, f"case{index}", (48, 40, 4), seed=index, spacing=(6.25, 7.5, 8.0))
             found.append(phases[0][1:])
@@ -42,3 +51,16 @@ def shrink(bundle: Path) -> None:
 def weights(bundle: Path) -> dict[str, torch.Tensor]:
     state: dict[str, torch.Tensor] = torch.load(bundle / "models" / "model.pt", weights_only=True)
     return state
+
+
+def command_line(task: str, image: Path, output: Path) -> Path:
+    """The mask that ``s3net segment`` makes of an image."""
+    words = ["segment", str(image), "--task", task, "--output", str(output), "--device", "cpu", "--workers", "0"]
+    assert main(words) == 0
+    (mask,) = output.glob("*_seg.*")
+    return mask
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """Label values, of a picture as 0 and 1."""
+    return np.asarray(Image.open(path)) > 0 if path.suffix == ".png" else np.asarray(nib.load(path).dataobj)

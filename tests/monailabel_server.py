@@ -14,6 +14,10 @@ from typing import Any
 
 import pytest
 import requests
+from monailabel_cases import shrink
+
+from s3net_monai.inference.bundle import TASK_BUNDLES
+from s3net_monai.monailabel.served import make_app
 
 START_SECONDS = 300.0  # the first start compiles all of torch's Python files
 SCRIPT = Path(__file__).parents[1] / "scripts" / "monailabel.sh"
@@ -21,9 +25,14 @@ SCRIPT = Path(__file__).parents[1] / "scripts" / "monailabel.sh"
 
 @contextmanager
 def running_server(studies: str, task: str, folder: Path, **settings: str) -> Iterator[Any]:
-    """MONAI Label's own client of a server that ``scripts/monailabel.sh`` started; its app is ``folder``/app."""
+    """MONAI Label's own client of a server that ``scripts/monailabel.sh`` started; its app is ``folder``/app.
+
+    The task may be "", for all of them. Trainings are made short.
+    """
     from monailabel.client import MONAILabelClient
 
+    for name in make_app(folder / "app", [task] if task else tuple(TASK_BUNDLES)):
+        shrink(folder / "app" / "model" / name)
     port = _free_port()
     log = folder / "server.log"
     environment = {
@@ -70,7 +79,7 @@ def finished_training(client: Any, model: str, params: dict[str, Any]) -> dict[s
     end = time.monotonic() + 600
     while True:
         status: dict[str, Any] = client.train_status()
-        if status["status"] not in ("PENDING", "RUNNING"):
+        if status["status"] not in ("SUBMITTED", "PENDING", "RUNNING"):
             return status
         assert time.monotonic() < end, "the training does not end"
         time.sleep(0.5)

@@ -9,6 +9,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from monailabel_cases import LUNG, LUNG_SHAPE, LUNG_SPACING
 from monailabel_server import finished_training, running_server
 from orthanc import running_orthanc
 
@@ -16,7 +17,6 @@ from data_prep.phantom import write_lung_phantom
 from data_prep.phantom_grid import phantom_affine
 
 pytest.importorskip("monailabel.client", reason="MONAI Label has an environment of its own: make test-monailabel")
-LUNG = "lung_ct_segmentation"
 
 
 @pytest.fixture
@@ -30,9 +30,8 @@ def series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, np.nd
 
     original = FileDataset.save_as
     monkeypatch.setattr(FileDataset, "save_as", save_as)
-    shape = (40, 36, 8)
-    affine = phantom_affine(shape, (8.0, 8.0, 10.0))
-    folder, truth = write_lung_phantom(tmp_path / "data", "case", shape, affine=affine, dicom=True)
+    affine = phantom_affine(LUNG_SHAPE, LUNG_SPACING)
+    folder, truth = write_lung_phantom(tmp_path / "data", "case", LUNG_SHAPE, affine=affine, dicom=True)
     return folder, np.asarray(nib.load(truth).dataobj) > 0
 
 

@@ -119,7 +119,7 @@ def test_overlays_of_the_benchmark_train_and_segment(stage: Stage, place: Place)
     assert set(entries[0]) == {"case_id", "RV", "MYO", "LV"}
 
 
-OBLIQUE = [[-1.0, 0.2, 3.0, 5.0], [0.8, -1.1, 4.0, 0.0], [0.6, 1.0, 6.0, 7.0], [0.0, 0.0, 0.0, 1.0]]
+OBLIQUE = [[-1.0, -0.2, 3.0, 5.0], [0.8, 1.1, 4.0, 0.0], [0.6, -1.0, 6.0, 7.0], [0.0, 0.0, 0.0, 1.0]]
 
 
 @pytest.mark.parametrize(("task", "affine"), [("cardiac", None), ("cardiac", OBLIQUE), ("abdomen", None)])

@@ -154,3 +154,35 @@ def test_the_page_on_few_labels_as_written(bidirectional: bool, data: Path, tmp_
     assert len(masks) == len(images)
     for mask, image in zip(masks, images, strict=True):
         assert nibabel.load(mask).shape == nibabel.load(image).shape
+
+
+def test_the_settings_that_the_page_names(data: Path, tmp_path: Path) -> None:
+    """docs/few_labels.md, the table of step 2."""
+    flip = {"_target_": "RandFlipd", "keys": ["image", "label"], "allow_missing_keys": True, "prob": 0.5}
+    mine, inferring = tmp_path / "mine.json", tmp_path / "inferring.json"
+    mine.write_text(json.dumps({"train#reading#2#_disabled_": True, "+train#moves": [flip]}))
+    inferring.write_text(
+        json.dumps({"image_transforms#3#_disabled_": True, "postprocessing#transforms#3#_disabled_": True})
+    )
+    training, inference, global_, s3net = (ConfigParser() for _ in range(4))
+    training.read_config([configs("train"), str(mine), configs("finetune_bidirectional")])
+    training["dataset_dir"] = str(data)
+    case = {"image": str(next(iter(sorted((data / "images").iterdir()))))}
+    reading, augmenting = (training.get_parsed_content(f"train#{name}") for name in ("read_volume", "augment"))
+    assert "InPlaneSpacingd" not in [type(step).__name__ for step in reading.transforms]
+    assert "RandFlipd" in [type(step).__name__ for step in augmenting.transforms]
+    unlabelled = training.get_parsed_content("train#unlabelled").transform
+    assert "RandFlipd" in [type(step).__name__ for step in unlabelled.transforms]
+    inference.read_config([configs("inference"), str(inferring)])
+    seen = inference.get_parsed_content("preprocessing")
+    assert "InPlaneSpacingd" not in [type(step).__name__ for step in seen.transforms]
+    torch.testing.assert_close(
+        torch.as_tensor(reading(dict(case))["image"]), torch.as_tensor(seen(dict(case))["image"])
+    )
+    after = inference.get_parsed_content("postprocessing").transforms
+    assert "KeepLargestConnectedComponentd" not in [type(step).__name__ for step in after]
+    for parser, overlay, name in ((global_, "pretrain_global", "views#flip"), (s3net, "pretrain_s3net", "flip")):
+        parser.read_config([configs("train"), configs(overlay)])
+        parser[f"train#prepare_batch#{name}"] = 0.5
+        views = parser.get_parsed_content("train#prepare_batch")
+        assert getattr(views, "views", views).flip == 0.5

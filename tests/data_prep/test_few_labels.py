@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from data_prep.datalist import Case, load_datalist, write_datalist
+from data_prep.datalist import Case, load_datalist, load_sections, write_datalist
 from data_prep.errors import DataError
 from data_prep.few_labels import few_labels
 
@@ -100,8 +100,12 @@ def test_more_patients_than_there_are(folder, count):
 
 def test_no_labels_at_all(folder):
     change(folder, lambda content: [entry.pop("label") for entry in content["training"]])
+    images = [entry["case_id"] for entry in load_sections(folder)["training"]]
+    found = few_labels(folder)
+    assert found["training"] == []
+    assert [entry["case_id"] for entry in found["unlabelled"][: len(images)]] == images
     with pytest.raises(DataError, match="0 patients with labels"):
-        few_labels(folder)
+        few_labels(folder, 1)
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
@@ -117,5 +121,5 @@ def test_a_patient_to_report_on_is_never_trained_on(folder, part, section):
 
 def test_a_plain_folder_has_no_labels_to_draw_from(tmp_path):
     (tmp_path / "a.png").touch()
-    with pytest.raises(DataError, match="no such file or folder; give a datalist"):
+    with pytest.raises(DataError, match="0 patients with labels in the section training, 1 asked for"):
         few_labels(tmp_path, 1)

@@ -105,8 +105,8 @@ def _benchmark(command: argparse.ArgumentParser) -> None:
         type=names,
         default=(),
         metavar="A,B",
-        help="only these rows, of skin and lung also 'robustness' or 'ablation', of corrections the orders and "
-        "'supervised', with hyphens for spaces and commas; an unknown name lists them",
+        help="only these rows, of skin and lung also 'robustness' or 'ablation', of corrections the orders, "
+        "with hyphens for spaces and commas; an unknown name lists them",
     )
     add(
         "--labels",

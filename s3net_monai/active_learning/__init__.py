@@ -2,5 +2,14 @@
 
 from s3net_monai.active_learning.measure import Measured, encoder_of, features_of, measure_case
 from s3net_monai.active_learning.selection import covering, next_images
+from s3net_monai.active_learning.served_masks import add_served_masks
 
-__all__ = ["Measured", "covering", "encoder_of", "features_of", "measure_case", "next_images"]
+__all__ = [
+    "Measured",
+    "add_served_masks",
+    "covering",
+    "encoder_of",
+    "features_of",
+    "measure_case",
+    "next_images",
+]

@@ -25,10 +25,11 @@ from s3net_monai.inference.segmenter import infer_sample, read_case
 from s3net_monai.io.atomic import atomic_path
 
 Entry = dict[str, Any]
+Sample = dict[str, Any]
 
 
 class Pool:
-    """The unlabelled images that one annotator chooses from; a mask is read only when its image was chosen.
+    """The unlabelled images that annotators choose from; a mask is read only when its image was chosen.
 
     Args:
         cases: dictionaries with "case_id", "image" and "label".
@@ -40,13 +41,37 @@ class Pool:
         self.cases, self.root, self.bundle = cases, root, bundle
 
     @cached_property
+    def samples(self) -> list[Sample]:
+        """The images as the network takes them, kept in memory: every step looks at all of them."""
+        images = [Path(case["image"]) for case in self.cases]
+        return [_read(image, self.bundle) for image in tqdm(images, desc="pool", unit="image")]
+
+    @cached_property
     def features(self) -> np.ndarray:
         """(N, F) by the weights to begin with: all steps of one order measure in the same space."""
-        found = []
-        for case in tqdm(self.cases, desc="features", unit="image"):
-            image = self.bundle.preprocessing({"image": case["image"]})["image"]
-            found.append(features_of(image, self.bundle.network))
-        return np.stack(found)
+        return np.stack([features_of(sample["image"], self.bundle.network) for sample in self.samples])
+
+
+class Report:
+    """The cases that are scored after every step.
+
+    Args:
+        cases: with their truth.
+        bundle: whose preprocessing reads them; weights do not matter.
+    """
+
+    def __init__(self, cases: Sequence[BenchmarkCase], bundle: Bundle) -> None:
+        self.cases, self.bundle = cases, bundle
+
+    @cached_property
+    def samples(self) -> list[Sample]:
+        """As ``Pool.samples``."""
+        return [_read(case.image, self.bundle) for case in tqdm(self.cases, desc="report cases", unit="case")]
+
+
+def _read(image: Path, bundle: Bundle) -> Sample:
+    sample = read_case(Case(image.stem, image, (image,), "picture"), bundle)
+    return {"image": sample["image"]}  # the source, of full size, is for reports alone
 
 
 Choose = Callable[[Pool, Bundle, Sequence[int], int, int], list[int]]
@@ -60,9 +85,7 @@ def by_consistency(pool: Pool, bundle: Bundle, chosen: Sequence[int], count: int
     todo = [index for index in range(len(pool.cases)) if index not in done]
     scores: list[float | None] = [1.0] * len(pool.cases)
     for index in tqdm(todo, desc="consistency", unit="image"):
-        case = pool.cases[index]
-        sample = read_case(_case(case["case_id"], Path(case["image"])), bundle)
-        scores[index] = infer_sample(sample, bundle).consistency
+        scores[index] = infer_sample(dict(pool.samples[index]), bundle).consistency
     return next_images(pool.features, scores, chosen, count)
 
 
@@ -89,7 +112,7 @@ class Loop:
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
 
-def run_loop(loop: Loop, pool: Pool, report: Sequence[BenchmarkCase], folder: Path, stamp: str) -> list[list[Entry]]:
+def run_loop(loop: Loop, pool: Pool, report: Report, folder: Path, stamp: str) -> list[list[Entry]]:
     """Scores after every step of one annotator; what ``folder`` has of the same settings is not computed again.
 
     Every fine-tuning begins with the weights of the pool's bundle, so that a step does not depend on how many there
@@ -97,7 +120,7 @@ def run_loop(loop: Loop, pool: Pool, report: Sequence[BenchmarkCase], folder: Pa
 
     Args:
         loop: see there.
-        pool: of this seed.
+        pool: to choose from.
         report: cases to score.
         folder: for a folder a step with model.pt and step.json: the images in their order, and the scores.
         stamp: of what the scores depend on beside ``loop`` and the images of the pool.
@@ -171,11 +194,11 @@ def _with_weights(bundle: Bundle, folder: Path) -> Bundle:
     return replace(bundle, network=network)
 
 
-def score_bundle(bundle: Bundle, report: Sequence[BenchmarkCase]) -> list[Entry]:
+def score_bundle(bundle: Bundle, report: Report) -> list[Entry]:
     """Dice of the masks that ``s3net segment`` would give, on the pictures' own grids."""
     entries = []
-    for case in tqdm(report, desc="report cases", unit="case"):
-        mask = infer_sample(read_case(_case(case.case_id, case.image), bundle), bundle).mask > 0
+    for case, sample in zip(report.cases, tqdm(report.samples, desc="scores", unit="case"), strict=True):
+        mask = infer_sample(dict(sample), bundle).mask > 0
         total = int(mask.sum()) + int(case.truth.sum())
         dice = 2.0 * int((mask & case.truth).sum()) / total if total else 1.0
         entries.append({"case_id": case.case_id, "split": case.split, "dice": dice})
@@ -195,7 +218,3 @@ def write_kept(path: Path, settings: Mapping[str, Any], found: Entry) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps({"settings": settings, "found": found}), encoding="utf-8")
-
-
-def _case(name: str, image: Path) -> Case:
-    return Case(name, image, (image,), "picture")

@@ -22,7 +22,6 @@ def corrections_markdown(result: Mapping[str, Any], plot: Path) -> str:
     """The page of a result of `run_corrections`."""
     tuning, steps = result["tuning"], result["steps"]
     length = tuning["max_epochs"] * tuning["epoch_length"]
-    pools = ", ".join(map(str, result["pool"]))
     lines = [
         "# Corrections: from the label-free weights to better ones",
         "",
@@ -30,19 +29,19 @@ def corrections_markdown(result: Mapping[str, Any], plot: Path) -> str:
         f"{result['model']['name']} {result['model']['version']}, SHA-256 `{result['model']['sha256'][:12]}`. Single "
         "values: the .json file beside this page.",
         "",
-        "- An annotator is simulated: an image's own mask stands for the corrected one. Images come from the training "
-        f"section of ISIC 2018, dealt out to the seeds, {pools} images each; no mask of an image that was not chosen "
-        "is opened.",
+        "- An annotator is simulated: an image's own mask stands for the corrected one. All choose from the same "
+        f"{result['pool']} images of the training section of ISIC 2018; no mask of an image that was not chosen is "
+        "opened.",
         "- **consistency**: first the images that cover all others by features of the shipped encoder; later, of the "
-        "least consistent masks by the weights of the step before, those that cover these best. **random**: a "
-        "permutation of the same images.",
-        f"- Each fine-tuning begins with the shipped weights: {length} steps of {tuning['batch_size']} "
-        f"corrected and {tuning['batch_size']} other images, learning rate {tuning['learning_rate']:g}; on the other "
-        f"images the two heads teach each other (threshold {tuning['threshold']:g}, weight {tuning['weight']:g}, "
-        f"rising over {tuning['ramp_up']} steps). These settings were chosen on the validation section, which is a "
-        "part of ISIC's training images.",
+        "least consistent masks by the weights of the step before, those that cover these best. **random**: "
+        "permutations of the same images.",
+        f"- Each fine-tuning begins with the shipped weights and takes {length} steps of {tuning['batch_size']} "
+        f"images, learning rate {tuning['learning_rate']:g}. It learns the corrected masks, and the masks that the "
+        f"shipped bundle gives {tuning['unlabelled_images']} other images, without the {tuning['leave_out']:.0%} least "
+        "consistent. These settings were chosen on the validation "
+        "section, which is a part of ISIC's training images ([notes](notes.md)).",
         "- A cell: mean Dice over cases and seeds, its 95 % bootstrap interval over cases, ± the standard deviation "
-        "over seeds; masks as `s3net segment` gives them.",
+        "over seeds where there are several; masks as `s3net segment` gives them.",
     ]
     for split, cases in result["splits"].items():
         lines += ["", f"## {split} ({cases} cases)", ""]
@@ -50,7 +49,7 @@ def corrections_markdown(result: Mapping[str, Any], plot: Path) -> str:
         lines += table(head, [[row["name"], *_cells(row, steps, split)] for row in result["rows"]])
         lines += ["", f"Before any correction: {_dice(result['shipped'][split])}."]
         if result["supervised"]:
-            lines += [f"The supervised U-Net with all masks: {_dice(result['supervised'][split])}."]
+            lines += [f"The supervised U-Net with all masks ([skin](skin.md)): {_dice(result['supervised'][split])}."]
         lines += _differences(result, split) + _sentences(result, split)
     lines += ["", f"![Mean Dice by number of corrections]({plot.name})"]
     return "\n".join(lines) + "\n"

@@ -18,7 +18,7 @@ def corrections_result(
     steps: Sequence[int],
     scores: Mapping[str, Mapping[int, Sequence[Sequence[Entry]]]],
     shipped: Sequence[Entry],
-    supervised: Sequence[Sequence[Entry]],
+    supervised: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """What the page shows, by split.
 
@@ -26,10 +26,10 @@ def corrections_result(
         steps: numbers of corrections.
         scores: by order and seed, for every step the entries of the report cases; an order may lack seeds, or all.
         shipped: entries of the weights before any correction.
-        supervised: for every seed the entries of the network with all masks; may be empty.
+        supervised: by split, the figures of the network with all masks, as `_figures` gives them.
 
     Returns:
-        "steps"; "splits": number of cases; "shipped" and "supervised" (None where it was not run): `_figures` by split;
+        "steps"; "splits": number of cases; "shipped" and "supervised" (None where unknown): `_figures` by split;
         "rows": for every order with scores "name", "seeds" and "cells" by step and split; "answers" by split, see
         `_answers`.
     """
@@ -52,14 +52,13 @@ def corrections_result(
             for split in splits:
                 own, other = dice[row["name"]][step][split], dice[REFERENCE][step][split]
                 row["cells"][str(step)][split]["against_random"] = compare(own, other)
-    all_masks = _cell(supervised, splits) if supervised else None
     return {
         "steps": list(steps),
         "splits": {split: sum(entry["split"] == split for entry in shipped) for split in splits},
         "shipped": _cell([shipped], splits),
-        "supervised": all_masks,
+        "supervised": supervised,
         "rows": rows,
-        "answers": {split: _answers(steps, rows, reference, all_masks, split) for split in splits},
+        "answers": {split: _answers(steps, rows, reference, supervised, split) for split in splits},
     }
 
 

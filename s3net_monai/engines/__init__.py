@@ -7,6 +7,7 @@ from s3net_monai.engines.contrast_views import ContrastViews
 from s3net_monai.engines.faithful_fit import fit_faithful
 from s3net_monai.engines.flip_inferer import FlipInferer
 from s3net_monai.engines.labelled_and_unlabelled import LabelledAndUnlabelled, LabelledAndUnlabelledDataset
+from s3net_monai.engines.labelled_views import LabelledViews
 from s3net_monai.engines.name_clusters import NameClusters
 from s3net_monai.engines.per_image import PerImageInferer
 from s3net_monai.engines.pretrained import load_encoder, load_network
@@ -21,6 +22,7 @@ __all__ = [
     "FlipInferer",
     "LabelledAndUnlabelled",
     "LabelledAndUnlabelledDataset",
+    "LabelledViews",
     "NameClusters",
     "PerImageInferer",
     "SemanticViews",

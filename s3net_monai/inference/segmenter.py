@@ -100,7 +100,7 @@ def infer_sample(sample: dict[str, Any], bundle: Bundle) -> Segmentation:
     shape = tuple(int(size) for size in image.meta["spatial_shape"])
     affine = np.asarray(image.meta.get("original_affine", np.eye(4)), dtype=np.float64)
     (probabilities, consistency), warning = with_smaller_windows(
-        lambda inferer: _probabilities(image[None].to(bundle.device), replace(bundle, inferer=inferer)),
+        lambda inferer: mean_of_views(image[None].to(bundle.device), replace(bundle, inferer=inferer)),
         bundle.inferer,
         tuple(image.shape[1:]),
         bundle.device,
@@ -122,8 +122,11 @@ def infer_sample(sample: dict[str, Any], bundle: Bundle) -> Segmentation:
 
 
 @torch.no_grad()  # a per-image inferer turns gradients on for its own fit
-def _probabilities(image: torch.Tensor, bundle: Bundle) -> tuple[torch.Tensor, float | None]:
-    """Mean class probabilities (1, classes, spatial) over the inferer's views, and their agreement."""
+def mean_of_views(image: torch.Tensor, bundle: Bundle) -> tuple[torch.Tensor, float | None]:
+    """Mean class probabilities (1, classes, spatial) of an image (1, C, spatial) over the inferer's views.
+
+    And the views' agreement, None where the inferer has no views.
+    """
     if not hasattr(bundle.inferer, "views"):
         return _plain(bundle.inferer(image, bundle.network)), None
     total: torch.Tensor | None = None

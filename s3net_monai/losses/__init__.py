@@ -3,6 +3,7 @@
 from s3net_monai.losses.affine_consistency import AffineConsistencyLoss
 from s3net_monai.losses.authors import AuthorsAffineLoss, AuthorsLoss, AuthorsSpatialLoss
 from s3net_monai.losses.bidirectional import BidirectionalLoss
+from s3net_monai.losses.both_heads import BothHeadsLoss
 from s3net_monai.losses.cluster_balance import ClusterBalanceLoss
 from s3net_monai.losses.cue_vote import CueVoteLoss
 from s3net_monai.losses.dense_contrast import DenseContrastiveLoss
@@ -27,6 +28,7 @@ __all__ = [
     "AuthorsLoss",
     "AuthorsSpatialLoss",
     "BidirectionalLoss",
+    "BothHeadsLoss",
     "ClusterBalanceLoss",
     "CueVoteLoss",
     "DenseContrastiveLoss",

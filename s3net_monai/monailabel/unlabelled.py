@@ -15,14 +15,13 @@ from s3net_monai.io import CaseError
 logger = logging.getLogger(__name__)
 
 
-def unlabelled_beside(cases: Sequence[Mapping[str, Any]], most: int) -> list[dict[str, str]]:
+def images_beside(cases: Sequence[Mapping[str, Any]], most: int) -> list[dict[str, str]]:
     """Images in the folders of the cases' images that are no case themselves, as ``{"image": path}``.
 
     MONAI Label hands a training the pairs of image and label alone; its stores keep all images of a study list in one
     folder, and labels in folders below, which are not looked at. Pictures are found beside pictures and volumes beside
     volumes; what its header tells to be no single volume or picture (a cine of all phases, a damaged file) is left out,
-    since one such image would end the training. Where every image has a label, the answer is the cases' own images,
-    which then stand for unlabelled ones.
+    since one such image would end the training.
 
     Args:
         cases: each with the path of a file under "image".
@@ -39,8 +38,13 @@ def unlabelled_beside(cases: Sequence[Mapping[str, Any]], most: int) -> list[dic
         and path not in labelled
         and path.is_file()
     )
-    taken = [path for path in _evenly(found, most) if _is_sound(path)] or _evenly(sorted(labelled), most)
-    return [{"image": str(path)} for path in taken]
+    return [{"image": str(path)} for path in _evenly(found, most) if _is_sound(path)]
+
+
+def unlabelled_beside(cases: Sequence[Mapping[str, Any]], most: int) -> list[dict[str, str]]:
+    """As ``images_beside``; where all have a label, the cases' own images, which then stand for unlabelled ones."""
+    labelled = sorted({Path(case["image"]).absolute() for case in cases})
+    return images_beside(cases, most) or [{"image": str(path)} for path in _evenly(labelled, most)]
 
 
 def _suffixes_like(path: Path) -> tuple[str, ...]:

@@ -13,12 +13,13 @@ from monai.utils import set_determinism
 from PIL import Image
 
 from data_prep.phantom import write_skin_phantom
-from s3net_monai.benchmark.corrections import run_corrections, write_corrections
-from s3net_monai.benchmark.corrections_loop import ORDERS, Loop, Pool, at_random, run_loop
+from s3net_monai.benchmark.corrections import run_corrections, supervised_figures, write_corrections
+from s3net_monai.benchmark.corrections_loop import ORDERS, Loop, Pool, Report, at_random, run_loop, score_bundle
 from s3net_monai.benchmark.corrections_results import corrections_result
 from s3net_monai.benchmark.types import BenchmarkCase
 from s3net_monai.inference import bundle_root, load_bundle
 
+U_NET = {"PH2": {"mean": 0.91, "ci95": None, "seed_std": 0.01, "by_seed": [0.90, 0.92]}}
 SHORT = {"max_epochs": 1, "epoch_length": 1, "batch_size": 2, "unlabelled_images": 2}
 
 
@@ -35,7 +36,7 @@ def result() -> dict[str, Any]:
         1: [entries(0.60, 0.80), entries(0.75, 0.85), entries(0.80, 0.90)],
     }
     scores = {"consistency": consistency, "random": at_hand, "other": {}}
-    return corrections_result((10, 20, 50), scores, entries(0.4, 0.8), [entries(0.90, 0.92)])
+    return corrections_result((10, 20, 50), scores, entries(0.4, 0.8), U_NET)
 
 
 def test_figures(result: dict[str, Any]) -> None:
@@ -59,18 +60,20 @@ def test_answers(result: dict[str, Any]) -> None:
 
 def test_a_dice_that_no_step_reaches_and_no_supervised_network() -> None:
     scores = {"consistency": {0: [entries(0.5)]}, "random": {0: [entries(0.6)]}}
-    result = corrections_result((10,), scores, entries(0.4), [])
+    result = corrections_result((10,), scores, entries(0.4), None)
     assert result["supervised"] is None
     assert result["answers"]["PH2"] == {"reached": {"consistency": {"10": None}}, "short": {}}
 
 
 def test_page_and_plot(result: dict[str, Any], tmp_path: Path) -> None:
-    settings = {"learning_rate": 0.0005, "threshold": 0.9, "weight": 0.5, "ramp_up": 30}
+    settings = {"learning_rate": 0.0005, "leave_out": 0.2}
     model = {"name": "skin", "version": "1", "sha256": "0" * 64}
-    facts = {"command": "s3net", "package_version": "0", "model": model, "pool": [5, 4], "tuning": SHORT | settings}
+    facts = {"command": "s3net", "package_version": "0", "model": model, "pool": 5, "tuning": SHORT | settings}
     write_corrections({**facts, **result}, tmp_path / "out" / "corrections.json")
     page = (tmp_path / "out" / "corrections.md").read_text()
     assert "| consistency | 0.850 | 0.900 | 0.900 |" in page
+    assert "with all masks ([skin](skin.md)): 0.910 ± 0.010." in page
+    assert "without the 20% least consistent" in page
     assert "reached in the order of consistency with: 10 by 10, 20 by 10, 50 by 10." in page
     assert "- random, 50 corrections: -0.060 from the U-Net, not within 0.02." in page
     with Image.open(tmp_path / "out" / "corrections.png") as picture:
@@ -97,7 +100,8 @@ def test_a_loop_learns_from_chosen_masks_alone_and_goes_on_where_it_stopped(tmp_
     for index in order[3:]:
         Path(cases[index]["label"]).unlink()
     truth = np.asarray(Image.open(cases[order[0]]["label"])).T > 0
-    report = [BenchmarkCase("a", "PH2", Path(cases[order[0]]["image"]), truth, (1.0, 1.0), "px")]
+    report = Report([BenchmarkCase("a", "PH2", Path(cases[order[0]]["image"]), truth, (1.0, 1.0), "px")], bundle)
+    assert score_bundle(bundle, report) == score_bundle(bundle, report), "what is kept in memory stays as it is"
     folder = tmp_path / "work"
     found = run_loop(Loop("random", 3, (2, 3), SHORT), pool, report, folder, "stamp")
     assert [[each["case_id"] for each in step] for step in found] == [["a"], ["a"]]
@@ -117,5 +121,14 @@ def test_a_loop_learns_from_chosen_masks_alone_and_goes_on_where_it_stopped(tmp_
 def test_what_cannot_be_asked_for(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"expected a name that ends in \.json"):
         run_corrections(tmp_path, tmp_path / "a.txt", tmp_path)
-    with pytest.raises(ValueError, match="no row 'entropy'; give some of consistency, random, supervised"):
+    with pytest.raises(ValueError, match=r"no row 'entropy'; give some of consistency, random$"):
         run_corrections(tmp_path, tmp_path / "a.json", tmp_path, ["entropy"])
+
+
+def test_the_supervised_network_is_that_of_the_skin_benchmark(tmp_path: Path) -> None:
+    assert supervised_figures(tmp_path / "skin.json") is None
+    committed = Path(__file__).parents[2] / "docs" / "benchmark" / "skin.json"
+    found = supervised_figures(committed)
+    assert found is not None
+    assert set(found) == {"PH2", "ISIC 2018 val"}
+    assert found["PH2"]["mean"] == pytest.approx(np.mean(found["PH2"]["by_seed"]), abs=1e-4)

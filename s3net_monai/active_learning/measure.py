@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.conv import _ConvNd
 
 from s3net_monai.networks import ClusterClasses, S3NetEncoder
 
@@ -45,13 +46,17 @@ def measure_case(case: Case, bundle: Bundle) -> Measured:
 def features_of(image: Any, network: nn.Module) -> NDArray[np.float32]:
     """Mean and maximum of every channel of the network's coarsest map of an image (C, X, Y[, Z]).
 
-    The image is brought to one small size, whatever its shape: a look at the whole, which also fits into memory.
+    The image is brought to one small size, whatever its shape: a look at the whole, which also fits into memory. Of a
+    volume a 2-D network sees every slice along the last axis.
     """
     network.eval()
-    device = next(network.parameters()).device
-    plain = torch.as_tensor(image).as_subclass(Tensor).to(device)
-    small = F.interpolate(plain[None].float(), size=(SIZES[plain.dim() - 1],) * (plain.dim() - 1), mode="area")
-    coarsest = encoder_of(network)(small)[-1][0].flatten(1)
+    encoder = encoder_of(network)
+    first = next(module for module in encoder.modules() if isinstance(module, _ConvNd))
+    dims = first.weight.dim() - 2
+    plain = torch.as_tensor(image).as_subclass(Tensor).to(first.weight.device)
+    views = plain.movedim(-1, 0) if plain.dim() - 1 > dims else plain[None]
+    small = F.interpolate(views.float(), size=(SIZES[dims],) * dims, mode="area")
+    coarsest = encoder(small)[-1].transpose(0, 1).flatten(1)
     return torch.cat([coarsest.mean(dim=1), coarsest.amax(dim=1)]).cpu().numpy()
 
 

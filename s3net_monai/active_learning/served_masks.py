@@ -41,7 +41,8 @@ def add_served_masks(
     Returns:
         Samples in their order.
     """
-    found = [_with_mask(dict(sample), bundle, image_key, label_key) for sample in samples]
+    # by index: an empty CacheDataset cannot be iterated over
+    found = [_with_mask(dict(samples[index]), bundle, image_key, label_key) for index in range(len(samples))]
     by_score = sorted(range(len(found)), key=lambda index: found[index][0])
     kept = sorted(by_score[int(leave_out * len(found)) :])
     return [found[index][1] for index in kept]

@@ -24,6 +24,7 @@ from s3net_monai.active_learning import Measured, measure_case, next_images
 
 logger = logging.getLogger(__name__)
 
+AT_MOST = 50  # images that a call of the scoring measures: each of a DICOMweb archive is fetched for it
 SERVED_FOR = 3600.0  # seconds in which an image that was handed out is not handed out again
 _DIGITS = 4
 
@@ -64,11 +65,11 @@ class ConsistencyScoring:
         return {"description": self.description}
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
-        """Measure what is not measured yet, at most ``request["max_samples"]`` images (default: all); count them."""
+        """Measure what is not measured yet, ``request["max_samples"]`` images or ``AT_MOST``; count them."""
         started = time.time()
         images = datastore.list_images()
-        missing = [image for image in images if self.measured(datastore.get_image_info(image)) is None]
-        todo = missing[: int(request.get("max_samples") or len(missing))]
+        missing = [image for image in images if not self.is_tried(datastore.get_image_info(image))]
+        todo = missing[: int(request.get("max_samples") or AT_MOST)]
         self.measure(todo, datastore)
         executed = {"executed": len(todo), "skipped": len(images) - len(missing)}
         return {"total": len(images), **executed, "latency": round(time.time() - started, 3)}
@@ -76,12 +77,16 @@ class ConsistencyScoring:
     def measured(self, info: dict[str, Any]) -> Measured | None:
         """What the present weights found of an image; None where they have not seen it, or it could not be read."""
         found = info.get(self.key, {})
-        if found.get("weights") != self.date_of_weights():
+        if not self.is_tried(info) or found["consistency"] is None:
             return None
         return Measured(np.asarray(found["features"], dtype=np.float32), found["consistency"])
 
+    def is_tried(self, info: dict[str, Any]) -> bool:
+        """Whether the present weights have been given an image, be it in vain."""
+        return bool(info.get(self.key, {}).get("weights") == self.date_of_weights())
+
     def measure(self, images: Sequence[str], datastore: Datastore) -> None:
-        """Measure images and keep what was found; one that cannot be read gets no score and stops nothing."""
+        """Measure images and keep what was found; one that cannot be had gets no score and stops nothing."""
         if not images:
             return
         from s3net_monai.inference.bundle import load_bundle
@@ -92,16 +97,20 @@ class ConsistencyScoring:
         date = self.date_of_weights()
         bundle = load_bundle(_task_of(self.bundle), self.bundle, parse_device(self.device))
         for image in images:
+            entry: dict[str, Any] = {"weights": date, "consistency": None, "features": []}
             try:
                 cases = find_cases([Path(datastore.get_image_uri(image))]).cases
                 if len(cases) != 1:
-                    raise CaseError(f"{image}: {len(cases)} images found, expected one")
+                    raise CaseError(f"{len(cases)} images found, expected one")
                 found = measure_case(cases[0], bundle)
+                features = [float(f"{value:.{_DIGITS}g}") for value in found.features]
+                entry |= {"consistency": found.consistency, "features": features}
             except CaseError as error:
                 logger.warning("not scored: %s", error)
-                continue
-            features = [float(f"{value:.{_DIGITS}g}") for value in found.features]
-            entry = {"weights": date, "consistency": found.consistency, "features": features}
+            except Exception as error:  # from a store's network, or a reader of files that are no images
+                # by its number: in a DICOMweb store an image's name is a UID of the patient's study
+                number = datastore.list_images().index(image)
+                logger.warning("image %d of the list is not scored: %s", number, type(error).__name__)
             datastore.update_image_info(image, {self.key: entry})
 
     def date_of_weights(self) -> int:
@@ -150,7 +159,7 @@ class ConsistencyStrategy:
         return {"id": names[index], "consistency": known[names[index]].consistency}
 
     def _score_some(self, images: Sequence[str], datastore: Datastore) -> None:
-        missing = [each for each in images if self._found(each, datastore) is None]
+        missing = [each for each in images if not self.scoring.is_tried(datastore.get_image_info(each))]
         least = min(self.at_once, len(images))
         self.scoring.measure(missing[: max(0, least - (len(images) - len(missing)))], datastore)
 

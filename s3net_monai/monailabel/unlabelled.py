@@ -15,7 +15,10 @@ from s3net_monai.io import CaseError
 logger = logging.getLogger(__name__)
 
 
-def images_beside(cases: Sequence[Mapping[str, Any]], most: int) -> list[dict[str, str]]:
+Cases = Sequence[Mapping[str, Any]]
+
+
+def images_beside(cases: Cases, most: int, apart: Cases = ()) -> list[dict[str, str]]:
     """Images in the folders of the cases' images that are no case themselves, as ``{"image": path}``.
 
     MONAI Label hands a training the pairs of image and label alone; its stores keep all images of a study list in one
@@ -26,8 +29,10 @@ def images_beside(cases: Sequence[Mapping[str, Any]], most: int) -> list[dict[st
     Args:
         cases: each with the path of a file under "image".
         most: at most so many, evenly taken from the sorted names.
+        apart: cases to be left out, such as those that the training is to be judged by.
     """
     labelled = {Path(case["image"]).absolute() for case in cases}
+    known = labelled | {Path(case["image"]).absolute() for case in apart}
     suffixes = tuple(suffix for path in labelled for suffix in _suffixes_like(path))
     found = sorted(
         path
@@ -35,16 +40,16 @@ def images_beside(cases: Sequence[Mapping[str, Any]], most: int) -> list[dict[st
         for path in folder.iterdir()
         if path.name.lower().endswith(suffixes)
         and not path.name.lower().endswith(SEGMENTATION_SUFFIX)
-        and path not in labelled
+        and path not in known
         and path.is_file()
     )
     return [{"image": str(path)} for path in _evenly(found, most) if _is_sound(path)]
 
 
-def unlabelled_beside(cases: Sequence[Mapping[str, Any]], most: int) -> list[dict[str, str]]:
+def unlabelled_beside(cases: Cases, most: int, apart: Cases = ()) -> list[dict[str, str]]:
     """As ``images_beside``; where all have a label, the cases' own images, which then stand for unlabelled ones."""
     labelled = sorted({Path(case["image"]).absolute() for case in cases})
-    return images_beside(cases, most) or [{"image": str(path)} for path in _evenly(labelled, most)]
+    return images_beside(cases, most, apart) or [{"image": str(path)} for path in _evenly(labelled, most)]
 
 
 def _suffixes_like(path: Path) -> tuple[str, ...]:

@@ -132,7 +132,37 @@ def test_an_unreadable_image_stops_nothing(images: Images, bundle: Path) -> None
     found = strategy(REQUEST, images)
     assert found is not None
     assert found["id"] != "a"
-    assert strategy.scoring.key not in images.infos["a"]
+    assert images.infos["a"][strategy.scoring.key]["consistency"] is None
+    assert strategy.scoring({}, images)["executed"] == 0, "it is not tried again with the same weights"
+
+
+def test_an_image_that_cannot_be_had_stops_nothing(
+    images: Images, bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that has gone, a file of another kind, and a store whose network fails."""
+    images.paths["a"].unlink()
+    images.paths["b"] = bundle / "LICENSE"
+    fetch = images.get_image_uri
+
+    def failing(image_id: str) -> str:
+        if image_id == "c":
+            raise ConnectionError("1.2.840.113619")
+        return fetch(image_id)
+
+    monkeypatch.setattr(images, "get_image_uri", failing)
+    strategy = ConsistencyStrategy(bundle, "cpu")
+    found = strategy(REQUEST, images)
+    assert found is not None
+    assert found["id"] == "d"
+    assert strategy.scoring({}, images)["executed"] == 0
+    assert "image 2 of the list is not scored: ConnectionError" in caplog.text
+    assert "1.2.840" not in caplog.text
+
+
+def test_a_call_measures_no_whole_archive(images: Images, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("s3net_monai.monailabel.strategies.AT_MOST", 3)
+    scoring = ConsistencyScoring(bundle, "cpu")
+    assert [scoring({}, images)["executed"] for _ in range(3)] == [3, 1, 0]
 
 
 def test_unknown_bundles_are_named(tmp_path: Path, images: Images) -> None:

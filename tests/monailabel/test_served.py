@@ -126,11 +126,16 @@ def test_the_command_line_takes_a_served_bundle(app_folder: Path, tmp_path: Path
     ]
 
 
-def test_a_served_bundle_keeps_what_it_learned(app_folder: Path) -> None:
-    model = app_folder / "model" / SKIN / "models" / "model.pt"
-    model.write_bytes(b"learned")
+def test_a_new_start_mends_the_configs_and_keeps_the_weights(app_folder: Path) -> None:
+    bundle = app_folder / "model" / SKIN
+    configs = {path.name: path.read_text() for path in (bundle / "configs").iterdir()}
+    (bundle / "configs" / "train.json").write_text("of an earlier version")
+    learned = bundle / "models" / "model.pt"
+    learned.write_bytes(b"learned")
     assert make_app(app_folder, ["skin"]) == [SKIN]
-    assert model.read_bytes() == b"learned"
+    assert learned.read_bytes() == b"learned"
+    assert {path.name: path.read_text() for path in (bundle / "configs").iterdir()} == configs
+    assert not list(bundle.parent.glob("*.unfinished"))
 
 
 def test_bundles_that_cannot_learn_from_corrections_are_left_out(
@@ -190,6 +195,8 @@ def test_images_without_a_label_lie_beside_those_with_one(tmp_path: Path) -> Non
     names = [Path(each["image"]).name for each in unlabelled_beside([case], 10)]
     assert names == ["a.png", "c.png", "d.png"]
     assert [Path(each["image"]).name for each in unlabelled_beside([case], 2)] == ["a.png", "d.png"]
+    judged = [{"image": str(tmp_path / "c.png"), "label": "y"}]
+    assert [Path(each["image"]).name for each in unlabelled_beside([case], 10, judged)] == ["a.png", "d.png"]
     every = [{"image": str(tmp_path / f"{name}.png")} for name in "abcd"]
     assert unlabelled_beside(every, 10) == every
 

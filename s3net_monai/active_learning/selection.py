@@ -10,34 +10,44 @@ from scipy.spatial.distance import cdist
 
 Numbers = NDArray[np.floating]
 
+FIRST_ROUND = 10  # images
+AMONG = 40  # images
+
 
 def next_images(
-    features: Numbers, consistency: Sequence[float | None] | None, taken: Sequence[int], count: int, spread: int = 4
+    features: Numbers,
+    consistency: Sequence[float | None],
+    taken: Sequence[int],
+    count: int = 1,
+    first_round: int = FIRST_ROUND,
+    among: int = AMONG,
 ) -> list[int]:
-    """The images to label next, the first one first.
+    """The images to label next, the first one first; several are what one would get by asking for one at a time.
 
-    In the first round, without scores, the images that cover all others best (``covering``): no annotator has judged a
-    mask yet, and images far from one another teach more than neighbours. Afterwards the least consistent ones. A model
-    fails on images that are alike, so that the plain order would show one mistake again and again: of the ``spread *
-    count`` least consistent images those come that, with the ones already taken, cover these best.
+    In the first round the images that cover all others best (``covering``): few masks have been judged yet, and images
+    far from one another teach more than neighbours. Afterwards the least consistent ones. A model fails on images that
+    are alike, so that the plain order would show one mistake again and again: of the ``among`` least consistent images
+    the one comes that, with those already taken, covers these best.
 
     Args:
         features: (N, F) of all images.
-        consistency: N scores from 0 to 1, or none in the first round. None for an image that has no score counts as
-            0: it needs a look.
+        consistency: N scores from 0 to 1. None for an image that has no score counts as 0: it needs a look.
         taken: indices of images that have a label, or that an annotator is at.
         count: how many to choose; fewer where fewer are left.
-        spread: 1 is the plain order of the scores.
+        first_round: how many images are taken before scores count.
+        among: 1 is the plain order of the scores.
 
     Returns:
         Indices, none of them taken.
     """
-    left = sorted(set(range(len(features))) - set(taken))
-    if consistency is None:
-        return covering(features, left, taken, count)
     scores = [score or 0.0 for score in consistency]
-    left.sort(key=lambda index: (scores[index], index))
-    return covering(features, left[: spread * count], taken, count) if spread > 1 else left[:count]
+    order = sorted(set(range(len(features))) - set(taken), key=lambda index: (scores[index], index))
+    chosen = list(taken)
+    for _ in range(min(count, len(order))):
+        (best,) = covering(features, order if len(chosen) < first_round else order[:among], chosen, 1)
+        order.remove(best)
+        chosen.append(best)
+    return chosen[len(taken) :]
 
 
 def covering(features: Numbers, candidates: Sequence[int], chosen: Sequence[int], count: int) -> list[int]:

@@ -17,7 +17,7 @@ from monai.bundle import ConfigParser
 from monai.utils import set_determinism
 from tqdm import tqdm
 
-from s3net_monai.active_learning import features_of, next_images
+from s3net_monai.active_learning import FIRST_ROUND, features_of, next_images
 from s3net_monai.benchmark.few_labels_stages import digest
 from s3net_monai.benchmark.types import BenchmarkCase
 from s3net_monai.inference import Bundle, Case
@@ -78,14 +78,16 @@ Choose = Callable[[Pool, Bundle, Sequence[int], int, int], list[int]]
 
 
 def by_consistency(pool: Pool, bundle: Bundle, chosen: Sequence[int], count: int, seed: int) -> list[int]:
-    """The product's strategy: first images that cover all others, then the least consistent by the present weights."""
-    if not chosen:
-        return next_images(pool.features, None, (), count)
+    """What MONAI Label's strategy hands out: images that cover all others, then the least consistent by these weights.
+
+    The images of a step are chosen by the weights of the step before, as by a server that trains after each step.
+    """
     done = set(chosen)
     todo = [index for index in range(len(pool.cases)) if index not in done]
-    scores: list[float | None] = [1.0] * len(pool.cases)
-    for index in tqdm(todo, desc="consistency", unit="image"):
-        scores[index] = infer_sample(dict(pool.samples[index]), bundle).consistency
+    scores: list[float | None] = [None] * len(pool.cases)
+    if len(chosen) + count > FIRST_ROUND:
+        for index in tqdm(todo, desc="consistency", unit="image"):
+            scores[index] = infer_sample(dict(pool.samples[index]), bundle).consistency
     return next_images(pool.features, scores, chosen, count)
 
 

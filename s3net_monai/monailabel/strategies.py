@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from s3net_monai.active_learning import Measured, measure_case, next_images
+from s3net_monai.active_learning import FIRST_ROUND, Measured, measure_case, next_images
 
 logger = logging.getLogger(__name__)
 
@@ -120,8 +120,8 @@ class ConsistencyScoring:
 class ConsistencyStrategy:
     """Hand out the image whose label is expected to teach most; see ``active_learning.next_images``.
 
-    In the first round, while nothing is labelled, images that cover all others; then those with the least consistent
-    masks. An image that was handed out is not handed out again for an hour, as somebody is at it.
+    First ten images that cover all others; then those with the least consistent masks. An image that was handed out is
+    not handed out again for an hour, as somebody is at it.
 
     Args:
         bundle: see ``ConsistencyScoring``.
@@ -144,17 +144,17 @@ class ConsistencyStrategy:
         served = [each for each in unlabelled if self._is_served(each, request, datastore)]
         free = [each for each in unlabelled if each not in served] or unlabelled
         self._score_some(free, datastore)
-        labelled = datastore.get_labeled_images()
-        taken = [each for each in (*labelled, *served) if each not in free]
+        taken = [each for each in (*datastore.get_labeled_images(), *served) if each not in free]
         known = {each: found for each in (*free, *taken) if (found := self._found(each, datastore)) is not None}
         names = list(known)
         if not any(each in known for each in free):  # none of them can be read: the annotator must see that
             return {"id": free[0]}
+        seen = [names.index(each) for each in taken if each in known]
         (index,) = next_images(
             np.stack([known[each].features for each in names]),
-            [known[each].consistency for each in names] if labelled else None,
-            [names.index(each) for each in taken if each in known],
-            count=1,
+            [known[each].consistency for each in names],
+            seen,
+            first_round=FIRST_ROUND - (len(taken) - len(seen)),  # labels count also where their images are not measured
         )
         return {"id": names[index], "consistency": known[names[index]].consistency}
 

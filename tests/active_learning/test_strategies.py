@@ -85,24 +85,32 @@ def test_the_scores_of_one_bundle_are_not_those_of_another(images: Images, bundl
     assert other.measured(images.infos["a"]) is None
 
 
-def test_least_consistent_first_once_there_are_labels(bundle: Path) -> None:
-    """Eight scored images at equal features: of the four least consistent one is chosen, and what is out is not."""
+@pytest.mark.parametrize("measured", [True, False])
+def test_least_consistent_first_once_ten_have_labels(bundle: Path, measured: bool) -> None:
+    """52 images at equal places: of the 40 least consistent one is chosen, and what is out is not."""
     strategy = ConsistencyStrategy(bundle, "cpu")
-    images = Images({name: bundle / name for name in "abcdefghi"})
-    for place, name in enumerate("abcdefghi"):
-        entry = {"weights": strategy.scoring.date_of_weights(), "consistency": place / 10, "features": [place % 3, 1.0]}
-        images.infos[name][strategy.scoring.key] = entry
-    images.labelled = ["a"]
+    names = [f"image{number:02d}" for number in range(62)]
+    images = Images({name: bundle / name for name in names})
+    for place, name in enumerate(names):
+        if place < 52 or measured:  # the last ten have labels
+            spot = [float(place == 45), float(place in (20, 45))]
+            entry = {"weights": strategy.scoring.date_of_weights(), "consistency": place / 100, "features": spot}
+            images.infos[name][strategy.scoring.key] = entry
+    images.labelled = names[53:]
+    found = strategy(REQUEST, images)
+    assert found is not None
+    assert found["id"] != "image20", "nine labels: first what covers all"
+    images.labelled = names[52:]
     order = []
     while (found := strategy(REQUEST, images)) and len(order) < 4:
         images.serve(found["id"])
         order.append(found["id"])
-    assert order[0] in "bcde"
-    assert set(order) <= set("bcdefgh")
+    assert "image20" in order[: 1 if measured else 2], "what the labelled ones do not cover"
+    assert max(order) < "image44"
     assert len(set(order)) == 4
     assert found is not None
-    assert found["consistency"] == "abcdefghi".index(found["id"]) / 10
-    images.labelled = list("abcdefghi")
+    assert found["consistency"] == names.index(found["id"]) / 100
+    images.labelled = names
     assert strategy(REQUEST, images) is None
 
 

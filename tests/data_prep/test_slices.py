@@ -4,11 +4,11 @@ import nibabel
 import numpy as np
 import pytest
 import torch
-from monai.data import CacheDataset, MetaTensor
-from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, RandFlipd, Resized
+from monai.data import CacheDataset, Dataset, MetaTensor, get_track_meta
+from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, Rand2DElasticd, RandFlipd, Resized
 
 from data_prep.errors import DataError
-from data_prep.slices import slices_of
+from data_prep.slices import PlainDataset, SliceDataset, slices_of
 
 READ = Compose(
     [
@@ -67,6 +67,35 @@ def test_in_a_cached_dataset_with_chance(cases):
     assert isinstance(data[6]["image"], MetaTensor)
     assert torch.equal(data[6]["image"], data[6]["image"])
     assert data[6]["image"][0, 0].mean() > data[6]["image"][0, -1].mean()  # flipped: x falls
+
+
+def test_without_records_the_same_values(cases):
+    keys = {"keys": ["image", "label"], "mode": ["bilinear", "nearest"], "prob": 1.0}
+    moves = {"spacing": (3, 3), "magnitude_range": (0, 1), "rotate_range": 0.5, "translate_range": [1, 1]}
+    found = []
+    for kind in (PlainDataset, Dataset):
+        chain = Compose([Rand2DElasticd(**keys, **moves)]).set_random_state(7)
+        found.append(kind(slices_of(cases[:1], READ), chain)[1])
+    plain, tracked = found
+    for key in ("image", "label"):
+        assert type(plain[key]) is torch.Tensor
+        assert isinstance(tracked[key], MetaTensor)
+        assert torch.equal(plain[key], tracked[key].as_tensor())
+    assert not torch.equal(plain["image"], slices_of(cases[:1], READ)[1]["image"])
+
+
+def test_records_are_kept_elsewhere_again_after_a_fault(cases):
+    seen = []
+
+    def fail(sample):
+        seen.append(get_track_meta())
+        raise ValueError("no")
+
+    data = SliceDataset(cases, READ, fail)
+    with pytest.raises(RuntimeError, match="applying transform"):
+        data[0]
+    assert seen == [False]
+    assert get_track_meta()
 
 
 def test_volumes_of_other_shapes_are_refused(cases):

@@ -9,9 +9,15 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK
+import torch
 from monailabel_cases import CARDIAC, LABELS, LUNG, SKIN, command_line, read_mask, write_pairs
 from monailabel_server import finished_training, running_server
 from PIL import Image
+
+from s3net_monai.active_learning import covering, measure_case
+from s3net_monai.inference import bundle_root, load_bundle
+from s3net_monai.inference.discovery import find_cases
 
 pytest.importorskip("monailabel.client", reason="MONAI Label has an environment of its own: make test-monailabel")
 
@@ -48,12 +54,29 @@ def test_picture(server: Any, pictures: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(mask, read_mask(command_line("skin", pictures / "images" / "case0.png", tmp_path)))
 
 
-def test_corrections_become_a_new_model(server: Any, pictures: Path) -> None:
+def test_picture_as_slicer_asks_for_it(server: Any, pictures: Path, tmp_path: Path) -> None:
+    """Its module asks for NRRD whatever the image is."""
+    slicer = {"result_extension": ".nrrd", "result_dtype": "uint8", "device": "cpu"}
+    file, _ = server.infer(SKIN, "case1", slicer)
+    assert file.endswith(".nrrd")
+    image = SimpleITK.ReadImage(file)
+    assert image.GetPixelID() == SimpleITK.sitkUInt8
+    mask = SimpleITK.GetArrayFromImage(image).squeeze() > 0  # rows first, as in the picture
+    assert mask.any()
+    expected = read_mask(command_line("skin", pictures / "images" / "case1.png", tmp_path))
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_corrections_become_a_new_model(server: Any, pictures: Path, tmp_path: Path) -> None:
     """What Slicer does: ask for a case, save labels, train with every option that the server named."""
     first = server.next_sample(f"consistency_{SKIN}", {})["id"]
-    assert first in {f"case{index}" for index in range(4)}
-    for case in (first, *sorted({"case0", "case1", "case2"} - {first})[:2]):
-        server.save_label(case, str(pictures / "labels" / f"{case}.png"), "final", {"label_info": [{"name": "lesion"}]})
+    assert first == first_by_strategy(pictures / "images")
+    others = sorted({f"case{index}" for index in range(4)} - {first})
+    for case in (first, *others[:2]):
+        label = pictures / "labels" / f"{case}.png"
+        if case == first:
+            label = as_slicer_saves_it(label, tmp_path)
+        server.save_label(case, str(label), "final", {"label_info": [{"name": "lesion"}]})
     assert server.info()["datastore"]["completed"] == 3
     model = server.folder / "app" / "model" / SKIN / "models" / "model.pt"
     before = model.read_bytes()
@@ -67,8 +90,23 @@ def test_corrections_become_a_new_model(server: Any, pictures: Path) -> None:
     assert model.read_bytes() != before
     file, _ = server.infer(SKIN, "case3", {"device": "cpu"})
     assert Image.open(file).size == (90, 70)
-    left = server.next_sample(f"consistency_{SKIN}", {})["id"]
-    assert left not in {first}
+    assert server.next_sample(f"consistency_{SKIN}", {})["id"] == others[2]
+
+
+def first_by_strategy(images: Path) -> str:
+    """The image that covers all others best, by the features of the shipped weights."""
+    bundle = load_bundle("skin", bundle_root("skin"), torch.device("cpu"))
+    cases = find_cases([images]).cases
+    features = np.stack([measure_case(case, bundle).features for case in cases])
+    (index,) = covering(features, range(len(cases)), (), 1)
+    return cases[index].case_id
+
+
+def as_slicer_saves_it(label: Path, folder: Path) -> Path:
+    """Its module sends NIfTI: a picture is a volume of one slice there, with the first axis to the left."""
+    volume = read_mask(label).T[..., None].astype(np.uint8)
+    nib.save(nib.Nifti1Image(volume, np.diag([-1.0, -1.0, 1.0, 1.0])), folder / "label.nii.gz")
+    return folder / "label.nii.gz"
 
 
 @pytest.mark.parametrize(("name", "task"), [(LUNG, "lung"), (CARDIAC, "cardiac")])

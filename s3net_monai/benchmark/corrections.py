@@ -35,7 +35,7 @@ from s3net_monai.inference.bundle import read_metadata
 from s3net_monai.io.atomic import atomic_path
 
 STEPS = (10, 20, 50, 100)
-SEEDS: Mapping[str, Sequence[int]] = {"consistency": (0,), "random": (0, 1, 2)}  # the former draws no images
+SEEDS = (0, 1, 2)
 TUNING = ("max_epochs", "epoch_length", "batch_size", "learning_rate", "unlabelled_images", "leave_out")
 SUPERVISED = "supervised U-Net (100 % masks)"  # its row of the skin benchmark
 POOL_EVERY = 3  # of the training images, so that looking at all of them is quick
@@ -47,7 +47,7 @@ def run_corrections(
     work: Path,
     names: Sequence[str] = (),
     steps: tuple[int, ...] = STEPS,
-    seeds: Mapping[str, Sequence[int]] = SEEDS,
+    seeds: Sequence[int] = SEEDS,
     overrides: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Run the loop for every order and seed, and write ``output`` with .md and .png beside it.
@@ -63,7 +63,7 @@ def run_corrections(
         work: folder of all benchmarks; what lies in its corrections/ is not computed again.
         names: orders; none means all.
         steps: numbers of corrections.
-        seeds: by order, of its choice and of its trainings.
+        seeds: of random choices and of all trainings.
         overrides: new values by id of the config that fine-tunes.
 
     Raises:
@@ -84,7 +84,7 @@ def run_corrections(
     shipped = _shipped_scores(place / "shipped.json", stamp, bundle, report)
     scores: dict[str, dict[int, list[list[Entry]]]] = {name: {} for name in ORDERS}
     wanted = [name for name in ORDERS if not names or name in names]
-    loops = [Loop(order, seed, steps, overrides or {}) for order in wanted for seed in seeds[order]]
+    loops = [Loop(order, seed, steps, overrides or {}) for order in wanted for seed in seeds]
     for loop, found in _run_all(loops, pool, report, place, stamp):
         scores[loop.order][loop.seed] = found
     config = fine_tuning_config(root, overrides or {})

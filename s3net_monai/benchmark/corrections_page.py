@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from s3net_monai.active_learning import AMONG, FIRST_ROUND
 from s3net_monai.benchmark.corrections_results import GOAL
 from s3net_monai.benchmark.markdown_table import number, table
 from s3net_monai.io.atomic import atomic_path
@@ -32,9 +33,9 @@ def corrections_markdown(result: Mapping[str, Any], plot: Path) -> str:
         "- An annotator is simulated: an image's own mask stands for the corrected one. All choose from the same "
         f"{result['pool']} images of the training section of ISIC 2018; no mask of an image that was not chosen is "
         "opened.",
-        "- **consistency**: first the images that cover all others by features of the shipped encoder; later, of the "
-        "least consistent masks by the weights of the step before, those that cover these best. **random**: "
-        "permutations of the same images.",
+        f"- **consistency**: the first {FIRST_ROUND} are images that cover all others by features of the shipped "
+        f"encoder; each later one covers best the {AMONG} least consistent masks by the weights of the step before. "
+        "Seeds differ in trainings alone, and by these in later choices. **random**: permutations of the same images.",
         f"- Each fine-tuning begins with the shipped weights and takes {length} steps of {tuning['batch_size']} "
         f"images, learning rate {tuning['learning_rate']:g}. It learns the corrected masks, and the masks that the "
         f"shipped bundle gives {tuning['unlabelled_images']} other images, without the {tuning['leave_out']:.0%} least "

@@ -29,10 +29,13 @@ lint: $(VENV)/.installed
 accuracy: $(VENV)/.installed
 	@bash scripts/accuracy.sh "$(DATA)"
 
-# All rows of both accuracy tables, some of which train for hours: `make benchmark DATA=...`
+# All tables, some rows of which train for hours: `make benchmark DATA=...`
 benchmark: $(VENV)/.installed
 	$(BIN)/s3net benchmark skin --data "$(DATA)" --output docs/benchmark/skin.json
 	$(BIN)/s3net benchmark lung --data "$(DATA)" --output docs/benchmark/lung.json
+	$(BIN)/s3net benchmark corrections --data "$(DATA)" --output docs/benchmark/corrections.json
+	$(BIN)/s3net benchmark cardiac --data "$(DATA)" --output docs/benchmark/cardiac.json
+	$(BIN)/s3net benchmark abdomen --data "$(DATA)" --output docs/benchmark/abdomen.json
 
 benchmark-speed: $(VENV)/.installed
 	mkdir -p docs/benchmark

@@ -2,7 +2,7 @@
 
 usage: python scripts/write_scores.py [--check]
 A block begins with <!-- scores TASK... -->, <!-- consistency TASK -->, <!-- few TASK -->, <!-- structures SPLIT NAME...
---> or <!-- speed -->, and ends with <!-- end -->.
+-->, <!-- corrections --> or <!-- speed -->, and ends with <!-- end -->.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ PAGES = (
 TRAINED_ON = (
     "volumes id001-002"  # by the shipped weights and the U-Net: only the cross-validated row may stand for them
 )
-BLOCK = re.compile(r"<!-- (scores|consistency|few|structures|speed)((?: \w+)*) -->\n.*?<!-- end -->", re.DOTALL)
+BLOCK = re.compile(
+    r"<!-- (scores|consistency|few|structures|corrections|speed)((?: \w+)*) -->\n.*?<!-- end -->", re.DOTALL
+)
 
 
 def scores(*tasks: str) -> str:
@@ -101,6 +103,25 @@ def structures(split: str, *names: str) -> str:
     return "\n".join(lines)
 
 
+def corrections() -> str:
+    """Mean Dice after each number of corrected masks, a row an order of them, the supervised network last."""
+    result = read("corrections")
+    steps = [str(step) for step in result["steps"]]
+    lines = [
+        f"| report split | corrected in the order | before | {' | '.join(steps)} | U-Net, all masks |",
+        "|---" * (len(steps) + 4) + "|",
+    ]
+    for split in result["splits"]:
+        for row in result["rows"]:
+            found = [row["cells"][step][split] for step in steps]
+            after = [f"{each['mean']:.3f} ± {each['seed_std']:.3f}" for each in found]
+            last = f"{result['supervised'][split]['mean']:.3f}" if result["supervised"] else "-"
+            lines.append(
+                f"| {split} | {row['name']} | {result['shipped'][split]['mean']:.3f} | {' | '.join(after)} | {last} |"
+            )
+    return "\n".join(lines)
+
+
 def cell(found: dict[str, Any] | None, reference: str) -> str:
     if found is None:
         return "-"
@@ -141,7 +162,14 @@ def read(name: str) -> dict[str, Any]:
 
 def filled(text: str) -> str:
     """The page with every block made anew."""
-    make = {"scores": scores, "consistency": consistency, "few": few, "structures": structures, "speed": speed}
+    make = {
+        "scores": scores,
+        "consistency": consistency,
+        "few": few,
+        "structures": structures,
+        "corrections": corrections,
+        "speed": speed,
+    }
 
     def block(found: re.Match[str]) -> str:
         head = found[0].split("\n", 1)[0]

@@ -49,6 +49,24 @@ def test_a_block_is_replaced_and_the_rest_is_not(script: ModuleType, monkeypatch
     assert script.filled(page) == page
 
 
+def test_corrections_have_a_row_an_order(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = {"10": {"A": {"mean": 0.8512, "seed_std": 0.004}}, "20": {"A": {"mean": 0.86, "seed_std": 0.0}}}
+    result = {
+        "steps": [10, 20],
+        "splits": {"A": 7},
+        "shipped": {"A": {"mean": 0.84}},
+        "supervised": {"A": {"mean": 0.87}},
+        "rows": [{"name": "consistency", "cells": cells}],
+    }
+    monkeypatch.setattr(script, "read", lambda name: result)
+    page = script.filled("<!-- corrections -->\n<!-- end -->")
+    assert (
+        "| report split | corrected in the order | before | 10 | 20 | U-Net, all masks |\n|---|---|---|---|---|---|"
+        in page
+    )
+    assert "| A | consistency | 0.840 | 0.851 ± 0.004 | 0.860 ± 0.000 | 0.870 |" in page
+
+
 def test_few_labels_have_a_column_a_number_of_patients(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     def found(mean: float, ends: list[float] | None, difference: list[float] | None) -> dict[str, Any]:
         against = None if difference is None else {"ci95": difference}

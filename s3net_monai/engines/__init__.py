@@ -1,4 +1,5 @@
-"""Training and inference engines where MONAI has none: two views, naming, per-image fitting, flips."""
+"""Training and inference engines where MONAI has none: two views, naming of clusters, contrast, pairs with
+unlabelled images, coarse masks, per-image fitting, moved copies at inference."""
 
 from s3net_monai.engines.checkpoints import latest_checkpoint
 from s3net_monai.engines.cluster_information import ClusterInformation

@@ -25,7 +25,7 @@ class LabelFreeLoss(_Loss):
     main head's clusters of x, moved by T.
 
     Args:
-        membership: gives the one-hot naming of clusters, (K, classes); used by the cue term alone.
+        membership: gives the one-hot naming of clusters, (K, classes); the cue term alone needs it.
         self_clustering: weight of ``SelfClusteringLoss``.
         affine: weight of ``AffineConsistencyLoss`` of the main head.
         auxiliary: weight of ``AffineConsistencyLoss`` of the auxiliary head.
@@ -38,12 +38,13 @@ class LabelFreeLoss(_Loss):
         authors_spatial: weight of ``AuthorsSpatialLoss``.
 
     Raises:
-        ValueError: when a weight is negative or all are 0, and, in ``forward``, when a vote is needed and missing.
+        ValueError: when a weight is negative or all are 0, when ``cue`` has no naming, and, in ``forward``, when a vote
+            is needed and missing.
     """
 
     def __init__(
         self,
-        membership: Callable[[], Tensor],
+        membership: Callable[[], Tensor] | None,
         self_clustering: float = 0.3,
         affine: float = 1.0,
         auxiliary: float = 0.2,
@@ -73,6 +74,10 @@ class LabelFreeLoss(_Loss):
         if wrong or not any(self.weights.values()):
             raise ValueError(
                 f"weights {self.weights}: expected none below 0 and one above; set them in the loss's config"
+            )
+        if cue and membership is None:
+            raise ValueError(
+                f"cue {cue} without a membership, expected a naming of clusters; give it or set cue to 0"
             )
         self.self_clustering = SelfClusteringLoss()
         self.affine = AffineConsistencyLoss()
@@ -117,6 +122,7 @@ class LabelFreeLoss(_Loss):
         return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
 
     def _cue(self, main: Tensor, vote: Tensor, grid: Tensor) -> Tensor:
+        assert self.membership is not None, "__init__ refuses this"
         foreground = self.membership()[:, 1:].sum(dim=1) > 0
         logit = torch.logsumexp(main[:, foreground], dim=1) - torch.logsumexp(main[:, ~foreground], dim=1)
         votes = torch.cat([vote, warp(vote, grid)])

@@ -28,6 +28,7 @@ class ClassHeads(nn.Module):
         self.classes = classes
 
     def train(self, mode: bool = True) -> ClassHeads:
+        """As usual, but statistics of batch normalisation stay those of the training before."""
         super().train(mode)
         for module in self.modules():
             if isinstance(module, _BatchNorm):

@@ -27,6 +27,7 @@ class GlobalHead(nn.Module):
         self.layers = two_layers(channels[-1], hidden, out_channels)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
+        """Unit vectors (B, D) from the deepest of the encoder's maps (B, C, spatial)."""
         return F.normalize(self.layers(maps[-1].flatten(2).amax(dim=2)), dim=1)
 
 
@@ -51,6 +52,7 @@ class DenseHead(nn.Module):
         self.project = nn.Sequential(nn.ReLU(inplace=True), convolution(hidden, out_channels, 1))
 
     def forward(self, maps: list[Tensor]) -> Tensor:
+        """Unit vectors (B, D, spatial of the map at ``level``) from the encoder's maps (B, C, spatial)."""
         x = self.reduce[0](maps[self.level])
         for depth, reduce in enumerate(self.reduce[1:], start=1):
             coarse = reduce(maps[self.level + depth])

@@ -138,6 +138,12 @@ def test_impossible_weights_are_refused(chosen: dict[str, float]) -> None:
         LabelFreeLoss(membership, **chosen)
 
 
+def test_a_vote_without_a_naming_is_refused() -> None:
+    LabelFreeLoss(None, cue=0.0)
+    with pytest.raises(ValueError, match=r"cue 0\.5 without a membership, .* or set cue to 0"):
+        LabelFreeLoss(None, cue=0.5)
+
+
 def test_a_missing_vote_is_refused() -> None:
     heads, views = batch((6, 7))
     del views["cue"]

@@ -76,9 +76,7 @@ class LabelFreeLoss(_Loss):
                 f"weights {self.weights}: expected none below 0 and one above; set them in the loss's config"
             )
         if cue and membership is None:
-            raise ValueError(
-                f"cue {cue} without a membership, expected a naming of clusters; give it or set cue to 0"
-            )
+            raise ValueError(f"cue {cue} without a membership, expected a naming of clusters; give it or set cue to 0")
         self.self_clustering = SelfClusteringLoss()
         self.affine = AffineConsistencyLoss()
         self.spatial = SpatialConsistencyLoss()

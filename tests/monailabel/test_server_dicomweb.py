@@ -9,7 +9,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from monailabel_cases import LUNG, LUNG_SHAPE, LUNG_SPACING
+import SimpleITK
+from monailabel_cases import LUNG, LUNG_SHAPE, LUNG_SPACING, command_line, read_mask
 from monailabel_server import finished_training, running_server
 from orthanc import running_orthanc
 
@@ -20,8 +21,9 @@ pytest.importorskip("monailabel.client", reason="MONAI Label has an environment 
 
 
 @pytest.fixture
-def series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, np.ndarray]:
-    """Folder of a CT series and its true lung (X, Y, Z), written by the phantoms' code for pydicom 3."""
+def series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """Folders of two CT series by SeriesInstanceUID, written by the phantoms' code for pydicom 3."""
+    import pydicom
     from pydicom.dataset import FileDataset
 
     def save_as(self: Any, path: Path, enforce_file_format: bool) -> None:
@@ -31,24 +33,30 @@ def series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, np.nd
     original = FileDataset.save_as
     monkeypatch.setattr(FileDataset, "save_as", save_as)
     affine = phantom_affine(LUNG_SHAPE, LUNG_SPACING)
-    folder, truth = write_lung_phantom(tmp_path / "data", "case", LUNG_SHAPE, affine=affine, dicom=True)
-    return folder, np.asarray(nib.load(truth).dataobj) > 0
+    found = {}
+    for seed in range(2):
+        folder, _ = write_lung_phantom(
+            tmp_path / "data", f"case{seed}", LUNG_SHAPE, seed=seed, affine=affine, dicom=True
+        )
+        found[str(pydicom.dcmread(next(folder.iterdir())).SeriesInstanceUID)] = folder
+    return found
 
 
-def test_from_archive_to_stored_segmentation(series: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+def test_from_archive_to_stored_segmentation(series: dict[str, Path], tmp_path: Path) -> None:
     import pydicom
 
-    folder, truth = series
-    source = pydicom.dcmread(next(folder.iterdir()))
     with running_orthanc(tmp_path / "orthanc") as archive:
-        archive.upload([folder])
+        archive.upload(list(series.values()))
         cache = {"MONAI_LABEL_DICOMWEB_CACHE_PATH": str(tmp_path / "cache")}
         with running_server(archive.dicomweb_url, "lung", tmp_path, **cache) as client:
-            image = client.next_sample("first", {})["id"]
-            assert image == source.SeriesInstanceUID
+            image = client.next_sample(f"consistency_{LUNG}", {})["id"]
+            source = pydicom.dcmread(next(series[image].iterdir()))
             file, _ = client.infer(LUNG, image, {"device": "cpu"})
-            mask = np.asarray(nib.load(file).dataobj) > 0
-            assert 2 * (mask & truth).sum() > 0.8 * (mask.sum() + truth.sum())
+            mask = read_mask(Path(file))
+            expected = command_line("lung", as_nifti(series[image], tmp_path / "ct.nii.gz"), tmp_path / "masks")
+            assert mask.any()
+            np.testing.assert_array_equal(mask, read_mask(expected))
+            np.testing.assert_allclose(nib.load(file).affine, nib.load(expected).affine, atol=1e-3)
 
             label = {"name": "lung", "description": "corrected", "color": [221, 130, 101]}
             client.save_label(image, file, "final", {"label_info": [label]})
@@ -58,12 +66,22 @@ def test_from_archive_to_stored_segmentation(series: tuple[Path, np.ndarray], tm
             assert stored.ReferencedSeriesSequence[0].SeriesInstanceUID == image
             assert int(np.unpackbits(np.frombuffer(stored.PixelData, dtype=np.uint8)).sum()) == int(mask.sum())
 
+            (other,) = set(series) - {image}
+            assert client.next_sample(f"consistency_{LUNG}", {})["id"] == other
+
             model = tmp_path / "app" / "model" / LUNG / "models" / "model.pt"
             before = model.read_bytes()
             options = {"device": "cpu", "max_epochs": 1, "val_split": 0}
             status = finished_training(client, LUNG, options)
             assert status["status"] == "DONE", (tmp_path / "server.log").read_text()[-3000:]
             assert model.read_bytes() != before
+
+
+def as_nifti(series: Path, path: Path) -> Path:
+    """The command line reads DICOM by pydicom 3, which is not in this environment."""
+    files = SimpleITK.ImageSeriesReader.GetGDCMSeriesFileNames(str(series))
+    SimpleITK.WriteImage(SimpleITK.ReadImage(files), path)
+    return path
 
 
 def stored_segmentation(archive: Any) -> Any:

@@ -4,48 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
+from image_store import Images
 
 from data_prep.phantom import write_skin_phantom
 from s3net_monai.inference import bundle_root
 from s3net_monai.monailabel.strategies import ConsistencyScoring, ConsistencyStrategy
 
 REQUEST = {"strategy": "consistency"}
-
-
-class Images:
-    """The part of MONAI Label's datastore that strategies use."""
-
-    def __init__(self, paths: dict[str, Path]) -> None:
-        self.paths = paths
-        self.infos: dict[str, dict[str, Any]] = {name: {} for name in paths}
-        self.labelled: list[str] = []
-
-    def list_images(self) -> list[str]:
-        return list(self.paths)
-
-    def get_labeled_images(self) -> list[str]:
-        return self.labelled
-
-    def get_unlabeled_images(self) -> list[str]:
-        return [name for name in self.paths if name not in self.labelled]
-
-    def get_image_uri(self, image_id: str) -> str:
-        return str(self.paths[image_id])
-
-    def get_image_info(self, image_id: str) -> dict[str, Any]:
-        return self.infos[image_id]
-
-    def update_image_info(self, image_id: str, info: dict[str, Any]) -> None:
-        self.infos[image_id].update(info)
-
-    def serve(self, image_id: str) -> None:
-        """What the server notes when it hands an image out."""
-        self.infos[image_id]["strategy"] = {"consistency": {"ts": int(time.time())}}
 
 
 @pytest.fixture
@@ -87,7 +55,7 @@ def test_the_scores_of_one_bundle_are_not_those_of_another(images: Images, bundl
 
 @pytest.mark.parametrize("measured", [True, False])
 def test_least_consistent_first_once_ten_have_labels(bundle: Path, measured: bool) -> None:
-    """52 images at equal places: of the 40 least consistent one is chosen, and what is out is not."""
+    """52 images, all but two at one place: one of the 40 least consistent is chosen, and what is out is not."""
     strategy = ConsistencyStrategy(bundle, "cpu")
     names = [f"image{number:02d}" for number in range(62)]
     images = Images({name: bundle / name for name in names})

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from image_store import Images
 from monai.utils import set_determinism
 from PIL import Image
 
 from data_prep.phantom import write_skin_phantom
+from s3net_monai.active_learning import next_images
 from s3net_monai.benchmark.corrections import run_corrections, supervised_figures, write_corrections
-from s3net_monai.benchmark.corrections_loop import ORDERS, Loop, Pool, Report, at_random, run_loop, score_bundle
+from s3net_monai.benchmark.corrections_loop import (
+    ORDERS,
+    Loop,
+    Pool,
+    Report,
+    at_random,
+    by_consistency,
+    run_loop,
+    score_bundle,
+)
 from s3net_monai.benchmark.corrections_results import corrections_result
 from s3net_monai.benchmark.types import BenchmarkCase
 from s3net_monai.inference import bundle_root, load_bundle
+from s3net_monai.monailabel.strategies import ConsistencyStrategy
 
 U_NET = {"PH2": {"mean": 0.91, "ci95": None, "seed_std": 0.01, "by_seed": [0.90, 0.92]}}
 SHORT = {"max_epochs": 1, "epoch_length": 1, "batch_size": 2, "unlabelled_images": 2}
@@ -116,6 +129,25 @@ def test_a_loop_learns_from_chosen_masks_alone_and_goes_on_where_it_stopped(tmp_
     assert {path: path.stat().st_mtime_ns for path in written} == written
     chosen = ORDERS["consistency"](pool, bundle, [0, 1], 2, seed=3)
     assert len(set(chosen) - {0, 1}) == 2
+
+
+def test_the_loop_chooses_what_the_server_hands_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After ten labels, with the shipped weights: the least consistent image of those left."""
+    for module in ("benchmark.corrections_loop", "monailabel.strategies"):
+        monkeypatch.setattr(f"s3net_monai.{module}.next_images", partial(next_images, among=1))
+    root = bundle_root("skin")
+    bundle = load_bundle("skin", root, torch.device("cpu"))
+    images = [write_skin_phantom(tmp_path, f"case{number:02d}", (64, 48), seed=number)[0] for number in range(13)]
+    store = Images({image.stem: image for image in images})
+    store.labelled = [image.stem for image in images[:10]]
+    strategy = ConsistencyStrategy(root, "cpu")
+    found = strategy({"strategy": "consistency"}, store)
+    assert found is not None
+    pool = Pool([{"case_id": image.stem, "image": str(image)} for image in images], root, bundle)
+    (index,) = by_consistency(pool, bundle, range(10), 1, seed=0)
+    assert images[index].stem == found["id"]
+    scores = [store.infos[image.stem][strategy.scoring.key]["consistency"] for image in images[10:]]
+    assert found["consistency"] == min(scores) < max(scores)
 
 
 def test_what_cannot_be_asked_for(tmp_path: Path) -> None:

@@ -99,13 +99,15 @@ def trainings_of(stage: Stage, place: Place) -> list[dict[str, Any]]:
 
 
 def merged_config(stage: Stage, place: Place) -> dict[str, Any]:
-    """``configs/train.json`` under the overlays of study and stage, with the overrides of both.
+    """``configs/train.json`` under the overlays of study and stage, with the overrides of both,
+    and ``stage.times`` the iterations that these give.
 
     Raises:
         ValueError: when an overlay is not there.
     """
     overlays = [*place.study.overlays, *stage.overlays]
-    return merged(place, "train", overlays, {**stage.overrides, **place.study.overrides})
+    config = merged(place, "train", overlays, {**stage.overrides, **place.study.overrides})
+    return {**config, "iterations": stage.times * config["iterations"]}
 
 
 def merged(place: Place, name: str, overlays: list[str], overrides: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class Stage:
         name: of its folder; stages of one name are one stage, whichever rows have them.
         overlays: names of files in the bundle's configs, without ".json", in order.
         overrides: new values by id, after the overlays.
+        times: factor of the iterations, whatever gives them.
         product: file that the training leaves in ``ckpt_dir``, "model.pt" or "encoder.pt".
         labelled: whether the drawn labels matter. A label-free stage runs once, for all columns and draws.
         inputs: by id of the config the stage whose product is given there as a path, or stages for a list of paths.
@@ -38,6 +39,7 @@ class Stage:
     name: str
     overlays: tuple[str, ...] = ()
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    times: int = 1
     product: str = "model.pt"
     labelled: bool = True
     inputs: Mapping[str, Stage | tuple[Stage, ...]] = field(default_factory=dict)

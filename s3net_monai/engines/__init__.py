@@ -1,9 +1,10 @@
 """Training and inference engines where MONAI has none: two views, naming of clusters, contrast, pairs with
-unlabelled images, coarse masks, per-image fitting, moved copies at inference."""
+unlabelled images, coarse masks, pseudo-labels, per-image fitting, moved copies at inference."""
 
 from s3net_monai.engines.checkpoints import latest_checkpoint
 from s3net_monai.engines.cluster_information import ClusterInformation
 from s3net_monai.engines.coarse_masks import add_coarse_masks, add_out_of_fold_masks, showing
+from s3net_monai.engines.consistent_volumes import consistent_volumes
 from s3net_monai.engines.contrast_views import ContrastViews
 from s3net_monai.engines.faithful_fit import fit_faithful
 from s3net_monai.engines.flip_inferer import FlipInferer
@@ -31,6 +32,7 @@ __all__ = [
     "TwoViews",
     "add_coarse_masks",
     "add_out_of_fold_masks",
+    "consistent_volumes",
     "fit_faithful",
     "latest_checkpoint",
     "load_encoder",

@@ -21,7 +21,7 @@ from monai.utils import set_determinism
 
 from data_prep.datalist import load_datalist
 from s3net_monai.benchmark.few_labels import prepare_study, run_jobs
-from s3net_monai.benchmark.few_labels_rows import IDEAL, NNUNET, ROWS, STRONG, STUDIES, WEAK, semantic
+from s3net_monai.benchmark.few_labels_rows import IDEAL, NNUNET, ROWS, STRONG, STUDIES, WEAK, self_training, semantic
 from s3net_monai.benchmark.few_labels_scores import kept_scores, score_cell
 from s3net_monai.benchmark.few_labels_stages import (
     BusyError,
@@ -31,6 +31,7 @@ from s3net_monai.benchmark.few_labels_stages import (
     only_process_in,
     run_stage,
     settings_of,
+    trainings_of,
 )
 from s3net_monai.benchmark.few_labels_types import Cell, FewLabelsRow, Place, Stage
 from s3net_monai.inference.bundle import bundle_root
@@ -92,6 +93,20 @@ def test_overrides_of_the_study_win(place: Place) -> None:
     config = merged_config(Stage("x", overrides={"iterations": 7, "seed": 3}), place)
     assert config["iterations"] == 2
     assert config["seed"] == 3
+
+
+def test_a_longer_training_has_more_of_the_iterations_that_the_study_gives(place: Place) -> None:
+    assert merged_config(replace(STRONG, times=4), place)["iterations"] == 8
+    assert settings_of(replace(STRONG, times=4), ONE, place) != settings_of(STRONG, ONE, place)
+
+
+def test_each_round_of_self_training_learns_from_the_one_before(place: Place) -> None:
+    last = self_training("x", (0.4, 0.6))
+    assert (last.name, last.overrides["share"]) == ("x-2", 0.6)
+    first = last.inputs["teacher"]
+    assert isinstance(first, Stage)
+    assert (first.name, first.overrides["share"], first.inputs["teacher"]) == ("x-1", 0.4, STRONG)
+    assert [each["stage"] for each in trainings_of(last, place)] == [STRONG.name, "x-1", "x-2"]
 
 
 def test_a_missing_overlay_is_named(place: Place) -> None:

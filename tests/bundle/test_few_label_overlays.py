@@ -82,6 +82,42 @@ def test_bidirectional_fine_tuning_trains_both_decoders(data: Path, tmp_path: Pa
     assert changed == {"encoder", "decoder_a", "decoder_b"}
 
 
+def test_self_training_learns_from_its_teacher_and_opens_no_hidden_label(
+    data: Path, tmp_path: Path, opened: list[str]
+) -> None:
+    teacher = str(train(data, tmp_path / "teacher", labelled_patients=1) / "model.pt")
+    options = {"labelled_patients": 1, "teacher": teacher, "share": 1.0}
+    opened.clear()
+    tuned = state(train(data, tmp_path / "tuned", "self_train", **options) / "model.pt")
+    labels = {path for path in opened if path.startswith(str(data / "labels"))}
+    assert len(labels) == 2  # both frames of the one patient
+    assert set(tuned) == set(state(Path(teacher)))
+    assert any(not torch.equal(weights, state(Path(teacher))[name]) for name, weights in tuned.items())
+
+
+@pytest.mark.parametrize("patients", [1, None])
+def test_labelled_and_pseudo_labelled_slices_are_drawn_as_often_as_asked_for(
+    patients: int | None, data: Path, tmp_path: Path
+) -> None:
+    teacher = str(train(data, tmp_path, labelled_patients=1) / "model.pt")
+    parser = ConfigParser()
+    parser.read_config([configs("train"), configs("self_train")])
+    parser.update({"dataset_dir": str(data), "spatial_size": [32, 32], "encoder_def#channels": [4, 6, 8]})
+    parser.update({"teacher": teacher, "share": 1.0, "labelled_patients": patients, "device": "cpu"})
+    weights = parser.get_parsed_content("train#weights")
+    assert len(weights) == len(parser.get_parsed_content("train#dataset"))
+    labelled = 2 * 4 * (patients or 3)  # frames, slices of each
+    assert sum(weights[:labelled]) == pytest.approx(0.25)
+    assert sum(weights[labelled:]) == pytest.approx(0.75 if patients else 0.0)
+    assert parser.get_parsed_content("teacher_network") is not parser.get_parsed_content("network_def")
+
+
+def test_self_training_without_a_teacher_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError) as refused:
+        train(data, tmp_path, "self_train", labelled_patients=1)
+    assert "no such checkpoint of a network; train one" in str(refused.value.__cause__)
+
+
 def test_cross_pseudo_supervision_trains_two_networks_apart(data: Path, tmp_path: Path) -> None:
     trained = state(train(data, tmp_path, "finetune_cross_pseudo", labelled_patients=1) / "model.pt")
     pairs = [(name, name.replace("first.", "second.")) for name in trained if name.startswith("first.")]

@@ -21,10 +21,7 @@ train skin_lesion_segmentation "['$out/data/isic2018','$out/data/ph2']"
 train lung_ct_segmentation "['$out/data/lung_volumes','$out/data/dicom','$out/data/kaggle_lung']"
 
 heart=$root/bundle/cardiac_mr_segmentation
-python -m monai.bundle run training --bundle_root "$heart" --logging_file "$heart/configs/logging.conf" \
-  --config_file "['$heart/configs/train.json','$heart/configs/finetune_bidirectional.json']" \
-  --dataset_dir "$out/data/acdc" --labelled_patients 8 --iterations 5000 --ramp_up 1000 \
-  --output_dir "$out/cardiac_mr_segmentation/two_decoders"
-python "$root/scripts/first_decoder.py" "$out/cardiac_mr_segmentation/two_decoders/model.pt" \
-  "$out/cardiac_mr_segmentation/model.pt"
+python -m monai.bundle run training --bundle_root "$heart" --config_file "$heart/configs/train.json" \
+  --logging_file "$heart/configs/logging.conf" --dataset_dir "$out/data/acdc" \
+  --labelled_patients 8 --iterations 10000 --output_dir "$out/cardiac_mr_segmentation"
 echo "Trained: $out/*/model.pt; copy them to bundle/*/models/ to use them"

@@ -75,8 +75,12 @@ def few(task: str) -> str:
     columns, unit = result["columns"], result["unit"]
     lines = [f"| labelled patients | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     reference = result["references"][0]
+    most = {
+        column: max((len(row["cells"][column]["draws"]) for row in result["rows"] if column in row["cells"]), default=0)
+        for column in columns
+    }
     for row in result["rows"]:
-        cells = [cell(row["cells"].get(column), reference) for column in columns]
+        cells = [cell(row["cells"].get(column), reference, most[column]) for column in columns]
         lines.append(f"| {row['name']} | {' | '.join(cells)} |")
     for source, values in result["published"].items():
         known = (f"{values[column]:.3f}" if column in values else "-" for column in columns)
@@ -122,13 +126,16 @@ def corrections() -> str:
     return "\n".join(lines)
 
 
-def cell(found: dict[str, Any] | None, reference: str) -> str:
+def cell(found: dict[str, Any] | None, reference: str, most: int) -> str:
+    """Dice with its interval, and how many draws of labelled patients there are where others have more."""
     if found is None:
         return "-"
     dice, against = found["dice"], found["against"].get(reference)
     spread = " ({:.3f} to {:.3f})".format(*dice["ci95"]) if dice["ci95"] else ""
     above = against is not None and against["ci95"] is not None and against["ci95"][0] > 0
-    return f"{dice['mean']:.3f}{spread}" + (" \\*" if above else "")
+    count = len(found["draws"])
+    fewer = f", {count} draw{'s' if count > 1 else ''}" if count < most else ""
+    return f"{dice['mean']:.3f}{spread}{fewer}" + (" \\*" if above else "")
 
 
 def speed() -> str:

@@ -68,9 +68,9 @@ def test_corrections_have_a_row_an_order(script: ModuleType, monkeypatch: pytest
 
 
 def test_few_labels_have_a_column_a_number_of_patients(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    def found(mean: float, ends: list[float] | None, difference: list[float] | None) -> dict[str, Any]:
+    def found(mean: float, ends: list[float] | None, difference: list[float] | None, draws: int = 3) -> dict[str, Any]:
         against = None if difference is None else {"ci95": difference}
-        return {"dice": {"mean": mean, "ci95": ends}, "against": {"scratch": against}}
+        return {"dice": {"mean": mean, "ci95": ends}, "against": {"scratch": against}, "draws": list(range(draws))}
 
     result = {
         "columns": ["1", "all"],
@@ -78,9 +78,9 @@ def test_few_labels_have_a_column_a_number_of_patients(script: ModuleType, monke
         "references": ["scratch", "better"],
         "published": {"a paper": {"1": 0.738}},
         "rows": [
-            {"name": "scratch", "cells": {"1": found(0.6, [0.5, 0.7], None), "all": found(0.9, None, None)}},
+            {"name": "scratch", "cells": {"1": found(0.6, [0.5, 0.7], None), "all": found(0.9, None, None, 1)}},
             {"name": "better", "cells": {"1": found(0.7, [0.6, 0.8], [0.05, 0.15])}},
-            {"name": "perhaps", "cells": {"1": found(0.62, [0.5, 0.7], [-0.01, 0.05])}},
+            {"name": "perhaps", "cells": {"1": found(0.62, [0.5, 0.7], [-0.01, 0.05], 1)}},
         ],
     }
     monkeypatch.setattr(script, "read", lambda name: result)
@@ -90,7 +90,7 @@ def test_few_labels_have_a_column_a_number_of_patients(script: ModuleType, monke
         "|---|---|---|",
         "| scratch | 0.600 (0.500 to 0.700) | 0.900 |",
         "| better | 0.700 (0.600 to 0.800) \\* | - |",
-        "| perhaps | 0.620 (0.500 to 0.700) | - |",
+        "| perhaps | 0.620 (0.500 to 0.700), 1 draw | - |",
         "| *a paper* | 0.738 | - |",
     ]
     assert page[9] == '\\* above "scratch": the 95 % interval of the difference over patients excludes zero.'

@@ -11,11 +11,12 @@ from dataclasses import replace
 from s3net_monai.benchmark.few_labels_types import PICTURE_IDS, FewLabelsRow, Stage, Study
 
 DRAWS = (0, 1, 2)
+SHARES = (0.4, 0.6, 0.8, 0.8, 0.8, 0.8)  # of the unlabelled volumes, by round of self-training
 
 # From random weights.
 WEAK = Stage("weak-augmentation", ("weak_augmentation",))
 STRONG = Stage("strong-augmentation")
-LONG = Stage("strong-augmentation-long", times=4)  # as many steps as self-training takes in all
+LONG = Stage("strong-augmentation-long", times=1 + len(SHARES))  # as many steps as self-training takes in all
 NNUNET = Stage("nnunet-like", ("nnunet_like",), inference=("nnunet_like_inference",))
 CROSS_PSEUDO = Stage("cross-pseudo", ("finetune_cross_pseudo",))
 BIDIRECTIONAL = Stage("bidirectional", ("finetune_bidirectional",))
@@ -86,7 +87,7 @@ ROWS = (
     FewLabelsRow("semantic-aware", "pre-trained", semantic("semantic")),
     FewLabelsRow("LRC", "pre-trained", LRC),
     FewLabelsRow("IDEAL", "pre-trained", IDEAL),
-    FewLabelsRow(OURS_NAME, "ours", self_training("self-train", (0.4, 0.6, 0.8))),
+    FewLabelsRow(OURS_NAME, "ours", self_training("self-train", SHARES)),
     FewLabelsRow("S3-Net's consistency, then bidirectional", "ours", S3NET_BIDIRECTIONAL),
     FewLabelsRow(
         "semantic-aware on S3-Net's masks", "ours", semantic("semantic-label-free", encoder=CLUSTERED_ENCODER)
@@ -94,8 +95,8 @@ ROWS = (
     FewLabelsRow("semantic-aware, mask only", "ablation", semantic("semantic-mask-only", mask_only=True)),
     FewLabelsRow("dense contrast alone", "ablation", DENSE),
     FewLabelsRow("bidirectional alone", "ablation", BIDIRECTIONAL),
-    FewLabelsRow("self-training on all volumes", "ablation", self_training("self-train-all", (1.0, 1.0, 1.0))),
-    FewLabelsRow("scratch, four times the steps", "ablation", LONG),
+    FewLabelsRow("self-training on all volumes", "ablation", self_training("self-train-all", (1.0,) * len(SHARES))),
+    FewLabelsRow("scratch, as long as self-training", "ablation", LONG),
 )
 
 STUDIES = {

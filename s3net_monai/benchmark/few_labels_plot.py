@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 
 from s3net_monai.io.atomic import atomic_path
 
-# told apart by colour-blind readers (Okabe and Ito); the reference is black, and markers repeat what colours say
+# told apart by colour-blind readers (Okabe and Ito); the reference is black, and markers repeat what colours say;
+# one marker more than colours, so that rows of one colour differ in it
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
-_MARKERS = ("s", "^", "D", "v", "P", "X")
+_MARKERS = ("s", "^", "D", "v", "P", "X", "<")
 _STYLES = {"from scratch": "--", "ablation": ":"}
 _ABSENT: Mapping[str, Any] = {"mean": math.nan, "ci95": None}
 _SHIFT = 0.05  # between the lines of one column, so that their intervals can be told apart

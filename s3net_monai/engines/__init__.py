@@ -1,6 +1,7 @@
 """Training and inference engines where MONAI has none: two views, naming of clusters, contrast, pairs with
 unlabelled images, coarse masks, pseudo-labels, per-image fitting, moved copies at inference."""
 
+from s3net_monai.engines.best_checkpoint import BestCheckpoint
 from s3net_monai.engines.checkpoints import latest_checkpoint
 from s3net_monai.engines.cluster_information import ClusterInformation
 from s3net_monai.engines.coarse_masks import add_coarse_masks, add_out_of_fold_masks, showing
@@ -19,6 +20,7 @@ from s3net_monai.engines.two_views import TwoViews
 
 __all__ = [
     "AttendedObject",
+    "BestCheckpoint",
     "ClusterInformation",
     "ContrastViews",
     "FlipInferer",

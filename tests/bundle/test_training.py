@@ -113,6 +113,19 @@ def test_resume_goes_on_at_the_next_epoch(bundle: Any, unlabelled: Path, trained
     assert steps[1] == 3 * steps[0], "the optimiser forgot its state"
 
 
+def test_resume_keeps_better_weights(bundle: Any, unlabelled: Path, trained: Path, tmp_path: Path) -> None:
+    """A score above all that follow is written into the checkpoint: the weights of before must stay."""
+    folder = tmp_path / "resumed"
+    shutil.copytree(trained, folder)
+    checkpoint = weights(folder, "checkpoint_epoch=1.pt")
+    ((_, name),) = checkpoint["best"]["_saved"]
+    checkpoint["best"]["_saved"] = [(1e9, name)]
+    torch.save(checkpoint, folder / "checkpoint_epoch=1.pt")
+    bundle.train(unlabelled, folder, max_epochs=2, resume=True)
+    assert weights(folder, "checkpoint_epoch=2.pt")["trainer"]["iteration"] > checkpoint["trainer"]["iteration"]
+    assert (folder / "model.pt").read_bytes() == (trained / "model.pt").read_bytes()
+
+
 def test_resume_without_a_checkpoint_says_so(bundle: Any, unlabelled: Path, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="Failed to") as caught:
         bundle.train(unlabelled, tmp_path, resume=True)

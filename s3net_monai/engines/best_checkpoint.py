@@ -13,8 +13,8 @@ from torch.nn import Module
 class BestCheckpoint(CheckpointSaver):
     """Keep the weights with the highest key metric in one file, and the score as a state that a checkpoint can hold.
 
-    MONAI's saver reads its state from a checkpoint of its own only, so a resumed training would take its first score for
-    the best and overwrite better weights.
+    MONAI's saver reads its state from a checkpoint of its own only, so a resumed training would take its first score
+    for the best and overwrite better weights.
 
     Args:
         save_dir: folder of the file.

@@ -101,12 +101,12 @@ def test_a_longer_training_has_more_of_the_iterations_that_the_study_gives(place
 
 
 def test_each_round_of_self_training_learns_from_the_one_before(place: Place) -> None:
-    last = self_training("x", (0.4, 0.6))
-    assert (last.name, last.overrides["share"]) == ("x-2", 0.6)
+    last = self_training((0.4, 0.6))
+    assert (last.name, last.overrides["share"]) == ("self-train-2", 0.6)
     first = last.inputs["teacher"]
     assert isinstance(first, Stage)
-    assert (first.name, first.overrides["share"], first.inputs["teacher"]) == ("x-1", 0.4, STRONG)
-    assert [each["stage"] for each in trainings_of(last, place)] == [STRONG.name, "x-1", "x-2"]
+    assert (first.name, first.overrides["share"], first.inputs["teacher"]) == ("self-train-1", 0.4, STRONG)
+    assert [each["stage"] for each in trainings_of(last, place)] == [STRONG.name, "self-train-1", "self-train-2"]
 
 
 def test_a_missing_overlay_is_named(place: Place) -> None:

@@ -21,7 +21,17 @@ from monai.utils import set_determinism
 
 from data_prep.datalist import load_datalist
 from s3net_monai.benchmark.few_labels import prepare_study, run_jobs
-from s3net_monai.benchmark.few_labels_rows import IDEAL, NNUNET, ROWS, STRONG, STUDIES, WEAK, self_training, semantic
+from s3net_monai.benchmark.few_labels_rows import (
+    IDEAL,
+    LONG,
+    NNUNET,
+    ROWS,
+    STRONG,
+    STUDIES,
+    WEAK,
+    self_training,
+    semantic,
+)
 from s3net_monai.benchmark.few_labels_scores import kept_scores, score_cell
 from s3net_monai.benchmark.few_labels_stages import (
     BusyError,
@@ -105,8 +115,8 @@ def test_each_round_of_self_training_learns_from_the_one_before(place: Place) ->
     assert (last.name, last.overrides["share"]) == ("self-train-2", 0.6)
     first = last.inputs["teacher"]
     assert isinstance(first, Stage)
-    assert (first.name, first.overrides["share"], first.inputs["teacher"]) == ("self-train-1", 0.4, STRONG)
-    assert [each["stage"] for each in trainings_of(last, place)] == [STRONG.name, "self-train-1", "self-train-2"]
+    assert (first.name, first.overrides["share"], first.inputs["teacher"]) == ("self-train-1", 0.4, LONG)
+    assert [each["stage"] for each in trainings_of(last, place)] == [LONG.name, "self-train-1", "self-train-2"]
 
 
 def test_a_missing_overlay_is_named(place: Place) -> None:

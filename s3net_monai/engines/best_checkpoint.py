@@ -9,6 +9,8 @@ from typing import Any
 from monai.handlers import CheckpointSaver
 from torch.nn import Module
 
+FILE = "model.pt"
+
 
 class BestCheckpoint(CheckpointSaver):
     """Keep the weights with the highest key metric in one file, and the score as a state that a checkpoint can hold.
@@ -17,16 +19,12 @@ class BestCheckpoint(CheckpointSaver):
     for the best and overwrite better weights.
 
     Args:
-        save_dir: folder of the file.
-        network: whose weights are saved.
-        filename: of the weights, a plain state dict.
+        save_dir: folder of the file, ``model.pt``.
+        network: whose weights are saved, as a plain state dict.
     """
 
-    def __init__(self, save_dir: str, network: Module, filename: str = "model.pt") -> None:
-        super().__init__(
-            save_dir=save_dir, save_dict={"model": network}, save_key_metric=True, key_metric_filename=filename
-        )
-        self.file = Path(save_dir, filename)
+    def __init__(self, save_dir: str, network: Module) -> None:
+        super().__init__(save_dir, {"model": network}, save_key_metric=True, key_metric_filename=FILE)
 
     def state_dict(self) -> dict[str, Any]:
         """The best score and the name MONAI gave it."""
@@ -35,5 +33,5 @@ class BestCheckpoint(CheckpointSaver):
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from a score; forget it when its weights are gone, as there is nothing left to protect."""
-        if self.file.is_file():
+        if Path(self.save_dir, FILE).is_file():
             super().load_state_dict(dict(state_dict))

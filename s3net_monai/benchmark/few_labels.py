@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import s3net_monai
+from s3net_monai.benchmark.few_labels_cells import Cells, earlier_cells, has_scores, known_cells
 from s3net_monai.benchmark.few_labels_results import few_labels_results
 from s3net_monai.benchmark.few_labels_rows import DRAWS, REFERENCES, ROWS
-from s3net_monai.benchmark.few_labels_scores import Entry, kept_scores, score_cell
+from s3net_monai.benchmark.few_labels_scores import score_cell
 from s3net_monai.benchmark.few_labels_stages import BusyError, trainings_of
 from s3net_monai.benchmark.few_labels_types import Cell, FewLabelsRow, Place, Study, column_name
 from s3net_monai.benchmark.run import json_text, rounded_numbers
@@ -39,20 +37,21 @@ def run_few_labels(
 ) -> dict[str, Any]:
     """Train and score what is asked for, and write ``output`` with .md and .png beside it.
 
-    The files hold all that ``work`` has scores of, so that a table can be made in parts, and by several processes with
-    one ``work`` at the same time: each stage is trained by one of them, and the others go on with something else.
+    The files hold all that ``output`` held before from the same settings and all that ``work`` has scores of, so that
+    a table can be made in parts, and by several processes with one ``work`` at the same time: each stage is trained by
+    one of them, and the others go on with something else.
 
     Args:
         study: one of ``STUDIES``.
         data: root of the data.
-        output: FILE.json.
+        output: FILE.json. Settings are the configs and the data, not the code: remove the file to score all again.
         work: folder for the datalist, and for weights and scores by stage; what lies there is not computed again.
         names: rows, as the table names them or with hyphens; none means all.
         labels: columns; none means all.
         rows: of the table.
 
     Raises:
-        ValueError: for an unknown row or column, missing data or packages, or an output that is no .json file; and, the
+        ValueError: for an unknown row or column, missing data or packages, or an output that is no such file; and, the
             files being written, for trainings that failed.
     """
     if output.suffix != ".json":
@@ -62,8 +61,10 @@ def run_few_labels(
     chosen, columns = _chosen_rows(rows, names), _chosen_columns(study, labels)
     work = work.absolute()
     place = Place(study, bundle_root("cardiac"), prepare_study(study, data, work / "data"), work)
-    failures = run_jobs([(row, cell) for cell in _cells(columns) for row in chosen], place)
-    result = rounded_numbers(few_labels_result(rows, place, _command(study.task, output, names, labels)))
+    earlier = earlier_cells(output, rows, place)
+    jobs = [(row, cell) for cell in _cells(columns) for row in chosen if not has_scores(earlier, row, cell)]
+    failures = run_jobs(jobs, place)
+    result = rounded_numbers(few_labels_result(rows, place, _command(study.task, output, names, labels), earlier))
     write_few_labels(result, output)
     if failures:
         raise ValueError("\n".join([f"{output.name} lacks {len(failures)} scores that could not be had:", *failures]))
@@ -125,24 +126,19 @@ def _first_cause(error: BaseException) -> BaseException:
     return error
 
 
-def few_labels_result(rows: Sequence[FewLabelsRow], place: Place, command: str) -> dict[str, Any]:
-    """All that the files show, from the scores that the work folder has."""
+def few_labels_result(
+    rows: Sequence[FewLabelsRow], place: Place, command: str, earlier: Cells | None = None
+) -> dict[str, Any]:
+    """All that the files show, from earlier cells and the scores that the work folder has."""
     from data_prep.datalist import load_datalist
 
     study = place.study
-    scores: dict[str, dict[int | None, dict[int, list[Entry]]]] = {}
-    for row in rows:
-        for patients in study.columns:
-            found = {draw: kept_scores(row, Cell(patients, draw), place) for draw in DRAWS}
-            known = {draw: entries for draw, entries in found.items() if entries is not None}
-            scores.setdefault(row.name, {})[patients] = known
     names = [case["case_id"] for case in load_datalist(place.dataset, "test")]
     return {
         "schema_version": 1,
         "command": command,
         "package_version": s3net_monai.__version__,
         "task": study.task,
-        "machine": {"cores": os.cpu_count(), "threads": torch.get_num_threads(), "torch": torch.__version__},
         "unit": study.unit,
         "cases": len(names),
         "units": len({name.split("_")[0] for name in names}) if study.unit == "patient" else len(names),
@@ -156,7 +152,7 @@ def few_labels_result(rows: Sequence[FewLabelsRow], place: Place, command: str) 
         },
         "notes": list(study.notes),
         "trainings": {row.name: trainings_of(row.stage, place) for row in rows},
-        "rows": few_labels_results(rows, scores, study, REFERENCES),
+        "rows": few_labels_results(rows, known_cells(rows, DRAWS, place, earlier or {}), REFERENCES),
     }
 
 

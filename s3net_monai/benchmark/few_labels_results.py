@@ -8,51 +8,50 @@ from typing import Any
 import numpy as np
 
 from s3net_monai.benchmark.few_labels_scores import DISTANCES, Entry
-from s3net_monai.benchmark.few_labels_types import FewLabelsRow, Study, column_name
+from s3net_monai.benchmark.few_labels_types import FewLabelsRow, Study
 from s3net_monai.benchmark.statistics import compare, interval, summary
 
-# by name of the row, column and draw the entries of `score_cell`
-Scores = Mapping[str, Mapping[int | None, Mapping[int, Sequence[Entry]]]]
-Draws = Mapping[int, Sequence[Entry]]
+Draws = Mapping[int, Sequence[Entry]]  # the entries of `score_cell` by draw
+Figures = Mapping[str, Any]  # of one cell, see `cell_figures`
 
 
 def few_labels_results(
-    rows: Sequence[FewLabelsRow], scores: Scores, study: Study, references: Sequence[str]
+    rows: Sequence[FewLabelsRow], cells: Mapping[str, Mapping[str, Figures]], references: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """What the JSON holds of every row that has scores, a cell for every column that has some.
-
-    A cell's mean Dice is over structures, cases of a patient, draws, and then patients (or slices, as the study says).
-    Its interval and its test are over patients: they are the sample, draws and frames are repeated looks at them.
+    """What the JSON holds of every row that has cells.
 
     Args:
         rows: in the order of the table.
-        scores: as far as there are any.
-        study: names the columns, structures and the unit.
-        references: names of the rows that the others are compared with, on the draws that both have.
+        cells: by name of the row and of the column the figures, as far as there are any.
+        references: names of the rows that the others are compared with.
     """
     return [
         {
             "name": row.name,
             "kind": row.kind,
             "cells": {
-                column_name(patients): {
-                    **_figures(scores[row.name][patients], study),
+                column: {
+                    **figures,
                     "against": {
-                        name: _against(scores[row.name][patients], scores.get(name, {}).get(patients, {}), study)
+                        name: _against(figures, cells.get(name, {}).get(column))
                         for name in references
                         if name != row.name
                     },
                 }
-                for patients in study.columns
-                if scores[row.name].get(patients)
+                for column, figures in cells[row.name].items()
             },
         }
         for row in rows
-        if any(scores.get(row.name, {}).values())
+        if cells.get(row.name)
     ]
 
 
-def _figures(draws: Draws, study: Study) -> dict[str, Any]:
+def cell_figures(draws: Draws, study: Study) -> dict[str, Any]:
+    """Dice and distances of a cell.
+
+    The mean Dice is over structures, cases of a patient, draws, and then patients (or slices, as the study says). Its
+    interval is over patients: they are the sample, draws and frames are repeated looks at them.
+    """
     values = _by_unit(draws, study)
     means = [float(np.mean(list(_by_unit({draw: entries}, study).values()))) for draw, entries in draws.items()]
     structures = {}
@@ -79,14 +78,16 @@ def _figures(draws: Draws, study: Study) -> dict[str, Any]:
     }
 
 
-def _against(draws: Draws, reference: Draws, study: Study) -> dict[str, Any] | None:
-    """Difference of the mean Dice from the reference's by unit, with its interval and a paired Wilcoxon test."""
-    common = [draw for draw in draws if draw in reference]
-    if not common:
+def _against(figures: Figures, reference: Figures | None) -> dict[str, Any] | None:
+    """Difference of the mean Dice from the reference's by unit, with its interval and a paired Wilcoxon test.
+
+    None without a reference of the same draws: other labelled patients would make a difference of their own.
+    """
+    if reference is None or figures["draws"] != reference["draws"]:
         return None
-    ours, theirs = (_by_unit({draw: each[draw] for draw in common}, study) for each in (draws, reference))
+    ours, theirs = figures["units"], reference["units"]
     differences = np.array([ours[unit] - theirs[unit] for unit in ours if unit in theirs])
-    return {"draws": common, **compare(ours, theirs), "ci95": interval(differences)}
+    return {"draws": figures["draws"], **compare(ours, theirs), "ci95": interval(differences)}
 
 
 def _by_unit(draws: Draws, study: Study, structure: str | None = None, metric: str = "dice") -> dict[str, float]:

@@ -71,6 +71,11 @@ def kept_scores(row: FewLabelsRow, cell: Cell, place: Place) -> list[Entry] | No
     return cases if stored["settings"] == _settings(row.stage, cell, place) else None
 
 
+def cell_digest(row: FewLabelsRow, cell: Cell, place: Place) -> str:
+    """SHA-256 of all that the scores of a cell depend on, beside the code."""
+    return digest(_settings(row.stage, cell, place))
+
+
 def structure_metrics(mask: np.ndarray, truth: np.ndarray, structures: Mapping[int, str]) -> dict[str, Entry]:
     """Dice, HD95 and mean symmetric surface distance in voxels of every structure.
 

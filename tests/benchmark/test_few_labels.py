@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,42 @@ def test_a_table_is_made_in_parts(data: Path, tmp_path: Path) -> None:
     assert page.count(" | - |") >= 2  # nothing was trained with all labels
     with Image.open(output.with_suffix(".png")) as picture:
         assert min(picture.size) > 100
+
+
+def test_a_table_goes_on_without_the_work_folder_of_its_first_part(data: Path, tmp_path: Path) -> None:
+    output, study = tmp_path / "cardiac.json", toy_study("cardiac", columns=(1,))
+    names = ["scratch-strong-augmentation", "global-contrast"]
+    first = run_few_labels(study, data, output, tmp_path / "first", names[:1], rows=ROWS)
+    result = run_few_labels(study, data, output, tmp_path / "second", names, rows=ROWS)
+    assert not (tmp_path / "second" / "stages" / "strong-augmentation").exists()
+    cells = {row["name"]: row["cells"]["1"] for row in result["rows"]}
+    earlier = first["rows"][0]["cells"]["1"]
+    assert {**cells[REFERENCE], "against": None} == {**earlier, "against": None}
+    units = [cells[name]["units"]["patient071"] for name in ("global contrast", REFERENCE)]
+    assert cells["global contrast"]["against"][REFERENCE]["difference"] == pytest.approx(units[0] - units[1], abs=1e-4)
+
+    longer = replace(study, overrides={**study.overrides, "iterations": 4})
+    others = run_few_labels(longer, data, output, tmp_path / "third", names[:1], rows=ROWS)
+    assert [row["name"] for row in others["rows"]] == [REFERENCE]  # of the others only other trainings are known
+    assert others["rows"][0]["cells"]["1"]["settings"] != earlier["settings"]
+    assert (tmp_path / "third" / "stages" / "strong-augmentation").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"task": "abdomen", "rows": []}', "holds the table of abdomen, expected cardiac; name another output"),
+        ('{"rows": 1}', "expected an earlier table of cardiac; remove it, or name another"),
+        ("no JSON", "expected an earlier table of cardiac; remove it, or name another"),
+    ],
+)
+def test_an_output_of_something_else_is_left_alone(data: Path, text: str, message: str, tmp_path: Path) -> None:
+    output = tmp_path / "cardiac.json"
+    output.write_text(text)
+    with pytest.raises(ValueError, match=f"cardiac.json: {message}"):
+        run_few_labels(toy_study("cardiac", columns=(1,)), data, output, tmp_path / "work", rows=ROWS[:1])
+    assert output.read_text() == text
+    assert not list((tmp_path / "work").rglob("*.pt"))
 
 
 def test_a_training_that_fails_leaves_the_others_alone(data: Path, tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ import pytest
 from few_labels_toys import toy_study
 
 from s3net_monai.benchmark.few_labels_plot import few_labels_figure, write_few_labels_plot
-from s3net_monai.benchmark.few_labels_results import few_labels_results
+from s3net_monai.benchmark.few_labels_results import cell_figures, few_labels_results
 from s3net_monai.benchmark.few_labels_rows import STRONG
 from s3net_monai.benchmark.few_labels_scores import structure_metrics
 from s3net_monai.benchmark.few_labels_table import few_labels_markdown
-from s3net_monai.benchmark.few_labels_types import FewLabelsRow
+from s3net_monai.benchmark.few_labels_types import FewLabelsRow, column_name
 
 NAMES = {1: "RV", 2: "MYO", 3: "LV"}
 ROWS = [FewLabelsRow("base", "from scratch", STRONG), FewLabelsRow("other", "ours", STRONG)]
@@ -39,7 +39,12 @@ def patients(dice: float, step: float = 0.0) -> list[dict[str, Any]]:
 
 
 def results(scores: dict[str, Any], **changes: Any) -> list[dict[str, Any]]:
-    return few_labels_results(ROWS, scores, toy_study("cardiac", **changes), ["base", "other"])
+    study = toy_study("cardiac", **changes)
+    cells = {
+        name: {column_name(patients): cell_figures(draws, study) for patients, draws in columns.items()}
+        for name, columns in scores.items()
+    }
+    return few_labels_results(ROWS, cells, ["base", "other"])
 
 
 def test_structures_of_one_case() -> None:
@@ -69,17 +74,19 @@ def test_means_are_over_draws_frames_and_patients() -> None:
     assert cell["against"] == {"other": None}
 
 
-def test_rows_are_compared_on_the_draws_that_both_have() -> None:
+def test_rows_of_the_same_draws_are_compared() -> None:
     scores = {
-        "base": {1: {0: patients(0.5, 0.01), 2: patients(0.1)}},
-        "other": {1: {0: patients(0.6, 0.02), 1: patients(0.9)}},
+        "base": {1: {0: patients(0.4, 0.01), 2: patients(0.6, 0.01)}, 2: {0: patients(0.5), 1: patients(0.5)}},
+        "other": {1: {0: patients(0.7, 0.02), 2: patients(0.5, 0.02)}, 2: {0: patients(0.5)}},
     }
-    found = results(scores)[1]["cells"]["1"]["against"]["base"]
-    assert found["draws"] == [0]
+    cells = results(scores)[1]["cells"]
+    found = cells["1"]["against"]["base"]
+    assert found["draws"] == [0, 2]
     assert found["count"] == 6
     assert found["difference"] == pytest.approx(0.1 + 0.01 * 2.5)
     assert found["p"] == pytest.approx(2 / 2**6)
     assert 0.1 < found["ci95"][0] < found["difference"] < found["ci95"][1] < 0.15
+    assert cells["2"]["against"]["base"] is None  # the reference's second draw has other labelled patients
 
 
 def test_slices_are_units_of_their_own() -> None:
@@ -125,16 +132,16 @@ def page_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def test_page_and_plot_show_what_is_there(tmp_path: Path) -> None:
     scores = {
         "base": {1: {0: patients(0.5), 1: patients(0.7)}, None: {0: patients(0.8)}},
-        "other": {1: {0: patients(0.6)}},
+        "other": {1: {0: patients(0.6), 1: patients(0.8)}},
     }
     result = page_of(results(scores))
     plot = write_few_labels_plot(result, tmp_path / "cardiac.png")
     page = few_labels_markdown(result, plot)
     assert "| base | 0.600 (0.600 to 0.600) ± 0.141 | 0.800 (0.800 to 0.800) (1 draw) |" in page
-    assert "| other | 0.600 (0.600 to 0.600) (1 draw) | - |" in page
+    assert "| other | 0.700 (0.700 to 0.700) ± 0.141 | - |" in page
     assert "| *a paper* | 0.738 | - |" in page
     assert "| other | +0.100 (+0.100 to +0.100), p = 0.031 | - |" in page
-    assert "| base | -0.100 (-0.100 to -0.100), p = 0.031 | - |" in page  # on the draw that both have
+    assert "| base | -0.100 (-0.100 to -0.100), p = 0.031 | - |" in page
     assert "| other | encoder 5 x 16, other 10 x 4 |" in page
     assert "| base | 0.700 | 1.0 | 1.00 | 0.00 | 0.800 |" in page
     assert "## All patients labelled" in page
@@ -145,6 +152,6 @@ def test_page_and_plot_show_what_is_there(tmp_path: Path) -> None:
 
 
 def test_nothing_is_drawn_of_nothing(tmp_path: Path) -> None:
-    result = page_of(results({"base": {1: {}}}))
+    result = page_of(results({}))
     assert write_few_labels_plot(result, tmp_path / "cardiac.png") is None
     assert "![" not in few_labels_markdown(result, None)

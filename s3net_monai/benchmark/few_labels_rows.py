@@ -30,12 +30,15 @@ SUPERVISED_LRC_ENCODER = Stage(
     product="encoder.pt",
     inputs={"pretrained": replace(STRONG, product="encoder.pt")},
 )
+# No method, as it has the labels of all patients: what the best of encoders could bring to the few of a column.
+ALL_LABELS_ENCODER = replace(STRONG, name="pretrain-all-labels", product="encoder.pt", labelled=False)
 IDEAL_ENCODER = Stage("pretrain-ideal", ("pretrain_ideal",), product="encoder.pt", labelled=False)
 S3NET_ENCODER = Stage("pretrain-s3net", ("pretrain_s3net",), product="encoder.pt", labelled=False)
 
 GLOBAL = Stage("global", inputs={"pretrained": GLOBAL_ENCODER})
 LRC = Stage("lrc", inputs={"pretrained": LRC_ENCODER})
 LRC_ON_SUPERVISED = Stage("lrc-on-supervised", inputs={"pretrained": SUPERVISED_LRC_ENCODER})
+ALL_LABELS = Stage("all-labels", inputs={"pretrained": ALL_LABELS_ENCODER})
 DENSE = Stage("dense", inputs={"pretrained": IDEAL_ENCODER})
 IDEAL = Stage("ideal", ("finetune_bidirectional",), inputs={"pretrained": IDEAL_ENCODER})
 
@@ -105,6 +108,7 @@ ROWS = (
     FewLabelsRow("dense contrast alone", "ablation", DENSE),
     FewLabelsRow("bidirectional alone", "ablation", BIDIRECTIONAL),
     FewLabelsRow("LRC on a supervised encoder", "ablation", LRC_ON_SUPERVISED),
+    FewLabelsRow("encoder of all labels", "ablation", ALL_LABELS),
 )
 
 STUDIES = {

@@ -62,7 +62,12 @@ def run_few_labels(
     work = work.absolute()
     place = Place(study, bundle_root("cardiac"), prepare_study(study, data, work / "data"), work)
     earlier = earlier_cells(output, rows, place)
-    jobs = [(row, cell) for cell in _cells(columns) for row in chosen if not has_scores(earlier, row, cell)]
+    jobs = [
+        (row, cell)
+        for cell in _cells(columns)
+        for row in chosen
+        if not has_scores(earlier, row, cell.patients, _draws(cell.patients))
+    ]
     failures = run_jobs(jobs, place)
     result = rounded_numbers(few_labels_result(rows, place, _command(study.task, output, names, labels), earlier))
     write_few_labels(result, output)
@@ -115,9 +120,13 @@ def run_jobs(jobs: Sequence[Job], place: Place) -> list[str]:
 
 
 def _cells(columns: Sequence[int | None]) -> list[Cell]:
-    """Draws first: whenever the run is ended, the table is as full as it can be. All patients can be drawn one way."""
-    cells = [Cell(column, draw) for draw in DRAWS for column in columns]
-    return [cell for cell in cells if cell.patients is not None or cell.draw == DRAWS[0]]
+    """Draws first: whenever the run is ended, the table is as full as it can be."""
+    return [Cell(column, draw) for draw in DRAWS for column in columns if draw in _draws(column)]
+
+
+def _draws(patients: int | None) -> Sequence[int]:
+    """All patients can be drawn one way."""
+    return DRAWS[:1] if patients is None else DRAWS
 
 
 def _first_cause(error: BaseException) -> BaseException:

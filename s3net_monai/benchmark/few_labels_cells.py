@@ -44,10 +44,10 @@ def earlier_cells(output: Path, rows: Sequence[FewLabelsRow], place: Place) -> C
     }
 
 
-def has_scores(cells: Cells, row: FewLabelsRow, cell: Cell) -> bool:
-    """Whether the draw is part of the cells."""
-    figures = cells.get(row.name, {}).get(column_name(cell.patients))
-    return figures is not None and cell.draw in figures["draws"]
+def has_scores(cells: Cells, row: FewLabelsRow, patients: int | None, draws: Sequence[int]) -> bool:
+    """Whether a cell has all these draws: its figures are means over them, so that one cannot be added."""
+    figures = cells.get(row.name, {}).get(column_name(patients))
+    return figures is not None and set(draws) <= set(figures["draws"])
 
 
 def known_cells(

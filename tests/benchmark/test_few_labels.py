@@ -72,7 +72,9 @@ def test_a_table_is_made_in_parts(data: Path, tmp_path: Path) -> None:
         assert min(picture.size) > 100
 
 
-def test_a_table_goes_on_without_the_work_folder_of_its_first_part(data: Path, tmp_path: Path) -> None:
+def test_a_table_goes_on_without_the_work_folder_of_its_first_part(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     output, study = tmp_path / "cardiac.json", toy_study("cardiac", columns=(1,))
     names = ["scratch-strong-augmentation", "global-contrast"]
     first = run_few_labels(study, data, output, tmp_path / "first", names[:1], rows=ROWS)
@@ -84,6 +86,11 @@ def test_a_table_goes_on_without_the_work_folder_of_its_first_part(data: Path, t
     units = [cells[name]["units"]["patient071"] for name in ("global contrast", REFERENCE)]
     assert cells["global contrast"]["against"][REFERENCE]["difference"] == pytest.approx(units[0] - units[1], abs=1e-4)
 
+    monkeypatch.setattr(few_labels, "DRAWS", (0, 1, 2))
+    more = run_few_labels(study, data, output, tmp_path / "second", names[:1], rows=ROWS)
+    assert more["rows"][0]["cells"]["1"]["draws"] == [0, 1, 2]  # a mean over two cannot become one over three
+
+    monkeypatch.setattr(few_labels, "DRAWS", (0,))
     longer = replace(study, overrides={**study.overrides, "iterations": 4})
     others = run_few_labels(longer, data, output, tmp_path / "third", names[:1], rows=ROWS)
     assert [row["name"] for row in others["rows"]] == [REFERENCE]  # of the others only other trainings are known

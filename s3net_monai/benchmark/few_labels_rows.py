@@ -24,11 +24,9 @@ BIDIRECTIONAL = Stage("bidirectional", ("finetune_bidirectional",))
 # Encoders from unlabelled images.
 GLOBAL_ENCODER = Stage("pretrain-global", ("pretrain_global",), product="encoder.pt", labelled=False)
 LRC_ENCODER = Stage("pretrain-lrc", ("pretrain_lrc",), product="encoder.pt", labelled=False)
+SUPERVISED_ENCODER = replace(STRONG, product="encoder.pt")  # from the labels that the column has
 SUPERVISED_LRC_ENCODER = Stage(
-    "pretrain-lrc-on-supervised",
-    ("pretrain_lrc",),
-    product="encoder.pt",
-    inputs={"pretrained": replace(STRONG, product="encoder.pt")},
+    "pretrain-lrc-on-supervised", ("pretrain_lrc",), product="encoder.pt", inputs={"pretrained": SUPERVISED_ENCODER}
 )
 # No method, as it has the labels of all patients: what the best of encoders could bring to the few of a column.
 ALL_LABELS_ENCODER = replace(STRONG, name="pretrain-all-labels", product="encoder.pt", labelled=False)
@@ -38,6 +36,7 @@ S3NET_ENCODER = Stage("pretrain-s3net", ("pretrain_s3net",), product="encoder.pt
 GLOBAL = Stage("global", inputs={"pretrained": GLOBAL_ENCODER})
 LRC = Stage("lrc", inputs={"pretrained": LRC_ENCODER})
 LRC_ON_SUPERVISED = Stage("lrc-on-supervised", inputs={"pretrained": SUPERVISED_LRC_ENCODER})
+SUPERVISED = Stage("supervised", inputs={"pretrained": SUPERVISED_ENCODER})
 ALL_LABELS = Stage("all-labels", inputs={"pretrained": ALL_LABELS_ENCODER})
 DENSE = Stage("dense", inputs={"pretrained": IDEAL_ENCODER})
 IDEAL = Stage("ideal", ("finetune_bidirectional",), inputs={"pretrained": IDEAL_ENCODER})
@@ -108,6 +107,7 @@ ROWS = (
     FewLabelsRow("dense contrast alone", "ablation", DENSE),
     FewLabelsRow("bidirectional alone", "ablation", BIDIRECTIONAL),
     FewLabelsRow("LRC on a supervised encoder", "ablation", LRC_ON_SUPERVISED),
+    FewLabelsRow("a supervised encoder alone", "ablation", SUPERVISED),
     FewLabelsRow("encoder of all labels", "ablation", ALL_LABELS),
 )
 

@@ -70,7 +70,7 @@ def consistency(task: str) -> str:
 
 
 def few(task: str) -> str:
-    """Mean Dice of the methods for few labels, a column a number of labelled patients."""
+    """Mean Dice of the methods for few labels, a column a number of labelled patients; ablations are on the page."""
     result = read(task)
     columns, unit = result["columns"], result["unit"]
     lines = [f"| labelled patients | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
@@ -80,6 +80,8 @@ def few(task: str) -> str:
         for column in columns
     }
     for row in result["rows"]:
+        if row["kind"] == "ablation":
+            continue
         cells = [cell(row["cells"].get(column), reference, most[column]) for column in columns]
         lines.append(f"| {row['name']} | {' | '.join(cells)} |")
     for source, values in result["published"].items():

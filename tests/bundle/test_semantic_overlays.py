@@ -153,6 +153,15 @@ def test_pretraining_teaches_the_encoder_by_a_queue_and_leaves_the_coarse_model(
     assert all(torch.equal(value, before[name]) for name, value in frozen.state_dict().items())
 
 
+def test_pretraining_needs_no_unlabelled_patient(data: Path, coarse: dict[str, Any], tmp_path: Path) -> None:
+    made = training(data, tmp_path, "pretrain_semantic", labelled_patients=None, **coarse)
+    assert made.parser.get_parsed_content("cases")["unlabelled"] == []
+    volumes = {sample["volume"] for sample in made.parser.get_parsed_content("train#slices")}
+    assert volumes == {case["case_id"] for case in made.parser.get_parsed_content("cases")["training"]}
+    made.run()
+    assert (tmp_path / "encoder.pt").is_file()
+
+
 @pytest.mark.parametrize("overlay", ["pretrain_semantic", "finetune_semantic"])
 @pytest.mark.parametrize("hidden", [False, True])
 def test_mask_only_hides_the_image(

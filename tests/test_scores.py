@@ -78,9 +78,14 @@ def test_few_labels_have_a_column_a_number_of_patients(script: ModuleType, monke
         "references": ["scratch", "better"],
         "published": {"a paper": {"1": 0.738}},
         "rows": [
-            {"name": "scratch", "cells": {"1": found(0.6, [0.5, 0.7], None), "all": found(0.9, None, None, 1)}},
-            {"name": "better", "cells": {"1": found(0.7, [0.6, 0.8], [0.05, 0.15])}},
-            {"name": "perhaps", "cells": {"1": found(0.62, [0.5, 0.7], [-0.01, 0.05], 1)}},
+            {
+                "name": "scratch",
+                "kind": "from scratch",
+                "cells": {"1": found(0.6, [0.5, 0.7], None), "all": found(0.9, None, None, 1)},
+            },
+            {"name": "better", "kind": "ours", "cells": {"1": found(0.7, [0.6, 0.8], [0.05, 0.15])}},
+            {"name": "half of it", "kind": "ablation", "cells": {"1": found(0.65, [0.6, 0.7], [0.01, 0.09])}},
+            {"name": "perhaps", "kind": "pre-trained", "cells": {"1": found(0.62, [0.5, 0.7], [-0.01, 0.05], 1)}},
         ],
     }
     monkeypatch.setattr(script, "read", lambda name: result)

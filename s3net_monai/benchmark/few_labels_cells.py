@@ -38,7 +38,8 @@ def earlier_cells(output: Path, rows: Sequence[FewLabelsRow], place: Place) -> C
         row.name: {
             column: figures
             for column, figures in found.get(row.name, {}).items()
-            if column in known and figures.get("settings") == _digests(row, known[column], figures["draws"], place)
+            if column in known
+            and figures.get("settings") == _digests(row, known[column], figures.get("draws", ()), place)
         }
         for row in rows
     }

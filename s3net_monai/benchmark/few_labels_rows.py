@@ -28,7 +28,7 @@ SUPERVISED_ENCODER = replace(STRONG, product="encoder.pt")  # from the labels th
 SUPERVISED_LRC_ENCODER = Stage(
     "pretrain-lrc-on-supervised", ("pretrain_lrc",), product="encoder.pt", inputs={"pretrained": SUPERVISED_ENCODER}
 )
-# No method, as it has the labels of all patients: what the best of encoders could bring to the few of a column.
+# No method, as it has the labels of all patients: an idea of what a good encoder could bring to the few of a column.
 ALL_LABELS_ENCODER = replace(STRONG, name="pretrain-all-labels", product="encoder.pt", labelled=False)
 IDEAL_ENCODER = Stage("pretrain-ideal", ("pretrain_ideal",), product="encoder.pt", labelled=False)
 S3NET_ENCODER = Stage("pretrain-s3net", ("pretrain_s3net",), product="encoder.pt", labelled=False)

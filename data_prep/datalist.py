@@ -88,19 +88,16 @@ def load_sections(path: str | os.PathLike[str], labels: bool = False) -> dict[st
     `path` is the file or its folder. A section that the file lacks is empty. "unlabelled" is for cases beside a
     partly labelled training section; all images of a plain folder are in it.
 
-    Raises DataError where there is no such file, or one that is no datalist, and for a folder without images.
+    Raises DataError where there is no such file, or one that is no datalist, for a folder without images, a section of
+    another name, an entry without "image" and "case_id", and a case that stands there twice.
     """
     location = Path(path).absolute()
     if location.is_dir() and not (location / "datalist.json").is_file():
         return {**{name: [] for name in SECTIONS}, UNLABELLED: _list_images(location)}
     file = _file(location)
     content = _read(file)
-    try:
-        return {
-            name: [_absolute(entry, file.parent, labels) for entry in content.get(name, [])] for name in _ALL_SECTIONS
-        }
-    except (AttributeError, KeyError, TypeError) as error:
-        raise DataError(f'{file}: an entry without "image" or "case_id", expected both; write it anew') from error
+    _check_entries(content, file)
+    return {name: [_absolute(entry, file.parent, labels) for entry in content.get(name, [])] for name in _ALL_SECTIONS}
 
 
 def case_name(path: Path) -> str:
@@ -131,6 +128,38 @@ def _read(file: Path) -> dict[str, Any]:
             f"{file}: none of the sections {', '.join(_ALL_SECTIONS)}, expected a datalist; see `s3net prepare`"
         )
     return content
+
+
+def _check_entries(content: dict[str, Any], file: Path) -> None:
+    """Refuse what would be passed over or counted twice: a set of images that nobody reads is noticed by nobody."""
+    seen: dict[str, str] = {}
+    for section, entries in content.items():
+        if section not in _ALL_SECTIONS:
+            if isinstance(entries, list) and any(isinstance(entry, dict) and "image" in entry for entry in entries):
+                known = ", ".join(_ALL_SECTIONS)
+                raise DataError(f"{file}: cases in a section {section!r}, expected one of {known}; rename it")
+            continue
+        if not isinstance(entries, list):
+            raise DataError(f"{file}: section {section} is {type(entries).__name__}, expected a list of cases")
+        for number, entry in enumerate(entries, 1):
+            place = f"{file}: entry {number} of {section}"
+            if not isinstance(entry, dict):
+                raise DataError(f'{place} is {entry!r}, expected {{"case_id": ..., "image": ...}}; write it anew')
+            _check_entry(entry, place)
+            name = entry["case_id"]
+            if name in seen:
+                raise DataError(f"{place}: case_id {name!r} stands in {seen[name]} already; give each case one entry")
+            seen[name] = section
+
+
+def _check_entry(entry: dict[str, Any], place: str) -> None:
+    if not isinstance(entry.get("case_id"), str):
+        raise DataError(f'{place} has the "case_id" {entry.get("case_id")!r}, expected text; write it anew')
+    for key in ("image", "label"):
+        value = entry.get(key, "" if key == "label" else None)
+        files = value if key == "image" and isinstance(value, list) and value else [value]
+        if not all(isinstance(name, str) for name in files):
+            raise DataError(f'{place} has the "{key}" {value!r}, expected a path; write it anew')
 
 
 def _absolute(entry: dict[str, Any], folder: Path, labels: bool) -> dict[str, Any]:

@@ -92,13 +92,33 @@ def test_empty_section_is_an_error_that_counts(tmp_path):
         ("{", "not JSON"),
         ("[]", "none of the sections"),
         ('{"training": [{"case_id": "a"}]}', '"image"'),
-        ('{"training": ["a.png"]}', '"image"'),
+        ('{"training": ["a.png"]}', "entry 1 of training is 'a.png'"),
+        ('{"training": "a.png"}', "section training is str, expected a list"),
+        (
+            '{"training": [], "unlabeled": [{"case_id": "a", "image": "a.png"}]}',
+            "'unlabeled', expected one of training",
+        ),
+        ('{"training": [{"case_id": 7, "image": "a.png"}]}', 'the "case_id" 7, expected text'),
+        ('{"training": [{"case_id": "a", "image": 7}]}', 'the "image" 7, expected a path'),
+        ('{"training": [{"case_id": "a", "image": []}]}', r'the "image" \[\], expected a path'),
+        ('{"training": [{"case_id": "a", "image": "a.png", "label": null}]}', 'the "label" None, expected a path'),
+        (
+            '{"training": [{"case_id": "a", "image": "a.png"}], "test": [{"case_id": "a", "image": "b.png"}]}',
+            "entry 1 of test: case_id 'a' stands in training already",
+        ),
     ],
 )
 def test_damaged_datalist(tmp_path, text, message):
     (tmp_path / "datalist.json").write_text(text)
     with pytest.raises(DataError, match=message):
         load_datalist(tmp_path, "training")
+
+
+def test_what_else_a_datalist_says_is_left_alone(folder):
+    file = folder / "datalist.json"
+    more = {"labels": {"0": "background"}, "numTraining": 2, "authors": ["a", "b"], "licences": [{"name": "CC0"}]}
+    file.write_text(json.dumps({**json.loads(file.read_text()), **more}))
+    assert [entry["case_id"] for entry in load_datalist(folder, "training")] == ["a", "b"]
 
 
 def test_plain_folder(tmp_path):

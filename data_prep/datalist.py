@@ -67,7 +67,8 @@ def load_datalist(path: str | os.PathLike[str], section: str, labels: bool = Fal
     left out by default, so that label-free training never sees the path of a mask. A validation section may be empty,
     since small sets have none; another empty section is an error.
 
-    Raises DataError where nothing is found, naming what was looked for.
+    Raises DataError where nothing is found, naming what was looked for, and for files that are not there: a run that
+    meets them after an hour has lost it.
     """
     if section not in (*_ALL_SECTIONS, "all"):
         raise DataError(f"section {section!r} of a datalist, expected one of {', '.join(_ALL_SECTIONS)}, all")
@@ -79,7 +80,25 @@ def load_datalist(path: str | os.PathLike[str], section: str, labels: bool = Fal
     if not entries and section != "validation":
         counts = ", ".join(f"{name} {len(sections[name])}" for name in _ALL_SECTIONS)
         raise DataError(f"{_file(location)}: section {section} is empty (found {counts}); choose another section")
+    _check_files(entries, location)
     return entries
+
+
+def _check_files(cases: Iterable[dict[str, Any]], source: str | os.PathLike[str]) -> None:
+    """Raise DataError where images or labels of these cases are not there; `source` is where they are listed."""
+    missing = [
+        (case["case_id"], file)
+        for case in cases
+        for key in ("image", "label")
+        for file in (case[key] if isinstance(case.get(key), list) else [case.get(key)])
+        if file is not None and not os.path.exists(file)
+    ]
+    if missing:
+        name, file = missing[0]
+        more = f", and {len(missing) - 1} more are missing" if len(missing) > 1 else ""
+        raise DataError(
+            f"{_file(Path(source))}: {name} names {file}, which is not there{more}; paths are relative to the datalist"
+        )
 
 
 def load_sections(path: str | os.PathLike[str], labels: bool = False) -> dict[str, list[dict[str, Any]]]:

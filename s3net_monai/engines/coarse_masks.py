@@ -69,8 +69,11 @@ def add_out_of_fold_masks(
 
     Raises:
         FileNotFoundError, ValueError: for a checkpoint that is missing or does not fit; see ``load_network``.
-        DataError: where the samples' patients do not make that many folds.
+        DataError: where the samples' patients do not make that many folds, and for a single path in place of a list,
+            whose letters would be taken for models.
     """
+    if isinstance(models, str):
+        raise DataError(f"coarse_models is {models!r}, expected a list; write \"['fold0/model.pt','fold1/model.pt']\"")
     if not models:
         return [{**sample, key: sample[label_key]} for sample in samples]
     folds = patient_folds([sample["case_id"] for sample in samples], len(models), patient)

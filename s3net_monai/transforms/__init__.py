@@ -4,10 +4,12 @@ from s3net_monai.transforms.components import KeepComponentsd
 from s3net_monai.transforms.ct_intensity import CTIntensityd
 from s3net_monai.transforms.cue_refinement import RefineWithCuesd
 from s3net_monai.transforms.cues import CueVoted
+from s3net_monai.transforms.expectations import ExpectChannelsd, ExpectClassesd
 from s3net_monai.transforms.in_plane_spacing import InPlaneSpacingd
 from s3net_monai.transforms.jitter_mask import jitter_masks
 from s3net_monai.transforms.lung_air import FitToAird, fit_to_air
 from s3net_monai.transforms.lung_cues import lung_vote
+from s3net_monai.transforms.named_by_case import NamedByCased
 from s3net_monai.transforms.picture_as_volume import PictureAsVolumed
 from s3net_monai.transforms.rand_foreign_objects import RandForeignObjectsd
 from s3net_monai.transforms.rand_intensity_network import RandIntensityNetworkd
@@ -22,9 +24,12 @@ from s3net_monai.transforms.upright_slices import UprightSlicesd, upside_down_ax
 __all__ = [
     "CTIntensityd",
     "CueVoted",
+    "ExpectChannelsd",
+    "ExpectClassesd",
     "FitToAird",
     "InPlaneSpacingd",
     "KeepComponentsd",
+    "NamedByCased",
     "PictureAsVolumed",
     "RandForeignObjectsd",
     "RandIntensityNetworkd",

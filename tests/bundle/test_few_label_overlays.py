@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import nibabel
+import numpy as np
 import pytest
 import torch
 from monai.bundle import ConfigParser
+from PIL import Image
 
 from data_prep.phantom import make_phantoms
 
@@ -164,40 +167,117 @@ def test_an_encoder_of_another_width_is_refused(data: Path, tmp_path: Path) -> N
     assert not (tmp_path / "tuned" / "model.pt").exists()
 
 
-@pytest.mark.parametrize("bidirectional", [True, False])
-def test_the_page_on_few_labels_as_written(bidirectional: bool, data: Path, tmp_path: Path) -> None:
+def infer(data: Path, folder: Path, model: Path, *overlays: str, **overrides: Any) -> list[Path]:
+    """Run inference.json with overlays and a model of a few channels; the masks."""
+    parser = ConfigParser()
+    parser.read_config([configs(name) for name in ("inference", *overlays)])
+    folders = {"bundle_root": str(CONFIGS.parent), "dataset_dir": str(data), "output_dir": str(folder)}
+    small = {"encoder_def#channels": [4, 6, 8], "checkpoint": str(model), "device": "cpu"}
+    parser.update({**folders, **small, **overrides})
+    parser.get_parsed_content("initialize")
+    parser.get_parsed_content("run")
+    return sorted(folder.iterdir())
+
+
+METHODS = {
+    "plain": ([], []),
+    "bidirectional": (["finetune_bidirectional"], ["inference_bidirectional"]),
+    "cross pseudo": (["finetune_cross_pseudo"], ["inference_cross_pseudo"]),
+}
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_the_page_on_few_labels_as_written(method: str, data: Path, tmp_path: Path) -> None:
     """docs/few_labels.md, steps 2 to 5: one overlay of one's own, of another number of classes, on all of them."""
     mine = tmp_path / "mine.json"
     mine.write_text(json.dumps({"out_channels": 5, "field_of_view": [40, 40], "spatial_size": [32, 32]}))
     encoder = train(data, tmp_path / "lrc", str(mine), "pretrain_lrc") / "encoder.pt"
-    tuning = ["finetune_bidirectional"] if bidirectional else []
+    tuning, served = METHODS[method]
     model = train(data, tmp_path / "model", str(mine), *tuning, pretrained=str(encoder), labelled_patients=1)
-    served = ["inference_bidirectional"] if bidirectional else []
-    parser = ConfigParser()
-    parser.read_config([configs(name) for name in ("inference", str(mine), *served)])
-    parser.update(
-        {
-            "bundle_root": str(CONFIGS.parent),
-            "dataset_dir": str(data),
-            "output_dir": str(tmp_path / "masks"),
-            "checkpoint": str(model / "model.pt"),
-            "encoder_def#channels": [4, 6, 8],
-            "device": "cpu",
-        }
-    )
-    parser.get_parsed_content("run")
+    masks = infer(data, tmp_path / "masks", model / "model.pt", str(mine), *served)
     images = sorted((data / "images").iterdir())
-    masks = sorted((tmp_path / "masks").iterdir())
     assert len(masks) == len(images)
     for mask, image in zip(masks, images, strict=True):
         assert nibabel.load(mask).shape == nibabel.load(image).shape
+
+
+def test_images_of_one_name_get_masks_of_their_own(data: Path, tmp_path: Path) -> None:
+    """A folder for each patient, with image.nii.gz in it: masks are named after cases."""
+    model = train(data, tmp_path / "model") / "model.pt"
+    cases = []
+    for number, image in enumerate(sorted((data / "images").iterdir())):
+        place = tmp_path / "set" / f"p{number}" / "image.nii.gz"
+        place.parent.mkdir(parents=True)
+        shutil.copy(image, place)
+        cases.append({"case_id": f"p{number}_ed", "image": f"p{number}/image.nii.gz"})
+    (tmp_path / "set" / "datalist.json").write_text(json.dumps({"unlabelled": cases}))
+    masks = infer(tmp_path / "set", tmp_path / "masks", model)
+    assert [mask.name for mask in masks] == [f"{case['case_id']}_seg.nii.gz" for case in cases]
+
+
+def test_a_model_of_another_kind_is_refused_in_one_line(data: Path, tmp_path: Path) -> None:
+    model = train(data, tmp_path / "model", "finetune_cross_pseudo", labelled_patients=1) / "model.pt"
+    with pytest.raises(RuntimeError) as refused:
+        infer(data, tmp_path / "masks", model)
+    assert "model.pt: its network does not fit: encoder" in str(refused.value.__cause__)
+    assert "\n" not in str(refused.value.__cause__)
+    assert not (tmp_path / "masks").exists()
+
+
+def flat_set(folder: Path, ending: str, **values: Any) -> Path:
+    """Two patients of one 2-D image each, a bright disc, with labels 0 and 1, or `label` in place of 1."""
+    rows, columns = np.mgrid[:60, :44]
+    disc = (rows - 20) ** 2 + (columns - 25) ** 2 < 100
+    cases = []
+    for name in ("a", "b"):
+        for kind, array in (("image", 60 + 120 * disc), ("label", values.get("label", 1) * disc)):
+            path = folder / f"{name}_{kind}{ending}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if ending == ".png":
+                Image.fromarray(array.astype(np.uint8)).save(path)
+            else:
+                nibabel.save(nibabel.Nifti1Image(array.astype(np.uint8), np.diag([1.5, 1.5, 1.0, 1.0])), path)
+        cases.append({"case_id": name, "image": f"{name}_image{ending}", "label": f"{name}_label{ending}"})
+    (folder / "datalist.json").write_text(json.dumps({"training": cases}))
+    return folder
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".png"])
+def test_flat_images_are_trained_on_as_they_are_segmented(ending: str, tmp_path: Path) -> None:
+    data = flat_set(tmp_path / "set", ending)
+    model = train(data, tmp_path / "model", labelled_patients=1) / "model.pt"
+    masks = infer(data, tmp_path / "masks", model)
+    assert [nibabel.load(mask).shape[:2] for mask in masks] == [(60, 44) if ending == ".nii.gz" else (44, 60)] * 2
+    training, inference = ConfigParser(), ConfigParser()
+    training.read_config(configs("train"))
+    inference.read_config(configs("inference"))
+    case = {"image": str(data / f"a_image{ending}"), "label": str(data / f"a_label{ending}")}
+    read = training.get_parsed_content("train#read_volume")(case)
+    seen = inference.get_parsed_content("preprocessing")({"image": case["image"]})
+    torch.testing.assert_close(torch.as_tensor(read["image"]), torch.as_tensor(seen["image"]))
+    disc = read["label"][0] == 1
+    assert disc.any()
+    assert read["image"][0][disc].min() > read["image"][0][~disc].mean()
+
+
+@pytest.mark.parametrize("overlay", ["", "finetune_bidirectional", "finetune_semantic"])
+def test_labels_that_are_no_classes_are_refused_with_their_file(overlay: str, data: Path, tmp_path: Path) -> None:
+    model = train(data, tmp_path / "coarse") / "model.pt"
+    flat = flat_set(tmp_path / "set", ".png", label=255)
+    semantic = {"coarse_model": str(model)} if overlay == "finetune_semantic" else {}
+    with pytest.raises(RuntimeError) as refused:
+        train(flat, tmp_path / "model", *filter(None, [overlay]), labelled_patients=1, **semantic)
+    error: BaseException = refused.value
+    while error.__cause__ is not None:
+        error = error.__cause__
+    assert "_label.png: the values 255 under 'label', expected one channel of whole numbers from 0 to 3" in str(error)
 
 
 def test_the_settings_that_the_page_names(data: Path, tmp_path: Path) -> None:
     """docs/few_labels.md, the table of step 2."""
     flip = {"_target_": "RandFlipd", "keys": ["image", "label"], "allow_missing_keys": True, "prob": 0.5}
     mine, inferring = tmp_path / "mine.json", tmp_path / "inferring.json"
-    mine.write_text(json.dumps({"train#reading#2#_disabled_": True, "+train#moves": [flip]}))
+    mine.write_text(json.dumps({"train#reading#3#_disabled_": True, "+train#moves": [flip]}))
     inferring.write_text(
         json.dumps({"image_transforms#3#_disabled_": True, "postprocessing#transforms#3#_disabled_": True})
     )

@@ -259,6 +259,43 @@ def test_clusters_take_the_place_of_masks(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "encoder" / "encoder.pt").is_file()
 
 
+def other_encoder(name: str, in_channels: str) -> dict[str, Any]:
+    if name == "resnet":
+        sizes = {"model_name": "resnet10", "pretrained": False, "spatial_dims": 2, "in_channels": in_channels}
+        return {"_target_": "monai.networks.nets.ResNetFeatures", **sizes}
+    sizes = {"spatial_dims": 2, "num_clusters": 3, "channels": [4, 6, 8], "num_blocks": [0, 1, 1]}
+    network = {"_target_": "s3net_monai.networks.S3Net", "in_channels": in_channels, **sizes}
+    return {"_target_": "s3net_monai.networks.S3NetEncoder", "network": network}
+
+
+@pytest.mark.parametrize("name", ["s3net", "resnet"])
+def test_any_encoder_goes_through_all_stages(data: Path, tmp_path: Path, name: str) -> None:
+    """docs/few_labels.md: another encoder is `encoder_def`, and `attended_encoder_def` with one channel more."""
+    plain = {"encoder_def": other_encoder(name, "@in_channels"), "iterations": 1, "epoch_length": 1}
+    both = {**plain, "attended_encoder_def": other_encoder(name, "$@in_channels + 1")}
+    training(data, tmp_path / "coarse", **plain).run()
+    both["coarse_model"] = str(tmp_path / "coarse" / "model.pt")
+    training(data, tmp_path / "encoder", "pretrain_semantic", **both).run()
+    both["pretrained"] = str(tmp_path / "encoder" / "encoder.pt")
+    training(data, tmp_path / "final", "finetune_semantic", **both).run()
+    encoders = {"encoder_def": plain["encoder_def"], "attended_encoder_def": both["attended_encoder_def"]}
+    options = {"checkpoint": str(tmp_path / "final" / "model.pt"), "device": "cpu", "section": "test"}
+    workflow(data, tmp_path / "masks", "inference", "inference_semantic", **encoders, **options).run()
+    assert list((tmp_path / "masks").glob("*_seg.nii.gz"))
+
+
+@pytest.mark.parametrize("name", ["s3net", "resnet"])
+def test_any_encoder_is_attended_by_clusters(data: Path, tmp_path: Path, name: str) -> None:
+    encoder = {"encoder_def": other_encoder(name, "@in_channels"), "clusters": 3, "iterations": 1, "epoch_length": 1}
+    training(data, tmp_path / "clusters", "pretrain_s3net", **encoder).run()
+    model = str(tmp_path / "clusters" / "pretraining.pt")
+    overlays = ("pretrain_semantic", "pretrain_semantic_label_free")
+    attended = other_encoder(name, "$@in_channels + 1")
+    both = {**encoder, "attended_encoder_def": attended, "clusters_model": model}
+    training(data, tmp_path / "encoder", *overlays, **both).run()
+    assert (tmp_path / "encoder" / "encoder.pt").is_file()
+
+
 def test_every_class_is_an_object(data: Path, tmp_path: Path) -> None:
     for overlay in ("pretrain_semantic", "finetune_semantic"):
         parser = training(data, tmp_path, overlay, out_channels=6).parser
@@ -284,6 +321,7 @@ def causes(caught: pytest.ExceptionInfo[BaseException]) -> str:
         ({"coarse_model": "encoder"}, "its network does not fit: encoder"),
         ({"pretrained": "coarse"}, "its encoder does not fit"),
         ({"coarse_models": ["coarse"] * 3}, "3 folds over 2 labelled patients"),
+        ({"coarse_models": "fold0.pt,fold1.pt"}, "coarse_models is 'fold0.pt,fold1.pt', expected a list"),
         ({"attention_classes": [7]}, "shows one of the classes [7] under 'coarse'"),
     ],
 )

@@ -20,6 +20,9 @@ def folder(tmp_path):
         Case("c", "c", "test", [base / "c" / "1", base / "c" / "2"]),
     ]
     write_datalist(base, "name", "description", "CT", cases)
+    for case in cases:
+        for file in [*(case.image if isinstance(case.image, list) else [case.image]), *filter(None, [case.label])]:
+            touch(file)
     return base
 
 
@@ -36,7 +39,7 @@ def test_written_form(folder, tmp_path):
         {"case_id": "a", "image": str(tmp_path / "elsewhere" / "a.png")},
         {"case_id": "b", "image": "images/b.png", "label": "labels/b.png"},
     ]
-    assert [path.name for path in folder.iterdir()] == ["datalist.json"]  # no temporary file is left
+    assert {path.name for path in folder.iterdir() if path.is_file()} == {"datalist.json"}  # no temporary file is left
 
 
 def test_labels_only_on_request(folder):
@@ -49,6 +52,19 @@ def test_moved_folder_keeps_its_relative_paths(folder, tmp_path):
     moved = folder.rename(tmp_path / "moved")
     assert load_datalist(moved, "training")[1]["image"] == str(moved / "images" / "b.png")
     assert load_datalist(moved, "test")[0]["image"] == [str(moved / "c" / "1"), str(moved / "c" / "2")]
+
+
+def test_what_is_not_there_is_refused_before_anything_is_done(folder, tmp_path):
+    (tmp_path / "elsewhere" / "a.png").unlink()
+    (folder / "labels" / "b.png").unlink()
+    with pytest.raises(DataError, match=r"datalist.json: a names .*a\.png, which is not there; paths are relative"):
+        load_datalist(folder, "training")
+    with pytest.raises(DataError, match=r"a\.png, which is not there, and 1 more are missing"):
+        load_datalist(folder, "training", labels=True)
+    assert load_datalist(folder, "test")
+    (folder / "c" / "2").unlink()
+    with pytest.raises(DataError, match=r"c names .*2, which is not there"):
+        load_datalist(folder, "test")
 
 
 def test_relative_folder_gives_absolute_paths(folder, monkeypatch):
@@ -67,6 +83,7 @@ def test_unlabelled_images_are_among_all(folder):
     file = folder / "datalist.json"
     content = json.loads(file.read_text())
     file.write_text(json.dumps({**content, "unlabelled": [{"case_id": "d", "image": "images/d.png"}]}))
+    touch(folder / "images" / "d.png")
     assert [entry["case_id"] for entry in load_datalist(folder, "all")] == ["a", "b", "c", "d"]
     assert load_datalist(folder, "unlabelled") == [{"case_id": "d", "image": str(folder / "images" / "d.png")}]
 

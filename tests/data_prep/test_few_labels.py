@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from data_prep.datalist import Case, load_datalist, load_sections, write_datalist
+from data_prep.datalist import Case, load_sections, write_datalist
 from data_prep.errors import DataError
 from data_prep.few_labels import few_labels
 
@@ -46,7 +46,7 @@ def test_whole_patients_are_labelled_and_nothing_is_lost(folder, count):
     assert all(case["label"].endswith("_gt.nii.gz") for case in parts["training"])
     assert all(set(case) == {"case_id", "image"} for case in parts["unlabelled"])
     assert not patients(parts["training"]) & patients(parts["unlabelled"])
-    whole = {case["case_id"] for case in load_datalist(folder, "training")}
+    whole = {case["case_id"] for case in load_sections(folder)["training"]}
     assert {case["case_id"] for part in ("training", "unlabelled") for case in parts[part]} == whole
     assert patients(parts["validation"]) == {"p21"}
     assert patients(parts["test"]) == {"p22", "p23"}

@@ -18,6 +18,9 @@ def folders(tmp_path):
         if name == "a":
             cases.append(Case("a_test", "t", "test", root / "t.png"))
         write_datalist(root, name, "", "CT", cases)
+        for case in cases:
+            for file in filter(None, (case.image, case.label)):
+                file.touch()
         made.append(root)
     return made
 

@@ -17,6 +17,7 @@ SHARES = (0.4, 0.6, 0.8, 0.8, 0.8, 0.8)  # of the unlabelled volumes, by round o
 WEAK = Stage("weak-augmentation", ("weak_augmentation",))
 STRONG = Stage("strong-augmentation")
 LONG = Stage("strong-augmentation-long", times=7)
+LONGER = Stage("strong-augmentation-longer", times=13)  # as long as self-training with the training it begins with
 NNUNET = Stage("nnunet-like", ("nnunet_like",), inference=("nnunet_like_inference",))
 CROSS_PSEUDO = Stage("cross-pseudo", ("finetune_cross_pseudo",))
 BIDIRECTIONAL = Stage("bidirectional", ("finetune_bidirectional",))
@@ -92,6 +93,7 @@ ROWS = (
     FewLabelsRow("scratch, weak augmentation", "from scratch", WEAK),
     FewLabelsRow(REFERENCE, "from scratch", STRONG),
     FewLabelsRow("scratch, seven times as long", "from scratch", LONG),
+    FewLabelsRow("scratch, thirteen times as long", "from scratch", LONGER),
     FewLabelsRow("nnU-Net-like", "from scratch", NNUNET),
     FewLabelsRow("cross pseudo supervision", "two decoders", CROSS_PSEUDO),
     FewLabelsRow("global contrast", "pre-trained", GLOBAL),

@@ -25,15 +25,17 @@ def consistent_volumes(
     inferer: TurnInferer,
     share: float,
     largest: bool = True,
+    complete: bool = True,
     image_key: str = "image",
     label_key: str = "label",
 ) -> Samples:
     """The samples of the most consistent volumes, with the network's masks of them as labels.
 
     Consistency is what ``s3net segment`` reports: the mean Dice of the masks of moved copies with the mask of their
-    mean, here times the share of the classes that this mask shows, since a network that misses a structure does so in
-    every copy. It is S3-Net's spatial consistency, used to choose what is worth learning from. Volumes are taken or
-    left as a whole, because a mask that is right in one slice and wrong in the next is most often wrong in both.
+    mean. Of volumes that show every structure it is multiplied by the share of the classes that the mask shows, since a
+    network that misses a structure does so in every copy. It is S3-Net's spatial consistency, used to choose what is
+    worth learning from. Volumes are taken or left as a whole, because a mask that is right in one slice and wrong in
+    the next is most often wrong in both.
 
     Args:
         samples: slices (C, X, Y) as ``slices_of`` gives them, those of one "volume" side by side, or volumes
@@ -42,6 +44,8 @@ def consistent_volumes(
         inferer: copies by which consistency is measured, and whose mean is the mask.
         share: of the volumes to take, at least one; over 0, at most 1.
         largest: keep only the largest component of every class in a volume, for structures that are one piece.
+        complete: every volume shows every structure. Single slices do not: there the share of the classes would take
+            those first in which a structure is drawn that they do not show.
         image_key: of the images.
         label_key: for the masks, (1, X, Y[, Z]) uint8.
 
@@ -56,7 +60,10 @@ def consistent_volumes(
     volumes = [list(group) for _, group in itertools.groupby(enumerate(samples), key=_volume)]
     for volume in tqdm(volumes, "pseudo-labels", unit="volume", leave=False):
         parts = [sample for _, sample in volume]
-        masks, consistency = _masks(torch.stack([sample[image_key] for sample in parts]), network, inferer, largest)
+        masks, agreement, shown = _masks(
+            torch.stack([sample[image_key] for sample in parts]), network, inferer, largest
+        )
+        consistency = agreement * (shown if complete else float(shown > 0))  # empty masks agree, and teach nothing
         found.append((consistency, [{**s, label_key: m} for s, m in zip(parts, masks, strict=True)]))
     network.train(training)
     found.sort(key=lambda entry: -entry[0])
@@ -73,8 +80,12 @@ def _volume(entry: tuple[int, dict[str, Any]]) -> Any:
     return sample.get("volume", index)
 
 
-def _masks(images: Tensor, network: nn.Module, inferer: TurnInferer, largest: bool) -> tuple[list[Tensor], float]:
-    """A mask (1, X, Y[, Z]) uint8 for each of (N, C, X, Y[, Z]), and how consistent they are as one volume, 0 to 1."""
+def _masks(
+    images: Tensor, network: nn.Module, inferer: TurnInferer, largest: bool
+) -> tuple[list[Tensor], float, float]:
+    """Masks (1, X, Y[, Z]) uint8 of (N, C, X, Y[, Z]); as one volume, their consistency, 0 to 1, and the share of the
+    classes that they show.
+    """
     device = next(network.parameters()).device
     views = [view.softmax(dim=1) for view in inferer.views(images.to(device), network)]
     mask = torch.stack(views).mean(dim=0).argmax(dim=1)
@@ -85,7 +96,7 @@ def _masks(images: Tensor, network: nn.Module, inferer: TurnInferer, largest: bo
     shown = sum(bool((mask == value).any()) for value in range(1, classes))
     if largest:
         mask = _largest_components(mask, classes)
-    return [part[None].clone() for part in mask.to("cpu", torch.uint8)], agreement * shown / (classes - 1)
+    return [part[None].clone() for part in mask.to("cpu", torch.uint8)], agreement, shown / (classes - 1)
 
 
 def _largest_components(mask: Tensor, classes: int) -> Tensor:

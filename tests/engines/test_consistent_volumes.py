@@ -92,6 +92,15 @@ def test_a_volume_that_shows_fewer_classes_comes_after_one_that_shows_all() -> N
     assert [sample["volume"] for sample in found] == ["both"]
 
 
+def test_single_slices_need_not_show_every_class() -> None:
+    """The larger disc holds better when it is turned; an empty slice would hold best, and teaches nothing."""
+    samples = [*slices("both", heart(8)), *slices("one", disc(12)), *slices("none", torch.zeros(32, 32))]
+    found = consistent_volumes(samples, Bright(), TURNS, share=1 / 3, complete=False)
+    assert [sample["volume"] for sample in found] == ["one"]
+    every = consistent_volumes(samples, Bright(), TURNS, share=1.0, complete=False)
+    assert [sample["volume"] for sample in every] == ["one", "both"]
+
+
 def test_labels_are_not_looked_at_and_nothing_is_changed() -> None:
     wrong = torch.full((1, 32, 32), 7)
     samples = slices("a", heart(10), label=wrong)

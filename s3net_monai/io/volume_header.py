@@ -30,7 +30,8 @@ _NRRD_SPACES = {  # those that name the patient's sides (NRRD format definition,
 }
 _META_PER_AXIS = {"DimSize", "ElementSpacing", "ElementSize", "Offset", "Origin", "Position", "CenterOfRotation"}
 _META_PER_MATRIX = {"TransformMatrix", "Rotation", "Orientation"}
-_META_LINE = re.compile(r"([A-Za-z][\w.\- ]*?)\s*=\s*(.*?)\s*")
+# names of what other formats knew, too, which ITK carries along: dim[0] of NIfTI, 0008|0060 of DICOM
+_META_LINE = re.compile(r"(\w[\w.\-\[\]| ]*?)\s*=\s*(.*?)\s*")
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,18 @@ def test_a_single_slice_is_a_volume(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_volume(tmp_path / "a.mha")[0], array)
 
 
+def test_what_itk_carries_over_from_nifti_and_dicom_is_no_damage(tmp_path: Path) -> None:
+    """SimpleITK writes the fields of the format it read from into the MetaImage: dim[0], 0008|0060."""
+    array = np.arange(24, dtype=np.int16).reshape(4, 3, 2)
+    SimpleITK.WriteImage(itk_image(array, affine_of("oblique")), str(tmp_path / "a.nii.gz"))
+    image = SimpleITK.ReadImage(str(tmp_path / "a.nii.gz"))
+    assert "dim[0]" in image.GetMetaDataKeys()
+    image.SetMetaData("0008|0060", "CT")
+    SimpleITK.WriteImage(image, str(tmp_path / "a.mha"))
+    assert b"0008|0060 = CT" in (tmp_path / "a.mha").read_bytes()
+    np.testing.assert_array_equal(load_volume(tmp_path / "a.mha")[0], array)
+
+
 def test_other_formats_are_left_to_other_readers(tmp_path: Path) -> None:
     reader = VolumeReader()
     assert not reader.verify_suffix("a.nii.gz")

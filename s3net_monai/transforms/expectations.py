@@ -19,14 +19,13 @@ class ExpectChannelsd(MapTransform):
     Args:
         keys: images.
         channels: the network's ``in_channels``.
-        allow_missing_keys: pass over keys that a sample lacks.
 
     Raises:
         ValueError: one line that names the file, what it has, and what to do.
     """
 
-    def __init__(self, keys: KeysCollection, channels: int, allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, allow_missing_keys)
+    def __init__(self, keys: KeysCollection, channels: int) -> None:
+        super().__init__(keys)
         self.channels = channels
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

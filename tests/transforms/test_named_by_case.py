@@ -31,8 +31,3 @@ def test_file_is_named_after_the_case(tmp_path, case_id, expected):
 def test_a_sample_without_an_identifier_keeps_the_name_of_its_image():
     sample = NamedByCased("pred")({"pred": mask()})
     assert sample["pred"].meta["filename_or_obj"] == "/data/p01/image.nii.gz"
-
-
-def test_of_another_key():
-    sample = NamedByCased("pred", case_key="name")({"pred": mask(), "name": "a", "case_id": "b"})
-    assert sample["pred"].meta["filename_or_obj"] == "a.nii.gz"

@@ -13,8 +13,8 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep.datalist import Case
-from data_prep.errors import DataError
 from data_prep.layout import NIFTI
+from s3net_monai.utils.errors import DataError
 
 __all__ = ["DataError", "check_cases"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_prep.errors import DataError
+from s3net_monai.utils.errors import DataError
 
 SECTIONS = ("training", "validation", "test")
 UNLABELLED = "unlabelled"
@@ -39,7 +39,7 @@ def write_datalist(folder: Path, name: str, description: str, modality: str, cas
 
     Paths below `folder` are written relative to it, so that the folder can be moved as a whole; others are absolute.
     """
-    from s3net_monai.io.atomic import atomic_path
+    from s3net_monai.utils.atomic import atomic_path
 
     folder.mkdir(parents=True, exist_ok=True)
     sections: dict[str, list[dict[str, Any]]] = {section: [] for section in SECTIONS}

@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 from data_prep.datalist import UNLABELLED, load_sections
-from data_prep.errors import DataError
 from data_prep.splits import fraction
+from s3net_monai.utils.errors import DataError
 
 Cases = list[dict[str, Any]]
 

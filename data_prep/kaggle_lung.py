@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.datalist import Case
-from data_prep.errors import DataError
 from data_prep.layout import NIFTI, files_in, found_or_error, label_beside
 from data_prep.splits import fraction, split_of
+from s3net_monai.utils.errors import DataError
 
 DESCRIPTION = "Kaggle lung CT slices or volumes with lung masks; test: a fifth of the slices"
 MODALITY = "CT"
@@ -79,7 +79,7 @@ def _write_slice(destination: Path, name: str, picture: np.ndarray, mask: np.nda
 def _write_png(path: Path, array: np.ndarray) -> Path:
     from PIL import Image
 
-    from s3net_monai.io.atomic import atomic_path
+    from s3net_monai.utils.atomic import atomic_path
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from data_prep.datalist import Case
-from data_prep.errors import DataError
+from s3net_monai.utils.errors import DataError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 NIFTI = (".nii.gz", ".nii")

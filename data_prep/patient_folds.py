@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from data_prep.errors import DataError
 from data_prep.few_labels import Cases, patient_of
+from s3net_monai.utils.errors import DataError
 
 
 def patient_folds(case_ids: Iterable[str], folds: int, patient: str = "[^_]+") -> dict[str, int]:

@@ -16,7 +16,7 @@ from data_prep.phantom_lung import DEFAULT_SHAPE as LUNG_SHAPE
 from data_prep.phantom_lung import lung_phantom
 from data_prep.phantom_skin import DEFAULT_SHAPE as SKIN_SHAPE
 from data_prep.phantom_skin import skin_phantom
-from s3net_monai.io.atomic import atomic_path
+from s3net_monai.utils.atomic import atomic_path
 
 MODALITY = {"lung": "CT", "skin": "dermoscopy", "cardiac": "MR"}
 SHAPES: dict[str, tuple[int, ...]] = {"lung": LUNG_SHAPE, "skin": SKIN_SHAPE, "cardiac": CARDIAC_SHAPE}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_prep.phantom_grid import RAS_FROM_LPS
-from s3net_monai.io.atomic import atomic_path
+from s3net_monai.utils.atomic import atomic_path
+from s3net_monai.utils.geometry import LPS_TO_RAS
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
@@ -33,7 +33,7 @@ def write_ct_series(
     """
     from pydicom.uid import generate_uid
 
-    lps = RAS_FROM_LPS @ affine
+    lps = LPS_TO_RAS @ affine
     spacing = np.linalg.norm(lps[:3, :2], axis=0)
     cosines = lps[:3, :2] / spacing
     normal = np.cross(cosines[:, 0], cosines[:, 1])

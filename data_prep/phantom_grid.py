@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from s3net_monai.utils.geometry import LPS_TO_RAS
+
 FIELD_OF_VIEW_MM = (360.0, 360.0, 300.0)
 
 # NIfTI and MONAI count millimetres towards right, anterior, superior;
 # DICOM and the phantom's anatomy towards left, posterior, superior.
-RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def phantom_affine(
@@ -28,7 +29,7 @@ def phantom_affine(
     directions = np.eye(3) if rotation is None else np.asarray(rotation, float)
     lps[:3, :3] = directions * steps
     lps[:3, 3] = -lps[:3, :3] @ ((np.asarray(shape, float) - 1) / 2)
-    return RAS_FROM_LPS @ lps
+    return LPS_TO_RAS @ lps
 
 
 def voxel_coordinates(affine: np.ndarray, start: Sequence[int], stop: Sequence[int]) -> tuple[np.ndarray, ...]:
@@ -37,7 +38,7 @@ def voxel_coordinates(affine: np.ndarray, start: Sequence[int], stop: Sequence[i
     Each of the three arrays broadcasts to `stop - start`; an axis that a coordinate does not depend on has length 1,
     which makes axial grids several times quicker than oblique ones.
     """
-    lps = RAS_FROM_LPS @ affine
+    lps = LPS_TO_RAS @ affine
     axes = np.ogrid[tuple(slice(low, high) for low, high in zip(start, stop, strict=True))]
     coordinates = []
     for row in lps[:3]:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.phantom_grid import RAS_FROM_LPS, voxel_coordinates
+from data_prep.phantom_grid import voxel_coordinates
+from s3net_monai.utils.geometry import LPS_TO_RAS
 
 
 class Tube(NamedTuple):
@@ -74,7 +75,7 @@ def box_of(tube: Tube, affine: np.ndarray, shape: tuple[int, ...], margin: float
     low = np.minimum(tube.start, tube.end) - margin
     high = np.maximum(tube.start, tube.end) + margin
     corners = np.array([[*corner, 1.0] for corner in product(*zip(low, high, strict=True))])
-    indices = corners @ np.linalg.inv(RAS_FROM_LPS @ affine)[:3].T
+    indices = corners @ np.linalg.inv(LPS_TO_RAS @ affine)[:3].T
     start = np.maximum(np.floor(indices.min(0)).astype(int), 0)
     stop = np.minimum(np.ceil(indices.max(0)).astype(int) + 1, shape)
     if np.any(start >= stop):

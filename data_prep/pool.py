@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from data_prep.datalist import load_datalist
-from data_prep.errors import DataError
+from s3net_monai.utils.errors import DataError
 
 
 def pool_datalists(

@@ -9,7 +9,7 @@ import torch
 from monai.data import Dataset, get_track_meta, set_track_meta
 from tqdm import tqdm
 
-from data_prep.errors import DataError
+from s3net_monai.utils.errors import DataError
 
 
 def slices_of(

@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import signal
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from s3net_monai.command_line import command_line
+from s3net_monai.utils.signals import ending_signals_as_keyboard_interrupt
 
 OK, SOME_FAILED, UNUSABLE = 0, 1, 2
 
@@ -47,7 +46,7 @@ def _segment(arguments: argparse.Namespace) -> int:
     _check_source(arguments)
     rules = read_rules(arguments.select) if arguments.select else DEFAULT
     root = bundle_root(arguments.task, arguments.bundle)
-    with _ended_as_by_ctrl_c(), tempfile.TemporaryDirectory(prefix="s3net-") as scratch:
+    with ending_signals_as_keyboard_interrupt(), tempfile.TemporaryDirectory(prefix="s3net-") as scratch:
         if arguments.dicomweb:
             formats = with_storable(formats)
             found = find_study_cases(
@@ -80,23 +79,6 @@ def _segment(arguments: argparse.Namespace) -> int:
     return SOME_FAILED if report.count("failed") or report.interrupted else OK
 
 
-@contextmanager
-def _ended_as_by_ctrl_c() -> Iterator[None]:
-    """A scheduler's SIGTERM and a closed terminal end a run with its report, and leave no unpacked images behind."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    # What is ignored, as under nohup, stays so.
-    ending = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) != signal.SIG_IGN]
-    before = [signal.signal(each, interrupt) for each in ending]
-    try:
-        yield
-    finally:
-        for each, handler in zip(ending, before, strict=True):
-            signal.signal(each, handler)
-
-
 def _known_formats(formats: tuple[str, ...]) -> tuple[str, ...]:
     from s3net_monai.io import FORMATS
 
@@ -120,7 +102,7 @@ def _check_source(arguments: argparse.Namespace) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from s3net_monai.evaluation import evaluate, format_table
-    from s3net_monai.io.atomic import atomic_path
+    from s3net_monai.utils.atomic import atomic_path
 
     evaluation = evaluate(arguments.predictions, arguments.labels)
     print(format_table(evaluation))
@@ -160,7 +142,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
 
 def _benchmark_speed(output: Path) -> int:
     from s3net_monai.evaluation.speed import speed_benchmark
-    from s3net_monai.io.atomic import atomic_path
+    from s3net_monai.utils.atomic import atomic_path
 
     text = json.dumps(speed_benchmark(), indent=2)
     with atomic_path(output) as temporary:

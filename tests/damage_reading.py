@@ -18,8 +18,9 @@ from pydicom.encaps import get_frame
 from pydicom.multival import MultiValue
 from pydicom.uid import ExplicitVRBigEndian
 
+from s3net_monai.utils.geometry import LPS_TO_RAS
+
 HU, RED = -400.5, 127.5  # thresholds of the toy bundles of conftest
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 TO_RAS = {
     "left-posterior-superior": LPS_TO_RAS,
     "left-anterior-superior": np.diag([-1.0, 1.0, 1.0, 1.0]),

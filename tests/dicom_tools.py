@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from s3net_monai.utils.geometry import LPS_TO_RAS
+
 ANGLE = np.deg2rad(15)
 ROTATION = np.array([[np.cos(ANGLE), -np.sin(ANGLE), 0], [np.sin(ANGLE), np.cos(ANGLE), 0], [0, 0, 1]])
 OBLIQUE = (np.cos(ANGLE), np.sin(ANGLE), 0.0, 0.0, 0.0, -1.0)  # coronal, turned by 15 degrees
@@ -19,7 +21,6 @@ IN_PLANE = (np.cos(ANGLE), np.sin(ANGLE), 0.0, -np.sin(ANGLE), np.cos(ANGLE), 0.
 PHOTOGRAPH, DERMOSCOPY = "1.2.840.10008.5.1.4.1.1.77.1.4", "1.2.840.10008.5.1.4.1.1.77.1.7"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 PLACE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "FrameOfReferenceUID")
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 # Keyword arguments of ``SeriesMaker``.
 SERIES: dict[str, dict[str, Any]] = {

@@ -19,9 +19,10 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from s3net_monai.utils.geometry import LPS_TO_RAS
 from tests.conftest import SeriesMaker, ct_slice
 from tests.dicom_media import medium
-from tests.dicom_tools import LPS_TO_RAS, SERIES
+from tests.dicom_tools import SERIES
 from tests.enhanced_ct import enhanced_ct
 from tests.expected_masks import THRESHOLD, Inputs, Truth
 

@@ -13,7 +13,8 @@ import numpy as np
 import SimpleITK
 from PIL import Image
 
-from tests.dicom_tools import AFFINES, LPS_TO_RAS
+from s3net_monai.utils.geometry import LPS_TO_RAS
+from tests.dicom_tools import AFFINES
 from tests.expected_masks import THRESHOLD, Inputs, Truth
 from tests.mixed_dicom import (
     SLICE,

@@ -18,8 +18,8 @@ from s3net_monai.benchmark.trained_skin import SEEDS, losses_alone_settings
 from s3net_monai.benchmark.types import BenchmarkCase
 from s3net_monai.benchmark.variants import ABLATION, Overrides
 from s3net_monai.inference import Bundle, bundle_root, load_bundle
-from s3net_monai.io.atomic import atomic_path
 from s3net_monai.transforms.skin_cues import central_component, dice
+from s3net_monai.utils.atomic import atomic_path
 
 Pictures = list[tuple[str, torch.Tensor, NDArray[np.bool_]]]
 

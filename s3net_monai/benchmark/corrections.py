@@ -27,12 +27,12 @@ from s3net_monai.benchmark.corrections_loop import (
     write_kept,
 )
 from s3net_monai.benchmark.corrections_results import corrections_result
-from s3net_monai.benchmark.few_labels_stages import BusyError, only_process_in
+from s3net_monai.benchmark.few_labels_stages import BusyError, stage_lock
 from s3net_monai.benchmark.run import json_text, rounded_numbers
 from s3net_monai.benchmark.trained_skin import skin_datalists
 from s3net_monai.inference import Bundle, bundle_root, load_bundle
 from s3net_monai.inference.bundle import read_metadata
-from s3net_monai.io.atomic import atomic_path
+from s3net_monai.utils.atomic import atomic_path
 
 STEPS = (10, 20, 50, 100)
 SEEDS = (0, 1, 2)
@@ -149,7 +149,7 @@ def _run_all(
         for loop in todo:
             folder = place / f"{loop.order}-{loop.seed}"
             try:
-                with only_process_in(folder, wait):
+                with stage_lock(folder, wait):
                     found.append((loop, run_loop(loop, pool, report, folder, stamp)))
             except BusyError:
                 busy.append(loop)

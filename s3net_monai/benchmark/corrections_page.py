@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from s3net_monai.active_learning import AMONG, FIRST_ROUND
 from s3net_monai.benchmark.corrections_results import GOAL
 from s3net_monai.benchmark.markdown_table import number, table
-from s3net_monai.io.atomic import atomic_path
+from s3net_monai.utils.atomic import atomic_path
 
 # told apart by colour-blind readers (Okabe and Ito), and by their markers
 _LOOKS = {"consistency": ("#0072b2", "o"), "random": ("#d55e00", "s")}

@@ -20,8 +20,8 @@ from s3net_monai.benchmark.few_labels_types import Cell, FewLabelsRow, Place, St
 from s3net_monai.benchmark.run import json_text, rounded_numbers
 from s3net_monai.benchmark.scoring import slug
 from s3net_monai.inference.bundle import bundle_root
-from s3net_monai.io.atomic import atomic_path
-from s3net_monai.io.dicom_files import one_line
+from s3net_monai.utils.atomic import atomic_path
+from s3net_monai.utils.messages import first_cause, one_line
 
 Job = tuple[FewLabelsRow, Cell]
 
@@ -111,7 +111,7 @@ def run_jobs(jobs: Sequence[Job], place: Place) -> list[str]:
                 waiting.append((row, cell))
             except Exception as error:  # a config can name anything, so anything can be raised
                 traceback.print_exc()
-                failures.append(f"{name}: {one_line(_first_cause(error))}")
+                failures.append(f"{name}: {one_line(first_cause(error))}")
             else:
                 wait = False  # what was waited for is done: there may be free ones again
         wait = len(waiting) == len(todo)
@@ -127,12 +127,6 @@ def _cells(columns: Sequence[int | None]) -> list[Cell]:
 def _draws(patients: int | None) -> Sequence[int]:
     """All patients can be drawn one way."""
     return DRAWS[:1] if patients is None else DRAWS
-
-
-def _first_cause(error: BaseException) -> BaseException:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
 
 
 def few_labels_result(

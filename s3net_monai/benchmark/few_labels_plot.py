@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from s3net_monai.io.atomic import atomic_path
+from s3net_monai.utils.atomic import atomic_path
 
 # told apart by colour-blind readers (Okabe and Ito); the reference is black, and markers repeat what colours say;
 # one marker more than colours, so that rows of one colour differ in it

@@ -19,9 +19,9 @@ from s3net_monai.benchmark.few_labels_stages import (
     folder_of,
     merged,
     merged_config,
-    only_process_in,
     run_stage,
     settings_of,
+    stage_lock,
 )
 from s3net_monai.benchmark.few_labels_types import Cell, FewLabelsRow, Place, Stage
 from s3net_monai.evaluation.masks import read_mask
@@ -29,7 +29,7 @@ from s3net_monai.evaluation.metrics import mask_metrics
 from s3net_monai.inference import Bundle, Case, load_bundle
 from s3net_monai.inference.discovery import PICTURE_SUFFIXES, Kind
 from s3net_monai.inference.segmenter import infer_sample, read_case
-from s3net_monai.io.atomic import atomic_path
+from s3net_monai.utils.atomic import atomic_path
 
 DISTANCES = ("hd95", "surface_distance")
 
@@ -51,7 +51,7 @@ def score_cell(row: FewLabelsRow, cell: Cell, place: Place, wait: bool = True) -
         return kept
     weights = run_stage(row.stage, cell, place, wait)
     folder = folder_of(row.stage, cell, place)
-    with only_process_in(folder, wait):
+    with stage_lock(folder, wait):
         kept = kept_scores(row, cell, place)
         if kept is None:
             kept = _score(_bundle(row.stage, weights, folder, place), place)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +13,8 @@ import monai
 from monai.bundle import ConfigParser
 
 from s3net_monai.benchmark.few_labels_types import Cell, Place, Stage, column_name
-from s3net_monai.io.atomic import atomic_path
+from s3net_monai.utils.atomic import atomic_path
+from s3net_monai.utils.locks import LockedError, exclusive_lock
 
 LABEL_FREE = Cell(None, 0)
 _LOCK = ".lock"
@@ -53,7 +52,7 @@ def run_stage(stage: Stage, cell: Cell, place: Place, wait: bool = True) -> Path
         for name, taken in _inputs(stage, cell).items()
     }
     own = {name: found if isinstance(stage.inputs[name], tuple) else found[0] for name, found in paths.items()}
-    with only_process_in(folder, wait):
+    with stage_lock(folder, wait):
         if not _finished(folder, product, settings):  # by another process meanwhile
             (folder / "settings.json").unlink(missing_ok=True)
             _train(merged_config(stage, place), {**own, **_placed(cell, folder, place)}, cell.draw, folder)
@@ -129,20 +128,18 @@ def digest(value: Any) -> str:
 
 
 @contextmanager
-def only_process_in(folder: Path, wait: bool) -> Iterator[None]:
-    """Hold a folder; the lock goes with the process, whatever ends it.
+def stage_lock(folder: Path, wait: bool) -> Iterator[None]:
+    """Hold the folder of a stage.
 
     Raises:
         BusyError: without ``wait``, while another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("a+") as lock:
-        try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except OSError as error:  # a file system may know no locks: then there is none
-            if error.errno in (errno.EAGAIN, errno.EACCES):
-                raise BusyError(folder.parent.name) from error
-        yield
+    try:
+        with exclusive_lock(folder / _LOCK, wait=None if wait else 0):
+            yield
+    except LockedError as error:
+        raise BusyError(folder.parent.name) from error
 
 
 def _several(taken: Stage | tuple[Stage, ...]) -> tuple[Stage, ...]:

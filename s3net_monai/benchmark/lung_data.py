@@ -24,8 +24,8 @@ def lung_sources(data: Path, work: Path, without: Collection[str] = ()) -> list[
     """
     from data_prep import lung_volumes
     from data_prep.datalist import write_datalist
-    from data_prep.errors import DataError
     from data_prep.prepare import prepare
+    from s3net_monai.utils.errors import DataError
 
     folders = {name: work / "data" / name for name in _SOURCES}
     for name, folder in folders.items():

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from s3net_monai.benchmark.protocols import PROTOCOLS
-from s3net_monai.io.atomic import atomic_path
+from s3net_monai.utils.atomic import atomic_path
 
 # told apart by colour-blind readers (Okabe and Ito), and by lightness in print
 _COLOURS = dict(zip(PROTOCOLS, ("#0072b2", "#e69f00", "#cccccc"), strict=True))

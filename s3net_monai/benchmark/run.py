@@ -20,7 +20,7 @@ from s3net_monai.benchmark.scoring import score_row, slug
 from s3net_monai.benchmark.types import BenchmarkCase, Row
 from s3net_monai.inference.bundle import bundle_root, model_file, read_metadata
 from s3net_monai.inference.fingerprint import file_sha256
-from s3net_monai.io.atomic import atomic_path
+from s3net_monai.utils.atomic import atomic_path
 
 _EXTRA = ("matplotlib", "sklearn")
 _DIGITS = 5  # of every number in the file; significant ones, as p-values are small

@@ -15,7 +15,7 @@ from s3net_monai.benchmark.overlap import error_metrics, overlap_metrics
 from s3net_monai.benchmark.protocols import PROTOCOLS
 from s3net_monai.benchmark.types import BenchmarkCase, Predict, Row
 from s3net_monai.evaluation.metrics import mask_metrics
-from s3net_monai.io.atomic import atomic_path
+from s3net_monai.utils.atomic import atomic_path
 
 SAVE_INTERVAL = 30.0  # seconds of work that a killed run loses at most, beside the case it was at
 

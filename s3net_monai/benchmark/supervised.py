@@ -30,7 +30,7 @@ from monai.utils import set_determinism
 from torch import nn
 
 from s3net_monai.io import upright_grey
-from s3net_monai.io.atomic import atomic_path
+from s3net_monai.utils.atomic import atomic_path
 
 _KEYS = ("image", "label")
 

@@ -10,7 +10,7 @@ from typing import Any
 import monai
 from monai.bundle import ConfigParser
 
-from s3net_monai.io.atomic import atomic_path
+from s3net_monai.utils.atomic import atomic_path
 
 # what training and inference must have in common
 _SHARED = ("network_def", "spatial_size", "pixdim", "least_size")

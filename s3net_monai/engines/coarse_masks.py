@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from data_prep.errors import DataError
 from data_prep.patient_folds import patient_folds
 from s3net_monai.engines.pretrained import load_network
+from s3net_monai.utils.errors import DataError
 
 Samples = list[dict[str, Any]]
 _BATCH = 16

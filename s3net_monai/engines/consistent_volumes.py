@@ -11,9 +11,9 @@ from monai.transforms import KeepLargestConnectedComponent
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from data_prep.errors import DataError
 from s3net_monai.engines.turn_inferer import TurnInferer
 from s3net_monai.engines.view_agreement import view_agreement
+from s3net_monai.utils.errors import DataError
 
 Samples = list[dict[str, Any]]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+from s3net_monai.utils.geometry import LPS_TO_RAS
 
 
 def is_dicom_seg(path: Path) -> bool:

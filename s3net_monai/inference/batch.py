@@ -23,10 +23,10 @@ from s3net_monai.inference.identifiers import redact, reported_input
 from s3net_monai.inference.page import write_page
 from s3net_monai.inference.prefetch import LoadedCase, load_cases
 from s3net_monai.inference.report import CaseReport, Report, Status, read_report
-from s3net_monai.inference.run_lock import only_run_in
+from s3net_monai.inference.run_lock import run_lock
 from s3net_monai.inference.segmenter import infer_sample
 from s3net_monai.io import CaseError
-from s3net_monai.io.atomic import remove_partial
+from s3net_monai.utils.atomic import remove_partial
 
 REPORT_INTERVAL = 2.0  # seconds between rewrites of the report: what a killed run loses at most
 DONE_BEFORE = "complete in an earlier run"
@@ -92,7 +92,7 @@ def run_batch(
         other_shards=frozenset(case.case_id for case in cases) - {case.case_id for case in own},
     )
     finishing = Finishing(bundle, output, settings.formats, settings.allow)
-    with only_run_in(output, beside_shards=count > 1), _kept_report(report, own, output):
+    with run_lock(output, is_shard=count > 1), _kept_report(report, own, output):
         if count == 1:
             remove_partial(output)
         todo = _not_done(own, report, output) if settings.resume else own

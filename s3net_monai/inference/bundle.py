@@ -12,10 +12,10 @@ import torch
 from monai.bundle import ConfigParser
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
 
-from s3net_monai.inference.errors import UsageError
 from s3net_monai.inference.fingerprint import file_sha256
 from s3net_monai.io import LABELS, Label
-from s3net_monai.io.dicom_files import one_line
+from s3net_monai.utils.errors import UsageError
+from s3net_monai.utils.messages import first_cause, one_line
 
 TASK_BUNDLES = {
     "lung": "lung_ct_segmentation",
@@ -123,7 +123,7 @@ def load_bundle(
         channels, modality = int(image["num_channels"]), str(image.get("modality", "CT"))
         version = str(metadata["version"])
     except Exception as error:  # a config can name anything, so anything can be raised
-        raise UsageError(f"{root}: the bundle's configs cannot be used ({one_line(_first_cause(error))})") from error
+        raise UsageError(f"{root}: the bundle's configs cannot be used ({one_line(first_cause(error))})") from error
     _load_weights(network, weights, device)
     return Bundle(
         task=task,
@@ -159,9 +159,3 @@ def reading_steps(preprocessing: Callable[[dict[str, Any]], dict[str, Any]]) -> 
 def _without_savers(postprocessing: Compose) -> Compose:
     # MONAI Label and MONAI Deploy recognise savers by this same part of the class name.
     return Compose([step for step in postprocessing.transforms if "SaveImage" not in type(step).__name__])
-
-
-def _first_cause(error: BaseException) -> BaseException:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error

@@ -14,9 +14,10 @@ import torch
 from s3net_monai.inference.cases import Case
 from s3net_monai.inference.identifiers import redact
 from s3net_monai.io import CaseError
-from s3net_monai.io.dicom_files import one_line, read_header
+from s3net_monai.io.dicom_files import read_header
 from s3net_monai.io.limits import MAX_NIFTI_OFFSET, MAX_PIXELS, check_capacity, check_pixels, check_voxels
 from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES, read_volume_header
+from s3net_monai.utils.messages import one_line
 
 RGB_CHANNELS = 3
 # By content, whatever the name says: some of Pillow's other formats start programs.
@@ -159,7 +160,7 @@ def _named(text: str, case: Case) -> str:
         text = text.replace(f"{folder}/", "")  # a file's name is enough, and folders may carry a patient's
     if case.input.name not in text:
         text = f"{case.input.name}: {text}"
-    return one_line(ValueError(redact(text, case.identifiers)), limit=400)
+    return one_line(redact(text, case.identifiers), limit=400)
 
 
 def _unreadable(path: Path) -> str:
@@ -176,4 +177,4 @@ def _unreadable(path: Path) -> str:
 
 def _reason(error: BaseException, path: Path) -> str:
     text = str(error).replace(str(path), path.name) or type(error).__name__
-    return one_line(ValueError(text))
+    return one_line(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from s3net_monai.inference.errors import UsageError
+from s3net_monai.utils.errors import UsageError
 
 
 def parse_device(name: str) -> torch.device:

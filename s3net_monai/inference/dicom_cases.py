@@ -13,8 +13,8 @@ from s3net_monai.inference.cases import Case, PassedOver
 from s3net_monai.inference.dicom_headers import NO_SOURCE, Series, SortedFiles
 from s3net_monai.inference.identifiers import redact, uids_in
 from s3net_monai.inference.selection import DEFAULT, Selection
-from s3net_monai.io.dicom_files import one_line
 from s3net_monai.io.limits import MAX_PIXELS, MAX_VOXELS
+from s3net_monai.utils.messages import one_line
 
 NAMED_MISSING = 3
 
@@ -159,7 +159,7 @@ def absent_files(names: Sequence[str]) -> str:
     """What is said of file IDs that a DICOMDIR names and that do not exist; empty without any."""
     if not names:
         return ""
-    shown = (one_line(ValueError(name)) for name in names[:NAMED_MISSING])  # a damaged medium names anything
+    shown = (one_line(name) for name in names[:NAMED_MISSING])  # a damaged medium names anything
     listed = ", ".join(shown) + (", …" if len(names) > NAMED_MISSING else "")
     return f"{len(names)} files that the DICOMDIR names are missing ({listed}); copy the medium again"
 
@@ -215,7 +215,7 @@ def _describe(series: Series) -> str:
     number = series.attributes.get("SeriesNumber", ("without number",))[0]
     description = " ".join(series.attributes.get("SeriesDescription", ()))
     slices = f"{series.frames} slice{'s' if series.frames != 1 else ''}"
-    return f"series {number}{f' ({one_line(ValueError(description), 64)})' if description else ''} of {slices}"
+    return f"series {number}{f' ({one_line(description, 64)})' if description else ''} of {slices}"
 
 
 def _note_copies(series: Series, places: _Places, result: DicomCases) -> None:

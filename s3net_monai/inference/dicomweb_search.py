@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from s3net_monai.inference.cases import PassedOver
-from s3net_monai.inference.errors import UsageError
-from s3net_monai.io.errors import CaseError
+from s3net_monai.utils.errors import CaseError, UsageError
 
 if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from s3net_monai.inference.errors import UsageError
+from s3net_monai.utils.errors import UsageError
 
 if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient

@@ -10,7 +10,6 @@ from s3net_monai.inference.case_ids import stem, with_unique_ids
 from s3net_monai.inference.cases import Case, Discovery, Kind, PassedOver
 from s3net_monai.inference.dicom_cases import absent_files, dicom_cases
 from s3net_monai.inference.dicom_headers import sort_files
-from s3net_monai.inference.errors import UsageError
 from s3net_monai.inference.identifiers import redact, uids_in, with_identifiers_of_others
 from s3net_monai.inference.inputs import KNOWN_INPUTS, suffixes_of
 from s3net_monai.inference.previews import PREVIEW_SUFFIX
@@ -20,6 +19,7 @@ from s3net_monai.io import CaseError
 from s3net_monai.io.archive import unpack
 from s3net_monai.io.dicom_files import looks_like_dicom
 from s3net_monai.io.dicomdir import is_dicomdir, read_dicomdir
+from s3net_monai.utils.errors import UsageError
 
 VOLUME_SUFFIXES = suffixes_of("volume")
 PICTURE_SUFFIXES = suffixes_of("picture")

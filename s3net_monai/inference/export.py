@@ -11,9 +11,9 @@ from typing import Any
 from monai.bundle import ckpt_export, onnx_export
 
 from s3net_monai.inference.bundle import model_file
-from s3net_monai.inference.errors import UsageError
-from s3net_monai.io.atomic import atomic_path
-from s3net_monai.io.dicom_files import one_line
+from s3net_monai.utils.atomic import atomic_path
+from s3net_monai.utils.errors import UsageError
+from s3net_monai.utils.messages import one_line
 
 ONNX_PARTS = ("onnx", "onnxscript")
 

@@ -16,7 +16,7 @@ from s3net_monai.inference.measures import MEASURES, Measure
 from s3net_monai.inference.previews import outline_colour
 from s3net_monai.inference.triage import LOW_CONSISTENCY, consistency_cut, needs_a_look
 from s3net_monai.io import FORMATS, LABELS
-from s3net_monai.io.atomic import atomic_path
+from s3net_monai.utils.atomic import atomic_path
 
 PAGE_NAME = "report.html"
 

@@ -21,7 +21,9 @@ from s3net_monai.inference.discovery import Case
 from s3net_monai.inference.fingerprint import fingerprint
 from s3net_monai.inference.segmenter import read_case
 from s3net_monai.io import CaseError
+from s3net_monai.utils.signals import ENDING_SIGNALS
 
+CAN_FORK = "fork" in multiprocessing.get_all_start_methods()  # not on Windows
 READ_TIMEOUT = 1800.0  # seconds without a case: a decoder that hangs must not hold up a night's run
 
 
@@ -40,7 +42,9 @@ class LoadedCase:
 
 
 def load_cases(cases: Sequence[Case], bundle: Bundle, workers: int, basis: dict[str, Any]) -> Iterator[LoadedCase]:
-    """Load cases in order. Each of ``workers`` processes holds one case at most; with 0 this process reads.
+    """Load cases in order. Each of ``workers`` processes holds one case at most.
+
+    With 0 workers, or where processes cannot be forked (Windows), this process reads.
 
     A worker that dies (of a decoder that crashes, or of memory) or hangs costs the case that it read, no other: that
     one is tried once more, alone, and fails if its reading ends a second process.
@@ -48,7 +52,7 @@ def load_cases(cases: Sequence[Case], bundle: Bundle, workers: int, basis: dict[
     Args:
         basis: model and settings, for the fingerprints.
     """
-    if not workers:
+    if not workers or not CAN_FORK:
         yield from (_load(case, bundle, basis) for case in cases)
         return
     done = 0
@@ -132,8 +136,8 @@ def _read(
 ) -> None:
     """What a worker does; a case waits in the pipe until it is wanted, and the next is read only then."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the run ends its workers itself
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.SIG_DFL)
+    for signal_number in ENDING_SIGNALS:
+        signal.signal(signal_number, signal.SIG_DFL)
     for pipe in inherited:  # while anyone could still receive, sending would wait for ever after the run was killed
         pipe.close()
     torch.set_num_threads(1)  # OpenMP's threads do not survive a fork

@@ -11,9 +11,9 @@ import numpy as np
 
 from s3net_monai.inference.measures import LUNG
 from s3net_monai.io import LABELS, Label
-from s3net_monai.io.atomic import atomic_path
 from s3net_monai.io.png import save_picture
 from s3net_monai.transforms import upside_down_axes
+from s3net_monai.utils.atomic import atomic_path
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import s3net_monai
-from s3net_monai.io.atomic import atomic_path
+from s3net_monai.utils.atomic import atomic_path
+from s3net_monai.utils.locks import exclusive_lock
 
 SCHEMA_VERSION = 1
 REPORT_NAME = "report.json"
@@ -97,7 +95,7 @@ class Report:
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Write ``report.json`` into ``folder``, whole or not at all, and return what was written."""
-        with _locked(folder):
+        with exclusive_lock(folder / LOCK_NAME):  # shards read, merge and write the same report
             merged = replace(self, cases=dict(self.cases))
             others = read_report(folder) if self.other_shards else None
             if others is not None and others.basis() == self.basis():
@@ -121,11 +119,3 @@ def read_report(folder: Path) -> Report | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return report
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time: shards read, merge and write the same report."""
-    with (folder / LOCK_NAME).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

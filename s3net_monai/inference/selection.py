@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from s3net_monai.inference.errors import UsageError
+from s3net_monai.utils.errors import UsageError
 
 DERIVED_KEYS = ("Orientation", "NumberOfSlices")  # of the series as a whole; every other key is a DICOM keyword
 CHOICES = ("most-slices", "all")

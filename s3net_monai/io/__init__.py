@@ -2,13 +2,13 @@
 
 from s3net_monai.io.dicom_picture import DicomPictureReader
 from s3net_monai.io.dicom_reader import DicomSeriesReader
-from s3net_monai.io.errors import CaseError, UnsuitedFormatError
 from s3net_monai.io.label_table import write_label_table
 from s3net_monai.io.labels import LABELS, Code, Label, channel_def
 from s3net_monai.io.mask import Mask
 from s3net_monai.io.pictures import upright_grey, upright_rgb
 from s3net_monai.io.volume_reader import VolumeReader
 from s3net_monai.io.writers import FORMATS, output_path, write_mask
+from s3net_monai.utils.errors import CaseError, UnsuitedFormatError
 
 __all__ = [
     "FORMATS",

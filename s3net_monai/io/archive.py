@@ -8,8 +8,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from s3net_monai.io.dicom_files import one_line
-from s3net_monai.io.errors import CaseError
+from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.messages import one_line
 
 ARCHIVE_SUFFIXES = (".zip",)
 NESTED_SUFFIXES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from s3net_monai.io.dicom_files import one_line
 from s3net_monai.io.dicom_slices import integer, name_of, uid_name
-from s3net_monai.io.errors import CaseError
+from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.messages import one_line
 
 END_OF_IMAGE = b"\xff\xd9"  # ends JPEG, JPEG-LS and JPEG 2000 codestreams alike
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
@@ -63,7 +63,7 @@ def _fault(error: Exception) -> str:
     """What the decoders say of the data, and not what Python says of them."""
     if not isinstance(error, ValueError | RuntimeError):
         return "damaged fragments"
-    return one_line(ValueError(re.sub(r" ?<[^<>]* at 0x[0-9a-f]+>", "", str(error))))
+    return one_line(re.sub(r" ?<[^<>]* at 0x[0-9a-f]+>", "", str(error)))
 
 
 def codec_family(dataset: Any) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from s3net_monai.io.errors import CaseError
 from s3net_monai.io.limits import check_deflated
+from s3net_monai.utils.errors import CaseError
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 MAX_DEPTH = 16  # of sequences; functional groups with their codes take 4
@@ -147,13 +147,3 @@ def header_fault(error: BaseException) -> str:
         return "its deflated part is damaged"
     tag = re.search(r"\(([0-9A-Fa-f]{4}), ?([0-9A-Fa-f]{4})\)", str(error))
     return f"element ({tag[1]},{tag[2]}) is damaged" if tag else "an element is damaged"
-
-
-def one_line(error: BaseException, limit: int = 160) -> str:
-    """An exception's text on one line of at most ``limit`` printable characters; its class name where it has no text.
-
-    Control characters could come from a damaged header or a file name, and move a terminal's cursor.
-    """
-    words = "".join(c if c.isprintable() or c.isspace() else "?" for c in str(error)).split()
-    text = " ".join(words) or type(error).__name__
-    return text if len(text) <= limit else text[: limit - 1] + "…"

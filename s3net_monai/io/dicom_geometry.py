@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from s3net_monai.io.dicom_slices import directions, name_of, numbers, pixel_spacing, stack_slices
-from s3net_monai.io.errors import CaseError
 from s3net_monai.io.limits import check_voxels
+from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.geometry import LPS_TO_RAS
 
 ALLOWED = ("missing-slices", "tilt")
 DUPLICATE_DISTANCE = 0.01  # mm along the normal
@@ -21,7 +22,6 @@ MAX_ABSENT_SHARE = 0.25  # of the slices of the grid
 MAX_TILT = 35.0  # degrees; gantries tilt by up to 30
 MAX_POSITION = 1e5  # mm from the origin of the frame of reference
 MAX_EXTENT = 5000.0  # mm along any axis of the grid
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)

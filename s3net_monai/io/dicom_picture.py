@@ -12,10 +12,11 @@ from monai.data import ImageReader
 from monai.utils import MetaKeys, ensure_tuple
 
 from s3net_monai.io.dicom_codec import codec_family, stored_frames
-from s3net_monai.io.dicom_files import looks_like_dicom, one_line, read_dataset, read_header
+from s3net_monai.io.dicom_files import looks_like_dicom, read_dataset, read_header
 from s3net_monai.io.dicom_slices import integer, name_of, pixel_spacing, term, uid_name
-from s3net_monai.io.errors import CaseError
 from s3net_monai.io.limits import check_pixels
+from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.messages import one_line
 
 # PS3.4 table B.5-1: all visible light images (photographic 77.1.4, dermoscopic 77.1.7), and secondary captures.
 VISIBLE_LIGHT = "1.2.840.10008.5.1.4.1.1.77.1."

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from s3net_monai.io.dicom_codec import stored_frames
-from s3net_monai.io.dicom_files import one_line
 from s3net_monai.io.dicom_grid import AIR_HU
 from s3net_monai.io.dicom_slices import name_of, numbers, term
-from s3net_monai.io.errors import CaseError
+from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.messages import one_line
 
 # Defined terms of RescaleType (PS3.3 section C.11.1.1.2) that are no Hounsfield units: material maps, film, counts.
 OTHER_QUANTITIES = ("OD", "Z_EFF", "ED", "EDW", "MGML", "PCT")

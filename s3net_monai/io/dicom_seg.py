@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 import s3net_monai
-from s3net_monai.io.dicom_files import dicom_files, one_line
+from s3net_monai.io.dicom_files import dicom_files
 from s3net_monai.io.dicom_geometry import masks_on_slices
 from s3net_monai.io.dicom_seg_source import frame_numbers, picture_source, series_sources
 from s3net_monai.io.dicom_series import series_files
-from s3net_monai.io.errors import CaseError, UnsuitedFormatError
 from s3net_monai.io.labels import Code, Label
 from s3net_monai.io.mask import Mask
+from s3net_monai.utils.errors import CaseError, UnsuitedFormatError
+from s3net_monai.utils.messages import one_line
 
 SERIES_NUMBER_OFFSET = 1000  # keeps the mask's series behind the scanner's own in a viewer's list
 LAST_SERIES_NUMBER = 2**31 - 1  # of an integer string, PS3.5 section 6.2

@@ -12,7 +12,7 @@ import numpy as np
 
 from s3net_monai.io.dicom_geometry import SeriesGeometry
 from s3net_monai.io.dicom_slices import CT_IMAGE_STORAGE, directions, numbers, pixel_spacing
-from s3net_monai.io.errors import CaseError
+from s3net_monai.utils.errors import CaseError
 
 # Patient and study (PS3.3 sections C.7.1.1, C.7.2.1, C.7.2.2), and the scanner as contributing equipment (C.12.1).
 # Nothing else is copied: references to objects elsewhere are often broken, and private tags mean nothing in a mask.

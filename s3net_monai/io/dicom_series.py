@@ -13,7 +13,7 @@ from s3net_monai.io.dicom_files import dicom_files, read_dataset, read_header
 from s3net_monai.io.dicom_geometry import SeriesGeometry, series_geometry
 from s3net_monai.io.dicom_grid import empty_stack, fill_absent, is_upright, shift_into
 from s3net_monai.io.dicom_pixels import check_unit, frames_in_hu, is_integral
-from s3net_monai.io.errors import CaseError
+from s3net_monai.utils.errors import CaseError
 
 
 @dataclass(frozen=True)

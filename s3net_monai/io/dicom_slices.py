@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from s3net_monai.io.dicom_files import is_image
-from s3net_monai.io.errors import CaseError
+from s3net_monai.utils.errors import CaseError
 
 DIRECTION_TOLERANCE = 1e-3  # of each direction cosine
 SPACING_TOLERANCE = 1e-3  # mm, between the in-plane spacings of slices

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from s3net_monai.io.dicom_files import header_fault
-from s3net_monai.io.errors import CaseError
 from s3net_monai.io.limits import check_deflated
+from s3net_monai.utils.errors import CaseError
 
 DICOMDIR_NAME = "DICOMDIR"
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"

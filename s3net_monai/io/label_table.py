@@ -6,8 +6,8 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from s3net_monai.io.atomic import atomic_path
 from s3net_monai.io.labels import Label
+from s3net_monai.utils.atomic import atomic_path
 
 FILE_NAME = "labels.csv"
 # Columns of a colour table that 3D Slicer (from 5.8 on) opens; background, 0, is left out.

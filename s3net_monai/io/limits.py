@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from s3net_monai.io.errors import CaseError
+from s3net_monai.utils.errors import CaseError
 
 MAX_VOXELS = 2**31  # a whole-body CT of 1024x1024x1500 has 1.6e9
 MAX_PIXELS = 150_000_000  # the largest camera sensors give 100 to 150 megapixels

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from s3net_monai.io.errors import CaseError
+from s3net_monai.utils.errors import CaseError
 
 # EXIF orientation (tag 274): stored (column, row) as a matrix times upright (column, row).
 STORED_FROM_UPRIGHT = {

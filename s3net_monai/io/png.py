@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from s3net_monai.io.errors import UnsuitedFormatError
 from s3net_monai.io.mask import Mask
+from s3net_monai.utils.errors import UnsuitedFormatError
 
 
 def write_png(mask: Mask, path: Path) -> None:

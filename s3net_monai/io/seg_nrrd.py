@@ -10,8 +10,8 @@ import numpy as np
 from s3net_monai.io.labels import Code, Label
 from s3net_monai.io.mask import Mask
 from s3net_monai.io.picture_place import picture_to_lps
+from s3net_monai.utils.geometry import LPS_TO_RAS
 
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 TERMINOLOGY = "Segmentation category and type - 3D Slicer General Anatomy list"
 REGIONS = "Anatomic codes - DICOM master list"
 COMPRESSION = 1  # of gzip; level 9, the writer's default, takes ten times as long for a tenth less

@@ -8,8 +8,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from s3net_monai.io.errors import CaseError
 from s3net_monai.io.limits import MAX_VOLUME_HEADER, check_capacity, check_voxels
+from s3net_monai.utils.errors import CaseError
 
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
 META_SUFFIXES = (".mha", ".mhd")

@@ -12,11 +12,11 @@ from monai.config import PathLike
 from monai.data import ImageReader
 from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 
-from s3net_monai.io.dicom_files import one_line
-from s3net_monai.io.errors import CaseError
 from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES, check_deflated_voxels, read_volume_header
+from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.geometry import LPS_TO_RAS
+from s3net_monai.utils.messages import one_line
 
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 MIN_DETERMINANT = 1e-9  # mm3 of a voxel, as for NIfTI
 
 
@@ -88,4 +88,4 @@ def load_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def _reason(error: Exception, path: Path) -> str:
     # ITK puts the place in its own source and an address in memory before what it has to say.
     text = re.split(r"ERROR: (?:\w+\(0x[0-9a-f]+\): )?", str(error))[-1]
-    return one_line(ValueError(text.replace(str(path), path.name)))
+    return one_line(text.replace(str(path), path.name))

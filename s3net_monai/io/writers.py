@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from s3net_monai.io.atomic import atomic_path
 from s3net_monai.io.dicom_seg import write_dicom_labelmap, write_dicom_seg
 from s3net_monai.io.mask import Mask
 from s3net_monai.io.nifti import write_nifti
 from s3net_monai.io.png import write_png
 from s3net_monai.io.seg_nrrd import write_seg_nrrd
+from s3net_monai.utils.atomic import atomic_path
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from monai.bundle import ConfigParser
 
 from s3net_monai.inference.bundle import TASK_BUNDLES, bundle_root
-from s3net_monai.inference.errors import UsageError
+from s3net_monai.utils.errors import UsageError
 
 _APP = '''"""Begins MONAI Label's own app for bundles; made by ``s3net_monai.monailabel.served``."""
 

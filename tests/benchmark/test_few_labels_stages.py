@@ -38,9 +38,9 @@ from s3net_monai.benchmark.few_labels_stages import (
     folder_of,
     merged,
     merged_config,
-    only_process_in,
     run_stage,
     settings_of,
+    stage_lock,
     trainings_of,
 )
 from s3net_monai.benchmark.few_labels_types import Cell, FewLabelsRow, Place, Stage
@@ -48,7 +48,7 @@ from s3net_monai.inference.bundle import bundle_root
 from s3net_monai.transforms import upside_down_axes
 
 ONE = Cell(1, 0)
-HOLD = "import fcntl, sys; f = open(sys.argv[1], 'a+'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()"
+HOLD = "import filelock, sys; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); print(flush=True); input()"
 
 
 @pytest.fixture(autouse=True)
@@ -204,7 +204,7 @@ def test_no_two_processes_train_one_stage(held: Path, place: Place) -> None:
     dependent = Stage("x", inputs={"pretrained": STRONG})
     with pytest.raises(BusyError):
         run_stage(dependent, ONE, place, wait=False)
-    with only_process_in(held.with_name("other"), wait=False):
+    with stage_lock(held.with_name("other"), wait=False):
         assert not (held / "models").exists()
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from data_prep.errors import DataError
 from data_prep.phantom_dicom import write_ct_series
 from s3net_monai.benchmark import cross_validation, supervised_lung, trained_lung
 from s3net_monai.benchmark.cross_validation import cross_validated_row
@@ -23,6 +22,7 @@ from s3net_monai.benchmark.trained_lung import trained_rows
 from s3net_monai.benchmark.types import BenchmarkCase, Partition
 from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.transforms import FitToAird, KeepComponentsd
+from s3net_monai.utils.errors import DataError
 
 
 @pytest.fixture(scope="module")

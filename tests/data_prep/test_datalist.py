@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from data_prep.datalist import Case, load_datalist, load_sections, write_datalist
-from data_prep.errors import DataError
+from s3net_monai.utils.errors import DataError
 
 
 @pytest.fixture

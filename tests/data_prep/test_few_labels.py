@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 
 from data_prep.datalist import Case, load_sections, write_datalist
-from data_prep.errors import DataError
 from data_prep.few_labels import few_labels
+from s3net_monai.utils.errors import DataError
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from data_prep.errors import DataError
 from data_prep.patient_folds import patient_folds, without_fold
+from s3net_monai.utils.errors import DataError
 
 NAMES = ["p3_a", "p1_a", "p1_b", "p2_a", "p5_a", "p4_a", "p4_b"]
 

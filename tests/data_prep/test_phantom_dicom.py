@@ -9,9 +9,10 @@ import pytest
 
 from data_prep.phantom import write_lung_phantom
 from data_prep.phantom_dicom import write_ct_series
-from data_prep.phantom_grid import RAS_FROM_LPS, phantom_affine
+from data_prep.phantom_grid import phantom_affine
 from s3net_monai.io.dicom_series import load_series
-from s3net_monai.io.errors import CaseError
+from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.geometry import LPS_TO_RAS
 
 SHAPE = (12, 10, 6)
 
@@ -60,9 +61,9 @@ def test_feet_last_numbers_from_the_head(tmp_path, volume):
 
 
 def test_tilted_gantry_is_told_by_the_positions(tmp_path, volume):
-    lps = RAS_FROM_LPS @ AFFINES["scanner"]
+    lps = LPS_TO_RAS @ AFFINES["scanner"]
     lps[1, 2] = lps[2, 2] * np.tan(np.radians(12))
-    files = write_ct_series(volume, RAS_FROM_LPS @ lps, tmp_path, "case")
+    files = write_ct_series(volume, LPS_TO_RAS @ lps, tmp_path, "case")
     assert float(pydicom.dcmread(files[0]).GantryDetectorTilt) == pytest.approx(12)
     with pytest.raises(CaseError, match="tilt"):
         load_series([tmp_path])

@@ -4,8 +4,8 @@ import pytest
 from monai.bundle import ConfigParser
 
 from data_prep.datalist import Case, write_datalist
-from data_prep.errors import DataError
 from data_prep.pool import pool_datalists
+from s3net_monai.utils.errors import DataError
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import torch
 from feature_encoders import ENCODERS
 from torch import Tensor, nn
 
-from data_prep.errors import DataError
 from s3net_monai.engines import SemanticViews, add_coarse_masks, add_out_of_fold_masks, showing
 from s3net_monai.losses import SemanticContrastiveLoss
 from s3net_monai.networks import EncoderDecoder, FeatureQueue, ObjectProjection
+from s3net_monai.utils.errors import DataError
 
 
 class Above(nn.Module):

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from data_prep.errors import DataError
 from s3net_monai.engines import TurnInferer, consistent_volumes
+from s3net_monai.utils.errors import DataError
 
 
 class Bright(nn.Module):

@@ -19,12 +19,12 @@ from PIL import Image
 from s3net_monai.cli import main
 from s3net_monai.engines import FlipInferer
 from s3net_monai.inference.dicomweb_search import Series, choose_series
-from s3net_monai.inference.errors import UsageError
 from s3net_monai.inference.info import describe, format_info
 from s3net_monai.inference.measures import measures, spacing_notes
 from s3net_monai.inference.memory import with_smaller_windows
 from s3net_monai.inference.previews import preview
 from s3net_monai.io import LABELS, CaseError
+from s3net_monai.utils.errors import UsageError
 
 SHIPPED = Path(__file__).parents[2] / "bundle" / "cardiac_mr_segmentation"
 LEVELS = (0, 100, 200, 300)

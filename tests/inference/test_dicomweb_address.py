@@ -10,7 +10,7 @@ import pytest
 
 from s3net_monai.inference.dicomweb import fetch_study, store_files
 from s3net_monai.inference.dicomweb_server import TOKEN
-from s3net_monai.inference.errors import UsageError
+from s3net_monai.utils.errors import UsageError
 
 
 @pytest.mark.parametrize("study", ["", "1.2/../3", "1..2", "name", "1." * 40 + "1"])

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from s3net_monai.inference import UsageError
-from s3net_monai.inference.run_lock import only_run_in
+from s3net_monai.inference.run_lock import run_lock
 
 HOLD = """
 import sys
 from pathlib import Path
-from s3net_monai.inference.run_lock import only_run_in
-with only_run_in(Path(sys.argv[1]), beside_shards=sys.argv[2] == "shard"):
+from s3net_monai.inference.run_lock import run_lock
+with run_lock(Path(sys.argv[1]), is_shard=sys.argv[2] == "shard"):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -45,15 +45,15 @@ def test_a_folder_is_held_until_the_process_ends_however_it_ends(
     tmp_path: Path, other_run: Callable[[str], subprocess.Popen[str]]
 ) -> None:
     process = other_run("whole")
-    for beside_shards in (False, True):
+    for is_shard in (False, True):
         with (
             pytest.raises(UsageError, match="another run writes into it"),
-            only_run_in(tmp_path, beside_shards=beside_shards),
+            run_lock(tmp_path, is_shard=is_shard),
         ):
             pass
     process.kill()
     process.wait()
-    with only_run_in(tmp_path, beside_shards=False):
+    with run_lock(tmp_path, is_shard=False):
         pass
 
 
@@ -61,7 +61,7 @@ def test_shards_share_a_folder_that_no_whole_run_may_enter(
     tmp_path: Path, other_run: Callable[[str], subprocess.Popen[str]]
 ) -> None:
     other_run("shard")
-    with only_run_in(tmp_path, beside_shards=True):
+    with run_lock(tmp_path, is_shard=True):
         pass
-    with pytest.raises(UsageError, match="another run"), only_run_in(tmp_path, beside_shards=False):
+    with pytest.raises(UsageError, match="another run"), run_lock(tmp_path, is_shard=False):
         pass

@@ -14,8 +14,7 @@ from pydicom.uid import generate_uid
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom_picture import load_picture
 from s3net_monai.io.dicom_series import load_series
-
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+from s3net_monai.utils.geometry import LPS_TO_RAS
 
 
 def _affine(image: sitk.Image) -> np.ndarray:

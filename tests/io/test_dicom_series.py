@@ -11,8 +11,9 @@ import pytest
 from pydicom.uid import JPEGLosslessSV1
 
 from s3net_monai.io import CaseError
-from s3net_monai.io.dicom_files import one_line, read_header
+from s3net_monai.io.dicom_files import read_header
 from s3net_monai.io.dicom_series import load_series
+from s3net_monai.utils.messages import one_line
 
 ANGLE = np.deg2rad(15)
 OBLIQUE = (np.cos(ANGLE), np.sin(ANGLE), 0.0, -np.sin(ANGLE) * np.cos(0.3), np.cos(ANGLE) * np.cos(0.3), np.sin(0.3))
@@ -267,7 +268,7 @@ def test_real_mixture_is_refused(real_data: Path) -> None:
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
-    assert one_line(ValueError("a\x1b[2Jb\nc\x9b")) == "a?[2Jb c?"
+    assert one_line("a\x1b[2Jb\nc\x9b") == "a?[2Jb c?"
 
 
 def test_values_of_damaged_headers_are_not_quoted(

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from s3net_monai.io.atomic import atomic_path
 from s3net_monai.io.png import save_picture
+from s3net_monai.utils.atomic import atomic_path
 
 
 @contextmanager

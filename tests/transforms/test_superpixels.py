@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -74,10 +75,14 @@ def test_sample_gets_one_channel_and_keeps_its_image(tmp_path: Path) -> None:
     assert np.array_equal(sample["regions"][0].numpy(), superpixels(image))
 
 
+def stored_results(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("output.pkl"))
+
+
 def test_cache_is_read_and_keyed_by_content_and_settings(tmp_path: Path) -> None:
     first = regions_of(Superpixelsd("image", cache_dir=tmp_path), textured(3))
-    (stored,) = tmp_path.iterdir()  # no partial file either
-    np.savez_compressed(stored, regions=np.full((24, 32), 7, np.int32))
+    (stored,) = stored_results(tmp_path)
+    joblib.dump(np.full((24, 32), 7, np.int32), stored)
     assert (regions_of(Superpixelsd("image", cache_dir=str(tmp_path)), textured(3)) == 7).all()
     assert not torch.equal(regions_of(Superpixelsd("image", scale=80, cache_dir=tmp_path), textured(3)), first)
     changed = textured(3)
@@ -85,27 +90,19 @@ def test_cache_is_read_and_keyed_by_content_and_settings(tmp_path: Path) -> None
     assert (regions_of(Superpixelsd("image", cache_dir=tmp_path), changed) != 7).any()
     reshaped = textured(3).reshape(1, 32, 24)
     assert regions_of(Superpixelsd("image", cache_dir=tmp_path), reshaped).shape == (1, 32, 24)
-    assert len(list(tmp_path.iterdir())) == 4
+    assert len(stored_results(tmp_path)) == 4
 
 
-@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 cut off", b"no archive"])
-def test_damaged_file_is_made_anew(tmp_path: Path, damage: bytes) -> None:
+@pytest.mark.filterwarnings("ignore:Exception while loading results")
+@pytest.mark.parametrize("damage", [b"", b"no archive"])
+def test_damaged_cache_entry_is_computed_again(tmp_path: Path, damage: bytes) -> None:
     transform = Superpixelsd("image", cache_dir=tmp_path)
     regions = regions_of(transform, textured(4))
-    (stored,) = tmp_path.iterdir()
+    (stored,) = stored_results(tmp_path)
     whole = stored.read_bytes()
     stored.write_bytes(damage or whole[: len(whole) // 2])
     assert torch.equal(regions_of(transform, textured(4)), regions)
-    with np.load(stored) as mended:
-        assert np.array_equal(mended["regions"], regions[0])
-
-
-def test_regions_of_another_size_are_not_believed(tmp_path: Path) -> None:
-    transform = Superpixelsd("image", cache_dir=tmp_path)
-    regions = regions_of(transform, textured(5))
-    (stored,) = tmp_path.iterdir()
-    np.savez_compressed(stored, regions=np.ones((3, 3), np.int32))
-    assert torch.equal(regions_of(transform, textured(5)), regions)
+    assert np.array_equal(joblib.load(stored), regions[0])
 
 
 @pytest.mark.parametrize("image", [textured(0) * 255, textured(0) - 0.5, np.full((1, 9, 9), np.nan, np.float32)])

@@ -1,0 +1,48 @@
+"""One process at a time, on every operating system."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+
+
+class LockedError(RuntimeError):
+    """Another process holds the lock."""
+
+
+@contextmanager
+def exclusive_lock(file: Path, *, wait: float | None = None) -> Iterator[None]:
+    """Hold ``file`` as a lock; the lock goes with the process, whatever ends it.
+
+    Where a file system knows no locks, there is none.
+
+    Args:
+        file: the lock's own file; it stays behind, empty.
+        wait: seconds to wait for another process; None waits without end.
+
+    Raises:
+        LockedError: when another process still holds the lock after ``wait`` seconds.
+    """
+    lock = FileLock(file, timeout=-1 if wait is None else wait, thread_local=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise LockedError(str(file)) from error
+    except NotImplementedError:
+        yield
+        return
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,21 @@
+"""Text of exceptions for people: one printable line."""
+
+from __future__ import annotations
+
+
+def one_line(message: BaseException | str, limit: int = 160) -> str:
+    """Put a message on one line of at most ``limit`` printable characters.
+
+    Control characters could come from a damaged header or a file name, and move a terminal's cursor; they become "?".
+    An exception without a text gives its class name.
+    """
+    words = "".join(c if c.isprintable() or c.isspace() else "?" for c in str(message)).split()
+    text = " ".join(words) or type(message).__name__
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def first_cause(error: BaseException) -> BaseException:
+    """Return the exception at the start of a chain of ``raise ... from``."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from data_prep.datalist import Case
 from data_prep.layout import files_below, found_or_error
-from data_prep.splits import split_of
+from s3net_monai.data.datalist import Case
+from s3net_monai.data.splits import split_of
 
 DESCRIPTION = "ACDC cardiac MR, two frames a patient; test: patients 071-080 and the challenge's own test patients"
 MODALITY = "MR"

@@ -12,8 +12,8 @@ from typing import NamedTuple, cast
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.datalist import Case
 from data_prep.layout import NIFTI
+from s3net_monai.data.datalist import Case
 from s3net_monai.utils.errors import DataError
 
 __all__ = ["DataError", "check_cases"]

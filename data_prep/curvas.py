@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from data_prep.datalist import Case
 from data_prep.layout import files_in, found_or_error, label_beside
-from data_prep.splits import split_of
+from s3net_monai.data.datalist import Case
+from s3net_monai.data.splits import split_of
 
 DESCRIPTION = "CURVAS abdominal CT slices: 1 pancreas, 2 kidney, 3 liver; test: cases 10006 and 10007"
 MODALITY = "CT"

@@ -9,9 +9,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from data_prep.datalist import Case
 from data_prep.layout import files_below, found_or_error
-from data_prep.splits import split_of
+from s3net_monai.data.datalist import Case
+from s3net_monai.data.splits import split_of
 from s3net_monai.utils.errors import DataError
 
 DESCRIPTION = "a tree of DICOM CT series, grouped by SeriesInstanceUID, unlabelled"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data_prep.datalist import Case
 from data_prep.layout import PICTURES, files_in, found_or_error, label_beside
-from data_prep.splits import split_of
+from s3net_monai.data.datalist import Case
+from s3net_monai.data.splits import split_of
 
 DESCRIPTION = "ISIC 2018 Task 1 dermoscopy with lesion masks; test: the validation folder"
 MODALITY = "dermoscopy"

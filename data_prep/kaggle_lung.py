@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.datalist import Case
 from data_prep.layout import NIFTI, files_in, found_or_error, label_beside
-from data_prep.splits import fraction, split_of
+from s3net_monai.data.datalist import Case
+from s3net_monai.data.splits import fraction, split_of
 from s3net_monai.utils.errors import DataError
 
 DESCRIPTION = "Kaggle lung CT slices or volumes with lung masks; test: a fifth of the slices"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from data_prep.datalist import Case
+from s3net_monai.data.datalist import Case
 from s3net_monai.utils.errors import DataError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp")

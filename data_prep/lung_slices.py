@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data_prep.datalist import Case
 from data_prep.layout import PICTURES, files_in, found_or_error, label_beside
+from s3net_monai.data.datalist import Case
 
 DESCRIPTION = "chest CT slices with lung masks (8-bit pictures, LungSegDB); all for test"
 MODALITY = "CT"

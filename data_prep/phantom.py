@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.datalist import Case, write_datalist
 from data_prep.phantom_cardiac import DEFAULT_SHAPE as CARDIAC_SHAPE
 from data_prep.phantom_cardiac import DIASTOLE, SYSTOLE, cardiac_phantom
 from data_prep.phantom_dicom import write_ct_series
@@ -16,6 +15,7 @@ from data_prep.phantom_lung import DEFAULT_SHAPE as LUNG_SHAPE
 from data_prep.phantom_lung import lung_phantom
 from data_prep.phantom_skin import DEFAULT_SHAPE as SKIN_SHAPE
 from data_prep.phantom_skin import skin_phantom
+from s3net_monai.data.datalist import Case, write_datalist
 from s3net_monai.utils.atomic import atomic_path
 
 MODALITY = {"lung": "CT", "skin": "dermoscopy", "cardiac": "MR"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data_prep import acdc, curvas, dicom_tree, isic2018, kaggle_lung, lung_slices, lung_volumes, ph2
 from data_prep.checks import check_cases
-from data_prep.datalist import write_datalist
+from s3net_monai.data.datalist import write_datalist
 from s3net_monai.utils.errors import DataError
 
 _MODULES = {

@@ -133,7 +133,7 @@ def supervised_figures(path: Path) -> dict[str, Any] | None:
 
 
 def _pool(data: Path, work: Path, bundle: Bundle) -> Pool:
-    from data_prep.datalist import load_datalist
+    from s3net_monai.data.datalist import load_datalist
 
     isic = skin_datalists(data, work / "skin")[0]
     return Pool(load_datalist(isic, "training", labels=True)[::POOL_EVERY], bundle_root("skin"), bundle)

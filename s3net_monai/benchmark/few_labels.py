@@ -133,7 +133,7 @@ def few_labels_result(
     rows: Sequence[FewLabelsRow], place: Place, command: str, earlier: Cells | None = None
 ) -> dict[str, Any]:
     """All that the files show, from earlier cells and the scores that the work folder has."""
-    from data_prep.datalist import load_datalist
+    from s3net_monai.data.datalist import load_datalist
 
     study = place.study
     names = [case["case_id"] for case in load_datalist(place.dataset, "test")]

@@ -103,7 +103,7 @@ def _settings(stage: Stage, cell: Cell, place: Place) -> dict[str, Any]:
 
 
 def _score(bundle: Bundle, place: Place) -> list[Entry]:
-    from data_prep.datalist import load_datalist
+    from s3net_monai.data.datalist import load_datalist
 
     entries = []
     for case in tqdm(load_datalist(place.dataset, "test", labels=True), desc="report cases", unit="case"):

@@ -184,7 +184,7 @@ def _finished(folder: Path, product: Path, settings: dict[str, Any]) -> bool:
 
 
 def _cases(place: Place) -> dict[str, list[str]]:
-    from data_prep.datalist import load_sections
+    from s3net_monai.data.datalist import load_sections
 
     return {name: [case["case_id"] for case in cases] for name, cases in load_sections(place.dataset).items()}
 

@@ -23,8 +23,8 @@ def lung_sources(data: Path, work: Path, without: Collection[str] = ()) -> list[
         DataError: where a set is missing, and for a volume to leave out that there is not.
     """
     from data_prep import lung_volumes
-    from data_prep.datalist import write_datalist
     from data_prep.prepare import prepare
+    from s3net_monai.data.datalist import write_datalist
     from s3net_monai.utils.errors import DataError
 
     folders = {name: work / "data" / name for name in _SOURCES}

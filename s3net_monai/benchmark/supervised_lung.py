@@ -65,7 +65,7 @@ def flat_unet() -> UNet:
 
 def labelled_cases(sources: Sequence[str]) -> list[dict[str, Any]]:
     """Cases with a mask of the training and validation sections; volumes are repeated to count beside the slices."""
-    from data_prep.datalist import load_datalist
+    from s3net_monai.data.datalist import load_datalist
 
     sections = ("training", "validation")
     cases = [case for folder in sources for name in sections for case in load_datalist(folder, name, labels=True)]

@@ -8,8 +8,6 @@ from typing import Any
 
 import torch
 
-from data_prep.datalist import load_datalist
-from data_prep.pool import pool_datalists
 from data_prep.prepare import prepare
 from s3net_monai.benchmark.per_image_rows import corrected_per_image, faithful_per_image
 from s3net_monai.benchmark.shipped import bundle_predict, without
@@ -23,6 +21,8 @@ from s3net_monai.benchmark.supervised import (
 from s3net_monai.benchmark.train import train_variant
 from s3net_monai.benchmark.types import Predict, Row
 from s3net_monai.benchmark.variants import LOSSES_ALONE
+from s3net_monai.data.datalist import load_datalist
+from s3net_monai.data.pool import pool_datalists
 from s3net_monai.inference import Bundle, bundle_root, load_bundle
 from s3net_monai.transforms import RefineWithCuesd
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from data_prep.patient_folds import patient_folds
+from s3net_monai.data.patient_folds import patient_folds
 from s3net_monai.engines.pretrained import load_network
 from s3net_monai.utils.errors import DataError
 
@@ -55,7 +55,7 @@ def add_out_of_fold_masks(
 ) -> Samples:
     """Labelled samples with masks of the models that were trained without their patient, in their order.
 
-    Model i must have been trained on ``data_prep.patient_folds.without_fold(cases, i, len(models))`` of the same
+    Model i must have been trained on ``s3net_monai.data.patient_folds.without_fold(cases, i, len(models))`` of the same
     labelled patients; ``configs/fold.json`` does that. One labelled patient leaves no fold: give no models, and the
     exact label takes the mask's place. Jitter it strongly in training.
 

@@ -13,12 +13,12 @@ from few_labels_toys import TINY, toy_study, write_acdc, write_curvas
 from monai.utils import set_determinism
 from PIL import Image
 
-from data_prep.datalist import load_sections
 from s3net_monai.benchmark import few_labels
 from s3net_monai.benchmark.few_labels import prepare_study, run_few_labels
 from s3net_monai.benchmark.few_labels_rows import REFERENCE, STRONG
 from s3net_monai.benchmark.few_labels_types import FewLabelsRow, Stage
 from s3net_monai.cli import main
+from s3net_monai.data.datalist import load_sections
 
 ENCODER = Stage("pretrain-global", ("pretrain_global",), product="encoder.pt", labelled=False)
 ROWS = (

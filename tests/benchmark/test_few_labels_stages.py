@@ -19,7 +19,6 @@ from few_labels_toys import toy_study, write_acdc, write_curvas
 from monai.bundle import ConfigParser
 from monai.utils import set_determinism
 
-from data_prep.datalist import load_datalist
 from s3net_monai.benchmark.few_labels import prepare_study, run_jobs
 from s3net_monai.benchmark.few_labels_rows import (
     IDEAL,
@@ -44,6 +43,7 @@ from s3net_monai.benchmark.few_labels_stages import (
     trainings_of,
 )
 from s3net_monai.benchmark.few_labels_types import Cell, FewLabelsRow, Place, Stage
+from s3net_monai.data.datalist import load_datalist
 from s3net_monai.inference.bundle import bundle_root
 from s3net_monai.transforms import upside_down_axes
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep.datalist import load_datalist
+from s3net_monai.data.datalist import load_datalist
 
 
 def read(path: Path) -> np.ndarray:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from data_prep.checks import DataError, check_cases
-from data_prep.datalist import Case
+from s3net_monai.data.datalist import Case
 
 
 def picture(path, value=0, size=(6, 4)):

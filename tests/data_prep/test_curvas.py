@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep.datalist import load_datalist
-from data_prep.few_labels import few_labels
 from data_prep.prepare import prepare
+from s3net_monai.data.datalist import load_datalist
+from s3net_monai.data.few_labels import few_labels
 
 
 def write(source: Path, names: list[str], labels: bool = True) -> None:

@@ -7,7 +7,7 @@ import sys
 import pytest
 from PIL import Image
 
-from data_prep.datalist import Case, load_datalist, load_sections, write_datalist
+from s3net_monai.data.datalist import Case, load_datalist, load_sections, write_datalist
 from s3net_monai.utils.errors import DataError
 
 
@@ -189,7 +189,7 @@ def test_empty_and_missing_folders(tmp_path):
 def test_pictures_are_listed_without_pydicom(tmp_path):
     Image.new("L", (4, 4)).save(tmp_path / "a.png")
     code = (
-        "import sys, data_prep.prepare; from data_prep.datalist import load_datalist; "
+        "import sys, data_prep.prepare; from s3net_monai.data.datalist import load_datalist; "
         f"load_datalist({str(tmp_path)!r}, 'training'); sys.exit('pydicom' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from data_prep.datalist import Case, load_sections, write_datalist
-from data_prep.few_labels import few_labels
+from s3net_monai.data.datalist import Case, load_sections, write_datalist
+from s3net_monai.data.few_labels import few_labels
 from s3net_monai.utils.errors import DataError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from data_prep.patient_folds import patient_folds, without_fold
+from s3net_monai.data.patient_folds import patient_folds, without_fold
 from s3net_monai.utils.errors import DataError
 
 NAMES = ["p3_a", "p1_a", "p1_b", "p2_a", "p5_a", "p4_a", "p4_b"]

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep.datalist import load_datalist
 from data_prep.phantom import make_phantoms, write_cardiac_phantom
 from data_prep.phantom_cardiac import SYSTOLE, cardiac_phantom
 from data_prep.phantom_lung import lung_phantom
 from data_prep.phantom_skin import skin_phantom
 from data_prep.prepare import prepare
+from s3net_monai.data.datalist import load_datalist
 from s3net_monai.io.dicom_series import load_series
 
 SHAPE = (24, 20, 10)

@@ -3,8 +3,8 @@
 import pytest
 from monai.bundle import ConfigParser
 
-from data_prep.datalist import Case, write_datalist
-from data_prep.pool import pool_datalists
+from s3net_monai.data.datalist import Case, write_datalist
+from s3net_monai.data.pool import pool_datalists
 from s3net_monai.utils.errors import DataError
 
 
@@ -64,7 +64,7 @@ def test_refusals_are_those_of_the_datalist(folders, tmp_path):
 def test_from_a_config(folders):
     parser = ConfigParser(
         {
-            "imports": ["$from data_prep.pool import pool_datalists"],
+            "imports": ["$from s3net_monai.data.pool import pool_datalists"],
             "dataset_dir": [str(folder) for folder in folders],
             "cases": "$pool_datalists(@dataset_dir, 'training', equal=True)",
         }

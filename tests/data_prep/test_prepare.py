@@ -9,10 +9,10 @@ import pydicom
 import pytest
 from PIL import Image
 
-from data_prep.datalist import load_datalist
 from data_prep.phantom import write_lung_phantom
 from data_prep.prepare import DATASETS, prepare
-from data_prep.splits import fraction, split_of
+from s3net_monai.data.datalist import load_datalist
+from s3net_monai.data.splits import fraction, split_of
 from s3net_monai.utils.errors import DataError
 
 _values = iter(range(1, 10**6))

@@ -7,7 +7,7 @@ import torch
 from monai.data import CacheDataset, Dataset, MetaTensor, get_track_meta
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, Rand2DElasticd, RandFlipd, Resized
 
-from data_prep.slices import PlainDataset, SliceDataset, slices_of
+from s3net_monai.data.slices import PlainDataset, SliceDataset, slices_of
 from s3net_monai.utils.errors import DataError
 
 READ = Compose(

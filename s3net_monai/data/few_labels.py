@@ -6,8 +6,8 @@ import os
 import re
 from typing import Any
 
-from data_prep.datalist import UNLABELLED, load_sections
-from data_prep.splits import fraction
+from s3net_monai.data.datalist import UNLABELLED, load_sections
+from s3net_monai.data.splits import fraction
 from s3net_monai.utils.errors import DataError
 
 Cases = list[dict[str, Any]]

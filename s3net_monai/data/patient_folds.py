@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from data_prep.few_labels import Cases, patient_of
+from s3net_monai.data.few_labels import Cases, patient_of
 from s3net_monai.utils.errors import DataError
 
 

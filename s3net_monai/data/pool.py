@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from data_prep.datalist import load_datalist
+from s3net_monai.data.datalist import load_datalist
 from s3net_monai.utils.errors import DataError
 
 

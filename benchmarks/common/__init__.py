@@ -1,0 +1,1 @@
+"""What all tables share: rows, scores, statistics, pages and plots."""

@@ -1,0 +1,1 @@
+"""The table of corrections: fine-tuning on masks that a simulated annotator corrected."""

@@ -1,0 +1,1 @@
+"""The tables of few labels: cardiac MR and abdominal CT."""

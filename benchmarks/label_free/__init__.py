@@ -1,0 +1,1 @@
+"""The tables of the two label-free tasks, skin and lung."""

@@ -1,0 +1,1 @@
+"""What a run says of its cases: measures, previews, review, report.json and report.html."""

@@ -1,0 +1,1 @@
+"""A run over many cases: reading ahead, the network, outputs, resume."""

@@ -1,0 +1,1 @@
+"""DICOM: files and headers, CT series, visible-light images, and segmentation objects."""

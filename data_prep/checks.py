@@ -92,7 +92,7 @@ def _read(path: Path | list[Path]) -> tuple[Content | None, str]:
 
 def _decode(path: Path | list[Path]) -> Content:
     if isinstance(path, list) or path.is_dir():
-        from s3net_monai.io.dicom_series import load_series
+        from s3net_monai.io.dicom.series import load_series
 
         series = load_series(path if isinstance(path, list) else [path])
         return Content(series.array.shape, series.affine, _digest(series.array))

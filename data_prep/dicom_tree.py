@@ -28,7 +28,7 @@ def find_cases(source: Path, destination: Path) -> list[Case]:
     hash of the SeriesInstanceUID: folders, and so their names, often carry the patient's name. The split is by
     PatientID, or by study where that is empty.
     """
-    from s3net_monai.io.dicom_files import is_image, looks_like_dicom
+    from s3net_monai.io.dicom.files import is_image, looks_like_dicom
 
     series: dict[str, list[Path]] = defaultdict(list)
     patients: dict[str, str] = {}

@@ -89,7 +89,7 @@ def _known_formats(formats: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _check_source(arguments: argparse.Namespace) -> None:
-    from s3net_monai.io.dicom_geometry import ALLOWED
+    from s3net_monai.io.dicom.geometry import ALLOWED
 
     unknown = [name for name in arguments.allow if name not in ALLOWED]
     if unknown:

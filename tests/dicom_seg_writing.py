@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from s3net_monai.io import LABELS, Mask, write_mask
-from s3net_monai.io.dicom_series import load_series
+from s3net_monai.io.dicom.series import load_series
 
 Maker = Callable[..., Any]
 TYPES = ["dicomseg", "dicomseg-labelmap"]

@@ -194,7 +194,7 @@ def _has_dicom(files: list[Path]) -> bool:
     if not files:
         return False
     # Importing io brings MONAI and pydicom, which listing pictures should not wait for.
-    from s3net_monai.io.dicom_files import looks_like_dicom
+    from s3net_monai.io.dicom.files import looks_like_dicom
 
     return any(looks_like_dicom(file) for file in files)
 

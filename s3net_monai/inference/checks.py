@@ -14,7 +14,7 @@ import torch
 from s3net_monai.inference.cases import Case
 from s3net_monai.inference.identifiers import redact
 from s3net_monai.io import CaseError
-from s3net_monai.io.dicom_files import read_header
+from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.limits import MAX_NIFTI_OFFSET, MAX_PIXELS, check_capacity, check_pixels, check_voxels
 from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES, read_volume_header
 from s3net_monai.utils.messages import one_line

@@ -13,8 +13,8 @@ import numpy as np
 from s3net_monai.inference.identifiers import IDENTIFIER_KEYWORDS, collect
 from s3net_monai.inference.selection import Values
 from s3net_monai.io import CaseError
-from s3net_monai.io.dicom_enhanced import slice_headers
-from s3net_monai.io.dicom_files import is_image, read_header
+from s3net_monai.io.dicom.enhanced import slice_headers
+from s3net_monai.io.dicom.files import is_image, read_header
 
 SELECTION_KEYWORDS = ("StudyInstanceUID", "SeriesNumber", "SeriesDescription")
 # Visible light: photographs, dermoscopy, endoscopy, microscopy (PS3.4 annex B).

@@ -17,8 +17,8 @@ from s3net_monai.inference.selection import DEFAULT, Selection
 from s3net_monai.inference.tree import visible_files
 from s3net_monai.io import CaseError
 from s3net_monai.io.archive import unpack
-from s3net_monai.io.dicom_files import looks_like_dicom
-from s3net_monai.io.dicomdir import is_dicomdir, read_dicomdir
+from s3net_monai.io.dicom.dicomdir import is_dicomdir, read_dicomdir
+from s3net_monai.io.dicom.files import looks_like_dicom
 from s3net_monai.utils.errors import UsageError
 
 VOLUME_SUFFIXES = suffixes_of("volume")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from s3net_monai.io.archive import ARCHIVE_SUFFIXES
-from s3net_monai.io.dicom_files import DICOM_SUFFIXES
+from s3net_monai.io.dicom.files import DICOM_SUFFIXES
 from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES
 
 

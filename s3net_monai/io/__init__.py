@@ -1,7 +1,7 @@
 """Files in and out: a validating CT series reader, mask writers, one label table."""
 
-from s3net_monai.io.dicom_picture import DicomPictureReader
-from s3net_monai.io.dicom_reader import DicomSeriesReader
+from s3net_monai.io.dicom.picture import DicomPictureReader
+from s3net_monai.io.dicom.reader import DicomSeriesReader
 from s3net_monai.io.label_table import write_label_table
 from s3net_monai.io.labels import LABELS, Code, Label, channel_def
 from s3net_monai.io.mask import Mask

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from s3net_monai.io.dicom_seg import write_dicom_labelmap, write_dicom_seg
+from s3net_monai.io.dicom.seg import write_dicom_labelmap, write_dicom_seg
 from s3net_monai.io.mask import Mask
 from s3net_monai.io.nifti import write_nifti
 from s3net_monai.io.png import write_png

@@ -13,7 +13,7 @@ from data_prep.phantom_lung import lung_phantom
 from data_prep.phantom_skin import skin_phantom
 from data_prep.prepare import prepare
 from s3net_monai.data.datalist import load_datalist
-from s3net_monai.io.dicom_series import load_series
+from s3net_monai.io.dicom.series import load_series
 
 SHAPE = (24, 20, 10)
 

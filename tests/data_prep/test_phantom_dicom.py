@@ -10,7 +10,7 @@ import pytest
 from data_prep.phantom import write_lung_phantom
 from data_prep.phantom_dicom import write_ct_series
 from data_prep.phantom_grid import phantom_affine
-from s3net_monai.io.dicom_series import load_series
+from s3net_monai.io.dicom.series import load_series
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.geometry import LPS_TO_RAS
 

@@ -16,7 +16,7 @@ from data_prep.phantom_dicom import write_ct_series
 from s3net_monai.inference.dicomweb import fetch_study, store_files
 from s3net_monai.inference.dicomweb_server import PASSWORD, USER
 from s3net_monai.io import LABELS, Mask, write_mask
-from s3net_monai.io.dicom_series import load_series
+from s3net_monai.io.dicom.series import load_series
 from s3net_monai.utils.errors import UsageError
 
 LOGIN = ("reader", "Grün: 1/2@3")  # every character that an address or Latin-1 could trip over

@@ -17,7 +17,7 @@ from data_prep.phantom_dicom import write_ct_series
 from s3net_monai.cli import main
 from s3net_monai.inference import study as study_module
 from s3net_monai.inference.dicomweb import store_files
-from s3net_monai.io.dicom_series import load_series
+from s3net_monai.io.dicom.series import load_series
 
 PATIENT = {"PatientName": "Meier^Ludmilla", "PatientID": "P-471100", "AccessionNumber": "ACC88123"}
 LOGIN = ("reader", "s3cret-Word")

@@ -162,7 +162,7 @@ def test_odd_pictures_are_drawn(shape: tuple[int, int]) -> None:
 
 
 def test_the_file_of_a_real_chest_is_small_and_a_jpeg(real_data: Path, tmp_path: Path) -> None:
-    from s3net_monai.io.dicom_series import load_series
+    from s3net_monai.io.dicom.series import load_series
 
     series = load_series([real_data / "dicom" / "chest_A0001"])
     mask = (series.array < -600).astype(np.uint8)

@@ -33,7 +33,7 @@ from pydicom.uid import (
 )
 
 from s3net_monai.io import CaseError
-from s3net_monai.io.dicom_series import load_series
+from s3net_monai.io.dicom.series import load_series
 
 # 12 bits: every value differs from its neighbours, and the matrix is not square.
 STORED = ((np.arange(8)[:, None] * 311 + np.arange(6) * 97) % 4096).astype(np.uint16)

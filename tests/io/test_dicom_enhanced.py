@@ -14,8 +14,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import RLELossless, generate_uid
 
 from s3net_monai.io import CaseError
-from s3net_monai.io.dicom_geometry import masks_on_slices
-from s3net_monai.io.dicom_series import load_series, series_files
+from s3net_monai.io.dicom.geometry import masks_on_slices
+from s3net_monai.io.dicom.series import load_series, series_files
 
 OBLIQUE = tuple(np.array([[0.8, 0.6, 0.0], [-0.36, 0.48, 0.8]]).ravel())
 ORDER = [3, 0, 4, 1, 2]

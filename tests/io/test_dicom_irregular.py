@@ -12,8 +12,8 @@ from monai.data import DataLoader, Dataset, decollate_batch
 from monai.transforms import LoadImage
 
 from s3net_monai.io import CaseError, DicomSeriesReader
-from s3net_monai.io.dicom_geometry import SeriesGeometry, masks_on_slices
-from s3net_monai.io.dicom_series import load_series, series_files
+from s3net_monai.io.dicom.geometry import SeriesGeometry, masks_on_slices
+from s3net_monai.io.dicom.series import load_series, series_files
 
 GRADIENT = np.array([3.0, -2.0, 5.0])  # stored values per mm (LPS); whole numbers at whole millimetres
 OBLIQUE = tuple(np.array([[0.8, 0.6, 0.0], [-0.36, 0.48, 0.8]]).ravel())

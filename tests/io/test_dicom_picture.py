@@ -28,7 +28,7 @@ from pydicom.uid import (
 )
 
 from s3net_monai.io import CaseError
-from s3net_monai.io.dicom_picture import load_picture
+from s3net_monai.io.dicom.picture import load_picture
 
 PHOTOGRAPH = "1.2.840.10008.5.1.4.1.1.77.1.4"
 DERMOSCOPY = "1.2.840.10008.5.1.4.1.1.77.1.7"

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, RLELossless
 
 from s3net_monai.io import CaseError
-from s3net_monai.io.dicom_series import load_series
+from s3net_monai.io.dicom.series import load_series
 
 Load = Callable[..., np.ndarray]
 

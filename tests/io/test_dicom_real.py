@@ -12,8 +12,8 @@ from pydicom import dcmread
 from pydicom.uid import generate_uid
 
 from s3net_monai.io import CaseError
-from s3net_monai.io.dicom_picture import load_picture
-from s3net_monai.io.dicom_series import load_series
+from s3net_monai.io.dicom.picture import load_picture
+from s3net_monai.io.dicom.series import load_series
 from s3net_monai.utils.geometry import LPS_TO_RAS
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import ct_slice
 
 from s3net_monai.io import CaseError
-from s3net_monai.io.dicom_series import load_series, series_files
+from s3net_monai.io.dicom.series import load_series, series_files
 
 Maker = Callable[..., Any]
 

@@ -19,7 +19,7 @@ from pydicom import dcmread
 from pydicom.uid import generate_uid
 
 from s3net_monai.io import LABELS, CaseError
-from s3net_monai.io.dicom_series import load_series
+from s3net_monai.io.dicom.series import load_series
 
 
 @pytest.mark.parametrize("format_name", TYPES)

@@ -22,7 +22,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
 from s3net_monai.io import LABELS, Mask, write_mask
-from s3net_monai.io.dicom_series import load_series
+from s3net_monai.io.dicom.series import load_series
 
 
 def multi_frame(maker: Any, order: list[int]) -> Dataset:

@@ -16,7 +16,7 @@ from dicom_tools import (
 from pydicom import dcmread
 
 from s3net_monai.io import LABELS, CaseError, Mask, write_mask
-from s3net_monai.io.dicom_series import load_series
+from s3net_monai.io.dicom.series import load_series
 
 BARE = dict.fromkeys(
     (

@@ -11,8 +11,8 @@ import pytest
 from pydicom.uid import JPEGLosslessSV1
 
 from s3net_monai.io import CaseError
-from s3net_monai.io.dicom_files import read_header
-from s3net_monai.io.dicom_series import load_series
+from s3net_monai.io.dicom.files import read_header
+from s3net_monai.io.dicom.series import load_series
 from s3net_monai.utils.messages import one_line
 
 ANGLE = np.deg2rad(15)

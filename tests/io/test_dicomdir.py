@@ -8,7 +8,7 @@ import pytest
 from pydicom import dcmread
 
 from s3net_monai.io import CaseError
-from s3net_monai.io.dicomdir import is_dicomdir, read_dicomdir
+from s3net_monai.io.dicom.dicomdir import is_dicomdir, read_dicomdir
 from tests.dicom_media import medium, series
 
 

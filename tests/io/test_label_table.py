@@ -14,7 +14,7 @@ from pydicom import dcmread
 from skimage.color import rgb2lab
 
 from s3net_monai.io import LABELS, Code, Label, Mask, channel_def, write_label_table, write_mask
-from s3net_monai.io.dicom_series import load_series
+from s3net_monai.io.dicom.series import load_series
 
 
 def read(path: Path) -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ from dicom_tools import AFFINES, SERIES, read_with_simpleitk
 from PIL import Image
 
 from s3net_monai.io import FORMATS, LABELS, CaseError, Code, Label, Mask, write_mask
-from s3net_monai.io.dicom_series import load_series
+from s3net_monai.io.dicom.series import load_series
 from s3net_monai.io.writers import Format
 from s3net_monai.utils.geometry import LPS_TO_RAS
 

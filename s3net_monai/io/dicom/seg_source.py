@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from s3net_monai.io.dicom_geometry import SeriesGeometry
-from s3net_monai.io.dicom_slices import CT_IMAGE_STORAGE, directions, numbers, pixel_spacing
+from s3net_monai.io.dicom.geometry import SeriesGeometry
+from s3net_monai.io.dicom.slices import CT_IMAGE_STORAGE, directions, numbers, pixel_spacing
 from s3net_monai.utils.errors import CaseError
 
 # Patient and study (PS3.3 sections C.7.1.1, C.7.2.1, C.7.2.2), and the scanner as contributing equipment (C.12.1).

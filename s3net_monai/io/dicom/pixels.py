@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from s3net_monai.io.dicom_codec import stored_frames
-from s3net_monai.io.dicom_grid import AIR_HU
-from s3net_monai.io.dicom_slices import name_of, numbers, term
+from s3net_monai.io.dicom.codec import stored_frames
+from s3net_monai.io.dicom.grid import AIR_HU
+from s3net_monai.io.dicom.slices import name_of, numbers, term
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.messages import one_line
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from s3net_monai.io.dicom_enhanced import slice_headers
-from s3net_monai.io.dicom_files import dicom_files, read_dataset, read_header
-from s3net_monai.io.dicom_geometry import SeriesGeometry, series_geometry
-from s3net_monai.io.dicom_grid import empty_stack, fill_absent, is_upright, shift_into
-from s3net_monai.io.dicom_pixels import check_unit, frames_in_hu, is_integral
+from s3net_monai.io.dicom.enhanced import slice_headers
+from s3net_monai.io.dicom.files import dicom_files, read_dataset, read_header
+from s3net_monai.io.dicom.geometry import SeriesGeometry, series_geometry
+from s3net_monai.io.dicom.grid import empty_stack, fill_absent, is_upright, shift_into
+from s3net_monai.io.dicom.pixels import check_unit, frames_in_hu, is_integral
 from s3net_monai.utils.errors import CaseError
 
 

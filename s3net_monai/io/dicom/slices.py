@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from s3net_monai.io.dicom_files import is_image
+from s3net_monai.io.dicom.files import is_image
 from s3net_monai.utils.errors import CaseError
 
 DIRECTION_TOLERANCE = 1e-3  # of each direction cosine

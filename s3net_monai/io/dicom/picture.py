@@ -11,9 +11,9 @@ from monai.config import PathLike
 from monai.data import ImageReader
 from monai.utils import MetaKeys, ensure_tuple
 
-from s3net_monai.io.dicom_codec import codec_family, stored_frames
-from s3net_monai.io.dicom_files import looks_like_dicom, read_dataset, read_header
-from s3net_monai.io.dicom_slices import integer, name_of, pixel_spacing, term, uid_name
+from s3net_monai.io.dicom.codec import codec_family, stored_frames
+from s3net_monai.io.dicom.files import looks_like_dicom, read_dataset, read_header
+from s3net_monai.io.dicom.slices import integer, name_of, pixel_spacing, term, uid_name
 from s3net_monai.io.limits import check_pixels
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.messages import one_line

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from s3net_monai.io.dicom_geometry import SeriesGeometry
+from s3net_monai.io.dicom.geometry import SeriesGeometry
 
 AIR_HU = -1024  # what lies outside the reconstruction reads as air
 

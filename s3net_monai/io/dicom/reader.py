@@ -11,9 +11,9 @@ from monai.config import PathLike
 from monai.data import ImageReader
 from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 
-from s3net_monai.io.dicom_files import looks_like_dicom
-from s3net_monai.io.dicom_geometry import check_allow
-from s3net_monai.io.dicom_series import load_series
+from s3net_monai.io.dicom.files import looks_like_dicom
+from s3net_monai.io.dicom.geometry import check_allow
+from s3net_monai.io.dicom.series import load_series
 
 
 class DicomSeriesReader(ImageReader):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from s3net_monai.io.dicom_slices import integer, name_of, uid_name
+from s3net_monai.io.dicom.slices import integer, name_of, uid_name
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.messages import one_line
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from s3net_monai.io.dicom_slices import integer, name_of
+from s3net_monai.io.dicom.slices import integer, name_of
 from s3net_monai.utils.errors import CaseError
 
 # PS3.3 section C.7.6.16: macro by macro, where the attributes of a slice lie.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s3net_monai.io.dicom_files import header_fault
+from s3net_monai.io.dicom.files import header_fault
 from s3net_monai.io.limits import check_deflated
 from s3net_monai.utils.errors import CaseError
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from s3net_monai.io.dicom_slices import directions, name_of, numbers, pixel_spacing, stack_slices
+from s3net_monai.io.dicom.slices import directions, name_of, numbers, pixel_spacing, stack_slices
 from s3net_monai.io.limits import check_voxels
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.geometry import LPS_TO_RAS

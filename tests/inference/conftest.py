@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from s3net_monai.inference.dicomweb_server import PASSWORD, TOKEN, USER
+from s3net_monai.inference.dicomweb.server import PASSWORD, TOKEN, USER
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from PIL import Image
 
 from s3net_monai.cli import main
 from s3net_monai.engines import FlipInferer
-from s3net_monai.inference.dicomweb_search import Series, choose_series
+from s3net_monai.inference.dicomweb.search import Series, choose_series
 from s3net_monai.inference.info import describe, format_info
 from s3net_monai.inference.measures import measures, spacing_notes
 from s3net_monai.inference.memory import with_smaller_windows

@@ -13,8 +13,8 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import RLELossless, generate_uid
 
 from data_prep.phantom_dicom import write_ct_series
-from s3net_monai.inference.dicomweb import fetch_study, store_files
-from s3net_monai.inference.dicomweb_server import PASSWORD, USER
+from s3net_monai.inference.dicomweb.server import PASSWORD, USER
+from s3net_monai.inference.dicomweb.transfer import fetch_study, store_files
 from s3net_monai.io import LABELS, Mask, write_mask
 from s3net_monai.io.dicom.series import load_series
 from s3net_monai.utils.errors import UsageError

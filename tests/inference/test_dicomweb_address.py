@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from s3net_monai.inference.dicomweb import fetch_study, store_files
-from s3net_monai.inference.dicomweb_server import TOKEN
+from s3net_monai.inference.dicomweb.server import TOKEN
+from s3net_monai.inference.dicomweb.transfer import fetch_study, store_files
 from s3net_monai.utils.errors import UsageError
 
 

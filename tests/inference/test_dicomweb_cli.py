@@ -15,8 +15,8 @@ from pydicom.uid import generate_uid
 
 from data_prep.phantom_dicom import write_ct_series
 from s3net_monai.cli import main
-from s3net_monai.inference import study as study_module
-from s3net_monai.inference.dicomweb import store_files
+from s3net_monai.inference.dicomweb.transfer import store_files
+from s3net_monai.inference.dicomweb.transfer import study as study_module
 from s3net_monai.io.dicom.series import load_series
 
 PATIENT = {"PatientName": "Meier^Ludmilla", "PatientID": "P-471100", "AccessionNumber": "ACC88123"}

@@ -13,7 +13,7 @@ from pydicom import dcmread
 from tls_front import tls_front
 
 from data_prep.phantom_dicom import write_ct_series
-from s3net_monai.inference.dicomweb import fetch_study, store_files
+from s3net_monai.inference.dicomweb.transfer import fetch_study, store_files
 from s3net_monai.utils.errors import UsageError
 
 LOGIN = ("reader", "s3cret-Word")

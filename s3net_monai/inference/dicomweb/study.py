@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from s3net_monai.inference.cases import Discovery
-from s3net_monai.inference.dicomweb import fetch_study, store_files
+from s3net_monai.inference.dicomweb.transfer import fetch_study, store_files
 from s3net_monai.inference.discovery import find_cases
 from s3net_monai.inference.page import write_page
 from s3net_monai.inference.report import Report

@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _segment(arguments: argparse.Namespace) -> int:
     from s3net_monai.inference import Settings, bundle_root, find_cases, load_bundle, parse_device, run_batch
     from s3net_monai.inference.dicomweb.study import find_study_cases, store_masks, with_storable
-    from s3net_monai.inference.selection import DEFAULT, read_rules
+    from s3net_monai.inference.discovery.series_selection import DEFAULT, read_rules
 
     formats = _known_formats(arguments.formats)
     _check_source(arguments)

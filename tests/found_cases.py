@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from s3net_monai.inference import find_cases
-from s3net_monai.inference.cases import Discovery
+from s3net_monai.inference.discovery.cases import Discovery
 
 
 def ids(paths: list[Path], output: Path | None = None) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from s3net_monai.networks import ClusterClasses, S3NetEncoder
 
 if TYPE_CHECKING:
     from s3net_monai.inference.bundle import Bundle
-    from s3net_monai.inference.cases import Case
+    from s3net_monai.inference.discovery.cases import Case
 
 SIZES = {2: 128, 3: 64}  # along every axis; by spatial dimensions
 

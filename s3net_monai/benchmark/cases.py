@@ -10,7 +10,7 @@ import numpy as np
 
 from s3net_monai.benchmark.types import BenchmarkCase
 from s3net_monai.evaluation.masks import read_mask
-from s3net_monai.inference.discovery import PICTURE_SUFFIXES
+from s3net_monai.inference.discovery.find_cases import PICTURE_SUFFIXES
 
 PH2, ISIC, LUNG_SLICES = "PH2", "ISIC 2018 val", "LungSegDB"
 VOLUME_SPLITS = {"id003": "volume id003", "id001": "volumes id001-002", "id002": "volumes id001-002"}

@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from s3net_monai.inference.bundle import Bundle
 from s3net_monai.inference.checks import failure_reason
-from s3net_monai.inference.discovery import Case, PassedOver
+from s3net_monai.inference.discovery.find_cases import Case, PassedOver
+from s3net_monai.inference.discovery.identifiers import redact, reported_input
 from s3net_monai.inference.fingerprint import fingerprint
 from s3net_monai.inference.finishing import Finishing, finish
-from s3net_monai.inference.identifiers import redact, reported_input
 from s3net_monai.inference.page import write_page
 from s3net_monai.inference.prefetch import LoadedCase, load_cases
 from s3net_monai.inference.report import CaseReport, Report, Status, read_report

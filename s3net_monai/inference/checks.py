@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from s3net_monai.inference.cases import Case
-from s3net_monai.inference.identifiers import redact
+from s3net_monai.inference.discovery.cases import Case
+from s3net_monai.inference.discovery.identifiers import redact
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.limits import MAX_NIFTI_OFFSET, MAX_PIXELS, check_capacity, check_pixels, check_voxels

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from s3net_monai.inference.cases import Case
+from s3net_monai.inference.discovery.cases import Case
 from s3net_monai.io.volume_header import read_volume_header
 
 CHUNK = 1 << 20

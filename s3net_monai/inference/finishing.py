@@ -9,8 +9,8 @@ from pathlib import Path
 
 from s3net_monai.inference.bundle import Bundle
 from s3net_monai.inference.checks import failure_reason
-from s3net_monai.inference.discovery import Case
-from s3net_monai.inference.identifiers import redact
+from s3net_monai.inference.discovery.find_cases import Case
+from s3net_monai.inference.discovery.identifiers import redact
 from s3net_monai.inference.measures import measure_warnings, measures, spacing_notes
 from s3net_monai.inference.previews import PREVIEW_SUFFIX, write_preview
 from s3net_monai.inference.report import CaseReport

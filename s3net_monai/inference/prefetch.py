@@ -17,7 +17,7 @@ import torch
 
 from s3net_monai.inference.bundle import Bundle
 from s3net_monai.inference.checks import failure_reason
-from s3net_monai.inference.discovery import Case
+from s3net_monai.inference.discovery.find_cases import Case
 from s3net_monai.inference.fingerprint import fingerprint
 from s3net_monai.inference.segmenter import read_case
 from s3net_monai.io import CaseError

@@ -91,7 +91,7 @@ class ConsistencyScoring:
             return
         from s3net_monai.inference.bundle import load_bundle
         from s3net_monai.inference.device import parse_device
-        from s3net_monai.inference.discovery import find_cases
+        from s3net_monai.inference.discovery.find_cases import find_cases
         from s3net_monai.io import CaseError
 
         date = self.date_of_weights()

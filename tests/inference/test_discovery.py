@@ -12,7 +12,7 @@ import pytest
 from found_cases import described, ids, touch, zipped
 
 from s3net_monai.inference import UsageError, find_cases
-from s3net_monai.inference.inputs import INPUTS
+from s3net_monai.inference.discovery.inputs import INPUTS
 from s3net_monai.inference.previews import PREVIEW_SUFFIX
 
 

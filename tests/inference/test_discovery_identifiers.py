@@ -9,7 +9,7 @@ import pytest
 from found_cases import touch
 
 from s3net_monai.inference import find_cases
-from s3net_monai.inference.identifiers import redact, reported_input
+from s3net_monai.inference.discovery.identifiers import redact, reported_input
 from tests.dicom_media import series
 
 

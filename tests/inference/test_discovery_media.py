@@ -9,8 +9,8 @@ import pytest
 from found_cases import described, touch, zipped
 
 from s3net_monai.inference import UsageError, find_cases
-from s3net_monai.inference.dicom_cases import absent_files
-from s3net_monai.inference.identifiers import redact
+from s3net_monai.inference.discovery.dicom_cases import absent_files
+from s3net_monai.inference.discovery.identifiers import redact
 from tests.dicom_media import medium, series
 
 

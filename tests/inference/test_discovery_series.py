@@ -11,7 +11,7 @@ import pytest
 from found_cases import described, ids, reasons, touch
 
 from s3net_monai.inference import find_cases
-from s3net_monai.inference.selection import Condition, Selection
+from s3net_monai.inference.discovery.series_selection import Condition, Selection
 from tests.dicom_media import SECONDARY_CAPTURE, photograph, series
 
 
@@ -156,5 +156,5 @@ def test_a_colour_capture_beside_a_volume_is_passed_over(tmp_path: Path) -> None
 def test_a_series_beyond_the_limit_is_unusable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     series(3).save(tmp_path / "ct")
     touch(tmp_path / "a.png")
-    monkeypatch.setattr("s3net_monai.inference.dicom_cases.MAX_VOXELS", 59)
+    monkeypatch.setattr("s3net_monai.inference.discovery.dicom_cases.MAX_VOXELS", 59)
     assert [case.problem for case in find_cases([tmp_path]).cases][1].startswith("ct: 60 voxels, beyond the limit")

@@ -12,8 +12,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from s3net_monai.inference.cases import Case
-from s3net_monai.inference.identifiers import collect, redact, reported_input, uids_in
+from s3net_monai.inference.discovery.cases import Case
+from s3net_monai.inference.discovery.identifiers import collect, redact, reported_input, uids_in
 
 PSEUDONYM = re.compile("anon-[0-9a-f]{6}")
 

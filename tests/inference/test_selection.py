@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from s3net_monai.inference import UsageError
-from s3net_monai.inference.selection import DEFAULT, Condition, read_rules
+from s3net_monai.inference.discovery.series_selection import DEFAULT, Condition, read_rules
 
 AXIAL_CT = {"Modality": ("CT",), "ImageType": ("ORIGINAL", "PRIMARY", "AXIAL"), "Orientation": ("axial",)}
 

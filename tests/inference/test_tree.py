@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from s3net_monai.inference.tree import visible_files
+from s3net_monai.inference.discovery.tree import visible_files
 
 NOBODY = 65534
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from s3net_monai.active_learning import covering, measure_case
 from s3net_monai.inference import bundle_root, load_bundle
-from s3net_monai.inference.discovery import find_cases
+from s3net_monai.inference.discovery.find_cases import find_cases
 
 pytest.importorskip("monailabel.client", reason="MONAI Label has an environment of its own: make test-monailabel")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from s3net_monai.inference.cases import PassedOver
+from s3net_monai.inference.discovery.cases import PassedOver
 from s3net_monai.utils.errors import CaseError, UsageError
 
 if TYPE_CHECKING:

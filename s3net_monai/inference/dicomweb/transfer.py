@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from s3net_monai.inference.cases import Case, PassedOver
 from s3net_monai.inference.dicomweb.search import Series, choose_series, first_value, search_instances, search_series
 from s3net_monai.inference.dicomweb.server import connected, ends_the_run, server_problem
+from s3net_monai.inference.discovery.cases import Case, PassedOver
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import CaseError, UsageError
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from s3net_monai.inference.cases import Case
-from s3net_monai.inference.identifiers import redact
-from s3net_monai.inference.inputs import known_suffix
+from s3net_monai.inference.discovery.cases import Case
+from s3net_monai.inference.discovery.identifiers import redact
+from s3net_monai.inference.discovery.inputs import known_suffix
 from s3net_monai.io.archive import ARCHIVE_SUFFIXES
 
 MAX_BYTES = 120  # of a name; file systems take 255, and suffixes and temporary names are added

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from s3net_monai.inference.identifiers import IDENTIFIER_KEYWORDS, collect
-from s3net_monai.inference.selection import Values
+from s3net_monai.inference.discovery.identifiers import IDENTIFIER_KEYWORDS, collect
+from s3net_monai.inference.discovery.series_selection import Values
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.enhanced import slice_headers
 from s3net_monai.io.dicom.files import is_image, read_header

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from s3net_monai.inference.case_ids import archive_stem, stem
-from s3net_monai.inference.cases import Case, PassedOver
-from s3net_monai.inference.dicom_headers import NO_SOURCE, Series, SortedFiles
-from s3net_monai.inference.identifiers import redact, uids_in
-from s3net_monai.inference.selection import DEFAULT, Selection
+from s3net_monai.inference.discovery.case_ids import archive_stem, stem
+from s3net_monai.inference.discovery.cases import Case, PassedOver
+from s3net_monai.inference.discovery.dicom_headers import NO_SOURCE, Series, SortedFiles
+from s3net_monai.inference.discovery.identifiers import redact, uids_in
+from s3net_monai.inference.discovery.series_selection import DEFAULT, Selection
 from s3net_monai.io.limits import MAX_PIXELS, MAX_VOXELS
 from s3net_monai.utils.messages import one_line
 

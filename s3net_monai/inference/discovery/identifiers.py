@@ -24,7 +24,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-from s3net_monai.inference.cases import Case
+from s3net_monai.inference.discovery.cases import Case
 
 NAME_KEYWORDS = ("PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName")
 DOCTOR_KEYWORDS = ("ReferringPhysicianName", "PerformingPhysicianName", "OperatorsName", "PhysiciansOfRecord")

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from s3net_monai.inference.case_ids import stem, with_unique_ids
-from s3net_monai.inference.cases import Case, Discovery, Kind, PassedOver
-from s3net_monai.inference.dicom_cases import absent_files, dicom_cases
-from s3net_monai.inference.dicom_headers import sort_files
-from s3net_monai.inference.identifiers import redact, uids_in, with_identifiers_of_others
-from s3net_monai.inference.inputs import KNOWN_INPUTS, suffixes_of
+from s3net_monai.inference.discovery.case_ids import stem, with_unique_ids
+from s3net_monai.inference.discovery.cases import Case, Discovery, Kind, PassedOver
+from s3net_monai.inference.discovery.dicom_cases import absent_files, dicom_cases
+from s3net_monai.inference.discovery.dicom_headers import sort_files
+from s3net_monai.inference.discovery.identifiers import redact, uids_in, with_identifiers_of_others
+from s3net_monai.inference.discovery.inputs import KNOWN_INPUTS, suffixes_of
+from s3net_monai.inference.discovery.series_selection import DEFAULT, Selection
+from s3net_monai.inference.discovery.tree import visible_files
 from s3net_monai.inference.previews import PREVIEW_SUFFIX
-from s3net_monai.inference.selection import DEFAULT, Selection
-from s3net_monai.inference.tree import visible_files
 from s3net_monai.io import CaseError
 from s3net_monai.io.archive import unpack
 from s3net_monai.io.dicom.dicomdir import is_dicomdir, read_dicomdir

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from s3net_monai.inference.discovery.inputs import INPUTS
-from s3net_monai.inference.measures import MEASURES
+from s3net_monai.inference.report.measures import MEASURES
 from s3net_monai.io import FORMATS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -20,9 +20,9 @@ from s3net_monai.inference.discovery.find_cases import Case, PassedOver
 from s3net_monai.inference.discovery.identifiers import redact, reported_input
 from s3net_monai.inference.fingerprint import fingerprint
 from s3net_monai.inference.finishing import Finishing, finish
-from s3net_monai.inference.page import write_page
 from s3net_monai.inference.prefetch import LoadedCase, load_cases
-from s3net_monai.inference.report import CaseReport, Report, Status, read_report
+from s3net_monai.inference.report.html_report import write_page
+from s3net_monai.inference.report.report import CaseReport, Report, Status, read_report
 from s3net_monai.inference.run_lock import run_lock
 from s3net_monai.inference.segmenter import infer_sample
 from s3net_monai.io import CaseError

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from s3net_monai.inference import Bundle, Case, Settings, batch, find_cases, load_bundle, run_batch
-from s3net_monai.inference.report import CaseReport
+from s3net_monai.inference.report.report import CaseReport
 
 
 @pytest.fixture

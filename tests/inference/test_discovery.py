@@ -13,7 +13,7 @@ from found_cases import described, ids, touch, zipped
 
 from s3net_monai.inference import UsageError, find_cases
 from s3net_monai.inference.discovery.inputs import INPUTS
-from s3net_monai.inference.previews import PREVIEW_SUFFIX
+from s3net_monai.inference.report.previews import PREVIEW_SUFFIX
 
 
 def test_files_of_a_folder_become_cases_and_others_are_counted(tmp_path: Path) -> None:

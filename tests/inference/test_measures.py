@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from skimage.measure import regionprops
 
-from s3net_monai.inference.lesion_shape import asymmetry, border_irregularity, diameter
-from s3net_monai.inference.lung_sides import left_right_ml
-from s3net_monai.inference.measures import MEASURES, measure_warnings, measures
+from s3net_monai.inference.report.lesion_shape import asymmetry, border_irregularity, diameter
+from s3net_monai.inference.report.lung_sides import left_right_ml
+from s3net_monai.inference.report.measures import MEASURES, measure_warnings, measures
 from s3net_monai.io import LABELS, Code, Label
 
 LUNG, SKIN = LABELS["lung"], LABELS["skin"]

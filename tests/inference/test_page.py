@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from s3net_monai.inference.page import duration, measure_columns, relative_link, render_page, write_page
+from s3net_monai.inference.report.html_report import duration, measure_columns, relative_link, render_page, write_page
 
 HOSTILE = "<script>alert(1)</script>"
 QUOTED = "\"><img src=x onerror=alert(2)> ' & {{ 7 * 7 }}"

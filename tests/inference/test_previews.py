@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from s3net_monai.inference.previews import PREVIEW_SUFFIX, outline_colour, preview, write_preview
+from s3net_monai.inference.report.previews import PREVIEW_SUFFIX, outline_colour, preview, write_preview
 from s3net_monai.io import LABELS, Code, Label
 
 LUNG, SKIN = LABELS["lung"], LABELS["skin"]

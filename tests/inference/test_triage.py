@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from s3net_monai.inference.triage import consistency_cut, needs_a_look
+from s3net_monai.inference.report.review import consistency_cut, needs_a_look
 
 
 def case(**values: Any) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from s3net_monai.inference.dicomweb.transfer import fetch_study, store_files
 from s3net_monai.inference.discovery.cases import Discovery
 from s3net_monai.inference.discovery.find_cases import find_cases
 from s3net_monai.inference.discovery.series_selection import Selection
-from s3net_monai.inference.page import write_page
-from s3net_monai.inference.report import Report
+from s3net_monai.inference.report.html_report import write_page
+from s3net_monai.inference.report.report import Report
 
 STORABLE = ("dicomseg", "dicomseg-labelmap")
 

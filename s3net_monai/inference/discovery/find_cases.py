@@ -14,7 +14,7 @@ from s3net_monai.inference.discovery.identifiers import redact, uids_in, with_id
 from s3net_monai.inference.discovery.inputs import KNOWN_INPUTS, suffixes_of
 from s3net_monai.inference.discovery.series_selection import DEFAULT, Selection
 from s3net_monai.inference.discovery.tree import visible_files
-from s3net_monai.inference.previews import PREVIEW_SUFFIX
+from s3net_monai.inference.report.previews import PREVIEW_SUFFIX
 from s3net_monai.io import CaseError
 from s3net_monai.io.archive import unpack
 from s3net_monai.io.dicom.dicomdir import is_dicomdir, read_dicomdir

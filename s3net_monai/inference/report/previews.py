@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from s3net_monai.inference.measures import LUNG
+from s3net_monai.inference.report.measures import LUNG
 from s3net_monai.io import LABELS, Label
 from s3net_monai.io.png import save_picture
 from s3net_monai.transforms import upside_down_axes

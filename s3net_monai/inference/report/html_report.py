@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from s3net_monai.inference.measures import MEASURES, Measure
-from s3net_monai.inference.previews import outline_colour
-from s3net_monai.inference.triage import LOW_CONSISTENCY, consistency_cut, needs_a_look
+from s3net_monai.inference.report.measures import MEASURES, Measure
+from s3net_monai.inference.report.previews import outline_colour
+from s3net_monai.inference.report.review import LOW_CONSISTENCY, consistency_cut, needs_a_look
 from s3net_monai.io import FORMATS, LABELS
 from s3net_monai.utils.atomic import atomic_path
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from s3net_monai.inference.lesion_shape import asymmetry, border_irregularity, diameter
-from s3net_monai.inference.lung_sides import left_right_ml
+from s3net_monai.inference.report.lesion_shape import asymmetry, border_irregularity, diameter
+from s3net_monai.inference.report.lung_sides import left_right_ml
 from s3net_monai.io import Label
 
 LUNG = "39607008"  # SNOMED CT: its mask is parted into left and right

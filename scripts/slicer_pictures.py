@@ -20,7 +20,7 @@ from data_prep.phantom import write_cardiac_phantom, write_lung_phantom, write_s
 from s3net_monai.inference import Case, bundle_root, load_bundle
 from s3net_monai.inference.discovery.find_cases import Kind
 from s3net_monai.inference.report.previews import preview
-from s3net_monai.inference.segmenter import infer_sample, read_case
+from s3net_monai.inference.run.segmenter import infer_sample, read_case
 from s3net_monai.io import FORMATS, LABELS, Code, Label, Mask
 
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"

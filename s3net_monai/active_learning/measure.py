@@ -35,7 +35,7 @@ def measure_case(case: Case, bundle: Bundle) -> Measured:
     Raises:
         CaseError: when the image cannot be read or does not suit the bundle.
     """
-    from s3net_monai.inference.segmenter import infer_sample, read_case
+    from s3net_monai.inference.run.segmenter import infer_sample, read_case
 
     sample = read_case(case, bundle)
     features = features_of(sample["image"], bundle.network)

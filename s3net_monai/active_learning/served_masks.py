@@ -50,7 +50,7 @@ def add_served_masks(
 
 @torch.no_grad()
 def _with_mask(sample: Sample, bundle: Bundle, image_key: str, label_key: str) -> tuple[float, Sample]:
-    from s3net_monai.inference.segmenter import mean_of_views
+    from s3net_monai.inference.run.segmenter import mean_of_views
 
     image = torch.as_tensor(sample[image_key]).as_subclass(Tensor)
     probabilities, agreement = mean_of_views(image[None].to(bundle.device), bundle)

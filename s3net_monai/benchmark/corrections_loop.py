@@ -21,7 +21,7 @@ from s3net_monai.active_learning import FIRST_ROUND, features_of, next_images
 from s3net_monai.benchmark.few_labels_stages import digest
 from s3net_monai.benchmark.types import BenchmarkCase
 from s3net_monai.inference import Bundle, Case
-from s3net_monai.inference.segmenter import infer_sample, read_case
+from s3net_monai.inference.run.segmenter import infer_sample, read_case
 from s3net_monai.utils.atomic import atomic_path
 
 Entry = dict[str, Any]

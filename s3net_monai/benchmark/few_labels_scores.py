@@ -28,7 +28,7 @@ from s3net_monai.evaluation.masks import read_mask
 from s3net_monai.evaluation.metrics import mask_metrics
 from s3net_monai.inference import Bundle, Case, load_bundle
 from s3net_monai.inference.discovery.find_cases import PICTURE_SUFFIXES, Kind
-from s3net_monai.inference.segmenter import infer_sample, read_case
+from s3net_monai.inference.run.segmenter import infer_sample, read_case
 from s3net_monai.utils.atomic import atomic_path
 
 DISTANCES = ("hd95", "surface_distance")

@@ -17,7 +17,7 @@ from s3net_monai.benchmark.changes import Change, Image, Mask, curves, exact_cha
 from s3net_monai.benchmark.types import BenchmarkCase
 from s3net_monai.inference import Bundle, bundle_root, load_bundle
 from s3net_monai.inference.bundle import reading_steps
-from s3net_monai.inference.segmenter import infer_sample
+from s3net_monai.inference.run.segmenter import infer_sample
 from s3net_monai.transforms.skin_cues import dice
 
 LEAST_AGREEMENT = 0.97  # that flips and quarter turns must keep

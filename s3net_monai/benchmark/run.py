@@ -19,7 +19,7 @@ from s3net_monai.benchmark.results import row_results
 from s3net_monai.benchmark.scoring import score_row, slug
 from s3net_monai.benchmark.types import BenchmarkCase, Row
 from s3net_monai.inference.bundle import bundle_root, model_file, read_metadata
-from s3net_monai.inference.fingerprint import file_sha256
+from s3net_monai.inference.run.fingerprint import file_sha256
 from s3net_monai.utils.atomic import atomic_path
 
 _EXTRA = ("matplotlib", "sklearn")

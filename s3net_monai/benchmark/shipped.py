@@ -17,7 +17,7 @@ from s3net_monai.benchmark.types import BenchmarkCase, Partition, Predict, Row
 from s3net_monai.engines import FlipInferer
 from s3net_monai.inference import Bundle, Case, bundle_root, load_bundle
 from s3net_monai.inference.discovery.find_cases import PICTURE_SUFFIXES, Kind
-from s3net_monai.inference.segmenter import infer_sample, read_case
+from s3net_monai.inference.run.segmenter import infer_sample, read_case
 from s3net_monai.networks import ClusterClasses
 
 

@@ -1,9 +1,9 @@
 """From paths to masks and a report: finding cases, running a bundle on them, isolating failures."""
 
-from s3net_monai.inference.batch import Settings, run_batch
 from s3net_monai.inference.bundle import Bundle, bundle_root, load_bundle
 from s3net_monai.inference.device import parse_device
 from s3net_monai.inference.discovery.find_cases import Case, find_cases
+from s3net_monai.inference.run.batch import Settings, run_batch
 from s3net_monai.utils.errors import UsageError
 
 __all__ = [

@@ -12,7 +12,7 @@ import torch
 from monai.bundle import ConfigParser
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
 
-from s3net_monai.inference.fingerprint import file_sha256
+from s3net_monai.inference.run.fingerprint import file_sha256
 from s3net_monai.io import LABELS, Label
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.messages import first_cause, one_line

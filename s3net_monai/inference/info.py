@@ -11,7 +11,7 @@ import torch
 
 import s3net_monai
 from s3net_monai.inference.bundle import TASK_BUNDLES, bundle_root, model_file, read_metadata
-from s3net_monai.inference.fingerprint import file_sha256
+from s3net_monai.inference.run.fingerprint import file_sha256
 from s3net_monai.io import FORMATS, LABELS
 from s3net_monai.utils.errors import UsageError
 

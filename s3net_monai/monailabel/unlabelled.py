@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from s3net_monai.inference.checks import check_input
 from s3net_monai.inference.discovery.cases import Case, Kind
 from s3net_monai.inference.discovery.find_cases import PICTURE_SUFFIXES, SEGMENTATION_SUFFIX, VOLUME_SUFFIXES
+from s3net_monai.inference.run.checks import check_input
 from s3net_monai.io import CaseError
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from torch import nn
 from data_prep.phantom import write_cardiac_phantom, write_skin_phantom
 from s3net_monai.active_learning import encoder_of, features_of, measure_case
 from s3net_monai.inference import Case, bundle_root, load_bundle
-from s3net_monai.inference.segmenter import infer_sample, read_case
+from s3net_monai.inference.run.segmenter import infer_sample, read_case
 from s3net_monai.networks import ClusterClasses, ConvEncoder, EncoderDecoder, S3Net
 
 

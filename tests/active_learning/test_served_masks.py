@@ -14,7 +14,7 @@ from data_prep.phantom import write_skin_phantom
 from s3net_monai.active_learning import add_served_masks
 from s3net_monai.engines import FlipInferer
 from s3net_monai.inference import Bundle, Case, bundle_root, load_bundle
-from s3net_monai.inference.segmenter import infer_sample, read_case
+from s3net_monai.inference.run.segmenter import infer_sample, read_case
 
 
 class Network(torch.nn.Module):

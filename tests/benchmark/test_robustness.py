@@ -15,7 +15,7 @@ from s3net_monai.benchmark.robustness import measure_robustness, read_image, seg
 from s3net_monai.benchmark.types import BenchmarkCase
 from s3net_monai.evaluation.masks import read_mask
 from s3net_monai.inference import bundle_root, find_cases, load_bundle
-from s3net_monai.inference.segmenter import infer_sample, read_case
+from s3net_monai.inference.run.segmenter import infer_sample, read_case
 
 
 @pytest.fixture(scope="module")

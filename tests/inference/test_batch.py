@@ -16,8 +16,9 @@ import pytest
 import torch
 from PIL import Image
 
-from s3net_monai.inference import Bundle, Case, Settings, batch, find_cases, load_bundle, run_batch
+from s3net_monai.inference import Bundle, Case, Settings, find_cases, load_bundle, run_batch
 from s3net_monai.inference.report.report import CaseReport
+from s3net_monai.inference.run import batch
 
 
 @pytest.fixture

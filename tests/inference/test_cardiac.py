@@ -20,9 +20,9 @@ from s3net_monai.cli import main
 from s3net_monai.engines import FlipInferer
 from s3net_monai.inference.dicomweb.search import Series, choose_series
 from s3net_monai.inference.info import describe, format_info
-from s3net_monai.inference.memory import with_smaller_windows
 from s3net_monai.inference.report.measures import measures, spacing_notes
 from s3net_monai.inference.report.previews import preview
+from s3net_monai.inference.run.memory import with_smaller_windows
 from s3net_monai.io import LABELS, CaseError
 from s3net_monai.utils.errors import UsageError
 

@@ -9,7 +9,7 @@ import torch
 from monai.inferers import SimpleInferer, SlidingWindowInferer
 
 from s3net_monai.engines import FlipInferer
-from s3net_monai.inference.memory import is_out_of_memory, with_smaller_windows
+from s3net_monai.inference.run.memory import is_out_of_memory, with_smaller_windows
 from s3net_monai.io import CaseError
 
 CPU = torch.device("cpu")

@@ -16,8 +16,9 @@ import pytest
 import torch
 from monai.transforms import Compose, Lambda
 
-from s3net_monai.inference import Bundle, find_cases, load_bundle, prefetch
-from s3net_monai.inference.prefetch import LoadedCase, load_cases
+from s3net_monai.inference import Bundle, find_cases, load_bundle
+from s3net_monai.inference.run import prefetch
+from s3net_monai.inference.run.prefetch import LoadedCase, load_cases
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from s3net_monai.inference import UsageError
-from s3net_monai.inference.run_lock import run_lock
+from s3net_monai.inference.run.run_lock import run_lock
 
 HOLD = """
 import sys
 from pathlib import Path
-from s3net_monai.inference.run_lock import run_lock
+from s3net_monai.inference.run.run_lock import run_lock
 with run_lock(Path(sys.argv[1]), is_shard=sys.argv[2] == "shard"):
     print("held", flush=True)
     sys.stdin.read()

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from s3net_monai.inference import Bundle, find_cases, load_bundle
-from s3net_monai.inference.checks import failure_reason
-from s3net_monai.inference.segmenter import Segmentation, infer_sample, read_case
+from s3net_monai.inference.run.checks import failure_reason
+from s3net_monai.inference.run.segmenter import Segmentation, infer_sample, read_case
 
 ANGLE = np.deg2rad(15)
 ROTATION = np.array([[np.cos(ANGLE), -np.sin(ANGLE), 0], [np.sin(ANGLE), np.cos(ANGLE), 0], [0, 0, 1]])

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from s3net_monai.inference.checks import check_input
 from s3net_monai.inference.discovery.cases import Case, Kind
+from s3net_monai.inference.run.checks import check_input
 from s3net_monai.io import CaseError, limits
 from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.limits import check_capacity, check_pixels, check_voxels

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s3net_monai.inference.bundle import Bundle
-from s3net_monai.inference.checks import failure_reason
 from s3net_monai.inference.discovery.find_cases import Case
 from s3net_monai.inference.discovery.identifiers import redact
 from s3net_monai.inference.report.measures import measure_warnings, measures, spacing_notes
 from s3net_monai.inference.report.previews import PREVIEW_SUFFIX, write_preview
 from s3net_monai.inference.report.report import CaseReport
-from s3net_monai.inference.segmenter import Segmentation, Source
+from s3net_monai.inference.run.checks import failure_reason
+from s3net_monai.inference.run.segmenter import Segmentation, Source
 from s3net_monai.io import CaseError, Mask, UnsuitedFormatError, write_label_table, write_mask
 from s3net_monai.io.label_table import FILE_NAME as LABEL_TABLE
 

@@ -15,16 +15,16 @@ from typing import Any
 from tqdm import tqdm
 
 from s3net_monai.inference.bundle import Bundle
-from s3net_monai.inference.checks import failure_reason
 from s3net_monai.inference.discovery.find_cases import Case, PassedOver
 from s3net_monai.inference.discovery.identifiers import redact, reported_input
-from s3net_monai.inference.fingerprint import fingerprint
-from s3net_monai.inference.finishing import Finishing, finish
-from s3net_monai.inference.prefetch import LoadedCase, load_cases
 from s3net_monai.inference.report.html_report import write_page
 from s3net_monai.inference.report.report import CaseReport, Report, Status, read_report
-from s3net_monai.inference.run_lock import run_lock
-from s3net_monai.inference.segmenter import infer_sample
+from s3net_monai.inference.run.checks import failure_reason
+from s3net_monai.inference.run.fingerprint import fingerprint
+from s3net_monai.inference.run.outputs import Finishing, finish
+from s3net_monai.inference.run.prefetch import LoadedCase, load_cases
+from s3net_monai.inference.run.run_lock import run_lock
+from s3net_monai.inference.run.segmenter import infer_sample
 from s3net_monai.io import CaseError
 from s3net_monai.utils.atomic import remove_partial
 

@@ -123,17 +123,17 @@ def _benchmark(arguments: argparse.Namespace) -> int:
         raise ValueError(f"benchmark {arguments.what}: --labels is for cardiac and abdomen; leave it out")
     work = arguments.work / arguments.what
     if arguments.what == "corrections":
-        from s3net_monai.benchmark.corrections import run_corrections
+        from benchmarks.corrections.run import run_corrections
 
         run_corrections(arguments.data, arguments.output, arguments.work, arguments.rows)
     elif few:
-        from s3net_monai.benchmark.few_labels import run_few_labels
-        from s3net_monai.benchmark.few_labels_rows import STUDIES
+        from benchmarks.few_labels.rows import STUDIES
+        from benchmarks.few_labels.run import run_few_labels
 
         study = STUDIES[arguments.what]
         run_few_labels(study, arguments.data, arguments.output, work, arguments.rows, arguments.labels)
     else:
-        from s3net_monai.benchmark.run import run_benchmark
+        from benchmarks.label_free.run import run_benchmark
 
         run_benchmark(arguments.what, arguments.data, arguments.output, work, arguments.rows)
     print(arguments.output.with_suffix(".md").read_text(encoding="utf-8"))
@@ -141,7 +141,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
 
 
 def _benchmark_speed(output: Path) -> int:
-    from s3net_monai.evaluation.speed import speed_benchmark
+    from benchmarks.speed import speed_benchmark
     from s3net_monai.utils.atomic import atomic_path
 
     text = json.dumps(speed_benchmark(), indent=2)

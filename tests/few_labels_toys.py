@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks.few_labels.rows import STUDIES
+from benchmarks.few_labels.types import Study
 from data_prep.phantom import write_cardiac_phantom
-from s3net_monai.benchmark.few_labels_rows import STUDIES
-from s3net_monai.benchmark.few_labels_types import Study
 
 TINY: dict[str, Any] = {
     "device": "cpu",

@@ -143,7 +143,7 @@ def test_phantom_and_prepare(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_benchmark_prints_what_it_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("s3net_monai.evaluation.speed.speed_benchmark", lambda: {"forward_256": {"median": 0.1}})
+    monkeypatch.setattr("benchmarks.speed.speed_benchmark", lambda: {"forward_256": {"median": 0.1}})
     assert main(["benchmark", "speed", "--output", str(tmp_path / "speed.json")]) == 0
     written = json.loads((tmp_path / "speed.json").read_text())
     assert json.loads(capsys.readouterr().out) == written == {"forward_256": {"median": 0.1}}

@@ -14,10 +14,10 @@ from monai.utils import set_determinism
 from PIL import Image
 from torch import Tensor, nn
 
-from s3net_monai.benchmark import ablation
-from s3net_monai.benchmark.ablation import pictures_at_network_size, run_ablation, single_view_dice
-from s3net_monai.benchmark.types import BenchmarkCase
-from s3net_monai.benchmark.variants import ABLATION, LOSSES_ALONE
+from benchmarks.common.types import BenchmarkCase
+from benchmarks.label_free import ablation
+from benchmarks.label_free.ablation import pictures_at_network_size, run_ablation, single_view_dice
+from benchmarks.label_free.variants import ABLATION, LOSSES_ALONE
 from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.networks import S3Net
 

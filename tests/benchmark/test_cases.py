@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from s3net_monai.benchmark.cases import lung_cases, skin_cases
+from benchmarks.common.cases import lung_cases, skin_cases
 
 # LAS, anisotropic: not canonical, so that any turn of axes shows
 GRID = np.diag([-2.5, 3.0, 5.0, 1.0])

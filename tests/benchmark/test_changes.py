@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from s3net_monai.benchmark.changes import Change, curves, exact_changes
+from benchmarks.label_free.corruptions import Change, curves, exact_changes
 
 
 @pytest.fixture

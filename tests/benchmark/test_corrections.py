@@ -14,10 +14,8 @@ from image_store import Images
 from monai.utils import set_determinism
 from PIL import Image
 
-from data_prep.phantom import write_skin_phantom
-from s3net_monai.active_learning import next_images
-from s3net_monai.benchmark.corrections import run_corrections, supervised_figures, write_corrections
-from s3net_monai.benchmark.corrections_loop import (
+from benchmarks.common.types import BenchmarkCase
+from benchmarks.corrections.loop import (
     ORDERS,
     Loop,
     Pool,
@@ -27,8 +25,10 @@ from s3net_monai.benchmark.corrections_loop import (
     run_loop,
     score_bundle,
 )
-from s3net_monai.benchmark.corrections_results import corrections_result
-from s3net_monai.benchmark.types import BenchmarkCase
+from benchmarks.corrections.results import corrections_result
+from benchmarks.corrections.run import run_corrections, supervised_figures, write_corrections
+from data_prep.phantom import write_skin_phantom
+from s3net_monai.active_learning import next_images
 from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.monailabel.strategies import ConsistencyStrategy
 

@@ -13,10 +13,10 @@ from few_labels_toys import TINY, toy_study, write_acdc, write_curvas
 from monai.utils import set_determinism
 from PIL import Image
 
-from s3net_monai.benchmark import few_labels
-from s3net_monai.benchmark.few_labels import prepare_study, run_few_labels
-from s3net_monai.benchmark.few_labels_rows import REFERENCE, STRONG
-from s3net_monai.benchmark.few_labels_types import FewLabelsRow, Stage
+from benchmarks.few_labels import run as few_labels
+from benchmarks.few_labels.rows import REFERENCE, STRONG
+from benchmarks.few_labels.run import prepare_study, run_few_labels
+from benchmarks.few_labels.types import FewLabelsRow, Stage
 from s3net_monai.cli import main
 from s3net_monai.data.datalist import load_sections
 

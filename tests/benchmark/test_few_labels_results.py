@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from few_labels_toys import toy_study
 
-from s3net_monai.benchmark.few_labels_plot import few_labels_figure, write_few_labels_plot
-from s3net_monai.benchmark.few_labels_results import cell_figures, few_labels_results
-from s3net_monai.benchmark.few_labels_rows import STRONG
-from s3net_monai.benchmark.few_labels_scores import structure_metrics
-from s3net_monai.benchmark.few_labels_table import few_labels_markdown
-from s3net_monai.benchmark.few_labels_types import FewLabelsRow, column_name
+from benchmarks.few_labels.plot import few_labels_figure, write_few_labels_plot
+from benchmarks.few_labels.results import cell_figures, few_labels_results
+from benchmarks.few_labels.rows import STRONG
+from benchmarks.few_labels.scores import structure_metrics
+from benchmarks.few_labels.table import few_labels_markdown
+from benchmarks.few_labels.types import FewLabelsRow, column_name
 
 NAMES = {1: "RV", 2: "MYO", 3: "LV"}
 ROWS = [FewLabelsRow("base", "from scratch", STRONG), FewLabelsRow("other", "ours", STRONG)]

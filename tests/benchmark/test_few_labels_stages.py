@@ -19,8 +19,7 @@ from few_labels_toys import toy_study, write_acdc, write_curvas
 from monai.bundle import ConfigParser
 from monai.utils import set_determinism
 
-from s3net_monai.benchmark.few_labels import prepare_study, run_jobs
-from s3net_monai.benchmark.few_labels_rows import (
+from benchmarks.few_labels.rows import (
     IDEAL,
     LONG,
     NNUNET,
@@ -31,8 +30,9 @@ from s3net_monai.benchmark.few_labels_rows import (
     self_training,
     semantic,
 )
-from s3net_monai.benchmark.few_labels_scores import kept_scores, score_cell
-from s3net_monai.benchmark.few_labels_stages import (
+from benchmarks.few_labels.run import prepare_study, run_jobs
+from benchmarks.few_labels.scores import kept_scores, score_cell
+from benchmarks.few_labels.stages import (
     BusyError,
     folder_of,
     merged,
@@ -42,7 +42,7 @@ from s3net_monai.benchmark.few_labels_stages import (
     stage_lock,
     trainings_of,
 )
-from s3net_monai.benchmark.few_labels_types import Cell, FewLabelsRow, Place, Stage
+from benchmarks.few_labels.types import Cell, FewLabelsRow, Place, Stage
 from s3net_monai.data.datalist import load_datalist
 from s3net_monai.inference.bundle import bundle_root
 from s3net_monai.transforms import upside_down_axes
@@ -218,7 +218,7 @@ def test_a_process_goes_on_with_what_is_free_and_then_waits(
         if row.name == "held" and not wait:
             raise BusyError
 
-    monkeypatch.setattr("s3net_monai.benchmark.few_labels.score_cell", score)
+    monkeypatch.setattr("benchmarks.few_labels.run.score_cell", score)
     rows = [FewLabelsRow(name, "from scratch", STRONG) for name in ("held", "free")]
     assert run_jobs([(row, ONE) for row in rows], place) == []
     assert calls == [("held", False), ("free", False), ("held", False), ("held", True)]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3net_monai.benchmark.overlap import error_metrics, overlap_metrics
+from benchmarks.common.overlap import error_metrics, overlap_metrics
 
 masks = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30)
 

@@ -11,10 +11,10 @@ import torch
 from monai.utils import set_determinism
 from PIL import Image
 
-from s3net_monai.benchmark import per_image_rows
-from s3net_monai.benchmark.per_image_rows import faithful_per_image
-from s3net_monai.benchmark.trained_skin import trained_rows
-from s3net_monai.benchmark.types import BenchmarkCase
+from benchmarks.common.types import BenchmarkCase
+from benchmarks.label_free import per_image_rows
+from benchmarks.label_free.per_image_rows import faithful_per_image
+from benchmarks.label_free.trained_skin import trained_rows
 from s3net_monai.transforms.skin_cues import dice
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from s3net_monai.benchmark.protocols import label_free, oracle_cluster, published
-from s3net_monai.benchmark.types import Partition
+from benchmarks.common.protocols import label_free, oracle_cluster, published
+from benchmarks.common.types import Partition
 
 
 def _square(shape: tuple[int, ...], low: int, high: int) -> np.ndarray:

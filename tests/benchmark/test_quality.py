@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from s3net_monai.benchmark.quality import quality
+from benchmarks.common.quality import quality
 
 
 def test_a_perfect_score_sends_failures_to_review() -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.common.types import BenchmarkCase
+from benchmarks.label_free import robustness
+from benchmarks.label_free.robustness import measure_robustness, read_image, segment_array
 from data_prep.phantom import make_phantoms
-from s3net_monai.benchmark import robustness
-from s3net_monai.benchmark.robustness import measure_robustness, read_image, segment_array
-from s3net_monai.benchmark.types import BenchmarkCase
 from s3net_monai.evaluation.masks import read_mask
 from s3net_monai.inference import bundle_root, find_cases, load_bundle
 from s3net_monai.inference.run.segmenter import infer_sample, read_case

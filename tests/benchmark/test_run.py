@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.common.types import BenchmarkCase, Partition, Predict, Row
+from benchmarks.label_free import run
 from data_prep.phantom_skin import skin_phantom
-from s3net_monai.benchmark import run
-from s3net_monai.benchmark.types import BenchmarkCase, Partition, Predict, Row
 from s3net_monai.cli import main
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from s3net_monai.benchmark.scoring import score_case, score_row, slug
-from s3net_monai.benchmark.types import BenchmarkCase, Partition, Predict, Row
+from benchmarks.common.scoring import score_case, score_row, slug
+from benchmarks.common.types import BenchmarkCase, Partition, Predict, Row
 
 
 def cases(count: int) -> list[BenchmarkCase]:
@@ -75,7 +75,7 @@ def test_a_finished_row_is_not_made_ready_again(tmp_path: Path) -> None:
 
 
 def test_a_killed_row_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("s3net_monai.benchmark.scoring.SAVE_INTERVAL", 0.0)
+    monkeypatch.setattr("benchmarks.common.scoring.SAVE_INTERVAL", 0.0)
     with pytest.raises(KeyboardInterrupt):
         score_row(Counted(fail_at="case2").row, cases(4), 0, tmp_path, "")
     again = Counted()

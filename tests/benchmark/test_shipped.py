@@ -8,8 +8,8 @@ import nibabel
 import numpy as np
 import torch
 
-from s3net_monai.benchmark.shipped import bundle_predict, shipped_row
-from s3net_monai.benchmark.types import BenchmarkCase
+from benchmarks.common.types import BenchmarkCase
+from benchmarks.label_free.released import bundle_predict, shipped_row
 from s3net_monai.inference import load_bundle
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from s3net_monai.benchmark.simple_lung import read_ct, simple_rows
-from s3net_monai.benchmark.types import BenchmarkCase, Row
+from benchmarks.common.types import BenchmarkCase, Row
+from benchmarks.label_free.baselines_lung import read_ct, simple_rows
 from s3net_monai.transforms.skin_cues import dice
 
 METHODS = [row for row in simple_rows() if row.name != "everything foreground"]

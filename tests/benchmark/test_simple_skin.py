@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from s3net_monai.benchmark.simple_skin import otsu_blue, read_picture, segment, simple_rows
-from s3net_monai.benchmark.types import BenchmarkCase, Row
+from benchmarks.common.types import BenchmarkCase, Row
+from benchmarks.label_free.baselines_skin import otsu_blue, read_picture, segment, simple_rows
 from s3net_monai.transforms.skin_cues import dice
 
 METHODS = [row for row in simple_rows() if row.name != "everything foreground"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from s3net_monai.benchmark.statistics import compare, interval, mean_over_seeds, share_failed, summary
+from benchmarks.common.statistics import compare, interval, mean_over_seeds, share_failed, summary
 
 
 def test_mean_over_seeds_leaves_out_what_a_seed_lacks() -> None:

@@ -13,7 +13,7 @@ from monai.utils import set_determinism
 from PIL import Image
 from torch import nn
 
-from s3net_monai.benchmark.supervised import picture_transforms, small_unet, train_supervised, with_probabilities
+from benchmarks.label_free.supervised import picture_transforms, small_unet, train_supervised, with_probabilities
 from s3net_monai.inference import bundle_root
 
 

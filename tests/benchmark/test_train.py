@@ -12,9 +12,9 @@ import pytest
 import torch
 from monai.utils import set_determinism
 
+from benchmarks.common.train import train_variant
+from benchmarks.label_free.variants import LOSSES_ALONE
 from data_prep.phantom import make_phantoms
-from s3net_monai.benchmark.train import train_variant
-from s3net_monai.benchmark.variants import LOSSES_ALONE
 from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.networks import AttentionBlock
 

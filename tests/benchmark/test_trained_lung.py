@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.common.train import train_variant
+from benchmarks.common.types import BenchmarkCase, Partition
+from benchmarks.label_free import cross_validation, supervised_lung, trained_lung
+from benchmarks.label_free.cross_validation import cross_validated_row
+from benchmarks.label_free.lung_data import lung_sources
+from benchmarks.label_free.lung_variants import NO_CUE, beside_midline, infer_by_slices, slice_overrides
+from benchmarks.label_free.released import bundle_predict
+from benchmarks.label_free.supervised_lung import flat_unet, labelled_cases
+from benchmarks.label_free.trained_lung import trained_rows
 from data_prep.phantom_dicom import write_ct_series
-from s3net_monai.benchmark import cross_validation, supervised_lung, trained_lung
-from s3net_monai.benchmark.cross_validation import cross_validated_row
-from s3net_monai.benchmark.lung_data import lung_sources
-from s3net_monai.benchmark.lung_variants import NO_CUE, beside_midline, infer_by_slices, slice_overrides
-from s3net_monai.benchmark.shipped import bundle_predict
-from s3net_monai.benchmark.supervised_lung import flat_unet, labelled_cases
-from s3net_monai.benchmark.train import train_variant
-from s3net_monai.benchmark.trained_lung import trained_rows
-from s3net_monai.benchmark.types import BenchmarkCase, Partition
 from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.transforms import FitToAird, KeepComponentsd
 from s3net_monai.utils.errors import DataError

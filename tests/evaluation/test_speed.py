@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from s3net_monai.evaluation.speed import forward_seconds, segment_process, speed_benchmark
+from benchmarks.speed import forward_seconds, segment_process, speed_benchmark
 
 
 def test_forward_runs_once_to_warm_up_and_then_as_often_as_asked() -> None:

@@ -1,0 +1,95 @@
+"""What each part of S3-Net is worth: variants trained alike on a reduced budget with the S3-Net losses alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skimage.transform import resize
+
+from benchmarks.common.scoring import slug
+from benchmarks.common.train import train_variant
+from benchmarks.common.types import BenchmarkCase
+from benchmarks.label_free.trained_skin import SEEDS, losses_alone_settings
+from benchmarks.label_free.variants import ABLATION, Overrides
+from s3net_monai.inference import Bundle, bundle_root, load_bundle
+from s3net_monai.transforms.skin_cues import central_component, dice
+from s3net_monai.utils.atomic import atomic_path
+
+Pictures = list[tuple[str, torch.Tensor, NDArray[np.bool_]]]
+
+
+def run_ablation(task: str, data: Path, work: Path, cases: Sequence[BenchmarkCase]) -> list[dict[str, Any]]:
+    """Mean label-free Dice of every variant on every report split, one view at the size of the network.
+
+    Args:
+        task: "skin"; for "lung" there is no ablation of parts, its table compares 2-D with 3-D instead.
+        data: holds skin/isic2018 and skin/ph2.
+        work: for weights (models/) and scores (ablation/), which are reused.
+        cases: of the report splits.
+
+    Returns:
+        For each variant "variant", its "overrides", and "splits": by name of the split the "mean" of the seeds' means,
+        their standard deviation "std", and "seeds", the means themselves.
+    """
+    if task != "skin":
+        return []
+    base = losses_alone_settings(data, work)
+    pictures: Pictures = []
+    results = []
+    for name, overrides in ABLATION.items():
+        scores = [_score(name, {**base, **overrides}, seed, work, cases, pictures) for seed in SEEDS]
+        splits = {
+            split: {
+                "mean": float(np.mean([score[split] for score in scores])),
+                "std": float(np.std([score[split] for score in scores], ddof=1)),
+                "seeds": [score[split] for score in scores],
+            }
+            for split in scores[0]
+        }
+        results.append({"variant": name, "overrides": overrides, "splits": splits})
+    return results
+
+
+def _score(
+    name: str, overrides: Overrides, seed: int, work: Path, cases: Sequence[BenchmarkCase], pictures: Pictures
+) -> dict[str, float]:
+    """Dice by split, read from ``work`` where it is there; ``pictures`` is filled by the first that needs them."""
+    folder = work / "models" / f"ablation-{slug(name)}-{seed}"
+    weights = train_variant(bundle_root("skin"), overrides, seed, folder)
+    path = work / "ablation" / f"{slug(name)}-{seed}.json"
+    if path.is_file() and path.stat().st_mtime >= weights.stat().st_mtime:
+        kept: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+        return kept
+    bundle = load_bundle("skin", folder, torch.device("cpu"))
+    if not pictures:
+        pictures.extend(pictures_at_network_size(bundle, cases))
+    scores = single_view_dice(bundle, pictures)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(scores), encoding="utf-8")
+    return scores
+
+
+def pictures_at_network_size(bundle: Bundle, cases: Sequence[BenchmarkCase]) -> Pictures:
+    """Split, preprocessed image (3, X, Y) and truth (X, Y) of every case; all variants have the same preprocessing."""
+    found = []
+    for case in cases:
+        image = bundle.preprocessing({"image": str(case.image)})["image"].as_tensor()
+        found.append((case.split, image, resize(case.truth, image.shape[1:], order=0, anti_aliasing=False)))
+    return found
+
+
+@torch.inference_mode()
+def single_view_dice(bundle: Bundle, pictures: Pictures) -> dict[str, float]:
+    """Mean Dice by split of a network's central component on pictures, at the network's size and from one view."""
+    scores: dict[str, list[float]] = {}
+    for split, image, truth in pictures:
+        foreground = np.asarray(bundle.network(image[None].to(bundle.device))[0, 1].cpu()) > 0.5
+        scores.setdefault(split, []).append(dice(central_component(foreground), truth))
+    return {split: float(np.mean(values)) for split, values in scores.items()}

@@ -1,0 +1,106 @@
+"""Rows of the skin table that fit or train a network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.common.train import train_variant
+from benchmarks.common.types import Predict, Row
+from benchmarks.label_free.per_image_rows import corrected_per_image, faithful_per_image
+from benchmarks.label_free.released import bundle_predict, without
+from benchmarks.label_free.supervised import (
+    picture_augmentation,
+    picture_transforms,
+    small_unet,
+    train_supervised,
+    with_probabilities,
+)
+from benchmarks.label_free.variants import LOSSES_ALONE
+from data_prep.prepare import prepare
+from s3net_monai.data.datalist import load_datalist
+from s3net_monai.data.pool import pool_datalists
+from s3net_monai.inference import Bundle, bundle_root, load_bundle
+from s3net_monai.transforms import RefineWithCuesd
+
+SEEDS = (0, 1, 2)
+_PER_IMAGE_EVERY = 80
+_UNET_EPOCHS = 12
+_IMAGES_EVERY = 5
+_DATASETS = ("isic2018", "ph2")
+
+
+def trained_rows(data: Path, work: Path) -> list[Row]:
+    """Per-image fits, the S3-Net losses alone, and the supervised U-Net; weights are kept in ``work``/models.
+
+    All but the per-image fits train on the training part of ISIC 2018 and PH2, as the shipped weights do.
+
+    Args:
+        data: holds skin/isic2018 and skin/ph2.
+        work: for datalists and weights.
+    """
+
+    def faithful(seed: int) -> Predict:
+        return faithful_per_image(seed)
+
+    def corrected(seed: int) -> Predict:
+        return corrected_per_image("skin", seed)
+
+    def losses_alone(seed: int) -> Predict:
+        folder = work / "models" / f"skin-losses-alone-{seed}"
+        train_variant(bundle_root("skin"), losses_alone_settings(data, work), seed, folder)
+        return bundle_predict(plain_bundle(folder))
+
+    def supervised(seed: int) -> Predict:
+        weights = work / "models" / f"skin-unet-{seed}" / "model.pt"
+        network = train_unet(data, work, seed, weights)
+        return bundle_predict(replace(plain_bundle(bundle_root("skin")), network=with_probabilities(network)))
+
+    return [
+        Row("S3-Net faithful (per image)", "per-image", faithful, SEEDS, _PER_IMAGE_EVERY),
+        Row("S3-Net corrected (per image)", "per-image", corrected, SEEDS, _PER_IMAGE_EVERY),
+        Row("S3-Net losses alone (no cue)", "trained", losses_alone, SEEDS),
+        Row("supervised U-Net (100 % masks)", "supervised", supervised, SEEDS),
+    ]
+
+
+def losses_alone_settings(data: Path, work: Path) -> dict[str, Any]:
+    """What the row of the S3-Net losses alone, and every variant of the ablation, changes in ``train.json``."""
+    lists = skin_datalists(data, work)
+    return {
+        **LOSSES_ALONE,
+        "train#dataset#data": pool_datalists(lists, "training")[::_IMAGES_EVERY],
+        "validate#dataset#data": pool_datalists(lists, "validation")[::_IMAGES_EVERY],
+    }
+
+
+def plain_bundle(folder: Path) -> Bundle:
+    """The skin bundle in ``folder`` on the CPU, without the refinement by simple cues."""
+    return without(load_bundle("skin", folder, torch.device("cpu")), RefineWithCuesd)
+
+
+def skin_datalists(data: Path, work: Path) -> list[Path]:
+    """Folders with the checked datalists of ISIC 2018 and PH2, made in ``work``/data where they are not yet."""
+    folders = [work / "data" / name for name in _DATASETS]
+    for name, folder in zip(_DATASETS, folders, strict=True):
+        if not (folder / "datalist.json").is_file():
+            prepare(name, data / "skin" / name, folder)
+    return folders
+
+
+def train_unet(data: Path, work: Path, seed: int, weights: Path) -> torch.nn.Module:
+    """The U-Net trained with every mask of the training and validation sections, images prepared by the skin bundle."""
+    folders = skin_datalists(data, work)
+    cases: list[dict[str, Any]] = [
+        case
+        for folder in folders
+        for section in ("training", "validation")
+        for case in load_datalist(folder, section, labels=True)
+    ]
+    transforms = picture_transforms(bundle_root("skin"))
+    return train_supervised(
+        lambda: small_unet(2, 3), cases, transforms, picture_augmentation(), seed, weights, _UNET_EPOCHS
+    )

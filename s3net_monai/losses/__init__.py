@@ -1,7 +1,7 @@
 """Losses, one idea a module. They know tensors only."""
 
+from benchmarks.original_s3net.losses import AuthorsAffineLoss, AuthorsLoss, AuthorsSpatialLoss
 from s3net_monai.losses.affine_consistency import AffineConsistencyLoss
-from s3net_monai.losses.authors import AuthorsAffineLoss, AuthorsLoss, AuthorsSpatialLoss
 from s3net_monai.losses.bidirectional import BidirectionalLoss
 from s3net_monai.losses.both_heads import BothHeadsLoss
 from s3net_monai.losses.cluster_balance import ClusterBalanceLoss

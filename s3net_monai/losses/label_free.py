@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
+from benchmarks.original_s3net.losses import AuthorsAffineLoss, AuthorsSpatialLoss
 from s3net_monai.losses.affine_consistency import AffineConsistencyLoss, inside, warp
-from s3net_monai.losses.authors import AuthorsAffineLoss, AuthorsSpatialLoss
 from s3net_monai.losses.cluster_balance import ClusterBalanceLoss
 from s3net_monai.losses.cue_vote import CueVoteLoss
 from s3net_monai.losses.mutual_information import MutualInformationLoss

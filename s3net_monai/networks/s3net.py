@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from monai.utils import ensure_tuple, ensure_tuple_rep
 from torch import Tensor, nn
 
-from s3net_monai.networks.faithful import FaithfulBody
+from benchmarks.original_s3net.network import FaithfulBody
 from s3net_monai.networks.pyramid import DEFORMABLE, PyramidBody
 
 

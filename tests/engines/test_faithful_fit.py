@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from s3net_monai.engines import faithful_fit, fit_faithful
+from benchmarks.original_s3net import fit as faithful_fit
+from s3net_monai.engines import fit_faithful
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from s3net_monai.losses.authors import AuthorsLoss
+from benchmarks.original_s3net.losses import AuthorsLoss
 from s3net_monai.networks.s3net import S3Net
 
 

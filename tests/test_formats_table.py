@@ -15,8 +15,7 @@ from s3net_monai.inference.discovery.inputs import INPUTS
 from s3net_monai.inference.report.measures import MEASURES
 from s3net_monai.io import FORMATS
 from s3net_monai.io.writers import Format
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.helpers.paths import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from s3net_monai.io import LABELS
+from tests.helpers.paths import ROOT
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+DOCS = ROOT / "docs"
 GUIDE = (DOCS / "slicer.md").read_text(encoding="utf-8")
 MOST_BYTES = 150_000
 

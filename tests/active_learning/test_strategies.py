@@ -7,11 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from image_store import Images
 
 from data_prep.phantom import write_skin_phantom
 from s3net_monai.inference import bundle_root
 from s3net_monai.monailabel.strategies import ConsistencyScoring, ConsistencyStrategy
+from tests.helpers.image_store import Images
 
 REQUEST = {"strategy": "consistency"}
 

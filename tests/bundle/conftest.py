@@ -19,8 +19,9 @@ from monai.utils import set_determinism
 
 from data_prep.phantom import make_phantoms
 from s3net_monai.inference.bundle import TASK_BUNDLES
+from tests.helpers.paths import BUNDLES
 
-CHECKOUT = Path(__file__).parents[2] / "bundle"
+CHECKOUT = BUNDLES
 LABEL_FREE = ("lung", "skin")  # one layout, one way of training
 SMALL_S3NET = {"network_def#network#channels": [4, 4, 4], "network_def#network#num_blocks": [0, 0, 1]}
 SMALL_NETWORK = {"lung": SMALL_S3NET, "skin": SMALL_S3NET, "cardiac": {"encoder_def#channels": [4, 8]}}

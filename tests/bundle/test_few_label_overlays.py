@@ -15,8 +15,9 @@ from monai.bundle import ConfigParser
 from PIL import Image
 
 from data_prep.phantom import make_phantoms
+from tests.helpers.paths import CARDIAC_BUNDLE
 
-CONFIGS = Path(__file__).parents[2] / "bundle" / "cardiac_mr_segmentation" / "configs"
+CONFIGS = CARDIAC_BUNDLE / "configs"
 PRETRAININGS = ("pretrain_global", "pretrain_lrc", "pretrain_ideal", "pretrain_s3net")
 
 

@@ -11,7 +11,9 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-CONFIGS = Path(__file__).parents[2] / "bundle" / "cardiac_mr_segmentation" / "configs"
+from tests.helpers.paths import CARDIAC_BUNDLE
+
+CONFIGS = CARDIAC_BUNDLE / "configs"
 SIZE = (150, 210, 2)
 ROUGH = 0.4  # pixels, what sampling a thin ring at its nearest pixels may do to its centre; "nearest" gives 0.9 and 1.2
 

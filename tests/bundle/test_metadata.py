@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 from monai.bundle import ConfigParser, verify_metadata
 
-import s3net_monai
 from s3net_monai.io import channel_def
+from tests.helpers.paths import ROOT
 
 SCHEMA = Path(__file__).parent / "metadata_schema.json"
 
@@ -91,7 +91,7 @@ def test_dimensions_are_those_of_the_network(bundle: Any, metadata: dict[str, An
 
 
 def test_required_packages_are_pinned_as_installed_by_the_constraints(metadata: dict[str, Any]) -> None:
-    constraints = Path(s3net_monai.__file__).parents[1] / "constraints.txt"
+    constraints = ROOT / "constraints.txt"
     if not constraints.is_file():
         pytest.skip(f"{constraints} not found: not a checkout")
     pins = dict(re.findall(r"^([\w.-]+)(?:\[.*?\])?==([\w.]+)", constraints.read_text(), flags=re.M))

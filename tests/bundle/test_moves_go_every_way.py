@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 from monai.bundle import ConfigParser
 
-CONFIGS = Path(__file__).parents[2] / "bundle" / "cardiac_mr_segmentation" / "configs"
+from tests.helpers.paths import CARDIAC_BUNDLE
+
+CONFIGS = CARDIAC_BUNDLE / "configs"
 
 
 @pytest.mark.parametrize("overlay", [None, "weak_augmentation"])

@@ -16,8 +16,9 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.utils import set_determinism
 
 from data_prep.phantom import make_phantoms
+from tests.helpers.paths import CARDIAC_BUNDLE
 
-CONFIGS = Path(__file__).parents[2] / "bundle" / "cardiac_mr_segmentation" / "configs"
+CONFIGS = CARDIAC_BUNDLE / "configs"
 TOY = {"device": "cpu", "iterations": 2, "epoch_length": 2, "batch_size": 4, "spatial_size": [48, 48]}
 CHANNELS = [4, 8]
 LABELS = {"labelled_patients": 2}

@@ -1,14 +1,13 @@
 """The real data, where it is: counts and report splits."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 
 from data_prep.prepare import prepare
+from tests.helpers.paths import REAL_DATA
 
-DATA = Path(os.environ.get("S3NET_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
+DATA = REAL_DATA
 SETS = [
     ("ph2", "skin/ph2", 140),
     ("lung_volumes", "lung/volumes", 3),

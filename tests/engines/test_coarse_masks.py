@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from feature_encoders import ENCODERS
 from torch import Tensor, nn
 
 from s3net_monai.engines import SemanticViews, add_coarse_masks, add_out_of_fold_masks, showing
 from s3net_monai.losses import SemanticContrastiveLoss
 from s3net_monai.networks import EncoderDecoder, FeatureQueue, ObjectProjection
 from s3net_monai.utils.errors import DataError
+from tests.helpers.feature_encoders import ENCODERS
 
 
 class Above(nn.Module):

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from feature_encoders import ENCODERS
 from monai.bundle import ConfigParser
 from monai.engines import SupervisedTrainer
 from monai.handlers import CheckpointSaver
@@ -23,6 +22,7 @@ from s3net_monai.networks import (
     S3NetEncoder,
     TwoDecoders,
 )
+from tests.helpers.feature_encoders import ENCODERS
 
 
 def pretrain(network: nn.Module, save_dict: dict[str, Any], image: Tensor, folder: Path) -> Path:

@@ -10,13 +10,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 import slicerio
-from dicom_tools import SERIES, photograph
 
 from s3net_monai.evaluation import evaluate
 from s3net_monai.evaluation.masks import read_mask
 from s3net_monai.io import LABELS, Mask, write_mask
 from s3net_monai.io.dicom.series import load_series
 from s3net_monai.utils.geometry import LPS_TO_RAS
+from tests.helpers.dicom_tools import SERIES, photograph
 
 FORMATS = ["dicomseg", "dicomseg-labelmap", "segnrrd"]
 

@@ -25,8 +25,9 @@ from s3net_monai.inference.report.previews import preview
 from s3net_monai.inference.run.memory import with_smaller_windows
 from s3net_monai.io import LABELS, CaseError
 from s3net_monai.utils.errors import UsageError
+from tests.helpers.paths import CARDIAC_BUNDLE
 
-SHIPPED = Path(__file__).parents[2] / "bundle" / "cardiac_mr_segmentation"
+SHIPPED = CARDIAC_BUNDLE
 LEVELS = (0, 100, 200, 300)
 AFFINE = np.array([[-1.2, 0.3, 2.0, 50], [0.4, -1.1, 3.0, 20], [0.2, 0.5, 8.0, -10], [0, 0, 0, 1]])
 

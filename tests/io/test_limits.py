@@ -18,7 +18,7 @@ from s3net_monai.inference.run.checks import check_input
 from s3net_monai.io import CaseError, limits
 from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.limits import check_capacity, check_pixels, check_voxels
-from tests.conftest import ct_slice
+from tests.helpers.ct_series import ct_slice
 
 
 def case(path: Path, kind: Kind) -> Case:

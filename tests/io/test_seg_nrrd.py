@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import SimpleITK
 import slicerio
-from dicom_tools import AFFINES, photograph, places, read_with_simpleitk
 from PIL import Image, ImageOps
 
 from s3net_monai.io import LABELS, CaseError, Code, Label, Mask, write_mask
 from s3net_monai.utils.geometry import LPS_TO_RAS
+from tests.helpers.dicom_tools import AFFINES, photograph, places, read_with_simpleitk
 
 LEFT_AND_RIGHT = (
     Label(1, "left", (255, 0, 51), Code("1", "category"), Code("2", "type one")),

@@ -10,13 +10,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK
-from dicom_tools import AFFINES, SERIES, read_with_simpleitk
 from PIL import Image
 
 from s3net_monai.io import FORMATS, LABELS, CaseError, Code, Label, Mask, write_mask
 from s3net_monai.io.dicom.series import load_series
 from s3net_monai.io.writers import Format
 from s3net_monai.utils.geometry import LPS_TO_RAS
+from tests.helpers.dicom_tools import AFFINES, SERIES, read_with_simpleitk
 
 
 def make_mask(array: np.ndarray, affine: np.ndarray, source: Path, labels: tuple[Label, ...] = LABELS["lung"]) -> Mask:

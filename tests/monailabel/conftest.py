@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from monailabel_cases import CARDIAC, LUNG, SKIN
 
 from s3net_monai.monailabel.served import make_app
+from tests.helpers.monailabel_cases import CARDIAC, LUNG, SKIN
 
 
 @pytest.fixture

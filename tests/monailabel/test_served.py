@@ -14,7 +14,6 @@ import torch
 from monai.bundle import ConfigParser, run
 from monai.transforms import LoadImaged, SaveImaged
 from monai.utils import set_determinism
-from monailabel_cases import CARDIAC, LUNG, SKIN, SMALL, weights, write_pairs
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
@@ -22,6 +21,7 @@ from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.monailabel.served import make_app
 from s3net_monai.monailabel.unlabelled import unlabelled_beside
 from s3net_monai.transforms import upside_down_axes
+from tests.helpers.monailabel_cases import CARDIAC, LUNG, SKIN, SMALL, weights, write_pairs
 
 
 def train(bundle: Path, cases: list[dict[str, str]], **more: Any) -> None:

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import SimpleITK
 import torch
-from monailabel_cases import CARDIAC, LABELS, LUNG, SKIN, command_line, read_mask, write_pairs
-from monailabel_server import finished_training, running_server
 from PIL import Image
 
 from s3net_monai.active_learning import covering, measure_case
 from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.inference.discovery.find_cases import find_cases
+from tests.helpers.monailabel_cases import CARDIAC, LABELS, LUNG, SKIN, command_line, read_mask, write_pairs
+from tests.helpers.monailabel_server import finished_training, running_server
 
 pytest.importorskip("monailabel.client", reason="MONAI Label has an environment of its own: make test-monailabel")
 

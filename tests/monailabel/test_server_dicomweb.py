@@ -10,12 +10,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK
-from monailabel_cases import LUNG, LUNG_SHAPE, LUNG_SPACING, command_line, read_mask
-from monailabel_server import finished_training, running_server
-from orthanc import running_orthanc
 
 from data_prep.phantom import write_lung_phantom
 from data_prep.phantom_grid import phantom_affine
+from tests.helpers.monailabel_cases import LUNG, LUNG_SHAPE, LUNG_SPACING, command_line, read_mask
+from tests.helpers.monailabel_server import finished_training, running_server
+from tests.helpers.orthanc import running_orthanc
 
 pytest.importorskip("monailabel.client", reason="MONAI Label has an environment of its own: make test-monailabel")
 

@@ -10,9 +10,19 @@ import numpy as np
 import pytest
 import torch
 from monai.utils import set_determinism
-from monailabel_cases import CARDIAC, LABELS, LUNG, SKIN, command_line, read_mask, shrink, weights, write_pairs
 
 from s3net_monai.inference import bundle_root
+from tests.helpers.monailabel_cases import (
+    CARDIAC,
+    LABELS,
+    LUNG,
+    SKIN,
+    command_line,
+    read_mask,
+    shrink,
+    weights,
+    write_pairs,
+)
 
 pytest.importorskip("monailabel.client", reason="MONAI Label has an environment of its own: make test-monailabel")
 TASKS = {LUNG: "lung", SKIN: "skin", CARDIAC: "cardiac"}

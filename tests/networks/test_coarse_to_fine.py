@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from feature_encoders import ENCODERS
 from torch import Tensor, nn
 
 from s3net_monai.networks import CoarseToFine, EncoderDecoder, TwoDecoders
 from s3net_monai.networks.coarse_to_fine import ABSENT
+from tests.helpers.feature_encoders import ENCODERS
 
 
 class Rounded(nn.Module):

@@ -6,12 +6,12 @@ import copy
 
 import pytest
 import torch
-from feature_encoders import ENCODERS
 from monai.bundle import ConfigParser
 from torch import Tensor, nn
 
 from s3net_monai.networks import ConvEncoder, feature_channels
 from s3net_monai.networks.encoder import feature_levels
+from tests.helpers.feature_encoders import ENCODERS
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from feature_encoders import ENCODERS
 from monai.bundle import ckpt_export, onnx_export, verify_net_in_out
 from torch.nn import functional as F
 
 from s3net_monai.networks import ConvEncoder, EncoderDecoder, TwoDecoders
+from tests.helpers.feature_encoders import ENCODERS
 
 needs_onnx = pytest.mark.skipif(
     any(importlib.util.find_spec(part) is None for part in ("onnx", "onnxscript", "onnxruntime")),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from feature_encoders import ENCODERS
 
 from s3net_monai.losses import SemanticContrastiveLoss
 from s3net_monai.networks import FeatureQueue, ObjectProjection
 from s3net_monai.networks.object_projection import mean_over
+from tests.helpers.feature_encoders import ENCODERS
 
 
 def test_mean_over_a_mask_by_hand() -> None:

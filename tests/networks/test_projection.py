@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from feature_encoders import ENCODERS
 from monai.bundle import ConfigParser
 from torch import nn
 from torch.nn import functional as F
 
 from s3net_monai.networks import BothProjections, ConvEncoder, DenseProjection, GlobalProjection
+from tests.helpers.feature_encoders import ENCODERS
 
 
 @pytest.mark.parametrize("kind", ENCODERS)

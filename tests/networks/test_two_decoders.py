@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from feature_encoders import ENCODERS
 
 from s3net_monai.networks import TwoDecoders
+from tests.helpers.feature_encoders import ENCODERS
 
 
 def small(spatial_dims: int, **settings: Any) -> TwoDecoders:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from feature_encoders import ENCODERS
 
 from s3net_monai.networks import EncoderDecoder, TwoNetworks
+from tests.helpers.feature_encoders import ENCODERS
 
 
 def both() -> TwoNetworks:

@@ -163,7 +163,7 @@ def _plain(value: Any) -> str:
 
 
 def _asset(name: str) -> str:
-    return files("s3net_monai.inference").joinpath("templates", name).read_text(encoding="utf-8")
+    return files("s3net_monai.inference.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

@@ -1,0 +1,1 @@
+"""Inputs, oracles and servers that several test rooms use."""

@@ -1,0 +1,150 @@
+"""180 small sound inputs of every kind that a hospital's folders hold, and the mask that each must get."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Callable, Iterable
+from itertools import product
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import SimpleITK
+from PIL import Image
+
+from s3net_monai.utils.geometry import LPS_TO_RAS
+from tests.helpers.dicom_tools import AFFINES
+from tests.helpers.expected_masks import THRESHOLD, Inputs, Truth
+from tests.helpers.mixed_dicom import (
+    SLICE,
+    add_media,
+    add_odd_series,
+    add_series,
+    add_studies,
+    series_of,
+    slices_truth,
+)
+
+SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+BLOCK = 16  # pixels a side of equal value in pictures, so that JPEG keeps the two sides of the threshold apart
+
+
+def make_good_inputs(root: Path) -> Inputs:
+    """Write all of them below ``root``: one tree, and in ``separate`` the paths beside it."""
+    inputs = Inputs(root)
+    for make in (_volumes, add_series, add_odd_series, add_studies, _identified, _archives, add_media, _pictures):
+        make(inputs)
+    return inputs
+
+
+def itk_image(array: np.ndarray, affine: np.ndarray) -> SimpleITK.Image:
+    """``array`` (X, Y, Z) with a RAS+ ``affine``."""
+    image = SimpleITK.GetImageFromArray(array.T)
+    place = LPS_TO_RAS @ affine
+    spacing = np.linalg.norm(place[:3, :3], axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((place[:3, :3] / spacing).ravel().tolist())
+    image.SetOrigin(place[:3, 3].tolist())
+    return image
+
+
+def _volumes(inputs: Inputs) -> None:
+    variants = [(suffix, False) for suffix in SUFFIXES] + [(".nrrd", True)]
+    for (suffix, packed), affine in product(variants, AFFINES.values()):
+        _save_volume(inputs, f"volumes/{suffix[1:]}", suffix, affine, packed)
+
+
+def _save_volume(inputs: Inputs, name: str, suffix: str, affine: np.ndarray, packed: bool = False) -> Path:
+    hu = inputs.hounsfield(6, 5, 4)
+    path = inputs.path(name, Truth(hu < THRESHOLD, affine))
+    path = path.with_name(path.name + suffix)
+    if suffix.startswith(".nii"):
+        nibabel.save(nibabel.Nifti1Image(hu, affine), path)
+    else:
+        SimpleITK.WriteImage(itk_image(hu, affine), str(path), useCompression=packed or suffix == ".mha")
+    return path
+
+
+def _identified(inputs: Inputs) -> None:
+    """The patient's name and number in the names of folders and files."""
+    for name in ("ZEBRA_QUAGGA", "Quagga, Zebra", "PIDMARK77-"):
+        hu = inputs.hounsfield(4, *SLICE)
+        folder = inputs.path(f"zebra^quagga PIDMARK77/{name}", slices_truth(hu))
+        series_of(hu).save(folder, [f"zebra{index}.dcm" for index in range(4)])
+    _save_volume(inputs, "zebra^quagga PIDMARK77/quagga", ".nii.gz", AFFINES["LPS"])
+
+
+def _archives(inputs: Inputs) -> None:
+    for index in range(6):
+        hu = inputs.hounsfield(4, *SLICE)
+        name = "PIDMARK77" if index == 0 else "series"
+        folder = inputs.path(name, slices_truth(hu), below="separate" if index < 3 else "tree/archives")
+        path = _packed(series_of(hu).save(folder))
+        if index < 3:
+            inputs.separate.append(path)
+    for count in (3, 3):
+        folder = inputs.tree / "archives" / f"volumes {len(inputs.truths)}"
+        folder.mkdir()
+        for _ in range(count):
+            _save_volume(inputs, f"archives/{folder.name}/in", ".nrrd", AFFINES["15 degrees"])
+        _packed(folder)
+
+
+def _packed(folder: Path) -> Path:
+    path = folder.with_name(f"{folder.name}.zip")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.rglob("*")):
+            archive.write(file, file.relative_to(folder))
+    shutil.rmtree(folder)
+    return path
+
+
+def _pictures(inputs: Inputs) -> None:
+    def plain(mode: str) -> Callable[[np.ndarray], Image.Image]:
+        return lambda grey: Image.fromarray(grey.T).convert(mode)
+
+    def wide(grey: np.ndarray) -> Image.Image:
+        return Image.fromarray(grey.T.astype(np.uint16) * 257)
+
+    def see_through(grey: np.ndarray) -> Image.Image:
+        return Image.merge("LA", [Image.fromarray(np.zeros_like(grey.T)), Image.fromarray(255 - grey.T)])
+
+    kinds: Iterable[tuple[int, str, Callable[[np.ndarray], Image.Image]]] = (
+        *((6, ".png", plain("L")), (3, ".png", plain("RGB")), (2, ".png", plain("P"))),
+        *((3, ".png", wide), (3, ".png", see_through), (6, ".jpg", plain("L")), (2, ".jpeg", plain("RGB"))),
+        *((6, ".tiff", plain("L")), (3, ".bmp", plain("L")), (3, ".bmp", plain("RGB"))),
+    )
+    for count, suffix, picture in kinds:
+        for _ in range(count):
+            grey = _blocks(inputs)
+            path = inputs.path(f"pictures/{suffix[1:]}", Truth(grey < THRESHOLD))
+            picture(grey).save(path.with_name(path.name + suffix))
+    for orientation in range(1, 9):
+        grey = _blocks(inputs)
+        path = inputs.path("pictures/turned", Truth(grey < THRESHOLD))
+        exif = Image.Exif()
+        exif[274] = orientation
+        stored = _STORED[orientation](grey.T)
+        Image.fromarray(np.ascontiguousarray(stored)).save(path.with_name(f"{path.name}.jpg"), exif=exif)
+
+
+# How a picture (rows, columns) is stored for each EXIF orientation.
+_STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda upright: upright,
+    2: np.fliplr,
+    3: lambda upright: np.rot90(upright, 2),
+    4: np.flipud,
+    5: np.transpose,
+    6: np.rot90,
+    7: lambda upright: np.rot90(upright, 2).T,
+    8: lambda upright: np.rot90(upright, -1),
+}
+
+
+def _blocks(inputs: Inputs) -> np.ndarray:
+    """(columns 64, rows 48) uint8 in blocks, with black and white among them, which 16 bits are scaled by."""
+    inside = inputs.rng.random((4, 3)) < 0.4
+    values = np.where(inside, inputs.rng.integers(0, 20, (4, 3)), inputs.rng.integers(180, 256, (4, 3)))
+    values[0, 0], values[3, 2] = 0, 255
+    return np.kron(values, np.ones((BLOCK, BLOCK))).astype(np.uint8)

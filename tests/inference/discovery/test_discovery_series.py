@@ -1,0 +1,160 @@
+"""Which series of a study becomes a case, by itself and by the rules of a user."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from s3net_monai.inference import find_cases
+from s3net_monai.inference.discovery.series_selection import Condition, Selection
+from tests.helpers.dicom_media import SECONDARY_CAPTURE, photograph, series
+from tests.helpers.found_cases import described, ids, reasons, touch
+
+
+def test_phases_in_one_place_do_not_count_as_slices(tmp_path: Path) -> None:
+    series(5, SeriesNumber=2).save(tmp_path / "st" / "whole")
+    phases = series(3, SeriesNumber=3)
+    phases.slices += [copy for _ in range(3) for copy in series(3, SeriesNumber=3).slices]
+    for dataset in phases.slices:
+        dataset.SeriesInstanceUID = phases.slices[0].SeriesInstanceUID
+    phases.save(tmp_path / "st" / "phases")
+    found = find_cases([tmp_path])
+    assert described(found) == [("whole", "dicom", 5)]
+    assert reasons(found) == ["series 3 of 3 slices: 3 slices, the one taken has 5"]
+
+
+def test_the_axial_series_with_most_slices_is_taken(tmp_path: Path) -> None:
+    scout = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+    series(1, SeriesNumber=1, ImageType=scout, SeriesDescription="Scout").save(tmp_path / "st" / "s1")
+    series(5, SeriesNumber=2, SeriesDescription="Thick").save(tmp_path / "st" / "s2")
+    series(9, SeriesNumber=3, SeriesDescription="Lung").save(tmp_path / "st" / "s3")
+    series(20, SeriesNumber=4, ImageOrientationPatient=[1, 0, 0, 0, 0, -1]).save(tmp_path / "st" / "s4")
+    series(30, SeriesNumber=5, ImageType=["DERIVED", "SECONDARY", "MPR"]).save(tmp_path / "st" / "s5")
+    series(40, SeriesNumber=6, Modality="MR").save(tmp_path / "st" / "s6")
+    series(40, SeriesNumber=7, Modality="SEG").save(tmp_path / "st" / "s7")
+    found = find_cases([tmp_path])
+    assert described(found) == [("s3", "dicom", 9)]
+    assert found.cases[0].selection == (
+        "series 3 (Lung) of 9 slices taken of 7 series of its study: satisfies 'primary axial CT'"
+    )
+    assert reasons(found) == [
+        "series 1 (Scout) of 1 slice: ImageType is ORIGINAL, PRIMARY, LOCALIZER, not in LOCALIZER, SCOUT expected",
+        "series 2 (Thick) of 5 slices: 5 slices, the one taken has 9",
+        "series 4 of 20 slices: Orientation is coronal, axial expected",
+        "series 5 of 30 slices: ImageType is DERIVED, SECONDARY, MPR, contains PRIMARY expected",
+        "series 6 of 40 slices: Modality is MR, CT expected",
+        "series 7 of 40 slices: SEG, made from images and none itself",
+    ]
+    assert all(json.dumps(asdict(each)) for each in found.passed_over)
+
+
+def test_every_study_gives_a_case(tmp_path: Path) -> None:
+    for patient in ("p1", "p2"):
+        for number in (1, 2):
+            series(number + 1, f"1.2.3.{patient[1]}", SeriesNumber=number).save(
+                tmp_path / patient / "st" / f"s{number}"
+            )
+    found = find_cases([tmp_path])
+    assert described(found) == [("p1_st_s2", "dicom", 3), ("p2_st_s2", "dicom", 3)]
+
+
+@pytest.mark.parametrize("name", ["folder", "file"])
+def test_what_the_user_names_is_taken(tmp_path: Path, name: str) -> None:
+    folder = series(1, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]).save(tmp_path / "st" / "scout")
+    series(5).save(tmp_path / "st" / "axial")
+    found = find_cases([folder if name == "folder" else folder / "00000.dcm"], rules=rules(Modality={"equals": "MR"}))
+    assert [(case.kind, case.selection) for case in found.cases] == [("dicom", "")]
+    assert found.passed_over == ()
+
+
+def test_a_study_without_a_fitting_series_still_is_a_case(tmp_path: Path) -> None:
+    series(3, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"], SeriesNumber=1).save(tmp_path / "s1")
+    series(9, Modality="MR", SeriesNumber=2).save(tmp_path / "s2")
+    found = find_cases([tmp_path])
+    assert described(found) == [("s1", "dicom", 3)]
+    assert "nearest to 'primary axial CT'" in found.cases[0].selection
+
+
+def rules(choose: str = "most-slices", **conditions: dict[str, Any]) -> Selection:
+    tests = [Condition(key, test, value) for key, each in conditions.items() for test, value in each.items()]
+    return Selection(tuple(tests), choose, "rules.json")  # type: ignore[arg-type]
+
+
+def test_rules_of_the_user(tmp_path: Path) -> None:
+    series(3, SeriesNumber=1, ConvolutionKernel="B70f", SliceThickness=1).save(tmp_path / "thin")
+    series(4, SeriesNumber=2, ConvolutionKernel="B70f", SliceThickness=5).save(tmp_path / "thick")
+    series(5, SeriesNumber=3, ConvolutionKernel="B30f", SliceThickness=1).save(tmp_path / "soft")
+    hard = {"ConvolutionKernel": {"in": ["B70f"]}}
+    assert described(find_cases([tmp_path], rules=rules(**hard))) == [("thick", "dicom", 4)]
+    assert described(find_cases([tmp_path], rules=rules("all", **hard))) == [
+        ("thick", "dicom", 4),
+        ("thin", "dicom", 3),
+    ]
+    thin = rules(**hard, SliceThickness={"range": [0.5, 3]}, NumberOfSlices={"range": [2, None]})
+    assert described(find_cases([tmp_path], rules=thin)) == [("thin", "dicom", 3)]
+
+
+def test_a_study_that_no_rule_fits_fails_with_its_reason(tmp_path: Path) -> None:
+    series(3, "1.2.3.1", SeriesNumber=1, SeriesDescription="Lung").save(tmp_path / "a")
+    series(4, "1.2.3.2", SeriesNumber=2, SeriesDescription="Head").save(tmp_path / "b")
+    cases = find_cases([tmp_path], rules=rules(SeriesDescription={"regex": "Lung"})).cases
+    assert [case.kind for case in cases] == ["dicom", "unusable"]
+    assert cases[1].problem == (
+        "b: no series satisfies the rules of rules.json: SeriesDescription is Head, regex Lung expected "
+        "in series 2 (Head) of 4 slices"
+    )
+
+
+def test_a_series_may_lie_in_several_folders(tmp_path: Path) -> None:
+    maker = series(4)
+    folder = maker.save(tmp_path / "ct" / "one")
+    (tmp_path / "ct" / "two").mkdir()
+    for file in sorted(folder.iterdir())[:2]:
+        file.rename(tmp_path / "ct" / "two" / file.name)
+    found = find_cases([tmp_path])
+    assert described(found) == [("ct", "dicom", 4)]
+    maker.save(tmp_path / "copy")
+    found = find_cases([tmp_path])
+    assert [(len(case.image), case.kind) for case in found.cases] == [(4, "dicom")]
+    assert reasons(found) == ["series 3 of 4 slices: 4 files in other folders repeat its instances"]
+
+
+def test_damaged_files_among_several_series_are_cases_that_fail(tmp_path: Path) -> None:
+    series(3, SeriesNumber=1).save(tmp_path, names=["a", "b", "c"])
+    series(2, SeriesNumber=2).save(tmp_path, names=["d", "e"])
+    (tmp_path / "bad.dcm").write_bytes(b"x")
+    cases = find_cases([tmp_path]).cases
+    assert [(case.case_id, len(case.image)) for case in cases] == [(tmp_path.name, 3), ("bad", 1)]
+
+
+def test_only_damaged_files_are_not_dropped(tmp_path: Path) -> None:
+    touch(tmp_path / "ct" / "1.dcm", tmp_path / "ct" / "2.dcm")
+    assert ids([tmp_path]) == [("1", "dicom"), ("2", "dicom")]
+
+
+def test_photographs_are_cases_of_their_own(tmp_path: Path) -> None:
+    for name in ("a", "b.dcm"):
+        photograph(SOPInstanceUID=f"1.2.3.{len(name)}").save_as(tmp_path / name, enforce_file_format=True)
+    assert described(find_cases([tmp_path])) == [("a", "dicompicture", 1), ("b", "dicompicture", 1)]
+    assert described(find_cases([tmp_path / "a"])) == [("a", "dicompicture", 1)]
+
+
+def test_a_colour_capture_beside_a_volume_is_passed_over(tmp_path: Path) -> None:
+    series(3).save(tmp_path / "ct")
+    capture = photograph(SOPClassUID=SECONDARY_CAPTURE, StudyInstanceUID="1.2.826.0.1.1")
+    capture.save_as(tmp_path / "dose.dcm", enforce_file_format=True)
+    found = find_cases([tmp_path])
+    assert described(found) == [("ct", "dicom", 3)]
+    assert [each.reason for each in found.passed_over] == ["a colour capture beside a volume"]
+    assert described(find_cases([tmp_path / "dose.dcm"])) == [("dose", "dicompicture", 1)]
+
+
+def test_a_series_beyond_the_limit_is_unusable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    series(3).save(tmp_path / "ct")
+    touch(tmp_path / "a.png")
+    monkeypatch.setattr("s3net_monai.inference.discovery.dicom_cases.MAX_VOXELS", 59)
+    assert [case.problem for case in find_cases([tmp_path]).cases][1].startswith("ct: 60 voxels, beyond the limit")

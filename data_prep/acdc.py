@@ -20,7 +20,7 @@ _FRAME = re.compile(r"(patient(\d{3}))_(frame\d{2})(_image)?\.nii(\.gz)?")
 
 
 def find_cases(source: Path, destination: Path) -> list[Case]:
-    """Cases of single frames, labelled where the label lies beside the image; the 4-D cine files are left alone.
+    """Cases of single frames, labeled where the label lies beside the image; the 4-D cine files are left alone.
 
     Patients above 100 are the challenge's own test set, which nobody may train on.
     """

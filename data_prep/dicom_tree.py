@@ -14,7 +14,7 @@ from s3net_monai.data.datalist import Case
 from s3net_monai.data.splits import split_of
 from s3net_monai.utils.errors import DataError
 
-DESCRIPTION = "a tree of DICOM CT series, grouped by SeriesInstanceUID, unlabelled"
+DESCRIPTION = "a tree of DICOM CT series, grouped by SeriesInstanceUID, unlabeled"
 MODALITY = "CT"
 LAYOUT = "DICOM files of CT series in any folder below it"
 

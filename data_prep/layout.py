@@ -29,7 +29,7 @@ def files_below(folder: Path, pattern: str) -> list[Path]:
 
 
 def label_beside(folder: Path, name: str, suffixes: Sequence[str] = PICTURES) -> Path | None:
-    """The mask `folder`/`name` with any of the suffixes; None where the folder is absent, that is for unlabelled data.
+    """The mask `folder`/`name` with any of the suffixes; None where the folder is absent, that is for unlabeled data.
 
     A mask that is absent from a folder of masks is returned all the same, as a path which the checks then report.
     """

@@ -16,7 +16,7 @@ TEST_PATIENTS = {"id003"}
 
 
 def find_cases(source: Path, destination: Path) -> list[Case]:
-    """Cases <patient>_ct.nii[.gz]; a volume without <patient>_lung beside it is unlabelled."""
+    """Cases <patient>_ct.nii[.gz]; a volume without <patient>_lung beside it is unlabeled."""
     cases = []
     for image in files_in(source, NIFTI):
         match = re.fullmatch(r"(.+)_ct(\.nii(?:\.gz)?)", image.name)

@@ -22,7 +22,7 @@ MODALITY = {"lung": "CT", "skin": "dermoscopy", "cardiac": "MR"}
 SHAPES: dict[str, tuple[int, ...]] = {"lung": LUNG_SHAPE, "skin": SKIN_SHAPE, "cardiac": CARDIAC_SHAPE}
 AXES = {"lung": "columns, rows and slices", "skin": "width and height", "cardiac": "columns, rows and slices"}
 SMALLEST = {"lung": (8, 8, 8), "skin": (8, 8), "cardiac": (8, 8, 4)}
-MOST_PATIENTS = 999  # ACDC numbers patients by three digits
+MAX_PATIENTS = 999  # ACDC numbers patients by three digits
 
 
 def make_phantoms(
@@ -44,10 +44,8 @@ def make_phantoms(
         raise ValueError(f"count is {count}, expected at least 1")
     if dicom and task != "lung":
         raise ValueError(f"DICOM phantoms are made for the task lung, not for {task}; leave --dicom out")
-    if task == "cardiac" and seed + count > MOST_PATIENTS:
-        raise ValueError(
-            f"seed {seed} and count {count} reach patient {seed + count}, expected {MOST_PATIENTS} at most"
-        )
+    if task == "cardiac" and seed + count > MAX_PATIENTS:
+        raise ValueError(f"seed {seed} and count {count} reach patient {seed + count}, expected {MAX_PATIENTS} at most")
     destination = Path(destination)
     cases = []
     for index in tqdm(range(count), desc=f"{task} phantoms", unit="case"):

@@ -25,7 +25,7 @@ class Anatomy:
     wall: float
     fat: float
     mediastinum: float
-    heart_centre: tuple[float, float, float]
+    heart_center: tuple[float, float, float]
     heart_radii: tuple[float, float, float]
     right_dome: float
     left_dome: float
@@ -53,7 +53,7 @@ def random_anatomy(seed: int) -> Anatomy:
         wall=rng.uniform(20, 26),
         fat=rng.uniform(5, 13),
         mediastinum=rng.uniform(24, 31),
-        heart_centre=(rng.uniform(20, 30), rng.uniform(-32, -22), rng.uniform(-62, -48)),
+        heart_center=(rng.uniform(20, 30), rng.uniform(-32, -22), rng.uniform(-62, -48)),
         heart_radii=(rng.uniform(50, 60), rng.uniform(40, 47), rng.uniform(50, 60)),
         right_dome=rng.uniform(-68, -52),
         left_dome=rng.uniform(-82, -66),
@@ -73,10 +73,10 @@ def random_anatomy(seed: int) -> Anatomy:
 
 
 def ellipsoid(
-    x: np.ndarray, y: np.ndarray, z: np.ndarray, centre: tuple[float, ...], radii: tuple[float, ...]
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, center: tuple[float, ...], radii: tuple[float, ...]
 ) -> np.ndarray:
     """Signed distance, roughly in mm, to an ellipsoid; an infinite radius makes a cylinder."""
-    squares = [((c - m) / r) ** 2 for c, m, r in zip((x, y, z), centre, radii, strict=True)]
+    squares = [((c - m) / r) ** 2 for c, m, r in zip((x, y, z), center, radii, strict=True)]
     return (np.sqrt(squares[0] + squares[1] + squares[2]) - 1) * min(radii)
 
 
@@ -116,7 +116,7 @@ def lungs(anatomy: Anatomy, x: np.ndarray, y: np.ndarray, z: np.ndarray, wall: n
     parts = (
         wall,
         mediastinum,
-        -ellipsoid(x, y, z, anatomy.heart_centre, anatomy.heart_radii),
+        -ellipsoid(x, y, z, anatomy.heart_center, anatomy.heart_radii),
         -ellipsoid(x, y, z, (0.0, anatomy.spine_y, 0.0), (29.0, 25.0, np.inf)),
         diaphragm(anatomy, x, y, z),
     )

@@ -23,7 +23,7 @@ _BRIGHTEST = 99.8  # percentile that becomes 255, as in 8-bit exports of such se
 class Heart:
     """One patient: lengths in mm in the plane, angles in radians, brightness as a share of fat's."""
 
-    centre: tuple[float, float]
+    center: tuple[float, float]
     septum: float
     radius: float
     wall: float
@@ -44,7 +44,7 @@ def random_heart(seed: int) -> Heart:
     """The patient of a seed; equal seeds give equal patients, whatever grid and phase."""
     rng = np.random.default_rng([seed, 9])
     return Heart(
-        centre=(rng.uniform(-22, 22), rng.uniform(-22, 22)),
+        center=(rng.uniform(-22, 22), rng.uniform(-22, 22)),
         septum=rng.uniform(0, 2 * np.pi),
         radius=rng.uniform(21, 28),
         wall=rng.uniform(7, 11),
@@ -110,7 +110,7 @@ def _slice(
 
 
 def _truth(heart: Heart, x: np.ndarray, y: np.ndarray, depth: float, phase: float) -> tuple[np.ndarray, np.ndarray]:
-    """The label of every pixel, and how deep in the left cavity it lies: 0 at its wall, 1 at its centre."""
+    """The label of every pixel, and how deep in the left cavity it lies: 0 at its wall, 1 at its center."""
     along, across = _turned(heart, x, y)
     angle = np.arctan2(across * heart.stretch, along)
     wave = 1 + sum(a * np.cos((k + 2) * angle) + b * np.sin((k + 2) * angle) for k, (a, b) in enumerate(heart.waves.T))
@@ -132,7 +132,7 @@ def _truth(heart: Heart, x: np.ndarray, y: np.ndarray, depth: float, phase: floa
 
 def _turned(heart: Heart, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates about the left ventricle's axis: towards the right ventricle, and across."""
-    u, v = x - heart.centre[0], y - heart.centre[1]
+    u, v = x - heart.center[0], y - heart.center[1]
     cos, sin = np.cos(heart.septum), np.sin(heart.septum)
     return u * cos + v * sin, v * cos - u * sin
 

@@ -10,14 +10,14 @@ from s3net_monai.utils.geometry import LPS_TO_RAS
 
 FIELD_OF_VIEW_MM = (360.0, 360.0, 300.0)
 
-# NIfTI and MONAI count millimetres towards right, anterior, superior;
+# NIfTI and MONAI count millimeters towards right, anterior, superior;
 # DICOM and the phantom's anatomy towards left, posterior, superior.
 
 
 def phantom_affine(
     shape: Sequence[int], spacing: Sequence[float] | None = None, rotation: np.ndarray | None = None
 ) -> np.ndarray:
-    """Affine (4x4, RAS+, mm) of a grid whose centre is the middle of the phantom's chest.
+    """Affine (4x4, RAS+, mm) of a grid whose center is the middle of the phantom's chest.
 
     Without a rotation the axes run towards the patient's left, back and head, as a scanner's do, so that the diagonal
     is negative, negative, positive. `spacing` in mm along the three axes, by default the whole chest over `shape`;

@@ -29,7 +29,7 @@ def skin_phantom(shape: Sequence[int] = DEFAULT_SHAPE, seed: int = 0) -> tuple[n
     tone = _blend(_SKIN_TONES, rng)
     skin = tone * (1 + 0.05 * _field(rng, truth.shape, size / 6)[..., None])
     skin = skin + 4 * _field(rng, truth.shape, size / 90)[..., None] + 3 * _field(rng, truth.shape, size / 8, 3)
-    lesion = _lesion_colour(rng, inside, truth.shape, size, tone)
+    lesion = _lesion_color(rng, inside, truth.shape, size, tone)
     # Pigment fades over a few pixels at the border and lets some skin through everywhere.
     softness = size * rng.uniform(0.004, 0.018)
     opacity = (rng.uniform(0.8, 0.97) / (1 + np.exp(-inside / softness)))[..., None]
@@ -84,32 +84,32 @@ def _lesion_shape(
     return inside, (inside > 0).astype(np.uint8)
 
 
-def _lesion_colour(
+def _lesion_color(
     rng: np.random.Generator, inside: np.ndarray, shape: tuple[int, ...], size: float, skin: np.ndarray
 ) -> np.ndarray:
     """Brown with patches of other tones, a mottled network, darker towards the middle; always darker than the skin."""
     # On darker skin the pigment is darker too, or the lesion would vanish in it.
     shade = min(1.0, 0.62 * float(skin.mean()) / float(_LESION_TONES.mean()))
-    colour = np.broadcast_to(_blend(_LESION_TONES, rng) * shade, (*shape, 3)).copy()
+    color = np.broadcast_to(_blend(_LESION_TONES, rng) * shade, (*shape, 3)).copy()
     for tone in rng.permutation(_PATCH_TONES)[: rng.integers(1, 4)]:
         patch = 1 / (1 + np.exp(-(_field(rng, shape, size / 12) - 0.9) / 0.25))
-        colour += (0.6 * patch)[..., None] * (tone * shade - colour)
-    colour *= 1 + 0.06 * _field(rng, shape, size / 120)[..., None]
+        color += (0.6 * patch)[..., None] * (tone * shade - color)
+    color *= 1 + 0.06 * _field(rng, shape, size / 120)[..., None]
     depth = np.clip(inside / (0.2 * size), 0, 1)[..., None]
-    return colour * (1.08 - 0.2 * depth)
+    return color * (1.08 - 0.2 * depth)
 
 
 def _light(rng: np.random.Generator, down: np.ndarray, across: np.ndarray) -> np.ndarray:
     slope = rng.uniform(-0.1, 0.1, 2)
-    centre = (down - 0.5) ** 2 + (across - 0.5) ** 2
-    light: np.ndarray = 1.0 + slope[0] * (down - 0.5) + slope[1] * (across - 0.5) - rng.uniform(0, 0.35) * centre
+    center = (down - 0.5) ** 2 + (across - 0.5) ** 2
+    light: np.ndarray = 1.0 + slope[0] * (down - 0.5) + slope[1] * (across - 0.5) - rng.uniform(0, 0.35) * center
     return light.astype(np.float32)
 
 
-def _overlay(picture: np.ndarray, layer: Image.Image, colour: np.ndarray, opacity: float) -> np.ndarray:
-    """Paint `colour` where the layer, drawn at twice the size so that its lines are smooth, is white."""
+def _overlay(picture: np.ndarray, layer: Image.Image, color: np.ndarray, opacity: float) -> np.ndarray:
+    """Paint `color` where the layer, drawn at twice the size so that its lines are smooth, is white."""
     cover = np.asarray(layer.resize((picture.shape[1], picture.shape[0]), Image.Resampling.BOX), np.float32) / 255
-    return picture + (opacity * cover)[..., None] * (colour - picture)
+    return picture + (opacity * cover)[..., None] * (color - picture)
 
 
 def _hairs(rng: np.random.Generator, picture: np.ndarray, size: float) -> np.ndarray:
@@ -131,7 +131,7 @@ def _hairs(rng: np.random.Generator, picture: np.ndarray, size: float) -> np.nda
 
 
 def _ruler(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Millimetre marks along one edge, every fifth of them longer."""
+    """Millimeter marks along one edge, every fifth of them longer."""
     height, width = picture.shape[:2]
     layer = Image.new("L", (2 * width, 2 * height))
     pen = ImageDraw.Draw(layer)

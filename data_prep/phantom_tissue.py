@@ -66,16 +66,16 @@ def _trunk(anatomy: Anatomy, hu: np.ndarray, points: Points, wall: np.ndarray, r
     paint(ellipsoid(x, y, z, stomach, (34.0, 40.0, 26.0)) < 0, 28.0)
     gas = (stomach[0], stomach[1] - 22, stomach[2] + 4)
     paint(ellipsoid(x, y, z, gas, (anatomy.stomach_gas, 12.0, 10.0)) < 0, AIR_HU + 20)
-    heart = ellipsoid(x, y, z, anatomy.heart_centre, anatomy.heart_radii)
+    heart = ellipsoid(x, y, z, anatomy.heart_center, anatomy.heart_radii)
     paint(heart < -2, SOFT_TISSUE_HU)
     chambers = tuple(0.62 * r for r in anatomy.heart_radii)
-    paint(ellipsoid(x, y, z, anatomy.heart_centre, chambers) < 0, anatomy.blood_hu)
+    paint(ellipsoid(x, y, z, anatomy.heart_center, chambers) < 0, anatomy.blood_hu)
     aorta_y = anatomy.spine_y - 20
     paint((ellipsoid(x, y, z, (18.0, aorta_y, 0.0), (12.0, 12.0, np.inf)) < 0) & (z < 45), anatomy.blood_hu)
     arch = np.hypot(np.hypot(x - 9, y - aorta_y + 22) - 22, z - 45)
     paint((arch < 12) & (x > 0), anatomy.blood_hu)
     rising = ellipsoid(x, y, z, (-8.0, aorta_y - 40, 0.0), (14.0, 14.0, np.inf))
-    paint((rising < 0) & (z < 45) & (z > anatomy.heart_centre[2]), anatomy.blood_hu)
+    paint((rising < 0) & (z < 45) & (z > anatomy.heart_center[2]), anatomy.blood_hu)
 
 
 def _bones(anatomy: Anatomy, hu: np.ndarray, points: Points, wall: np.ndarray) -> None:

@@ -84,7 +84,7 @@ def box_of(tube: Tube, affine: np.ndarray, shape: tuple[int, ...], margin: float
 
 
 def distance_to(tube: Tube, affine: np.ndarray, box: tuple[slice, ...]) -> np.ndarray:
-    """Distance in mm (float32) of every voxel centre of the box to the tube's axis."""
+    """Distance in mm (float32) of every voxel center of the box to the tube's axis."""
     points = voxel_coordinates(affine, [s.start for s in box], [s.stop for s in box])
     axis = (tube.end - tube.start).astype(np.float32)
     relative = [p - np.float32(s) for p, s in zip(points, tube.start, strict=True)]

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _segment(arguments: argparse.Namespace) -> int:
     from s3net_monai.inference import Settings, bundle_root, find_cases, load_bundle, parse_device, run_batch
-    from s3net_monai.inference.dicomweb.study import find_study_cases, store_masks, with_storable
+    from s3net_monai.inference.dicomweb.dicomweb_study import find_study_cases, store_masks, with_storable
     from s3net_monai.inference.discovery.series_selection import DEFAULT, read_rules
 
     formats = _known_formats(arguments.formats)
@@ -71,7 +71,7 @@ def _segment(arguments: argparse.Namespace) -> int:
             shard=arguments.shard,
             allow=arguments.allow,
         )
-        report = run_batch(found.cases, bundle, arguments.output, settings, found.passed_over)
+        report = run_batch(found.cases, bundle, arguments.output, settings, found.excluded)
         if arguments.dicomweb:
             store_masks(arguments.dicomweb, report, arguments.output)
     counts = ", ".join(f"{report.count(status)} {status}" for status in ("ok", "failed", "skipped"))

@@ -113,7 +113,7 @@ def _benchmark(command: argparse.ArgumentParser) -> None:
         type=names,
         default=(),
         metavar="1,2",
-        help="cardiac, abdomen: only these numbers of labelled patients, 'all' among them",
+        help="cardiac, abdomen: only these numbers of labeled patients, 'all' among them",
     )
 
 

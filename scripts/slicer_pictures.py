@@ -3,7 +3,7 @@
 usage: python scripts/slicer_pictures.py
 
 Lungs and lesion are segmented by the shipped weights on phantoms; the heart shows the phantom's own labels. Every mask
-is written as .seg.nrrd and read back; outlines, colours, names and codes in the picture are those of the file.
+is written as .seg.nrrd and read back; outlines, colors, names and codes in the picture are those of the file.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _show(task: str, image: Path, kind: Kind, folder: Path, label: Path | None =
 
 
 def _labels_in(path: Path) -> list[Label]:
-    """Names, values, colours and codes as the file has them."""
+    """Names, values, colors and codes as the file has them."""
     import slicerio
 
     found = []

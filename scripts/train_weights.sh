@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains all shipped weights anew: skin and lung from unlabelled images (`s3net prepare` checks masks, training never
+# Trains all shipped weights anew: skin and lung from unlabeled images (`s3net prepare` checks masks, training never
 # opens one), hearts with the masks of eight patients.
 # Usage: train_weights.sh DATA OUTPUT; DATA is laid out like the shared data.
 set -euo pipefail
@@ -23,5 +23,5 @@ train lung_ct_segmentation "['$out/data/lung_volumes','$out/data/dicom','$out/da
 heart=$root/bundle/cardiac_mr_segmentation
 python -m monai.bundle run training --bundle_root "$heart" --config_file "$heart/configs/train.json" \
   --logging_file "$heart/configs/logging.conf" --dataset_dir "$out/data/acdc" \
-  --labelled_patients 8 --iterations 10000 --output_dir "$out/cardiac_mr_segmentation"
+  --num_labeled_patients 8 --iterations 10000 --output_dir "$out/cardiac_mr_segmentation"
 echo "Trained: $out/*/model.pt; copy them to bundle/*/models/ to use them"

@@ -70,10 +70,10 @@ def consistency(task: str) -> str:
 
 
 def few(task: str) -> str:
-    """Mean Dice of the methods for few labels, a column a number of labelled patients; ablations are on the page."""
+    """Mean Dice of the methods for few labels, a column a number of labeled patients; ablations are on the page."""
     result = read(task)
     columns, unit = result["columns"], result["unit"]
-    lines = [f"| labelled patients | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    lines = [f"| labeled patients | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     reference = result["references"][0]
     most = {
         column: max((len(row["cells"][column]["draws"]) for row in result["rows"] if column in row["cells"]), default=0)
@@ -129,7 +129,7 @@ def corrections() -> str:
 
 
 def cell(found: dict[str, Any] | None, reference: str, most: int) -> str:
-    """Dice with its interval, and how many draws of labelled patients there are where others have more."""
+    """Dice with its interval, and how many draws of labeled patients there are where others have more."""
     if found is None:
         return "-"
     dice, against = found["dice"], found["against"].get(reference)

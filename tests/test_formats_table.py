@@ -11,7 +11,7 @@ import pytest
 
 from s3net_monai.cli import COMMANDS
 from s3net_monai.command_line import command_line
-from s3net_monai.inference.discovery.inputs import INPUTS
+from s3net_monai.inference.discovery.input_formats import INPUTS
 from s3net_monai.inference.report.measures import MEASURES
 from s3net_monai.io import FORMATS
 from s3net_monai.io.writers import Format

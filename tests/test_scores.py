@@ -90,7 +90,7 @@ def test_few_labels_have_a_column_a_number_of_patients(script: ModuleType, monke
     monkeypatch.setattr(script, "read", lambda name: result)
     page = script.filled("<!-- few cardiac -->\n<!-- end -->\n").splitlines()
     assert page[2:8] == [
-        "| labelled patients | 1 | all |",
+        "| labeled patients | 1 | all |",
         "|---|---|---|",
         "| scratch | 0.600 (0.500 to 0.700) | 0.900 |",
         "| better | 0.700 (0.600 to 0.800) \\* | - |",

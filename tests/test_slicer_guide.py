@@ -15,8 +15,8 @@ MOST_BYTES = 150_000
 def test_labels_are_those_of_the_table() -> None:
     for task, labels in LABELS.items():
         for label in labels:
-            colour, code = ", ".join(map(str, label.rgb)), f"{label.type.value} {label.type.meaning}"
-            assert f"| {task} | {label.value} | {label.name} | {colour} | {code} |" in GUIDE
+            color, code = ", ".join(map(str, label.rgb)), f"{label.type.value} {label.type.meaning}"
+            assert f"| {task} | {label.value} | {label.name} | {color} | {code} |" in GUIDE
 
 
 def test_pictures_are_there_and_small() -> None:

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from benchmarks.common.protocols import PROTOCOLS
 from s3net_monai.utils.atomic import atomic_path
 
-# told apart by colour-blind readers (Okabe and Ito), and by lightness in print
-_COLOURS = dict(zip(PROTOCOLS, ("#0072b2", "#e69f00", "#cccccc"), strict=True))
+# told apart by color-blind readers (Okabe and Ito), and by lightness in print
+_COLORS = dict(zip(PROTOCOLS, ("#0072b2", "#e69f00", "#cccccc"), strict=True))
 _LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 _ROW_HEIGHT, _WIDTH = 0.42, 5.2  # inches
 _BAR = 0.27
@@ -59,7 +59,7 @@ def _score_bars(axes: Axes, rows: Rows, split: str) -> None:
         dice = [rows[place]["splits"][split][protocol]["dice"] for place in places]
         heights = np.array(places, dtype=np.float64) + (index - 1) * _BAR
         means = [entry["mean"] for entry in dice]
-        axes.barh(heights, means, _BAR, color=_COLOURS[protocol], label=protocol, zorder=2)
+        axes.barh(heights, means, _BAR, color=_COLORS[protocol], label=protocol, zorder=2)
         if protocol == "label-free":
             ends = np.array([entry["ci95"] or [entry["mean"]] * 2 for entry in dice]).reshape(-1, 2)
             axes.errorbar(means, heights, xerr=abs(ends.T - means), fmt="none", color="black", linewidth=1, zorder=3)
@@ -100,11 +100,11 @@ def robustness_figure(robustness: Mapping[str, Any]) -> Figure:
     figure = Figure(figsize=(3.6 * len(names), 3.8), layout="constrained")
     panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for axes, name in zip(panels, names, strict=True):
-        for colour, (split, found) in zip(_LINES, robustness.items(), strict=False):
+        for color, (split, found) in zip(_LINES, robustness.items(), strict=False):
             points = sorted(found["curves"].get(name, []), key=lambda point: point["value"])
             values = [point["value"] for point in points]
-            axes.plot(values, [point["mean"] for point in points], "o-", markersize=3, color=colour, label=split)
-            axes.plot(values, [point["p5"] for point in points], "--", linewidth=1, color=colour)
+            axes.plot(values, [point["mean"] for point in points], "o-", markersize=3, color=color, label=split)
+            axes.plot(values, [point["p5"] for point in points], "--", linewidth=1, color=color)
         axes.set(xlabel=name, ylim=(0, 1.02))
         axes.grid(color="#dddddd")
     panels[0].set_ylabel("Dice with the unchanged image's mask\n(dashed: 5th percentile)")

@@ -12,7 +12,7 @@ from benchmarks.common.quality import quality
 from benchmarks.common.statistics import compare, mean_over_seeds, share_failed, summary
 from benchmarks.common.types import Row
 
-_LEAST_FOR_QUALITY = 3  # cases, for a correlation and a curve
+MIN_CASES_FOR_QUALITY = 3  # cases, for a correlation and a curve
 
 Entry = dict[str, Any]
 BySeed = Sequence[Sequence[Entry]]
@@ -22,7 +22,7 @@ def row_results(rows: Sequence[Row], scores: Mapping[str, Mapping[str, BySeed]])
     """What the JSON holds of every row.
 
     The best simple method of a split is the row of kind "simple" with the highest mean label-free Dice there. Choosing
-    it with the truth favours it, never the methods that are compared with it.
+    it with the truth favors it, never the methods that are compared with it.
 
     Args:
         rows: in the order of the table.
@@ -68,7 +68,7 @@ def _figures(entries: list[Entry], by_seed: BySeed) -> dict[str, Any]:
         dice = [entry[protocol]["dice"] for found in by_seed for entry in found]
         result[protocol]["share_failed"] = share_failed(dice)
     consistency = [entry["consistency"] for entry in entries]
-    if None not in consistency and len(entries) >= _LEAST_FOR_QUALITY:
+    if None not in consistency and len(entries) >= MIN_CASES_FOR_QUALITY:
         result["quality"] = quality(consistency, [entry["label-free"]["dice"] for entry in entries])
     return result
 

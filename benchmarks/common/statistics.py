@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 FAILED = 0.5  # a Dice below this counts as a failure
-LEAST_FOR_INTERVAL = 5  # cases; a bootstrap of fewer repeats their few values
-LEAST_FOR_TEST = 6  # pairs; of fewer the Wilcoxon test cannot reach p < 0.05
+MIN_CASES_FOR_INTERVAL = 5  # cases; a bootstrap of fewer repeats their few values
+MIN_PAIRS_FOR_TEST = 6  # pairs; of fewer the Wilcoxon test cannot reach p < 0.05
 _RESAMPLES = 9999
 
 Numbers = NDArray[np.float64]
@@ -53,8 +53,8 @@ def summary(values: Sequence[float | None]) -> dict[str, Any]:
 
 
 def interval(values: Numbers) -> list[float] | None:
-    """95 % confidence interval of the mean by the percentile bootstrap over cases; None below LEAST_FOR_INTERVAL."""
-    if values.size < LEAST_FOR_INTERVAL:
+    """95 % confidence interval of the mean by the percentile bootstrap over cases; None below MIN_CASES_FOR_INTERVAL."""
+    if values.size < MIN_CASES_FOR_INTERVAL:
         return None
     found = stats.bootstrap(
         (values,), np.mean, n_resamples=_RESAMPLES, method="percentile", rng=np.random.default_rng(0), batch=1000
@@ -74,11 +74,11 @@ def compare(dice: Mapping[str, float], reference: Mapping[str, float]) -> dict[s
         dice, reference: Dice by case.
 
     Returns:
-        "count" of pairs, mean "difference" (positive: better than the reference) and "p", None below LEAST_FOR_TEST.
+        "count" of pairs, mean "difference" (positive: better than the reference) and "p", None below MIN_PAIRS_FOR_TEST.
     """
     pairs = np.array([(dice[case], reference[case]) for case in dice if case in reference], dtype=np.float64)
     difference = pairs[:, 0] - pairs[:, 1] if pairs.size else np.zeros(0)
     p = None
-    if difference.size >= LEAST_FOR_TEST:
+    if difference.size >= MIN_PAIRS_FOR_TEST:
         p = float(stats.wilcoxon(difference).pvalue) if difference.any() else 1.0
     return {"count": difference.size, "difference": float(difference.mean()) if difference.size else None, "p": p}

@@ -13,7 +13,7 @@ from monai.bundle import ConfigParser
 from s3net_monai.utils.atomic import atomic_path
 
 # what training and inference must have in common
-_SHARED = ("network_def", "spatial_size", "pixdim", "least_size")
+_SHARED = ("network_def", "spatial_size", "pixdim", "min_size")
 
 
 def train_variant(bundle_root: Path, overrides: dict[str, Any], seed: int, folder: Path) -> Path:
@@ -26,7 +26,7 @@ def train_variant(bundle_root: Path, overrides: dict[str, Any], seed: int, folde
 
     Args:
         bundle_root: folder of the bundle.
-        overrides: new values by id, as on MONAI's command line: ``{"loss#cue": 0.0, "max_epochs": 3}``. At least
+        overrides: new values by id, as on MONAI's command line: ``{"loss#weak_label": 0.0, "max_epochs": 3}``. At least
             "dataset_dir" belongs here.
         seed: of the training.
         folder: for the weights, the settings (settings.json), and the training's records.

@@ -29,7 +29,7 @@ Sample = dict[str, Any]
 
 
 class Pool:
-    """The unlabelled images that annotators choose from; a mask is read only when its image was chosen.
+    """The unlabeled images that annotators choose from; a mask is read only when its image was chosen.
 
     Args:
         cases: dictionaries with "case_id", "image" and "label".
@@ -181,7 +181,7 @@ def _fine_tune(pool: Pool, chosen: Sequence[int], loop: Loop, folder: Path) -> N
             "device": str(pool.bundle.device),
             "seed": loop.seed,
             "train#dataset#data": [{name: pool.cases[index][name] for name in ("image", "label")} for index in chosen],
-            "train#unlabelled#data": [others[int(index)] for index in order[: parser["unlabelled_images"]]],
+            "train#unlabeled#data": [others[int(index)] for index in order[: parser["unlabeled_images"]]],
         }
     )
     set_determinism(seed=loop.seed)  # before the network is built: "initialize" comes to it later

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 
 from benchmarks.common.markdown_table import number, table
 from benchmarks.corrections.results import GOAL
-from s3net_monai.active_learning import AMONG, FIRST_ROUND
+from s3net_monai.active_learning import FIRST_ROUND, MAX_CANDIDATES
 from s3net_monai.utils.atomic import atomic_path
 
-# told apart by colour-blind readers (Okabe and Ito), and by their markers
+# told apart by color-blind readers (Okabe and Ito), and by their markers
 _LOOKS = {"consistency": ("#0072b2", "o"), "random": ("#d55e00", "s")}
 _OTHER = ("#009e73", "^")
 
@@ -34,11 +34,11 @@ def corrections_markdown(result: Mapping[str, Any], plot: Path) -> str:
         f"{result['pool']} images of the training section of ISIC 2018; no mask of an image that was not chosen is "
         "opened.",
         f"- **consistency**: the first {FIRST_ROUND} are images that cover all others by features of the shipped "
-        f"encoder; each later one covers best the {AMONG} least consistent masks by the weights of the step before. "
+        f"encoder; each later one covers best the {MAX_CANDIDATES} least consistent masks by the weights of the step before. "
         "Seeds differ in trainings alone, and by these in later choices. **random**: permutations of the same images.",
         f"- Each fine-tuning begins with the shipped weights and takes {length} steps of {tuning['batch_size']} "
         f"images, learning rate {tuning['learning_rate']:g}. It learns the corrected masks, and the masks that the "
-        f"shipped bundle gives {tuning['unlabelled_images']} other images, without the {tuning['leave_out']:.0%} least "
+        f"shipped bundle gives {tuning['unlabeled_images']} other images, without the {tuning['leave_out']:.0%} least "
         "consistent. These settings were chosen on the validation "
         "section, which is a part of ISIC's training images ([notes](notes.md)).",
         "- A cell: mean Dice over cases and seeds, its 95 % bootstrap interval over cases, ± the standard deviation "
@@ -63,13 +63,11 @@ def write_corrections_plot(result: Mapping[str, Any], path: Path) -> Path:
     for axes, split in zip(figure.subplots(1, len(result["splits"]), squeeze=False)[0], result["splits"], strict=True):
         before = result["shipped"][split]["mean"]
         for row in result["rows"]:
-            colour, marker = _LOOKS.get(row["name"], _OTHER)
+            color, marker = _LOOKS.get(row["name"], _OTHER)
             cells = [row["cells"][str(step)][split] for step in steps]
-            axes.plot(
-                [0, *steps], [before, *(c["mean"] for c in cells)], color=colour, marker=marker, label=row["name"]
-            )
+            axes.plot([0, *steps], [before, *(c["mean"] for c in cells)], color=color, marker=marker, label=row["name"])
             for step, cell in zip(steps, cells, strict=True):
-                axes.plot([step] * len(cell["by_seed"]), cell["by_seed"], ".", color=colour, alpha=0.5, markersize=4)
+                axes.plot([step] * len(cell["by_seed"]), cell["by_seed"], ".", color=color, alpha=0.5, markersize=4)
         if result["supervised"]:
             axes.axhline(result["supervised"][split]["mean"], color="black", linestyle="--", label="U-Net, all masks")
         axes.set(title=split, xlabel="corrected masks", ylabel="mean Dice", xticks=[0, *steps])

@@ -36,7 +36,7 @@ from s3net_monai.utils.atomic import atomic_path
 
 STEPS = (10, 20, 50, 100)
 SEEDS = (0, 1, 2)
-TUNING = ("max_epochs", "epoch_length", "batch_size", "learning_rate", "unlabelled_images", "leave_out")
+TUNING = ("max_epochs", "epoch_length", "batch_size", "learning_rate", "unlabeled_images", "leave_out")
 SUPERVISED = "supervised U-Net (100 % masks)"  # its row of the skin benchmark
 POOL_EVERY = 3  # of the training images, so that looking at all of them is quick
 

@@ -1,4 +1,4 @@
-"""Dice against labelled patients: a line a method, those from scratch beside those that use unlabelled images."""
+"""Dice against labeled patients: a line a method, those from scratch beside those that use unlabeled images."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from s3net_monai.utils.atomic import atomic_path
 
-# told apart by colour-blind readers (Okabe and Ito); the reference is black, and markers repeat what colours say;
-# one marker more than colours, so that rows of one colour differ in it
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+# told apart by color-blind readers (Okabe and Ito); the reference is black, and markers repeat what colors say;
+# one marker more than colors, so that rows of one color differ in it
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 _MARKERS = ("s", "^", "D", "v", "P", "X", "<")
 _STYLES = {"from scratch": "--", "ablation": ":"}
 _ABSENT: Mapping[str, Any] = {"mean": math.nan, "ci95": None}
@@ -42,7 +42,7 @@ def few_labels_figure(result: Mapping[str, Any]) -> Figure:
             look = {"color": "black", "marker": "o", "linewidth": 2.2, "zorder": 4}
         else:
             look = {
-                "color": _COLOURS[others % len(_COLOURS)],
+                "color": _COLORS[others % len(_COLORS)],
                 "marker": _MARKERS[others % len(_MARKERS)],
                 "linestyle": _STYLES.get(row["kind"], "-"),
             }
@@ -67,7 +67,7 @@ def few_labels_figure(result: Mapping[str, Any]) -> Figure:
             label=name,
         )
     axes.set_xticks(range(len(columns)), columns)
-    axes.set(xlabel="labelled patients", ylabel=f"mean Dice (95 % interval over {result['unit']}s)")
+    axes.set(xlabel="labeled patients", ylabel=f"mean Dice (95 % interval over {result['unit']}s)")
     axes.grid(axis="y", color="#dddddd")
     figure.legend(loc="outside right upper", frameon=False)
     return figure

@@ -81,7 +81,7 @@ def cell_figures(draws: Draws, study: Study) -> dict[str, Any]:
 def _against(figures: Figures, reference: Figures | None) -> dict[str, Any] | None:
     """Difference of the mean Dice from the reference's by unit, with its interval and a paired Wilcoxon test.
 
-    None without a reference of the same draws: other labelled patients would make a difference of their own.
+    None without a reference of the same draws: other labeled patients would make a difference of their own.
     """
     if reference is None or figures["draws"] != reference["draws"]:
         return None

@@ -11,7 +11,7 @@ from dataclasses import replace
 from benchmarks.few_labels.types import PICTURE_IDS, FewLabelsRow, Stage, Study
 
 DRAWS = (0, 1, 2)
-SHARES = (0.4, 0.6, 0.8, 0.8, 0.8, 0.8)  # of the unlabelled volumes, by round of self-training
+SHARES = (0.4, 0.6, 0.8, 0.8, 0.8, 0.8)  # of the unlabeled volumes, by round of self-training
 
 # From random weights.
 WEAK = Stage("weak-augmentation", ("weak_augmentation",))
@@ -19,20 +19,20 @@ STRONG = Stage("strong-augmentation")
 LONG = Stage("strong-augmentation-long", times=7)
 LONGER = Stage("strong-augmentation-longer", times=13)  # as long as self-training with the training it begins with
 NNUNET = Stage("nnunet-like", ("nnunet_like",), inference=("nnunet_like_inference",))
-CROSS_PSEUDO = Stage("cross-pseudo", ("finetune_cross_pseudo",))
-BIDIRECTIONAL = Stage("bidirectional", ("finetune_bidirectional",))
+CROSS_PSEUDO = Stage("cross-pseudo", ("fine_tune_cross_pseudo",))
+BIDIRECTIONAL = Stage("bidirectional", ("fine_tune_bidirectional",))
 
-# Encoders from unlabelled images.
-GLOBAL_ENCODER = Stage("pretrain-global", ("pretrain_global",), product="encoder.pt", labelled=False)
-LRC_ENCODER = Stage("pretrain-lrc", ("pretrain_lrc",), product="encoder.pt", labelled=False)
+# Encoders from unlabeled images.
+GLOBAL_ENCODER = Stage("pretrain-global", ("pretrain_global",), product="encoder.pt", labeled=False)
+LRC_ENCODER = Stage("pretrain-lrc", ("pretrain_lrc",), product="encoder.pt", labeled=False)
 SUPERVISED_ENCODER = replace(STRONG, product="encoder.pt")  # from the labels that the column has
 SUPERVISED_LRC_ENCODER = Stage(
     "pretrain-lrc-on-supervised", ("pretrain_lrc",), product="encoder.pt", inputs={"pretrained": SUPERVISED_ENCODER}
 )
 # No method, as it has the labels of all patients: an idea of what a good encoder could bring to the few of a column.
-ALL_LABELS_ENCODER = replace(STRONG, name="pretrain-all-labels", product="encoder.pt", labelled=False)
-IDEAL_ENCODER = Stage("pretrain-ideal", ("pretrain_ideal",), product="encoder.pt", labelled=False)
-S3NET_ENCODER = Stage("pretrain-s3net", ("pretrain_s3net",), product="encoder.pt", labelled=False)
+ALL_LABELS_ENCODER = replace(STRONG, name="pretrain-all-labels", product="encoder.pt", labeled=False)
+IDEAL_ENCODER = Stage("pretrain-ideal", ("pretrain_ideal",), product="encoder.pt", labeled=False)
+S3NET_ENCODER = Stage("pretrain-s3net", ("pretrain_s3net",), product="encoder.pt", labeled=False)
 
 GLOBAL = Stage("global", inputs={"pretrained": GLOBAL_ENCODER})
 LRC = Stage("lrc", inputs={"pretrained": LRC_ENCODER})
@@ -40,16 +40,16 @@ LRC_ON_SUPERVISED = Stage("lrc-on-supervised", inputs={"pretrained": SUPERVISED_
 SUPERVISED = Stage("supervised", inputs={"pretrained": SUPERVISED_ENCODER})
 ALL_LABELS = Stage("all-labels", inputs={"pretrained": ALL_LABELS_ENCODER})
 DENSE = Stage("dense", inputs={"pretrained": IDEAL_ENCODER})
-IDEAL = Stage("ideal", ("finetune_bidirectional",), inputs={"pretrained": IDEAL_ENCODER})
+IDEAL = Stage("ideal", ("fine_tune_bidirectional",), inputs={"pretrained": IDEAL_ENCODER})
 
 # S3-Net as a source: its encoder, and its clusters as the masks of semantic-aware contrast.
-S3NET_BIDIRECTIONAL = Stage("ours", ("finetune_bidirectional",), inputs={"pretrained": S3NET_ENCODER})
+S3NET_BIDIRECTIONAL = Stage("ours", ("fine_tune_bidirectional",), inputs={"pretrained": S3NET_ENCODER})
 S3NET_CLUSTERS = replace(S3NET_ENCODER, product="pretraining.pt")
 CLUSTERED_ENCODER = Stage(
     "pretrain-semantic-label-free",
     ("pretrain_semantic", "pretrain_semantic_label_free"),
     product="encoder.pt",
-    labelled=False,
+    labeled=False,
     inputs={"clusters_model": S3NET_CLUSTERS},
 )
 
@@ -63,7 +63,7 @@ def self_training(shares: tuple[float, ...]) -> Stage:
     return stage
 
 
-# Attention masks come from the coarse model; those of labelled patients from models that have not seen their labels.
+# Attention masks come from the coarse model; those of labeled patients from models that have not seen their labels.
 FOLDS = tuple(
     Stage(f"fold-{fold}", ("fold",), {"fold": fold, "folds": 2, "iterations": 500}, least_patients=2)
     for fold in range(2)
@@ -78,7 +78,7 @@ def semantic(name: str, mask_only: bool = False, encoder: Stage | None = None) -
         encoder = Stage(f"pretrain-{name}", ("pretrain_semantic",), hide, product="encoder.pt", inputs=COARSE)
     return Stage(
         name,
-        ("finetune_semantic",),
+        ("fine_tune_semantic",),
         hide,
         inputs={"pretrained": encoder, **COARSE},
         inference=("inference_semantic",),
@@ -123,7 +123,7 @@ STUDIES = {
         unit="patient",
         published={"IDEAL's paper, its own split": {1: 0.738, 2: 0.846, 8: 0.879, None: 0.882}},
         notes=(
-            "ACDC: patients 001-070 for training, those without a drawn label as unlabelled images; 071-080 for this "
+            "ACDC: patients 001-070 for training, those without a drawn label as unlabeled images; 071-080 for this "
             "table, both frames. No spacing is stored, so distances are in voxels of unequal sides. In the files used, "
             "patients 074 and 076 hold the same images: nine hearts, one of them counted twice.",
         ),
@@ -142,7 +142,7 @@ STUDIES = {
             "CURVAS: slices of cases 10001-10005 for training, of 10006 and 10007 for this table. With two cases there "
             "is no interval over patients: intervals and tests are over slices, and say nothing about other patients.",
             "A slice that lacks a structure counts as Dice 1 where the mask lacks it, too, else as 0.",
-            "With five labelled cases none is without labels, and draws differ by their random numbers alone.",
+            "With five labeled cases none is without labels, and draws differ by their random numbers alone.",
         ),
     ),
 }

@@ -41,7 +41,7 @@ def run_stage(stage: Stage, cell: Cell, place: Place, wait: bool = True) -> Path
         BusyError: without ``wait``, when there is such a process.
         ValueError: when the training leaves no product, or an overlay is not there.
     """
-    cell = cell if stage.labelled else LABEL_FREE
+    cell = cell if stage.labeled else LABEL_FREE
     folder = folder_of(stage, cell, place)
     product = folder / "models" / stage.product
     settings = settings_of(stage, cell, place)
@@ -64,18 +64,18 @@ def run_stage(stage: Stage, cell: Cell, place: Place, wait: bool = True) -> Path
 
 def folder_of(stage: Stage, cell: Cell, place: Place) -> Path:
     """Folder of a stage, named by the draw if the draw matters to it."""
-    part = f"labels-{column_name(cell.patients)}-draw-{cell.draw}" if stage.labelled else "no-labels"
+    part = f"labels-{column_name(cell.patients)}-draw-{cell.draw}" if stage.labeled else "no-labels"
     return place.work / "stages" / stage.name / part
 
 
 def settings_of(stage: Stage, cell: Cell, place: Place) -> dict[str, Any]:
     """All that a product depends on, beside the code: configs, data, draw, and the same of every input; no path."""
-    drawn = cell if stage.labelled else LABEL_FREE
+    drawn = cell if stage.labeled else LABEL_FREE
     return {
         "overlays": [*place.study.overlays, *stage.overlays],
         "config_sha256": digest(merged_config(stage, place)),
         "cases_sha256": digest(_cases(place)),
-        "labelled_patients": drawn.patients,
+        "num_labeled_patients": drawn.patients,
         "draw": drawn.draw,
         "inputs": {
             name: [settings_of(each, drawn, place) for each in _several(taken)]
@@ -147,7 +147,7 @@ def _several(taken: Stage | tuple[Stage, ...]) -> tuple[Stage, ...]:
 
 
 def _inputs(stage: Stage, cell: Cell) -> dict[str, Stage | tuple[Stage, ...]]:
-    """The inputs that there are with so few labelled patients."""
+    """The inputs that there are with so few labeled patients."""
     return {
         name: taken
         for name, taken in stage.inputs.items()
@@ -161,7 +161,7 @@ def _placed(cell: Cell, folder: Path, place: Place) -> dict[str, Any]:
         "dataset_dir": str(place.dataset),
         "output_dir": str(folder),
         "ckpt_dir": str(folder / "models"),
-        "labelled_patients": cell.patients,
+        "num_labeled_patients": cell.patients,
         "draw": cell.draw,
         "seed": cell.draw,
     }

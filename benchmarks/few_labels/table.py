@@ -1,4 +1,4 @@
-"""The result of the few-label benchmark as a page: Dice by labelled patients, differences, structures."""
+"""The result of the few-label benchmark as a page: Dice by labeled patients, differences, structures."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ def few_labels_markdown(result: Mapping[str, Any], plot: Path | None) -> str:
         "",
         *_notes(result),
         "",
-        "## Mean Dice by number of labelled patients",
+        "## Mean Dice by number of labeled patients",
         "",
         *table(["method", *columns], [*_dice_rows(rows, columns), *_published_rows(result)]),
     ]
     if plot is not None:
-        lines += ["", f"![Mean Dice by number of labelled patients]({plot.name})"]
+        lines += ["", f"![Mean Dice by number of labeled patients]({plot.name})"]
     for name in result["references"]:
         if any(row["name"] == name for row in rows):
             lines += ["", f"## Difference from {name}", ""]
             lines += table(["method", *columns], _difference_rows(rows, columns, name))
     for column in columns:
         if any(column in row["cells"] for row in rows):
-            labelled = "All patients labelled" if column == "all" else f"Labelled patients: {column}"
-            lines += ["", f"## {labelled}", "", *_structure_table(rows, column, result["structures"])]
+            labeled = "All patients labeled" if column == "all" else f"Labeled patients: {column}"
+            lines += ["", f"## {labeled}", "", *_structure_table(rows, column, result["structures"])]
     lines += [
         "",
         "## Trainings",
         "",
-        "Iterations times batch, labelled and as many unlabelled images where both are used.",
+        "Iterations times batch, labeled and as many unlabeled images where both are used.",
         "",
     ]
     lines += table(["method", "stages"], [[row["name"], _stages(result["trainings"][row["name"]])] for row in rows])
@@ -53,7 +53,7 @@ def _notes(result: Mapping[str, Any]) -> list[str]:
     return [
         *(f"- {note}" for note in result["notes"]),
         f"- A cell: mean over structures, cases, draws and {unit}s; its 95 % bootstrap interval over {unit}s; ± the "
-        f"standard deviation over draws of the labelled patients, {len(result['draws'])} where nothing else is said. "
+        f"standard deviation over draws of the labeled patients, {len(result['draws'])} where nothing else is said. "
         "The draw's number also seeds the training. Nothing but the training's length ends it: no label chooses "
         "weights.",
         f"- Differences: mean over the same {unit}s and draws, its bootstrap interval, and p of the paired two-sided "

@@ -12,7 +12,7 @@ PICTURE_IDS = {name: name for name in ("field_of_view", "spatial_size")}  # of t
 
 @dataclass(frozen=True)
 class Cell:
-    """One column of the table with one draw: the labelled patients, None for all, and the seed of draw and training."""
+    """One column of the table with one draw: the labeled patients, None for all, and the seed of draw and training."""
 
     patients: int | None
     draw: int
@@ -28,9 +28,9 @@ class Stage:
         overrides: new values by id, after the overlays.
         times: factor of the iterations, whatever gives them.
         product: file that the training leaves in ``ckpt_dir``, "model.pt" or "encoder.pt".
-        labelled: whether the drawn labels matter. A label-free stage runs once, for all columns and draws.
+        labeled: whether the drawn labels matter. A label-free stage runs once, for all columns and draws.
         inputs: by id of the config the stage whose product is given there as a path, or stages for a list of paths.
-        least_patients: with fewer labelled patients nobody takes this stage as an input.
+        least_patients: with fewer labeled patients nobody takes this stage as an input.
         inference: overlays on ``configs/inference.json`` with which the product segments.
         inference_ids: by id of the inference config the id of the training config that gives its value, and with it all
             that the value refers to.
@@ -41,7 +41,7 @@ class Stage:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     times: int = 1
     product: str = "model.pt"
-    labelled: bool = True
+    labeled: bool = True
     inputs: Mapping[str, Stage | tuple[Stage, ...]] = field(default_factory=dict)
     least_patients: int = 1
     inference: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ class Study:
         task: as the command line names it.
         dataset: of ``data_prep``.
         source: folder of the data set below the root of the data.
-        columns: labelled patients, None for all.
+        columns: labeled patients, None for all.
         structures: by label value.
         unit: what intervals and tests are taken over, "patient" or "slice".
         overlays: on train.json, before those of a stage.

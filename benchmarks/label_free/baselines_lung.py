@@ -21,11 +21,11 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
 from benchmarks.common.types import BenchmarkCase, Partition, Predict, Row
-from benchmarks.label_free.superpixels import merged_superpixels
-from s3net_monai.io import upright_grey
+from benchmarks.label_free.merged_superpixels import merged_superpixels
+from s3net_monai.io import upright_gray
 from s3net_monai.transforms.components import large_components
 from s3net_monai.transforms.ct_intensity import unknown_scale_to_hu
-from s3net_monai.transforms.lung_cues import air_inside_body, close_gaps
+from s3net_monai.transforms.lung_weak_label import air_inside_body, close_gaps
 
 Mask = NDArray[np.bool_]
 Map = NDArray[np.floating]
@@ -56,7 +56,7 @@ def read_ct(path: Path) -> Map:
     A picture's HU are estimated from the means of its dark and bright side (`unknown_scale_to_hu`). The third axis of a
     volume is taken for the axial direction.
     """
-    reader = NibabelReader() if path.name.endswith((".nii", ".nii.gz")) else PILReader(converter=upright_grey)
+    reader = NibabelReader() if path.name.endswith((".nii", ".nii.gz")) else PILReader(converter=upright_gray)
     values = np.asarray(reader.get_data(reader.read(path))[0], dtype=np.float32)[None]
     if values.ndim == 3:
         slope, intercept = unknown_scale_to_hu(values)
@@ -88,7 +88,7 @@ def everything(volume: Map, seed: int) -> tuple[Mask, Labels]:
 
 def otsu_air(volume: Map, seed: int) -> tuple[Mask, Labels]:
     """Otsu's threshold between air and tissue."""
-    air = volume < filters.threshold_otsu(volume.ravel())  # three or four slices would pass for a colour picture
+    air = volume < filters.threshold_otsu(volume.ravel())  # three or four slices would pass for a color picture
     return lungs(air), air.astype(int)
 
 

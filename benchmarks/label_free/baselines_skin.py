@@ -1,7 +1,7 @@
 """Simple label-free methods for a skin lesion: what a trained network has to beat.
 
 All share one clean-up: the vignette of the dermatoscope is no lesion, clusters are named by the border ring (skin)
-against the centre, and of what is left the component with most weight at the centre is kept, its holes filled.
+against the center, and of what is left the component with most weight at the center is kept, its holes filled.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
 from benchmarks.common.types import BenchmarkCase, Partition, Predict, Row
-from benchmarks.label_free.superpixels import merged_superpixels
+from benchmarks.label_free.merged_superpixels import merged_superpixels
 from s3net_monai.io import upright_rgb
-from s3net_monai.transforms.skin_cues import central_component, centre_weight, vignette
+from s3net_monai.transforms.skin_weak_label import center_weight, central_component, vignette
 
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.integer]
@@ -33,7 +33,7 @@ _SAMPLE = 10_000  # pixels that a mixture is fitted to
 
 @dataclass(frozen=True)
 class Picture:
-    """A blurred picture (3, X, Y) in [0, 1], its CIELAB colours, what of it is no vignette, and what is surely skin."""
+    """A blurred picture (3, X, Y) in [0, 1], its CIELAB colors, what of it is no vignette, and what is surely skin."""
 
     rgb: NDArray[np.floating]
     lab: NDArray[np.floating]
@@ -79,14 +79,14 @@ def segment(image: NDArray[np.floating], method: Method, seed: int = 0) -> Parti
 
 
 def prepare_picture(image: NDArray[np.floating]) -> Picture:
-    """Shrink and blur a picture (3, X, Y), and find its vignette and the fifth of the rest farthest from the centre."""
+    """Shrink and blur a picture (3, X, Y), and find its vignette and the fifth of the rest farthest from the center."""
     scale = min(1.0, LARGEST / max(image.shape[1:]))
     small = _resized(image, tuple(max(1, round(size * scale)) for size in image.shape[1:]), "area")
     blurred = ndimage.gaussian_filter(small, (0, *[size / 100 for size in small.shape[1:]])).clip(0, 1)
     usable = ~vignette(blurred.mean(axis=0))
     if not usable.any():
         usable = np.ones_like(usable)
-    weight = centre_weight(usable.shape)
+    weight = center_weight(usable.shape)
     lab = np.moveaxis(color.rgb2lab(np.moveaxis(blurred, 0, -1)), -1, 0)
     return Picture(blurred, lab, usable, usable & (weight <= np.quantile(weight[usable], 0.2)))
 
@@ -104,17 +104,17 @@ def otsu_blue(picture: Picture, seed: int) -> tuple[Mask, Labels]:
 
 
 def k_means(picture: Picture, seed: int, count: int) -> tuple[Mask, Labels]:
-    """k-means on CIELAB colours."""
-    colours, sample = _colours(picture, seed)
-    clusters = KMeans(count, n_init=3, random_state=seed).fit(sample).predict(colours)
+    """k-means on CIELAB colors."""
+    colors, sample = _colors(picture, seed)
+    clusters = KMeans(count, n_init=3, random_state=seed).fit(sample).predict(colors)
     return _named(picture, clusters.reshape(picture.usable.shape))
 
 
 def gaussian_mixture(picture: Picture, seed: int, count: int) -> tuple[Mask, Labels]:
-    """A mixture of Gaussians of full covariance over CIELAB colours."""
-    colours, sample = _colours(picture, seed)
+    """A mixture of Gaussians of full covariance over CIELAB colors."""
+    colors, sample = _colors(picture, seed)
     mixture = GaussianMixture(count, n_init=2, reg_covar=0.1, random_state=seed).fit(sample)
-    return _named(picture, mixture.predict(colours).reshape(picture.usable.shape))
+    return _named(picture, mixture.predict(colors).reshape(picture.usable.shape))
 
 
 def random_walker(picture: Picture, seed: int) -> tuple[Mask, Labels]:
@@ -130,34 +130,34 @@ def random_walker(picture: Picture, seed: int) -> tuple[Mask, Labels]:
 
 
 def superpixel_merging(picture: Picture, seed: int, regions: int = 6) -> tuple[Mask, Labels]:
-    """SLIC super-pixels merged by Ward's criterion on CIELAB colours."""
+    """SLIC super-pixels merged by Ward's criterion on CIELAB colors."""
     return _named(picture, merged_superpixels(picture.lab, 400, regions, compactness=0.03))
 
 
 def _named(picture: Picture, clusters: Labels) -> tuple[Mask, Labels]:
     """The lesion among the clusters, cleaned up.
 
-    Of two clusters it is the one with a larger share of the centre than of the rim. Of more it is those whose colour is
-    nearer to the centre's than to the skin's: skin is the median along the rim, the centre the mean over the clusters,
-    weighted by how much of the centre they hold and how little of them lies on the rim.
+    Of two clusters it is the one with a larger share of the center than of the rim. Of more it is those whose color is
+    nearer to the center's than to the skin's: skin is the median along the rim, the center the mean over the clusters,
+    weighted by how much of the center they hold and how little of them lies on the rim.
     """
     index = np.arange(int(clusters.max()) + 1)
-    weight = centre_weight(clusters.shape, spread=0.3) * picture.usable
+    weight = center_weight(clusters.shape, spread=0.3) * picture.usable
     held = ndimage.sum_labels(weight, clusters, index)
     rim = ndimage.sum_labels(picture.rim, clusters, index)
     if index.size <= 2:
         lesion = held / weight.sum() > rim / picture.rim.sum()
     else:
         sizes = np.maximum(np.bincount(clusters.ravel()), 1)
-        colours = np.stack([ndimage.sum_labels(channel, clusters, index) / sizes for channel in picture.lab], axis=1)
+        colors = np.stack([ndimage.sum_labels(channel, clusters, index) / sizes for channel in picture.lab], axis=1)
         weights = held * (1 - rim / sizes)
-        centre = weights @ colours / max(weights.sum(), 1e-9)
+        center = weights @ colors / max(weights.sum(), 1e-9)
         skin = np.median(picture.lab[:, picture.rim], axis=1)
-        lesion = np.linalg.norm(colours - centre, axis=1) < np.linalg.norm(colours - skin, axis=1)
+        lesion = np.linalg.norm(colors - center, axis=1) < np.linalg.norm(colors - skin, axis=1)
     return central_component(lesion[clusters] & picture.usable), clusters
 
 
-def _colours(picture: Picture, seed: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+def _colors(picture: Picture, seed: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     pixels = picture.lab.reshape(3, -1).T
     usable = pixels[picture.usable.ravel()]
     chosen = np.random.default_rng(seed).choice(len(usable), min(_SAMPLE, len(usable)), replace=False)

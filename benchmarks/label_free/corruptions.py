@@ -20,7 +20,7 @@ JPEG_QUALITY = (90, 70, 50, 30, 10)
 
 
 @dataclass(frozen=True)
-class Change:
+class Corruption:
     """One change of an image (C, X, Y[, Z]).
 
     Attributes:
@@ -37,7 +37,7 @@ class Change:
     undo: Callable[[Mask], tuple[Mask, Mask]]
 
 
-def exact_changes() -> list[Change]:
+def exact_changes() -> list[Corruption]:
     """The seven turns and mirrorings of the plane of the first two spatial axes that map pixels onto pixels."""
     changes = []
     for turns in range(4):
@@ -47,20 +47,20 @@ def exact_changes() -> list[Change]:
     return changes
 
 
-def curves(outside: str) -> list[Change]:
-    """Points of the curves of pictures: rotation and scale about the centre, brightness and JPEG quality.
+def curves(outside: str) -> list[Corruption]:
+    """Points of the curves of pictures: rotation and scale about the center, brightness and JPEG quality.
 
     Args:
         outside: what lies beyond the frame, a mode of ``scipy.ndimage.affine_transform``.
     """
     changes = [_moved("rotation (degrees)", value, value, 1.0, outside) for value in ROTATIONS]
     changes += [_moved("scale", value, 0.0, value, outside) for value in SCALES]
-    changes += [_recoloured("brightness", value, _brightness(value)) for value in BRIGHTNESS]
-    changes += [_recoloured("JPEG quality", quality, _jpeg(quality)) for quality in JPEG_QUALITY]
+    changes += [_recolored("brightness", value, _brightness(value)) for value in BRIGHTNESS]
+    changes += [_recolored("JPEG quality", quality, _jpeg(quality)) for quality in JPEG_QUALITY]
     return changes
 
 
-def _exact(turns: int, mirrored: bool) -> Change:
+def _exact(turns: int, mirrored: bool) -> Corruption:
     def apply(image: Image) -> Image:
         turned = np.rot90(image, turns, axes=(1, 2))
         return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
@@ -70,10 +70,10 @@ def _exact(turns: int, mirrored: bool) -> Change:
         return back, np.ones_like(back)
 
     words = ([f"turn {90 * turns}"] if turns else []) + (["flip"] if mirrored else [])
-    return Change(" and ".join(words), None, apply, undo)
+    return Corruption(" and ".join(words), None, apply, undo)
 
 
-def _moved(name: str, value: float, degrees: float, scale: float, outside: str) -> Change:
+def _moved(name: str, value: float, degrees: float, scale: float, outside: str) -> Corruption:
     angle = np.deg2rad(degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
@@ -93,17 +93,17 @@ def _moved(name: str, value: float, degrees: float, scale: float, outside: str) 
         shown = shown.reshape(*shown.shape, *[1] * (mask.ndim - 2))
         return np.stack(found, axis=-1).reshape(mask.shape).astype(bool), np.broadcast_to(shown, mask.shape)
 
-    return Change(name, value, apply, undo)
+    return Corruption(name, value, apply, undo)
 
 
 def _sample(plane: NDArray, matrix: NDArray, order: int, mode: str) -> NDArray:
-    """The plane at ``centre + matrix @ (x - centre)`` for every pixel x."""
-    centre = (np.array(plane.shape) - 1) / 2
-    return ndimage.affine_transform(plane, matrix, centre - matrix @ centre, order=order, mode=mode)
+    """The plane at ``center + matrix @ (x - center)`` for every pixel x."""
+    center = (np.array(plane.shape) - 1) / 2
+    return ndimage.affine_transform(plane, matrix, center - matrix @ center, order=order, mode=mode)
 
 
-def _recoloured(name: str, value: float, apply: Callable[[Image], Image]) -> Change:
-    return Change(name, value, apply, lambda mask: (mask, np.ones_like(mask)))
+def _recolored(name: str, value: float, apply: Callable[[Image], Image]) -> Corruption:
+    return Corruption(name, value, apply, lambda mask: (mask, np.ones_like(mask)))
 
 
 def _brightness(factor: float) -> Callable[[Image], Image]:

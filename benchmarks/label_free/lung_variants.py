@@ -14,7 +14,7 @@ PATCH = 72
 
 # agreement of the views and balance of the clusters in one term, which does not collapse on few images
 NO_CUE: dict[str, Any] = {
-    "loss#cue": 0.0,
+    "loss#weak_label": 0.0,
     "loss#affine": 0.0,
     "loss#balance": 0.0,
     "loss#mutual_information": 1.0,
@@ -26,28 +26,28 @@ NO_CUE: dict[str, Any] = {
     "train#deterministic_transforms#6": {
         "_target_": "Compose",
         "transforms": [
-            {"_target_": "CopyItemsd", "keys": "image", "names": "cue"},
+            {"_target_": "CopyItemsd", "keys": "image", "names": "weak_label"},
             {
                 "_target_": "Lambdad",
-                "keys": "cue",
+                "keys": "weak_label",
                 "func": {"_target_": "benchmarks.label_free.lung_variants.beside_midline", "_mode_": "callable"},
             },
         ],
     },
     "pixdim": PIXDIM,
     "patch_size": [PATCH, PATCH, 8],
-    "least_size": [PATCH, PATCH, 8],
+    "min_size": [PATCH, PATCH, 8],
     "max_epochs": 3,
     "epoch_length": 60,
 }
 
-_ONE_SLICE = {"_target_": "SqueezeDimd", "keys": ["image", "cue"], "dim": -1}
+_ONE_SLICE = {"_target_": "SqueezeDimd", "keys": ["image", "weak_label"], "dim": -1}
 
 
 def beside_midline(image: Tensor) -> Tensor:
     """Where lungs lie in any axial slice: a map of the image's shape (1, X, Y, Z), 1 on either side of the midline.
 
-    It looks at no intensity, and names clusters in trainings that know no simple cue.
+    It looks at no intensity, and names clusters in trainings that know no simple weak label.
     """
     x, y = torch.meshgrid(*(torch.linspace(-1, 1, size) for size in image.shape[1:3]), indexing="ij")
     weight = torch.exp(-((x.abs() - 0.4) ** 2 + y**2) / (2 * 0.2**2))
@@ -62,9 +62,9 @@ def slice_overrides(bundle_root: Path) -> dict[str, Any]:
         "network_def#network#spatial_dims": 2,
         "batch_size": 8,
         "patch_size": [PATCH, PATCH, 1],
-        "least_size": [PATCH, PATCH, 1],
+        "min_size": [PATCH, PATCH, 1],
         "train#random_transforms": [*parser["train#random_transforms"], _ONE_SLICE],
-        "validate#centre_patch": [*parser["validate#centre_patch"], _ONE_SLICE],
+        "validate#center_patch": [*parser["validate#center_patch"], _ONE_SLICE],
     }
 
 

@@ -12,11 +12,11 @@ from torch.nn import functional as F
 
 from benchmarks.common.types import BenchmarkCase, Partition, Predict
 from benchmarks.label_free.released import bundle_predict
-from s3net_monai.engines import fit_faithful
-from s3net_monai.engines.name_clusters import cluster_evidence, foreground_clusters
+from s3net_monai.engines import fit_original_s3net
+from s3net_monai.engines.assign_clusters import cluster_evidence, foreground_clusters
 from s3net_monai.inference import bundle_root, load_bundle
-from s3net_monai.transforms import skin_evidence
-from s3net_monai.transforms.skin_cues import central_component
+from s3net_monai.transforms import skin_lesion_prior
+from s3net_monai.transforms.skin_weak_label import central_component
 
 _AUTHORS_SIZE = (256, 256)
 
@@ -27,16 +27,16 @@ def corrected_per_image(task: str, seed: int) -> Predict:
     return bundle_predict(load_bundle(task, bundle_root(task), torch.device("cpu"), mode="per-image"))
 
 
-def faithful_per_image(seed: int, steps: int = 50) -> Predict:
+def original_s3net_per_image(seed: int, steps: int = 50) -> Predict:
     """The authors' network, loss and fit on pictures of 256x256, their size; clusters named without ground truth.
 
     A cluster is lesion when the simple cues on the picture are in the majority for it, as in the corrected per-image
-    mode, and the component with most pixels near the centre is kept; the cues do not refine its outline, as they do
-    there. Maps come to the picture's grid by nearest neighbour.
+    mode, and the component with most pixels near the center is kept; the cues do not refine its outline, as they do
+    there. Maps come to the picture's grid by nearest neighbor.
 
     Args:
         seed: of all fits together, in the order of the cases.
-        steps: most optimisation steps.
+        steps: most optimization steps.
     """
     set_determinism(seed)
     parser = ConfigParser()
@@ -48,9 +48,9 @@ def faithful_per_image(seed: int, steps: int = 50) -> Predict:
     def predict(case: BenchmarkCase) -> Partition:
         sample = preprocessing({"image": str(case.image)})
         image = sample["image"].as_tensor()
-        used, clusters = fit_faithful(image, steps=steps).unique(return_inverse=True)
+        used, clusters = fit_original_s3net(image, steps=steps).unique(return_inverse=True)
         one_hot = F.one_hot(clusters, len(used)).movedim(-1, 0)[None].to(torch.float32)
-        evidence = torch.as_tensor(skin_evidence(image.numpy()))[None, None]
+        evidence = torch.as_tensor(skin_lesion_prior(image.numpy()))[None, None]
         named = foreground_clusters(cluster_evidence(one_hot, evidence), threshold=0.5)
         mask = torch.as_tensor(central_component(np.asarray(named[clusters] > 0)))
         maps = {"clusters": clusters, "mask": mask}

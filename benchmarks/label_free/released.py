@@ -14,11 +14,11 @@ from monai.transforms import Compose, Invertd
 from torch.nn import functional as F
 
 from benchmarks.common.types import BenchmarkCase, Partition, Predict, Row
-from s3net_monai.engines import FlipInferer
+from s3net_monai.engines import FlipTTAInferer
 from s3net_monai.inference import Bundle, Case, bundle_root, load_bundle
 from s3net_monai.inference.discovery.find_cases import PICTURE_SUFFIXES, Kind
 from s3net_monai.inference.run.segmenter import infer_sample, read_case
-from s3net_monai.networks import ClusterClasses
+from s3net_monai.networks import ClusterToClass
 
 
 def shipped_row(task: str) -> Row:
@@ -51,18 +51,18 @@ def bundle_predict(bundle: Bundle) -> Predict:
 
 
 def without(bundle: Bundle, step: type) -> Bundle:
-    """The bundle without a kind of step in its postprocessing, such as one that brings a simple cue in."""
+    """The bundle without a kind of step in its postprocessing, such as one that brings a simple weak label in."""
     steps = cast(Compose, bundle.postprocessing).transforms
     return replace(bundle, postprocessing=Compose([each for each in steps if not isinstance(each, step)]))
 
 
 def _has_clusters(bundle: Bundle) -> bool:
-    return isinstance(bundle.network, ClusterClasses) and isinstance(bundle.inferer, FlipInferer)
+    return isinstance(bundle.network, ClusterToClass) and isinstance(bundle.inferer, FlipTTAInferer)
 
 
 @torch.inference_mode()
 def _clusters(image: MetaTensor, bundle: Bundle, shape: tuple[int, ...]) -> np.ndarray:
-    """Clusters of a preprocessed image (C, X, Y[, Z]), on the grid of its source by nearest neighbour."""
+    """Clusters of a preprocessed image (C, X, Y[, Z]), on the grid of its source by nearest neighbor."""
     logits = bundle.inferer.base(image.as_tensor()[None].to(bundle.device), bundle.network.network)
     # one map a cluster: between the numbers of two clusters an interpolating step would find a third
     one_hot = F.one_hot(logits.argmax(dim=1)[0], logits.shape[1]).movedim(-1, 0).to(torch.float32)

@@ -14,11 +14,11 @@ from monai.data import MetaTensor
 from tqdm import tqdm
 
 from benchmarks.common.types import BenchmarkCase
-from benchmarks.label_free.corruptions import Change, Image, Mask, curves, exact_changes
+from benchmarks.label_free.corruptions import Corruption, Image, Mask, curves, exact_changes
 from s3net_monai.inference import Bundle, bundle_root, load_bundle
 from s3net_monai.inference.bundle import reading_steps
 from s3net_monai.inference.run.segmenter import infer_sample
-from s3net_monai.transforms.skin_cues import dice
+from s3net_monai.transforms.skin_weak_label import dice
 
 LEAST_AGREEMENT = 0.97  # that flips and quarter turns must keep
 EXACT_CASES = 12  # of a split; eight runs a case
@@ -98,7 +98,9 @@ def _measure_split(bundle: Bundle, split: str, cases: list[BenchmarkCase]) -> di
     }
 
 
-def _compare(change: Change, image: Image, reference: Mask, case: BenchmarkCase, segment: Segment) -> dict[str, Any]:
+def _compare(
+    change: Corruption, image: Image, reference: Mask, case: BenchmarkCase, segment: Segment
+) -> dict[str, Any]:
     mask, shown = change.undo(segment(change.apply(image)))
     mask = mask & shown
     return {

@@ -29,7 +29,7 @@ from monai.transforms import (
 from monai.utils import set_determinism
 from torch import nn
 
-from s3net_monai.io import upright_grey
+from s3net_monai.io import upright_gray
 from s3net_monai.utils.atomic import atomic_path
 
 _KEYS = ("image", "label")
@@ -42,7 +42,7 @@ def picture_transforms(bundle_root: Path) -> list[Any]:
     parser["bundle_root"] = str(bundle_root)
     return [
         *parser.get_parsed_content("preprocessing").transforms,
-        LoadImaged("label", reader="PILReader", converter=upright_grey),
+        LoadImaged("label", reader="PILReader", converter=upright_gray),
         EnsureChannelFirstd("label"),
         Resized("label", spatial_size=parser.get_parsed_content("spatial_size"), mode="nearest"),
         AsDiscreted("label", threshold=0.5),

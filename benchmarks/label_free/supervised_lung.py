@@ -27,10 +27,10 @@ from monai.transforms import (
 from benchmarks.common.types import Predict
 from benchmarks.label_free.released import bundle_predict, without
 from benchmarks.label_free.supervised import train_supervised, with_probabilities
-from s3net_monai.engines import FlipInferer
+from s3net_monai.engines import FlipTTAInferer
 from s3net_monai.inference import bundle_root, load_bundle
-from s3net_monai.io import upright_grey
-from s3net_monai.transforms import FitToAird, PictureAsVolumed, RandWindowd, ResampleToSpacingd
+from s3net_monai.io import upright_gray
+from s3net_monai.transforms import ConstrainToAird, RandWindowd, ResampleToSpacingd, SliceToVolumed
 
 EPOCHS = 5
 PATCH = (96, 96, 8)
@@ -49,11 +49,11 @@ def supervised_lung(sources: Sequence[str], seed: int, weights: Path) -> Predict
         seed: of the training.
         weights: file of the trained state dict.
     """
-    cases = labelled_cases(sources)
+    cases = labeled_cases(sources)
     network = train_supervised(flat_unet, cases, _transforms(), _augmentation(), seed, weights, EPOCHS, batch_size=4)
     window = SlidingWindowInferer(PATCH, sw_batch_size=4, overlap=0.25, mode="gaussian")
-    bundle = without(load_bundle("lung", bundle_root("lung"), torch.device("cpu")), FitToAird)
-    inferer = FlipInferer(flips=((), (0,)), quarter_turns=(0,), base=window)
+    bundle = without(load_bundle("lung", bundle_root("lung"), torch.device("cpu")), ConstrainToAird)
+    inferer = FlipTTAInferer(flips=((), (0,)), quarter_turns=(0,), base=window)
     return bundle_predict(replace(bundle, network=with_probabilities(network), inferer=inferer))
 
 
@@ -63,15 +63,15 @@ def flat_unet() -> UNet:
     return UNet(3, 1, 2, (16, 32, 64, 128), strides=strides, num_res_units=2, norm="instance")
 
 
-def labelled_cases(sources: Sequence[str]) -> list[dict[str, Any]]:
+def labeled_cases(sources: Sequence[str]) -> list[dict[str, Any]]:
     """Cases with a mask of the training and validation sections; volumes are repeated to count beside the slices."""
     from s3net_monai.data.datalist import load_datalist
 
     sections = ("training", "validation")
     cases = [case for folder in sources for name in sections for case in load_datalist(folder, name, labels=True)]
-    labelled = [case for case in cases if "label" in case]
-    volumes = [case for case in labelled if str(case["image"]).endswith((".nii", ".nii.gz"))]
-    return labelled + volumes * (VOLUME_REPEATS - 1)
+    labeled = [case for case in cases if "label" in case]
+    volumes = [case for case in labeled if str(case["image"]).endswith((".nii", ".nii.gz"))]
+    return labeled + volumes * (VOLUME_REPEATS - 1)
 
 
 def _transforms() -> list[Any]:
@@ -79,17 +79,17 @@ def _transforms() -> list[Any]:
     parser.read_config(bundle_root("lung") / "configs" / "inference.json")
     parser["bundle_root"] = str(bundle_root("lung"))
     label = "label"
-    readers: Any = [PILReader(converter=upright_grey), NibabelReader()]
+    readers: Any = [PILReader(converter=upright_gray), NibabelReader()]
     return [
         *parser.get_parsed_content("preprocessing").transforms,
         LoadImaged(label, reader=readers),
         EnsureChannelFirstd(label),
-        PictureAsVolumed(label),
+        SliceToVolumed(label),
         AsDiscreted(label, threshold=0.5),
         Orientationd(label, axcodes="RAS", labels=None),
         ResampleToSpacingd(label, pixdim=parser.get_parsed_content("pixdim")),
         AsDiscreted(label, threshold=0.5),
-        SpatialPadd(label, spatial_size=parser.get_parsed_content("least_size"), mode="edge"),
+        SpatialPadd(label, spatial_size=parser.get_parsed_content("min_size"), mode="edge"),
         EnsureTyped(_KEYS, track_meta=False),
         SelectItemsd(_KEYS),
     ]

@@ -17,7 +17,7 @@ from benchmarks.label_free.per_image_rows import corrected_per_image
 from benchmarks.label_free.released import bundle_predict, without
 from benchmarks.label_free.supervised_lung import supervised_lung
 from s3net_monai.inference import bundle_root, load_bundle
-from s3net_monai.transforms import FitToAird
+from s3net_monai.transforms import ConstrainToAird
 
 _SEEDS = (0, 1, 2)
 _PER_IMAGE_EVERY = 8  # half a minute a slice
@@ -37,8 +37,8 @@ def trained_rows(data: Path, work: Path) -> list[Row]:
             sources = {"dataset_dir": lung_sources(data, work)}
             train_variant(bundle_root("lung"), {**sources, **NO_CUE, **overrides}, seed, folder)
             finish(folder)
-            # the air in the slice is the very cue that these rows go without
-            return bundle_predict(without(load_bundle("lung", folder, torch.device("cpu")), FitToAird))
+            # the air in the slice is the very weak label that these rows go without
+            return bundle_predict(without(load_bundle("lung", folder, torch.device("cpu")), ConstrainToAird))
 
         return prepare
 
@@ -49,12 +49,12 @@ def trained_rows(data: Path, work: Path) -> list[Row]:
         return corrected_per_image("lung", seed)
 
     flat = slice_overrides(bundle_root("lung"))
-    in_3d = without_cue("lung-no-cue-3d", {}, lambda folder: None)
-    in_2d = without_cue("lung-no-cue-2d", flat, infer_by_slices)
+    in_3d = without_cue("lung-no-weak label-3d", {}, lambda folder: None)
+    in_2d = without_cue("lung-no-weak label-2d", flat, infer_by_slices)
     return [
         Row("S3-Net corrected (per image)", "per-image", per_image, _SEEDS, _PER_IMAGE_EVERY, splits=("LungSegDB",)),
-        Row("S3-Net losses alone, 3-D (no cue)", "trained", in_3d, _SEEDS),
-        Row("S3-Net losses alone, 2-D (no cue)", "trained", in_2d, _SEEDS),
+        Row("S3-Net losses alone, 3-D (no weak label)", "trained", in_3d, _SEEDS),
+        Row("S3-Net losses alone, 2-D (no weak label)", "trained", in_2d, _SEEDS),
         cross_validated_row(data, work),
         Row("supervised U-Net, 3-D (100 % masks)", "supervised", supervised, _SEEDS),
     ]

@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.common.train import train_variant
 from benchmarks.common.types import Predict, Row
-from benchmarks.label_free.per_image_rows import corrected_per_image, faithful_per_image
+from benchmarks.label_free.per_image_rows import corrected_per_image, original_s3net_per_image
 from benchmarks.label_free.released import bundle_predict, without
 from benchmarks.label_free.supervised import (
     picture_augmentation,
@@ -24,7 +24,7 @@ from data_prep.prepare import prepare
 from s3net_monai.data.datalist import load_datalist
 from s3net_monai.data.pool import pool_datalists
 from s3net_monai.inference import Bundle, bundle_root, load_bundle
-from s3net_monai.transforms import RefineWithCuesd
+from s3net_monai.transforms import RefineWithWeakLabelsd
 
 SEEDS = (0, 1, 2)
 _PER_IMAGE_EVERY = 80
@@ -44,7 +44,7 @@ def trained_rows(data: Path, work: Path) -> list[Row]:
     """
 
     def faithful(seed: int) -> Predict:
-        return faithful_per_image(seed)
+        return original_s3net_per_image(seed)
 
     def corrected(seed: int) -> Predict:
         return corrected_per_image("skin", seed)
@@ -62,7 +62,7 @@ def trained_rows(data: Path, work: Path) -> list[Row]:
     return [
         Row("S3-Net faithful (per image)", "per-image", faithful, SEEDS, _PER_IMAGE_EVERY),
         Row("S3-Net corrected (per image)", "per-image", corrected, SEEDS, _PER_IMAGE_EVERY),
-        Row("S3-Net losses alone (no cue)", "trained", losses_alone, SEEDS),
+        Row("S3-Net losses alone (no weak label)", "trained", losses_alone, SEEDS),
         Row("supervised U-Net (100 % masks)", "supervised", supervised, SEEDS),
     ]
 
@@ -79,7 +79,7 @@ def losses_alone_settings(data: Path, work: Path) -> dict[str, Any]:
 
 def plain_bundle(folder: Path) -> Bundle:
     """The skin bundle in ``folder`` on the CPU, without the refinement by simple cues."""
-    return without(load_bundle("skin", folder, torch.device("cpu")), RefineWithCuesd)
+    return without(load_bundle("skin", folder, torch.device("cpu")), RefineWithWeakLabelsd)
 
 
 def skin_datalists(data: Path, work: Path) -> list[Path]:

@@ -6,17 +6,17 @@ from typing import Any
 
 Overrides = dict[str, Any]
 
-# No simple cue anywhere: clusters are named by their share at the centre of the picture against the border. More images
+# No simple weak label anywhere: clusters are named by their share at the center of the picture against the border. More images
 # and epochs than these raise the agreement of the views and split the lesion into several clusters.
 LOSSES_ALONE: Overrides = {
-    "loss#cue": 0.0,
+    "loss#weak_label": 0.0,
     "loss#affine": 1.0,
     "loss#balance": 2.0,
     "loss#self_clustering": 0.1,
     "loss#spatial": 0.1,
     "loss#total_variation": 0.2,
     "network_def#network#num_clusters": 6,
-    "train#deterministic_transforms#4#task": "centre",
+    "train#deterministic_transforms#4#task": "center",
     "train#handlers#0#threshold": None,
     "batch_size": 8,
     "learning_rate": 0.003,

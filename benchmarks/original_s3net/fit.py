@@ -9,7 +9,7 @@ from benchmarks.original_s3net.losses import AuthorsLoss
 from s3net_monai.networks.s3net import S3Net
 
 
-def fit_faithful(
+def fit_original_s3net(
     image: Tensor, channels: int = 64, steps: int = 50, min_clusters: int = 3, learning_rate: float = 0.2
 ) -> Tensor:
     """Clusters of one image by a fresh faithful S3-Net: SGD with momentum 0.9, arXiv 2309.00143, section 3.1.
@@ -20,7 +20,7 @@ def fit_faithful(
     Args:
         image: (C, X, Y) in [0, 1]; the authors have RGB of 256x256.
         channels: width of the network, which is the largest number of clusters.
-        steps: most optimisation steps.
+        steps: most optimization steps.
         min_clusters: number of clusters at which fitting stops.
         learning_rate: of SGD.
 

@@ -28,9 +28,9 @@ class AuthorsAffineLoss(_Loss):
 
 
 class AuthorsSpatialLoss(_Loss):
-    """Mean |Sy-Sx| + |Sxy-Sx| + |Sxy-Sy| of the argmax map painted in random colours.
+    """Mean |Sy-Sx| + |Sxy-Sx| + |Sxy-Sy| of the argmax map painted in random colors.
 
-    An argmax has no gradient, so this term changes the value that is printed and nothing that is learnt. Colours are
+    An argmax has no gradient, so this term changes the value that is printed and nothing that is learned. Colors are
     drawn once, in [0, 1].
     """
 

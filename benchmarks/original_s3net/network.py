@@ -12,7 +12,7 @@ from s3net_monai.networks.deformable import deformable_conv
 from s3net_monai.networks.inception_lka import AttentionBlock
 
 
-class FaithfulBody(nn.Module):
+class OriginalS3Net(nn.Module):
     """Two heads of the published network; its deformable convolution has free offsets of one image size and batch 1.
 
     Args:

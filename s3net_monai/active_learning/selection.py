@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 Numbers = NDArray[np.floating]
 
 FIRST_ROUND = 10  # images
-AMONG = 40  # images
+MAX_CANDIDATES = 40  # images
 
 
 def next_images(
@@ -20,12 +20,12 @@ def next_images(
     taken: Sequence[int],
     count: int = 1,
     first_round: int = FIRST_ROUND,
-    among: int = AMONG,
+    among: int = MAX_CANDIDATES,
 ) -> list[int]:
     """The images to label next, the first one first; several are what one would get by asking for one at a time.
 
     In the first round the images that cover all others best (``covering``): few masks have been judged yet, and images
-    far from one another teach more than neighbours. Afterwards the least consistent ones. A model fails on images that
+    far from one another teach more than neighbors. Afterwards the least consistent ones. A model fails on images that
     are alike, so that the plain order would show one mistake again and again: of the ``among`` least consistent images
     the one comes that, with those already taken, covers these best.
 
@@ -53,19 +53,19 @@ def next_images(
 def covering(features: Numbers, candidates: Sequence[int], chosen: Sequence[int], count: int) -> list[int]:
     """Greedy medoids: each pick shortens most the way from the candidates to the nearest image that is chosen.
 
-    Like k-centre this spreads the choice over all images, but an odd one far from everything counts as one image and
+    Like k-center this spreads the choice over all images, but an odd one far from everything counts as one image and
     is not the first to be picked. A greedy choice goes on where an earlier one stopped.
 
     Args:
         features: (N, F) of all images.
         candidates: indices to choose from, and to cover.
-        chosen: indices chosen before, which cover their neighbours.
+        chosen: indices chosen before, which cover their neighbors.
         count: how many to choose; fewer where there are fewer candidates.
     """
     pool = list(candidates)
     if not pool:
         return []
-    scaled = standardised(features)
+    scaled = z_scored(features)
     inner = cdist(scaled[pool], scaled[pool])
     way = cdist(scaled[pool], scaled[list(chosen)]).min(axis=1) if chosen else np.full(len(pool), inner.max())
     picked: list[int] = []
@@ -77,7 +77,7 @@ def covering(features: Numbers, candidates: Sequence[int], chosen: Sequence[int]
     return [pool[index] for index in picked]
 
 
-def standardised(features: Numbers) -> Numbers:
+def z_scored(features: Numbers) -> Numbers:
     """Features (N, F) with a mean of 0 and a standard deviation of 1 over the images, 0 where all are equal."""
     spread = features.std(axis=0)
     scaled: Numbers = (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1.0)

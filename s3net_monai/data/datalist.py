@@ -13,8 +13,8 @@ from typing import Any
 from s3net_monai.utils.errors import DataError
 
 SECTIONS = ("training", "validation", "test")
-UNLABELLED = "unlabelled"
-_ALL_SECTIONS = (*SECTIONS, UNLABELLED)
+UNLABELED = "unlabeled"
+_ALL_SECTIONS = (*SECTIONS, UNLABELED)
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".bmp")
 LABEL_FOLDERS = ("labels", "masks")
 RESULT = re.compile(r"_seg\.(nii|nii\.gz|png|dcm|seg\.nrrd)$")
@@ -63,7 +63,7 @@ def load_datalist(path: str | os.PathLike[str], section: str, labels: bool = Fal
     `path` is a datalist.json, a folder with one, or a plain folder of images (NIfTI, PNG, JPEG, BMP, or folders of
     DICOM files, one case each). A plain folder has no sections: whichever is asked for, all its images are the answer.
     Where it holds images/ beside labels/ or masks/, only images/ is read; masks of an earlier run, <case>_seg.*, are
-    passed over. `section` is "training", "validation", "test", "unlabelled", or "all" for the four together. Labels are
+    passed over. `section` is "training", "validation", "test", "unlabeled", or "all" for the four together. Labels are
     left out by default, so that label-free training never sees the path of a mask. A validation section may be empty,
     since small sets have none; another empty section is an error.
 
@@ -102,17 +102,17 @@ def _check_files(cases: Iterable[dict[str, Any]], source: str | os.PathLike[str]
 
 
 def load_sections(path: str | os.PathLike[str], labels: bool = False) -> dict[str, list[dict[str, Any]]]:
-    """The cases of every section of a datalist.json, as `load_datalist` gives them, and of the section "unlabelled".
+    """The cases of every section of a datalist.json, as `load_datalist` gives them, and of the section "unlabeled".
 
-    `path` is the file or its folder. A section that the file lacks is empty. "unlabelled" is for cases beside a
-    partly labelled training section; all images of a plain folder are in it.
+    `path` is the file or its folder. A section that the file lacks is empty. "unlabeled" is for cases beside a
+    partly labeled training section; all images of a plain folder are in it.
 
     Raises DataError where there is no such file, or one that is no datalist, for a folder without images, a section of
     another name, an entry without "image" and "case_id", and a case that stands there twice.
     """
     location = Path(path).absolute()
     if location.is_dir() and not (location / "datalist.json").is_file():
-        return {**{name: [] for name in SECTIONS}, UNLABELLED: _list_images(location)}
+        return {**{name: [] for name in SECTIONS}, UNLABELED: _list_images(location)}
     file = _file(location)
     content = _read(file)
     _check_entries(content, file)

@@ -1,4 +1,4 @@
-"""Folds over the labelled patients, so that every one of them has masks of a model that never saw its labels."""
+"""Folds over the labeled patients, so that every one of them has masks of a model that never saw its labels."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ def patient_folds(case_ids: Iterable[str], folds: int, patient: str = "[^_]+") -
 
     Raises DataError where there are fewer than two folds, or fewer patients than folds.
     """
-    owners = {case_id: patient_of(case_id, patient, "the labelled cases") for case_id in case_ids}
+    owners = {case_id: patient_of(case_id, patient, "the labeled cases") for case_id in case_ids}
     names = sorted(set(owners.values()))
     if not 2 <= folds <= len(names):
         raise DataError(
-            f"{folds} folds over {len(names)} labelled patients, expected 2 or more, and no more than patients; "
-            "one labelled patient leaves no fold"
+            f"{folds} folds over {len(names)} labeled patients, expected 2 or more, and no more than patients; "
+            "one labeled patient leaves no fold"
         )
     return {case_id: names.index(owner) % folds for case_id, owner in owners.items()}
 
 
 def without_fold(cases: dict[str, Cases], fold: int, folds: int, patient: str = "[^_]+") -> dict[str, Cases]:
-    """The sections of `few_labels`, and the labelled cases of one fold moved to "unlabelled", without their labels.
+    """The sections of `few_labels`, and the labeled cases of one fold moved to "unlabeled", without their labels.
 
     Raises DataError as `patient_folds` does, and where there is no such fold.
     """
@@ -36,4 +36,4 @@ def without_fold(cases: dict[str, Cases], fold: int, folds: int, patient: str = 
     kept = [case for case in cases["training"] if place[case["case_id"]] != fold]
     left = [case for case in cases["training"] if place[case["case_id"]] == fold]
     blind = [{key: value for key, value in case.items() if key != "label"} for case in left]
-    return {**cases, "training": kept, "unlabelled": blind + cases["unlabelled"]}
+    return {**cases, "training": kept, "unlabeled": blind + cases["unlabeled"]}

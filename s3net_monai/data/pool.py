@@ -13,7 +13,7 @@ from s3net_monai.utils.errors import DataError
 def pool_datalists(
     sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], section: str, equal: bool = False
 ) -> list[dict[str, Any]]:
-    """Unlabelled cases of a section from one or several data folders, see `datalist.load_datalist`.
+    """Unlabeled cases of a section from one or several data folders, see `datalist.load_datalist`.
 
     With `equal`, the cases of a smaller source are repeated, so that an epoch holds about as many of each source: three
     CT volumes then weigh as much as two hundred single slices.

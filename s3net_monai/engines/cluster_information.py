@@ -7,7 +7,7 @@ from ignite.metrics import Metric
 from ignite.metrics.metric import reinit__is_reduced, sync_all_reduce
 from torch import Tensor
 
-from s3net_monai.losses.affine_consistency import inside, warp
+from s3net_monai.losses.affine_consistency import in_bounds_mask, warp
 
 
 class ClusterInformation(Metric):
@@ -25,7 +25,7 @@ class ClusterInformation(Metric):
     def update(self, output: tuple[tuple[Tensor, Tensor], dict[str, Tensor]]) -> None:
         heads, views = output
         first, second = torch.softmax(heads[0].detach().float(), dim=1).chunk(2)
-        moved = (warp(first, views["grid"]) * inside(views["grid"])).transpose(0, 1).flatten(1)
+        moved = (warp(first, views["grid"]) * in_bounds_mask(views["grid"])).transpose(0, 1).flatten(1)
         joint = (moved @ second.transpose(0, 1).flatten(1).T).double().cpu()
         self._joint = self._joint + joint
 

@@ -25,7 +25,7 @@ def add_coarse_masks(
 ) -> Samples:
     """Samples with the classes that a network gives their voxels, (1, X, Y[, Z]) uint8 under ``key``, in their order.
 
-    One pass over images that are in memory, such as ``slices_of`` gives; of any size, neighbours of one size together.
+    One pass over images that are in memory, such as ``slices_of`` gives; of any size, neighbors of one size together.
     The network must not have been trained on labels of these images: masks of images that it knows are better than
     those it makes of a new patient, and what is trained on them trusts masks too much.
     """
@@ -53,14 +53,14 @@ def add_out_of_fold_masks(
     label_key: str = "label",
     patient: str = "[^_]+",
 ) -> Samples:
-    """Labelled samples with masks of the models that were trained without their patient, in their order.
+    """Labeled samples with masks of the models that were trained without their patient, in their order.
 
     Model i must have been trained on ``s3net_monai.data.patient_folds.without_fold(cases, i, len(models))`` of the same
-    labelled patients; ``configs/fold.json`` does that. One labelled patient leaves no fold: give no models, and the
+    labeled patients; ``configs/fold.json`` does that. One labeled patient leaves no fold: give no models, and the
     exact label takes the mask's place. Jitter it strongly in training.
 
     Args:
-        samples: all labelled samples, with "case_id" as ``slices_of`` gives it.
+        samples: all labeled samples, with "case_id" as ``slices_of`` gives it.
         network: of the models' kind; its own weights are neither used nor changed.
         models: one checkpoint for each fold, in order.
         key, image_key: as for ``add_coarse_masks``.
@@ -91,7 +91,7 @@ def showing(samples: Sequence[dict[str, Any]], classes: Sequence[int], key: str 
     """The samples whose map shows at least one of the classes.
 
     Raises:
-        DataError: when none does, as where a coarse model has learnt nothing.
+        DataError: when none does, as where a coarse model has learned nothing.
     """
     found = [sample for sample in samples if any(bool((sample[key] == value).any()) for value in classes)]
     if not found:

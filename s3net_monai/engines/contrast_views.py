@@ -9,17 +9,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from s3net_monai.engines.two_views import TwoViews
-from s3net_monai.losses.affine_consistency import inside
+from s3net_monai.losses.affine_consistency import in_bounds_mask
 
 
 class ContrastViews:
     """A ``prepare_batch`` for MONAI's trainers: a query and a key view of every image, and their correspondence.
 
-    Both views are moved and recoloured, independently of each other; ``TwoViews`` moves the second alone. The trainer
-    calls ``network(query, key)``, as ``MomentumPair`` takes it. Randomness is that of ``views``.
+    Both views are moved and recolored, independently of each other; ``TwoViews`` moves the second alone. The trainer
+    calls ``network(query, key)``, as ``MomentumEncoder`` takes it. Randomness is that of ``views``.
 
     Args:
-        views: ranges of the moves and colours.
+        views: ranges of the moves and colors.
         image_key: key of the images in a batch.
         regions_key: key of region maps (B, 1, X, Y[, Z]), such as ``Superpixelsd`` adds, whole numbers with 0 for none;
             a batch without it gives views without regions. Numbers above 2**24 are not told apart.
@@ -37,7 +37,7 @@ class ContrastViews:
         Returns:
             The query (B, C, X, Y[, Z]); the target; the key, alone in a tuple; no keyword arguments. The target holds
 
-            * "grid" (B, X, Y[, Z], D): for every pixel of the key, where it lies in the query, in the normalised
+            * "grid" (B, X, Y[, Z], D): for every pixel of the key, where it lies in the query, in the normalized
               coordinates of ``affine_grid``, so that ``warp(query, grid)`` shows what the key shows;
             * "valid" (B, 1, X, Y[, Z]): 1 where that is inside the query and inside the image, else 0;
             * "regions" and "key_regions" (B, 1, X, Y[, Z]) int64, if the batch has regions: those of the query and of
@@ -45,15 +45,15 @@ class ContrastViews:
         """
         image = _tensor(batchdata[self.image_key], device, non_blocking)
         size = [image.shape[0], 1, *image.shape[2:]]
-        with self.views.chance():
+        with self.views.rng_scope():
             matrices = [self.views.affine(image) for _ in range(2)]
             grids = [F.affine_grid(matrix, size, align_corners=False) for matrix in matrices]
-            query, key = (self.views.recolour(move(image, grid)) for grid in grids)
+            query, key = (self.views.jitter_intensity(warp_image(image, grid)) for grid in grids)
         between = F.affine_grid(second_in_first(*matrices), size, align_corners=False)
-        target = {"grid": between, "valid": inside(between) * inside(grids[1])}
+        target = {"grid": between, "valid": in_bounds_mask(between) * in_bounds_mask(grids[1])}
         if self.regions_key in batchdata:
             regions = _tensor(batchdata[self.regions_key], device, non_blocking)
-            target["regions"], target["key_regions"] = (move_labels(regions, grid) for grid in grids)
+            target["regions"], target["key_regions"] = (warp_labels(regions, grid) for grid in grids)
         return query, target, (key,), {}
 
 
@@ -64,15 +64,15 @@ def second_in_first(first: Tensor, second: Tensor) -> Tensor:
     return torch.cat([linear, shift], dim=-1)
 
 
-def move(image: Tensor, grid: Tensor) -> Tensor:
+def warp_image(image: Tensor, grid: Tensor) -> Tensor:
     """Images (B, C, X, Y[, Z]) sampled at ``grid``; past its border an image is its own mirror image."""
     return F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
-def move_labels(labels: Tensor, grid: Tensor, padding: str = "zeros") -> Tensor:
+def warp_labels(labels: Tensor, grid: Tensor, padding: str = "zeros") -> Tensor:
     """Maps of whole numbers (B, 1, X, Y[, Z]) taken from the nearest voxel to ``grid``, as int64.
 
-    ``padding`` is "zeros" or "reflection"; the latter goes with ``move``.
+    ``padding`` is "zeros" or "reflection"; the latter goes with ``warp_image``.
     """
     moved = F.grid_sample(labels.to(grid.dtype), grid, mode="nearest", padding_mode=padding, align_corners=False)
     return moved.round().long()

@@ -10,11 +10,11 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
-from s3net_monai.engines.flip_inferer import FlipInferer
-from s3net_monai.engines.name_clusters import cluster_evidence, foreground_clusters
+from s3net_monai.engines.assign_clusters import cluster_evidence, foreground_clusters
+from s3net_monai.engines.flip_tta_inferer import FlipTTAInferer
 from s3net_monai.engines.two_views import TwoViews
 from s3net_monai.losses.label_free import LabelFreeLoss
-from s3net_monai.networks.cluster_classes import ClusterClasses, TwoHeads
+from s3net_monai.networks.cluster_to_class import ClusterToClass, S3NetTrainingHeads
 
 
 class PerImageInferer(Inferer):
@@ -26,22 +26,22 @@ class PerImageInferer(Inferer):
 
     Args:
         classes: the untrained network; every image starts from a copy of it.
-        loss: the terms; the cue term must be off, since the vote only names.
-        vote: gives the evidence map (X, Y[, Z]) of an image (C, X, Y[, Z]), as ``transforms.skin_cues.skin_vote``.
+        loss: the terms; the weak label term must be off, since the vote only names.
+        vote: gives the evidence map (X, Y[, Z]) of an image (C, X, Y[, Z]), as ``transforms.skin_labeling_functions.skin_weak_label``.
         views: makes the two views of the image.
         averaging: runs the fitted network.
-        steps: most optimisation steps.
+        steps: most optimization steps.
         min_clusters: number of clusters in use at which fitting stops.
         learning_rate: of SGD.
     """
 
     def __init__(
         self,
-        classes: ClusterClasses,
+        classes: ClusterToClass,
         loss: LabelFreeLoss,
         vote: Callable[[Any], Any],
         views: TwoViews,
-        averaging: FlipInferer,
+        averaging: FlipTTAInferer,
         steps: int = 50,
         min_clusters: int = 3,
         learning_rate: float = 0.05,
@@ -58,12 +58,12 @@ class PerImageInferer(Inferer):
         """Probabilities of transformed copies of one image (1, C, X, Y[, Z]), mapped back; one fit serves all."""
         yield from self.averaging.views(inputs, self.fit(inputs))
 
-    def fit(self, image: Tensor) -> ClusterClasses:
+    def fit(self, image: Tensor) -> ClusterToClass:
         """The network fitted to one image (1, C, X, Y[, Z]), its clusters named, ready to infer."""
         with torch.inference_mode(False), torch.enable_grad():
             image = torch.as_tensor(image).as_subclass(Tensor).clone()
             classes = copy.deepcopy(self.classes).to(image.device).train()
-            heads = TwoHeads(classes)
+            heads = S3NetTrainingHeads(classes)
             optimizer = torch.optim.SGD(classes.parameters(), lr=self.learning_rate, momentum=0.9)
             for step in range(self.steps):
                 views, target = self.make_views({self.make_views.image_key: image}, image.device)
@@ -77,12 +77,12 @@ class PerImageInferer(Inferer):
             evidence = torch.as_tensor(self.vote(image[0].cpu().numpy()))[None, None].to(image)
             with torch.no_grad():
                 clusters = torch.softmax(classes.network(image), dim=1)
-            classes.name(foreground_clusters(cluster_evidence(clusters, evidence), threshold=0.5))
+            classes.set_assignment(foreground_clusters(cluster_evidence(clusters, evidence), threshold=0.5))
         return classes
 
 
-def _calibrate(classes: ClusterClasses, image: Tensor) -> None:
-    """Give batch normalisation the statistics of the image: after a few steps the running ones are still the first."""
+def _calibrate(classes: ClusterToClass, image: Tensor) -> None:
+    """Give batch normalization the statistics of the image: after a few steps the running ones are still the first."""
     for module in classes.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.momentum = 1.0

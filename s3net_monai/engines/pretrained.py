@@ -22,7 +22,7 @@ def load_encoder(network: nn.Module, path: str | Path, key: str = "encoder") -> 
     it drops the key of a ``save_dict`` with a single entry, and writes the bare state dict: both forms are taken.
 
     Args:
-        network: EncoderDecoder, TwoDecoders, a projection, or an encoder.
+        network: EncoderUNet, DualDecoderUNet, a projection, or an encoder.
         path: the checkpoint. Only tensors are read from it, no code is run.
         key: name of the encoder in the checkpoint.
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from s3net_monai.engines.contrast_views import move, move_labels
+from s3net_monai.engines.contrast_views import warp_image, warp_labels
 from s3net_monai.engines.two_views import TwoViews
 from s3net_monai.transforms.jitter_mask import jitter_masks
 
@@ -17,13 +17,13 @@ class SemanticViews:
     """A ``prepare_batch`` for MONAI's trainers: two views of (image, mask of one object), the object being the class.
 
     For every image one of the classes that it shows is chosen, the one that the batch has fewest of. Both views are
-    moved with their mask and recoloured; each mask is jittered for itself, since a coarse segmenter's masks will not be
+    moved with their mask and recolored; each mask is jittered for itself, since a coarse segmenter's masks will not be
     exact. Two views give every sample a positive, however small the batch. Images that show none of the classes are
     left out, and so are those whose object a view has lost. Randomness is that of ``views``.
 
     Args:
         classes: the classes to choose from, above 0.
-        views: ranges of the moves and colours.
+        views: ranges of the moves and colors.
         jitter: arguments of ``jitter_masks`` other than its defaults.
         mask_only: blank the image: the ablation of how much can be read off the mask alone.
         image_key: key of the images in a batch.
@@ -57,18 +57,18 @@ class SemanticViews:
             (2B',) int64; B' is at most the size of the batch.
         """
         image, labels = _tensors(batchdata, (self.image_key, self.mask_key), device, non_blocking)
-        with self.views.chance():
+        with self.views.rng_scope():
             chosen = balanced_classes(labels, self.classes)
             grids = [self.views.grid(image) for _ in range(2)]
             exact = (labels == _beside(chosen, labels)) & (_beside(chosen, labels) > 0)
-            masks = [move_labels(exact, grid) for grid in grids]
+            masks = [warp_labels(exact, grid) for grid in grids]
             shown = torch.stack([mask.flatten(1).any(dim=1) for mask in masks]).all(dim=0)
             if not shown.any():
                 raise ValueError(
                     f"no image of this batch shows one of the classes {self.classes} under {self.mask_key!r}; "
                     "train on slices that do"
                 )
-            pictures = [self.views.recolour(move(image, grid)) for grid in grids]
+            pictures = [self.views.jitter_intensity(warp_image(image, grid)) for grid in grids]
             attention = [jitter_masks(mask.to(image.dtype), **self.jitter) for mask in masks]
         views = [
             torch.cat([torch.zeros_like(picture) if self.mask_only else picture, mask], dim=1)[shown]
@@ -81,7 +81,7 @@ class AttendedObject:
     """A ``prepare_batch`` for MONAI's trainers: (image, jittered mask of one object) in, that object out.
 
     The fine-tuning that follows ``SemanticViews``: for every image one class is chosen as there, or any class where it
-    shows none, whose mask and target are then empty. Geometry and colours are left to the transforms of the data set.
+    shows none, whose mask and target are then empty. Geometry and colors are left to the transforms of the data set.
 
     Args:
         classes, jitter, mask_only, image_key: as for ``SemanticViews``.

@@ -1,4 +1,4 @@
-"""Two views of a batch: the images, and the images moved and recoloured at random."""
+"""Two views of a batch: the images, and the images moved and recolored at random."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class TwoViews:
         bias: largest shift of the brightness of every channel.
         noise: largest standard deviation of Gaussian noise.
         image_key: key of the images in a batch.
-        cue_key: key of the vote of simple cues; a batch without it gives views without it.
+        weak_label_key: key of the vote of simple cues; a batch without it gives views without it.
         seed: see above.
     """
 
@@ -44,12 +44,12 @@ class TwoViews:
         bias: float = 0.1,
         noise: float = 0.03,
         image_key: str = "image",
-        cue_key: str = "cue",
+        weak_label_key: str = "weak_label",
         seed: int | None = None,
     ) -> None:
         self.rotate, self.scale, self.shear, self.translate, self.flip = rotate, scale, shear, translate, flip
         self.gain, self.bias, self.noise = gain, bias, noise
-        self.image_key, self.cue_key, self.seed = image_key, cue_key, seed
+        self.image_key, self.weak_label_key, self.seed = image_key, weak_label_key, seed
 
     def __call__(
         self, batchdata: dict[str, Any], device: str | torch.device | None = None, non_blocking: bool = False, **_: Any
@@ -57,21 +57,25 @@ class TwoViews:
         """Views of one batch.
 
         Returns:
-            Both views (2B, C, X, Y[, Z]), and {"image": both views, "grid": (B, X, Y[, Z], D), "cue": (B, 1, ...)}.
+            Both views (2B, C, X, Y[, Z]), and {"image": both views, "grid": (B, X, Y[, Z], D), "weak_label": (B, 1, ...)}.
         """
         image = torch.as_tensor(batchdata[self.image_key]).as_subclass(Tensor).to(device, non_blocking=non_blocking)
-        with self.chance():
+        with self.rng_scope():
             grid = self.grid(image)
             moved = F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-            views = torch.cat([image, self.recolour(moved)])
+            views = torch.cat([image, self.jitter_intensity(moved)])
         target = {"image": views, "grid": grid}
-        if self.cue_key in batchdata:
-            cue = torch.as_tensor(batchdata[self.cue_key]).as_subclass(Tensor).to(device, non_blocking=non_blocking)
-            target["cue"] = cue.to(image.dtype)
+        if self.weak_label_key in batchdata:
+            weak_label = (
+                torch.as_tensor(batchdata[self.weak_label_key])
+                .as_subclass(Tensor)
+                .to(device, non_blocking=non_blocking)
+            )
+            target["weak_label"] = weak_label.to(image.dtype)
         return views, target
 
     @contextmanager
-    def chance(self) -> Iterator[None]:
+    def rng_scope(self) -> Iterator[None]:
         """A block whose randomness comes from ``seed``, or from torch's global generator where there is none."""
         with torch.random.fork_rng(devices=[], enabled=self.seed is not None):
             if self.seed is not None:
@@ -79,7 +83,7 @@ class TwoViews:
             yield
 
     def grid(self, image: Tensor) -> Tensor:
-        """Random normalised sampling grids (B, X, Y[, Z], D) for images (B, C, X, Y[, Z])."""
+        """Random normalized sampling grids (B, X, Y[, Z], D) for images (B, C, X, Y[, Z])."""
         return F.affine_grid(self.affine(image), [image.shape[0], 1, *image.shape[2:]], align_corners=False)
 
     def affine(self, image: Tensor) -> Tensor:
@@ -95,13 +99,13 @@ class TwoViews:
         zoom = torch.exp(_uniform(count, math.log1p(self.scale)))[:, None, None]
         signs = 1.0 - 2.0 * (torch.rand(count, 1, dims) < self.flip)
         matrix = matrix @ shear * zoom * signs
-        # voxels of a non-square image are not square in normalised coordinates
+        # voxels of a non-square image are not square in normalized coordinates
         extent = torch.tensor(size, dtype=matrix.dtype)
         matrix = matrix * extent[None, None, :] / extent[None, :, None]
         shift = 2 * _uniform(count * dims, self.translate).reshape(count, dims, 1)
         return torch.cat([matrix.flip(1, 2), shift], dim=2).to(image)  # affine_grid wants the last axis first
 
-    def recolour(self, image: Tensor) -> Tensor:
+    def jitter_intensity(self, image: Tensor) -> Tensor:
         """The images with random contrast, brightness and noise, each channel its own."""
         per_channel = [image.shape[0], image.shape[1]] + [1] * (image.dim() - 2)
         number = image.shape[0] * image.shape[1]

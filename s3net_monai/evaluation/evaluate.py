@@ -101,7 +101,7 @@ def evaluate(predictions: Path, labels: Path) -> Evaluation:
         if label is None:
             evaluation.without_label.append(case_id)
             continue
-        used |= {label, case_id}  # a file of the case's own name beside a labelled one is its image
+        used |= {label, case_id}  # a file of the case's own name beside a labeled one is its image
         try:
             evaluation.cases.append(_score(case_id, path, stored[label]))
         except ValueError as error:

@@ -13,7 +13,7 @@ from s3net_monai.evaluation.segment_masks import read_dicom_seg, read_seg_nrrd
 SEGMENT_SUFFIXES = (".seg.nrrd", ".labelmap.dcm", ".dcm")
 MASK_SUFFIXES = (".nii.gz", ".nii", ".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg", *SEGMENT_SUFFIXES)
 AFFINE_TOLERANCE = 1e-3  # mm
-MOST_VALUES = 64
+MAX_MASK_VALUES = 64
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def read_mask(path: Path) -> StoredMask:
     except Exception as error:  # damaged files raise whatever their reader stumbles over
         raise ValueError(f"{path.name}: not readable as a mask ({error})") from error
     values = len(np.unique(mask.array))
-    if values > MOST_VALUES:
+    if values > MAX_MASK_VALUES:
         raise ValueError(f"{path.name}: {values} different values, so an image, not a mask; check the folder")
     return mask
 
@@ -136,6 +136,6 @@ def _read_picture(path: Path) -> StoredMask:
     from PIL import Image
 
     with Image.open(path) as picture:
-        grey = picture if picture.mode in ("1", "L", "P", "I", "I;16") else picture.convert("L")
-        array = np.asarray(grey).T.astype(np.int16)
+        gray = picture if picture.mode in ("1", "L", "P", "I", "I;16") else picture.convert("L")
+        array = np.asarray(gray).T.astype(np.int16)
     return StoredMask((array >= 128).astype(np.int16) if array.max() == 255 else array, None)

@@ -157,5 +157,5 @@ def reading_steps(preprocessing: Callable[[dict[str, Any]], dict[str, Any]]) -> 
 
 
 def _without_savers(postprocessing: Compose) -> Compose:
-    # MONAI Label and MONAI Deploy recognise savers by this same part of the class name.
+    # MONAI Label and MONAI Deploy recognize savers by this same part of the class name.
     return Compose([step for step in postprocessing.transforms if "SaveImage" not in type(step).__name__])

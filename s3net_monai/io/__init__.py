@@ -1,11 +1,11 @@
 """Files in and out: a validating CT series reader, mask writers, one label table."""
 
-from s3net_monai.io.dicom.picture import DicomPictureReader
 from s3net_monai.io.dicom.reader import DicomSeriesReader
+from s3net_monai.io.dicom.vl_image import DicomVLImageReader
+from s3net_monai.io.image_2d import upright_gray, upright_rgb
 from s3net_monai.io.label_table import write_label_table
 from s3net_monai.io.labels import LABELS, Code, Label, channel_def
 from s3net_monai.io.mask import Mask
-from s3net_monai.io.pictures import upright_grey, upright_rgb
 from s3net_monai.io.volume_reader import VolumeReader
 from s3net_monai.io.writers import FORMATS, output_path, write_mask
 from s3net_monai.utils.errors import CaseError, UnsuitedFormatError
@@ -15,15 +15,15 @@ __all__ = [
     "LABELS",
     "CaseError",
     "Code",
-    "DicomPictureReader",
     "DicomSeriesReader",
+    "DicomVLImageReader",
     "Label",
     "Mask",
     "UnsuitedFormatError",
     "VolumeReader",
     "channel_def",
     "output_path",
-    "upright_grey",
+    "upright_gray",
     "upright_rgb",
     "write_label_table",
     "write_mask",

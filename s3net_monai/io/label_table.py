@@ -1,4 +1,4 @@
-"""The label table beside NIfTI masks, which hold no names: values, names, colours and codes for people and Slicer."""
+"""The label table beside NIfTI masks, which hold no names: values, names, colors and codes for people and Slicer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from s3net_monai.io.labels import Label
 from s3net_monai.utils.atomic import atomic_path
 
 FILE_NAME = "labels.csv"
-# Columns of a colour table that 3D Slicer (from 5.8 on) opens; background, 0, is left out.
+# Columns of a color table that 3D Slicer (from 5.8 on) opens; background, 0, is left out.
 COLUMNS = (
     *("LabelValue", "Name", "Color_R", "Color_G", "Color_B", "Color_A"),
     *("Category_CodingScheme", "Category_CodeValue", "Category_CodeMeaning"),

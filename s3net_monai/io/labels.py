@@ -1,4 +1,4 @@
-"""The label table: every name, colour and code that an output carries comes from here."""
+"""The label table: every name, color and code that an output carries comes from here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Label:
-    """One foreground class: its value in a mask, its display name and colour, its DICOM SEG terminology."""
+    """One foreground class: its value in a mask, its display name and color, its DICOM SEG terminology."""
 
     value: int
     name: str

@@ -14,7 +14,7 @@ from s3net_monai.utils.errors import UnsuitedFormatError
 
 
 def write_png(mask: Mask, path: Path) -> None:
-    """Write 8-bit grey PNG, rows down: 255 for the foreground of a one-class task, else the label values.
+    """Write 8-bit gray PNG, rows down: 255 for the foreground of a one-class task, else the label values.
 
     Raises:
         UnsuitedFormatError: for a volume of several slices.

@@ -1,4 +1,4 @@
-"""Segmentations of 3D Slicer (``.seg.nrrd``): a label volume with names, colours and terminology."""
+"""Segmentations of 3D Slicer (``.seg.nrrd``): a label volume with names, colors and terminology."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from s3net_monai.io.image_to_lps import picture_to_lps
 from s3net_monai.io.labels import Code, Label
 from s3net_monai.io.mask import Mask
-from s3net_monai.io.picture_place import picture_to_lps
 from s3net_monai.utils.geometry import LPS_TO_RAS
 
 TERMINOLOGY = "Segmentation category and type - 3D Slicer General Anatomy list"
@@ -18,7 +18,7 @@ COMPRESSION = 1  # of gzip; level 9, the writer's default, takes ten times as lo
 
 
 def write_seg_nrrd(mask: Mask, path: Path) -> None:
-    """Write a segmentation that Slicer opens with its segments named, coloured and coded.
+    """Write a segmentation that Slicer opens with its segments named, colored and coded.
 
     Slicer has no 2-D segmentations: the mask of a picture becomes one slice in the place where Slicer puts the picture
     itself. An empty mask keeps its segments, without voxels.

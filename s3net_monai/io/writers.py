@@ -38,7 +38,7 @@ FORMATS: dict[str, Format] = {
         ".dcm",
         write_dicom_seg,
         "DICOM SEG, binary",
-        "one bit a voxel, SNOMED codes, colours, the source's study and slices; of DICOM alone",
+        "one bit a voxel, SNOMED codes, colors, the source's study and slices; of DICOM alone",
     ),
     "dicomseg-labelmap": Format(
         ".labelmap.dcm",
@@ -47,7 +47,7 @@ FORMATS: dict[str, Format] = {
         "the same with label values (DICOM 2024), which some older readers do not know",
     ),
     "segnrrd": Format(
-        ".seg.nrrd", write_seg_nrrd, "3D Slicer segmentation", "label values, names, colours and SNOMED codes"
+        ".seg.nrrd", write_seg_nrrd, "3D Slicer segmentation", "label values, names, colors and SNOMED codes"
     ),
 }
 

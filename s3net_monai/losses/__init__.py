@@ -3,11 +3,10 @@
 from benchmarks.original_s3net.losses import AuthorsAffineLoss, AuthorsLoss, AuthorsSpatialLoss
 from s3net_monai.losses.affine_consistency import AffineConsistencyLoss
 from s3net_monai.losses.bidirectional import BidirectionalLoss
-from s3net_monai.losses.both_heads import BothHeadsLoss
 from s3net_monai.losses.cluster_balance import ClusterBalanceLoss
-from s3net_monai.losses.cue_vote import CueVoteLoss
 from s3net_monai.losses.dense_contrast import DenseContrastiveLoss
 from s3net_monai.losses.label_free import LabelFreeLoss
+from s3net_monai.losses.mean_head_loss import MeanHeadDiceCELoss
 from s3net_monai.losses.momentum_contrast import (
     DenseMomentumContrast,
     GlobalMomentumContrast,
@@ -21,6 +20,7 @@ from s3net_monai.losses.semantic_contrast import SemanticContrastiveLoss
 from s3net_monai.losses.spatial_consistency import SpatialConsistencyLoss
 from s3net_monai.losses.supervised_contrast import SupervisedContrastiveLoss
 from s3net_monai.losses.total_variation import EdgeAwareTotalVariationLoss
+from s3net_monai.losses.weak_label import WeakLabelLoss
 
 __all__ = [
     "AffineConsistencyLoss",
@@ -28,14 +28,13 @@ __all__ = [
     "AuthorsLoss",
     "AuthorsSpatialLoss",
     "BidirectionalLoss",
-    "BothHeadsLoss",
     "ClusterBalanceLoss",
-    "CueVoteLoss",
     "DenseContrastiveLoss",
     "DenseMomentumContrast",
     "EdgeAwareTotalVariationLoss",
     "GlobalMomentumContrast",
     "LabelFreeLoss",
+    "MeanHeadDiceCELoss",
     "MutualInformationLoss",
     "RegionContrastiveLoss",
     "RegionMomentumContrast",
@@ -44,4 +43,5 @@ __all__ = [
     "SpatialConsistencyLoss",
     "SummedLoss",
     "SupervisedContrastiveLoss",
+    "WeakLabelLoss",
 ]

@@ -9,15 +9,15 @@ from torch.nn.modules.loss import _Loss
 
 
 def warp(maps: Tensor, grid: Tensor) -> Tensor:
-    """Resample (B, C, X, Y[, Z]) at a normalised ``grid`` (B, X', Y'[, Z'], D), as ``affine_grid`` makes it.
+    """Resample (B, C, X, Y[, Z]) at a normalized ``grid`` (B, X', Y'[, Z'], D), as ``affine_grid`` makes it.
 
-    Points beyond the last voxel centre take the value at the edge.
+    Points beyond the last voxel center take the value at the edge.
     """
     return F.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def inside(grid: Tensor) -> Tensor:
-    """1 where a normalised ``grid`` (B, X, Y[, Z], D) points into the image, else 0; shape (B, 1, X, Y[, Z])."""
+def in_bounds_mask(grid: Tensor) -> Tensor:
+    """1 where a normalized ``grid`` (B, X, Y[, Z], D) points into the image, else 0; shape (B, 1, X, Y[, Z])."""
     return (grid.abs() <= 1).all(dim=-1).unsqueeze(1).to(grid.dtype)
 
 
@@ -38,7 +38,7 @@ class AffineConsistencyLoss(_Loss):
         Args:
             input: cluster logits f(x), (B, K, X, Y[, Z]).
             transformed: cluster logits f(Tx), (B, K, X, Y[, Z]).
-            grid: normalised sampling grid of T, (B, X, Y[, Z], D).
+            grid: normalized sampling grid of T, (B, X, Y[, Z], D).
 
         Raises:
             ValueError: when the shapes do not belong together.
@@ -51,5 +51,5 @@ class AffineConsistencyLoss(_Loss):
         expected = warp(torch.softmax(input, dim=1), grid).clamp_min(1e-12)
         # in logarithms: a confident contradiction must still be taught
         loss = -torch.logsumexp(expected.log() + torch.log_softmax(transformed, dim=1), dim=1, keepdim=True)
-        valid = inside(grid)
+        valid = in_bounds_mask(grid)
         return (loss * valid).sum() / valid.sum().clamp_min(1)

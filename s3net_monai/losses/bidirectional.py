@@ -15,12 +15,12 @@ from s3net_monai.losses.ramp_up import sigmoid_ramp_up
 class BidirectionalLoss(_Loss):
     """Supervised Dice and cross-entropy of both decoders, and the pseudo-labels of each for the other (IDEAL).
 
-    Fine-tuning as in arXiv 2210.15075: a shared encoder and two different decoders; on unlabelled images the voxels
+    Fine-tuning as in arXiv 2210.15075: a shared encoder and two different decoders; on unlabeled images the voxels
     where one decoder is confident are labels for the other, without a gradient to the one that made them. The weight of
-    this part rises by ``sigmoid_ramp_up``, since hard pseudo-labels drown one labelled patient at first. Loss::
+    this part rises by ``sigmoid_ramp_up``, since hard pseudo-labels drown one labeled patient at first. Loss::
 
-        DiceCE(a, label) + DiceCE(b, label), halved, over labelled images
-        + weight * ramp * [ pseudo(a, b) + pseudo(b, a), halved ] over unlabelled images
+        DiceCE(a, label) + DiceCE(b, label), halved, over labeled images
+        + weight * ramp * [ pseudo(a, b) + pseudo(b, a), halved ] over unlabeled images
 
     The paper leaves threshold, weight, ramp-up and the loss on pseudo-labels unknown: settings. The loss is our choice:
     cross-entropy, zero at voxels that are not trusted and averaged over all, so that its pull grows with the trust
@@ -32,7 +32,7 @@ class BidirectionalLoss(_Loss):
     Args:
         threshold: probability that a voxel's class must reach to be trusted; 0 trusts every voxel (cross pseudo
             supervision, arXiv 2106.01226).
-        weight: weight of the unlabelled part after the ramp-up.
+        weight: weight of the unlabeled part after the ramp-up.
         ramp_up: length of the ramp-up in training iterations; 0 for none.
         pseudo_dice: weight of Dice beside the cross-entropy on pseudo-labels.
 
@@ -64,22 +64,22 @@ class BidirectionalLoss(_Loss):
                 every image comes under two perturbations, first the B images under one, then under the other. Then a
                 on one perturbation and b on the other teach each other. Perturbations must not move the image.
             target: "label" (B, 1, X, Y[, Z]) classes, 0 the background; any value where there is no label; and
-                "labelled" (B,) boolean.
+                "labeled" (B,) boolean.
         """
         first, second = (logits.float() for logits in input)
-        label, labelled = target["label"], target["labelled"].bool()
-        views = self._views(first, second, label, labelled)
-        label, labelled = label.repeat(views, *[1] * (label.dim() - 1)), labelled.repeat(views)
+        label, labeled = target["label"], target["labeled"].bool()
+        views = self._views(first, second, label, labeled)
+        label, labeled = label.repeat(views, *[1] * (label.dim() - 1)), labeled.repeat(views)
         ramp = sigmoid_ramp_up(self.step, self.ramp_up)
         if self.training:
             self.step += 1
         loss = first[:0].sum() + second[:0].sum()  # a graph, even when nothing teaches
-        if labelled.any():
-            known = label[labelled]
-            loss = loss + (self.supervised(first[labelled], known) + self.supervised(second[labelled], known)) / 2
-        if not labelled.all():
-            free = first[~labelled]
-            other = torch.cat(second.chunk(views)[::-1])[~labelled]  # the other perturbation of the same images
+        if labeled.any():
+            known = label[labeled]
+            loss = loss + (self.supervised(first[labeled], known) + self.supervised(second[labeled], known)) / 2
+        if not labeled.all():
+            free = first[~labeled]
+            other = torch.cat(second.chunk(views)[::-1])[~labeled]  # the other perturbation of the same images
             loss = loss + self.weight * ramp * (self.pseudo(free, other) + self.pseudo(other, free)) / 2
         return loss
 
@@ -94,14 +94,14 @@ class BidirectionalLoss(_Loss):
         return loss
 
     @staticmethod
-    def _views(first: Tensor, second: Tensor, label: Tensor, labelled: Tensor) -> int:
+    def _views(first: Tensor, second: Tensor, label: Tensor, labeled: Tensor) -> int:
         views = len(first) // max(len(label), 1)
         expected = (views * len(label), 1, *first.shape[2:])
         found = (len(first), *label.shape[1:])
-        if first.shape != second.shape or views not in (1, 2) or found != expected or len(labelled) != len(label):
+        if first.shape != second.shape or views not in (1, 2) or found != expected or len(labeled) != len(label):
             raise ValueError(
-                f"logits {tuple(first.shape)} and {tuple(second.shape)}, label {tuple(label.shape)} and labelled "
-                f"{tuple(labelled.shape)} do not belong together"
+                f"logits {tuple(first.shape)} and {tuple(second.shape)}, label {tuple(label.shape)} and labeled "
+                f"{tuple(labeled.shape)} do not belong together"
             )
         if first.shape[1] < 2:
             raise ValueError(

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 def resize_grid(grid: Tensor, size: Sequence[int]) -> Tensor:
-    """Normalised sampling grid (B, X, Y[, Z], D) at a coarser spatial size; exact when the grid is affine.
+    """Normalized sampling grid (B, X, Y[, Z], D) at a coarser spatial size; exact when the grid is affine.
 
     Raises:
         ValueError: when the grid is coarser than the size along an axis.
@@ -28,12 +28,12 @@ def sample_locations(grid: Tensor, valid: Tensor | None, count: int) -> tuple[Te
     """Random locations of a view, without replacement, whose points lie inside the other view.
 
     Args:
-        grid: normalised sampling grid of the view in coordinates of the other, (B, X, Y[, Z], D).
-        valid: where the view may be sampled at all, (B, 1, any spatial size), by nearest neighbour; None: everywhere.
+        grid: normalized sampling grid of the view in coordinates of the other, (B, X, Y[, Z], D).
+        valid: where the view may be sampled at all, (B, 1, any spatial size), by nearest neighbor; None: everywhere.
         count: locations an image, N; lowered to the number of voxels.
 
     Returns:
-        Places in the flattened view (B, N) int64, their normalised points in the other view (B, N, D), and which of
+        Places in the flattened view (B, N) int64, their normalized points in the other view (B, N, D), and which of
         them may be used, (B, N) boolean, for an image may have fewer than N.
     """
     usable = (grid.abs() <= 1).all(dim=-1)
@@ -47,7 +47,7 @@ def sample_locations(grid: Tensor, valid: Tensor | None, count: int) -> tuple[Te
 
 
 def features_at(features: Tensor, points: Tensor) -> Tensor:
-    """Features (B, C, X, Y[, Z]) at normalised points (B, N, D), interpolated linearly, (B, N, C)."""
+    """Features (B, C, X, Y[, Z]) at normalized points (B, N, D), interpolated linearly, (B, N, C)."""
     dims = points.shape[-1]
     where = points.reshape(*points.shape[:2], *[1] * (dims - 1), dims)
     read = F.grid_sample(features, where, mode="bilinear", padding_mode="border", align_corners=False)
@@ -55,7 +55,7 @@ def features_at(features: Tensor, points: Tensor) -> Tensor:
 
 
 def far_apart(points: Tensor, size: Sequence[int], radius: float) -> Tensor:
-    """Which normalised points (B, N, D) lie more than ``radius`` voxels apart in maps of that size, (B, N, N)."""
+    """Which normalized points (B, N, D) lie more than ``radius`` voxels apart in maps of that size, (B, N, N)."""
     voxels = points * points.new_tensor(list(size)[::-1]) / 2  # a grid names the last axis first
     # the faster way through a matrix product is off by more than a small radius
     return torch.cdist(voxels, voxels, compute_mode="donot_use_mm_for_euclid_dist") > radius

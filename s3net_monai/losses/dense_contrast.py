@@ -57,7 +57,7 @@ class DenseContrastiveLoss(_Loss):
         Args:
             input: features of the first view, (B, D, X, Y[, Z]); the anchors.
             target: features of the second view, (B, D, X', Y'[, Z']).
-            grid: normalised sampling grid of the second view in coordinates of the first, as ``engines.TwoViews.grid``
+            grid: normalized sampling grid of the second view in coordinates of the first, as ``engines.TwoViews.grid``
                 makes it, at the size of the second view's features or finer, (B, X'', Y''[, Z''], spatial dims).
             valid: where the second view may be sampled at all, (B, 1, any spatial size); everywhere when None.
             queue: features of other images, (M, D); they are not taught.

@@ -9,13 +9,13 @@ from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
 from benchmarks.original_s3net.losses import AuthorsAffineLoss, AuthorsSpatialLoss
-from s3net_monai.losses.affine_consistency import AffineConsistencyLoss, inside, warp
+from s3net_monai.losses.affine_consistency import AffineConsistencyLoss, in_bounds_mask, warp
 from s3net_monai.losses.cluster_balance import ClusterBalanceLoss
-from s3net_monai.losses.cue_vote import CueVoteLoss
 from s3net_monai.losses.mutual_information import MutualInformationLoss
 from s3net_monai.losses.self_clustering import SelfClusteringLoss
 from s3net_monai.losses.spatial_consistency import SpatialConsistencyLoss
 from s3net_monai.losses.total_variation import EdgeAwareTotalVariationLoss
+from s3net_monai.losses.weak_label import WeakLabelLoss
 
 
 class LabelFreeLoss(_Loss):
@@ -25,39 +25,39 @@ class LabelFreeLoss(_Loss):
     main head's clusters of x, moved by T.
 
     Args:
-        membership: gives the one-hot naming of clusters, (K, classes); the cue term alone needs it.
+        assignment matrix: gives the one-hot naming of clusters, (K, classes); the weak label term alone needs it.
         self_clustering: weight of ``SelfClusteringLoss``.
         affine: weight of ``AffineConsistencyLoss`` of the main head.
         auxiliary: weight of ``AffineConsistencyLoss`` of the auxiliary head.
         spatial: weight of ``SpatialConsistencyLoss``.
         total_variation: weight of ``EdgeAwareTotalVariationLoss``.
         balance: weight of ``ClusterBalanceLoss``.
-        cue: weight of ``CueVoteLoss``; 0 trains with the S3-Net terms and no simple cue anywhere.
+        weak label: weight of ``WeakLabelLoss``; 0 trains with the S3-Net terms and no simple weak label anywhere.
         mutual_information: weight of ``MutualInformationLoss``, which may stand for ``affine`` and ``balance``.
         authors_affine: weight of ``AuthorsAffineLoss`` on the originals.
         authors_spatial: weight of ``AuthorsSpatialLoss``.
 
     Raises:
-        ValueError: when a weight is negative or all are 0, when ``cue`` has no naming, and, in ``forward``, when a vote
+        ValueError: when a weight is negative or all are 0, when ``weak_label`` has no naming, and, in ``forward``, when a vote
             is needed and missing.
     """
 
     def __init__(
         self,
-        membership: Callable[[], Tensor] | None,
+        assignment_matrix: Callable[[], Tensor] | None,
         self_clustering: float = 0.3,
         affine: float = 1.0,
         auxiliary: float = 0.2,
         spatial: float = 0.1,
         total_variation: float = 1.0,
         balance: float = 1.0,
-        cue: float = 0.0,
+        weak_label: float = 0.0,
         mutual_information: float = 0.0,
         authors_affine: float = 0.0,
         authors_spatial: float = 0.0,
     ) -> None:
         super().__init__()
-        self.membership = membership
+        self.assignment_matrix = assignment_matrix
         self.weights = {
             "self_clustering": self_clustering,
             "affine": affine,
@@ -65,7 +65,7 @@ class LabelFreeLoss(_Loss):
             "spatial": spatial,
             "total_variation": total_variation,
             "balance": balance,
-            "cue": cue,
+            "weak_label": weak_label,
             "mutual_information": mutual_information,
             "authors_affine": authors_affine,
             "authors_spatial": authors_spatial,
@@ -75,14 +75,16 @@ class LabelFreeLoss(_Loss):
             raise ValueError(
                 f"weights {self.weights}: expected none below 0 and one above; set them in the loss's config"
             )
-        if cue and membership is None:
-            raise ValueError(f"cue {cue} without a membership, expected a naming of clusters; give it or set cue to 0")
+        if weak_label and assignment_matrix is None:
+            raise ValueError(
+                f"weak label {weak_label} without a assignment matrix, expected a naming of clusters; give it or set weak label to 0"
+            )
         self.self_clustering = SelfClusteringLoss()
         self.affine = AffineConsistencyLoss()
         self.spatial = SpatialConsistencyLoss()
         self.total_variation = EdgeAwareTotalVariationLoss()
         self.balance = ClusterBalanceLoss()
-        self.cue = CueVoteLoss()
+        self.weak_label = WeakLabelLoss()
         self.mutual_information = MutualInformationLoss()
         self.authors_affine = AuthorsAffineLoss()
         self.authors_spatial = AuthorsSpatialLoss()
@@ -99,7 +101,7 @@ class LabelFreeLoss(_Loss):
             "spatial": lambda: self.spatial(main),
             "total_variation": lambda: self.total_variation(main, views["image"]),
             "balance": lambda: self.balance(main),
-            "cue": lambda: self._cue(main, views["cue"], grid),
+            "weak_label": lambda: self._cue(main, views["weak_label"], grid),
             "mutual_information": lambda: self.mutual_information(first, second, grid),
             "authors_affine": lambda: self.authors_affine(first, auxiliary.chunk(2)[0]),
             "authors_spatial": lambda: self.authors_spatial(main),
@@ -112,16 +114,18 @@ class LabelFreeLoss(_Loss):
         Args:
             input: main and auxiliary cluster logits of 2B images, first the B originals, then the B transformed ones.
             target: "image" (2B, C, X, Y[, Z]) both views, "grid" (B, X, Y[, Z], D) of the transformation, and, when
-                ``cue`` is above 0, "cue" (B, 1, X, Y[, Z]) the vote on the originals.
+                ``weak_label`` is above 0, "weak_label" (B, 1, X, Y[, Z]) the vote on the originals.
         """
-        if self.weights["cue"] > 0 and "cue" not in target:
-            raise ValueError("the cue term has a weight and the batch no 'cue'; add CueVoted to the transforms")
+        if self.weights["weak_label"] > 0 and "weak_label" not in target:
+            raise ValueError(
+                "the weak label term has a weight and the batch no 'weak_label'; add WeakLabeld to the transforms"
+            )
         terms = self.terms(input, target)
         return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
 
     def _cue(self, main: Tensor, vote: Tensor, grid: Tensor) -> Tensor:
-        assert self.membership is not None, "__init__ refuses this"
-        foreground = self.membership()[:, 1:].sum(dim=1) > 0
+        assert self.assignment_matrix is not None, "__init__ refuses this"
+        foreground = self.assignment_matrix()[:, 1:].sum(dim=1) > 0
         logit = torch.logsumexp(main[:, foreground], dim=1) - torch.logsumexp(main[:, ~foreground], dim=1)
         votes = torch.cat([vote, warp(vote, grid)])
-        return self.cue(logit.unsqueeze(1), votes, torch.cat([torch.ones_like(vote), inside(grid)]))
+        return self.weak_label(logit.unsqueeze(1), votes, torch.cat([torch.ones_like(vote), in_bounds_mask(grid)]))

@@ -1,4 +1,4 @@
-"""Contrast between a network and its slowly moving copy: what ``MomentumPair`` answers, taught by the losses here."""
+"""Contrast between a network and its slowly moving copy: what ``MomentumEncoder`` answers, taught by the losses here."""
 
 from __future__ import annotations
 

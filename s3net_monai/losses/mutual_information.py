@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
-from s3net_monai.losses.affine_consistency import inside, warp
+from s3net_monai.losses.affine_consistency import in_bounds_mask, warp
 
 
 class MutualInformationLoss(_Loss):
@@ -26,9 +26,9 @@ class MutualInformationLoss(_Loss):
         Args:
             input: cluster logits f(x), (B, K, X, Y[, Z]).
             transformed: cluster logits f(Tx), (B, K, X, Y[, Z]).
-            grid: normalised sampling grid of T, (B, X, Y[, Z], D).
+            grid: normalized sampling grid of T, (B, X, Y[, Z], D).
         """
-        moved = (warp(torch.softmax(input, dim=1), grid) * inside(grid)).transpose(0, 1).flatten(1)
+        moved = (warp(torch.softmax(input, dim=1), grid) * in_bounds_mask(grid)).transpose(0, 1).flatten(1)
         joint = moved @ torch.softmax(transformed, dim=1).transpose(0, 1).flatten(1).T
         joint = ((joint + joint.T) / (2 * joint.sum().clamp_min(1e-12))).clamp_min(1e-12)
         independent = joint.sum(dim=1, keepdim=True) * joint.sum(dim=0, keepdim=True)

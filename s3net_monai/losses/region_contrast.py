@@ -1,4 +1,4 @@
-"""Localised region contrast: pixels of one super-pixel attract across two views, those of other super-pixels repel."""
+"""Localized region contrast: pixels of one super-pixel attract across two views, those of other super-pixels repel."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RegionContrastiveLoss(_Loss):
     information cost ``log(1 + |N_r|)``. A region with no negative left teaches nothing and is left out of the mean;
     when no region is left the loss is 0. The paper's numbers are unknown; all of them are settings here.
 
-    Neighbouring super-pixels are often parts of one organ and would be false negatives. By default regions that touch,
+    Neighboring super-pixels are often parts of one organ and would be false negatives. By default regions that touch,
     in the region map of either view, are not each other's negatives: that depends on the image alone. A limit on the
     similarity of the regions' mean features also reaches parts of one organ that lie apart, but is off by default:
     features are all alike in the first iterations, whatever they show, so a limit has to be chosen for the state of

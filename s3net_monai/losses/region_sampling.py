@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 def resize_regions(regions: Tensor, size: Sequence[int]) -> Tensor:
-    """Region maps (B, 1, X, Y[, Z]) at another spatial size by nearest neighbour, int64, voxel centres kept in place.
+    """Region maps (B, 1, X, Y[, Z]) at another spatial size by nearest neighbor, int64, voxel centers kept in place.
 
     Numbers of regions up to 2**24 come through exactly.
     """

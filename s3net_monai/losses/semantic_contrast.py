@@ -10,8 +10,8 @@ from torch.nn.modules.loss import _Loss
 from s3net_monai.losses.supervised_contrast import SupervisedContrastiveLoss
 
 
-class LabelledQueue(Protocol):
-    """``networks.FeatureQueue`` with ``labelled=True``, or what stands for it."""
+class LabeledQueue(Protocol):
+    """``networks.FeatureQueue`` with ``labeled=True``, or what stands for it."""
 
     @property
     def features(self) -> Tensor: ...
@@ -34,7 +34,7 @@ class SemanticContrastiveLoss(_Loss):
         temperature: see ``SupervisedContrastiveLoss``.
     """
 
-    def __init__(self, queue: LabelledQueue | None = None, temperature: float = 0.1) -> None:
+    def __init__(self, queue: LabeledQueue | None = None, temperature: float = 0.1) -> None:
         super().__init__()
         self.queue = queue
         self.contrast = SupervisedContrastiveLoss(temperature)

@@ -33,7 +33,7 @@ class SpatialConsistencyLoss(_Loss):
     """Mean |Sy-Sx| + |Sxy-Sx| + |Sxy-Sy| of the softmax cluster maps, summed over the pairs of spatial axes.
 
     The paper's three Sobel differences (arXiv 2309.00143, section 2.3), on softmax maps in place of an argmax map in
-    random colours, which has no gradient. In 3-D every pair of axes gives the three terms; that form is ours.
+    random colors, which has no gradient. In 3-D every pair of axes gives the three terms; that form is ours.
     """
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from torch.nn.modules.loss import _Loss
 
 
 class EdgeAwareTotalVariationLoss(_Loss):
-    """Mean |difference of neighbouring cluster probabilities| * exp(-|difference of the image| / sigma), over all axes.
+    """Mean |difference of neighboring cluster probabilities| * exp(-|difference of the image| / sigma), over all axes.
 
     Args:
         sigma: image difference, in the image's own unit, at which a border costs 1/e of its full price.

@@ -24,7 +24,7 @@ from s3net_monai.active_learning import FIRST_ROUND, Measured, measure_case, nex
 
 logger = logging.getLogger(__name__)
 
-AT_MOST = 50  # images that a call of the scoring measures: each of a DICOMweb archive is fetched for it
+MAX_MEASURED_IMAGES = 50  # images that a call of the scoring measures: each of a DICOMweb archive is fetched for it
 SERVED_FOR = 3600.0  # seconds in which an image that was handed out is not handed out again
 _DIGITS = 4
 
@@ -65,11 +65,11 @@ class ConsistencyScoring:
         return {"description": self.description}
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
-        """Measure what is not measured yet, ``request["max_samples"]`` images or ``AT_MOST``; count them."""
+        """Measure what is not measured yet, ``request["max_samples"]`` images or ``MAX_MEASURED_IMAGES``; count them."""
         started = time.time()
         images = datastore.list_images()
         missing = [image for image in images if not self.is_tried(datastore.get_image_info(image))]
-        todo = missing[: int(request.get("max_samples") or AT_MOST)]
+        todo = missing[: int(request.get("max_samples") or MAX_MEASURED_IMAGES)]
         self.measure(todo, datastore)
         executed = {"executed": len(todo), "skipped": len(images) - len(missing)}
         return {"total": len(images), **executed, "latency": round(time.time() - started, 3)}
@@ -138,11 +138,11 @@ class ConsistencyStrategy:
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any] | None:
         """ "id" and "consistency" of the next image; None where every image has a label."""
-        unlabelled = datastore.get_unlabeled_images()
-        if not unlabelled:
+        unlabeled = datastore.get_unlabeled_images()
+        if not unlabeled:
             return None
-        served = [each for each in unlabelled if self._is_served(each, request, datastore)]
-        free = [each for each in unlabelled if each not in served] or unlabelled
+        served = [each for each in unlabeled if self._is_served(each, request, datastore)]
+        free = [each for each in unlabeled if each not in served] or unlabeled
         self._score_some(free, datastore)
         taken = [each for each in (*datastore.get_labeled_images(), *served) if each not in free]
         known = {each: found for each in (*free, *taken) if (found := self._found(each, datastore)) is not None}

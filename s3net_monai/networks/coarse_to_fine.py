@@ -24,8 +24,8 @@ class CoarseToFine(nn.Module):
     single view. The coarse network is frozen: it is no part of what is trained here, and always evaluates.
 
     Args:
-        coarse: logits (B, out, X, Y[, Z]) of images (B, C, X, Y[, Z]), 0 the background, as ``EncoderDecoder`` and
-            ``TwoDecoders`` give them.
+        coarse: logits (B, out, X, Y[, Z]) of images (B, C, X, Y[, Z]), 0 the background, as ``EncoderUNet`` and
+            ``DualDecoderUNet`` give them.
         attended: logits (B, 2, X, Y[, Z]) of image and mask (B, C + 1, X, Y[, Z]).
         classes: the objects, numbers of the coarse network's classes.
         num_classes: channels of the answer, background included; as many as the largest class asks for by default.

@@ -33,7 +33,7 @@ def deformable_conv(
     """
     dims = x.dim() - 2
     taps = weight[0, 0].numel()
-    # half precision cannot tell neighbouring voxels of a large image apart, so taps are placed and read in float32
+    # half precision cannot tell neighboring voxels of a large image apart, so taps are placed and read in float32
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     # one grid_sample for all taps: they are laid along the first spatial axis
     shape = x.shape[2:]

@@ -19,7 +19,7 @@ _PROBE_SIZE = 64  # leaves more than one voxel at stride 32, where most encoders
 class ConvEncoder(nn.Module):
     """The contracting path of MONAI's ``BasicUNet``, of any depth; map i has ``channels[i]`` at ``stride * 2**i``.
 
-    Instance normalisation is the default: batch statistics would let the images of a batch see one another, which a
+    Instance normalization is the default: batch statistics would let the images of a batch see one another, which a
     contrastive loss exploits.
 
     Args:
@@ -28,7 +28,7 @@ class ConvEncoder(nn.Module):
         channels: width of every level, finest first. The finest level takes most of the time.
         stride: of the finest map, a power of 2. With 2, cells of 2x2[x2] voxels are embedded first, as patches are in a
             vision transformer, and everything costs about a quarter; decoders answer for every voxel all the same.
-        norm: a MONAI normalisation layer.
+        norm: a MONAI normalization layer.
         dropout: share of the features that every convolution drops in training.
     """
 

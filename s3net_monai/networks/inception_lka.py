@@ -40,7 +40,7 @@ class AttentionBlock(nn.Module):
     Args:
         spatial_dims: 2 or 3.
         channels: channels in and out.
-        norm: a MONAI normalisation layer, "batch" in the paper.
+        norm: a MONAI normalization layer, "batch" in the paper.
     """
 
     def __init__(self, spatial_dims: int, channels: int, norm: str | tuple = "batch") -> None:
@@ -62,7 +62,7 @@ class ConvBlock(nn.Module):
     Args:
         spatial_dims: 2 or 3.
         channels: channels in and out.
-        norm: a MONAI normalisation layer.
+        norm: a MONAI normalization layer.
     """
 
     def __init__(self, spatial_dims: int, channels: int, norm: str | tuple = "batch") -> None:

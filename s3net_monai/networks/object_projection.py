@@ -7,14 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from s3net_monai.networks.encoder import feature_channels
-from s3net_monai.networks.projection import two_layers
+from s3net_monai.networks.projection import projection_mlp
 
 
 class ObjectProjection(nn.Module):
     """One embedding of length 1 for every (image, mask of one object), for semantic-aware contrast.
 
     The mean of the coarsest map over the mask, then two linear layers. The paper (arXiv 2106.01596) takes the mean of
-    the whole map behind a network with batch normalisation; behind instance normalisation that mean is nearly the same
+    the whole map behind a network with batch normalization; behind instance normalization that mean is nearly the same
     for every image.
 
     Args:
@@ -30,15 +30,15 @@ class ObjectProjection(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.head = two_layers(feature_channels(encoder, spatial_dims, in_channels)[-1], hidden, out_channels)
+        self.head = projection_mlp(feature_channels(encoder, spatial_dims, in_channels)[-1], hidden, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Embeddings (B, D) of images with their mask as the last channel, (B, C, X, Y[, Z])."""
         features = self.encoder(x)[-1]
-        return F.normalize(self.head(mean_over(features, x[:, -1:])), dim=1)
+        return F.normalize(self.head(masked_mean(features, x[:, -1:])), dim=1)
 
 
-def mean_over(features: Tensor, mask: Tensor) -> Tensor:
+def masked_mean(features: Tensor, mask: Tensor) -> Tensor:
     """Mean of features (B, C, ...) over a mask (B, 1, ...) of any size, by its share of every location; (B, C).
 
     The mean of all locations where the mask is empty.

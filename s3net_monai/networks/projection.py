@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from s3net_monai.networks.encoder import feature_channels
 
 
-def two_layers(channels: int, hidden: int, out_channels: int) -> nn.Sequential:
+def projection_mlp(channels: int, hidden: int, out_channels: int) -> nn.Sequential:
     """The perceptron that ends a projection to one embedding."""
     return nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, out_channels))
 
@@ -19,12 +19,12 @@ def two_layers(channels: int, hidden: int, out_channels: int) -> nn.Sequential:
 class GlobalHead(nn.Module):
     """Maximum of every channel of the coarsest map, then two linear layers: the head of global contrast.
 
-    Not their mean, as usual: behind instance normalisation that is nearly the same for every image.
+    Not their mean, as usual: behind instance normalization that is nearly the same for every image.
     """
 
     def __init__(self, channels: Sequence[int], out_channels: int, hidden: int) -> None:
         super().__init__()
-        self.layers = two_layers(channels[-1], hidden, out_channels)
+        self.layers = projection_mlp(channels[-1], hidden, out_channels)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """Unit vectors (B, D) from the deepest of the encoder's maps (B, C, spatial)."""
@@ -118,7 +118,7 @@ class DenseProjection(nn.Module):
         return self.head(self.encoder(x))
 
 
-class BothProjections(nn.Module):
+class GlobalDenseProjection(nn.Module):
     """Embeddings of the images and of their locations from one forward of the encoder; arguments as above."""
 
     def __init__(

@@ -42,7 +42,7 @@ class PyramidBody(nn.Module):
         num_clusters: channels of both heads.
         channels: width of every level, finest first.
         num_blocks: attention blocks of every level; 0 means one plain convolution.
-        norm: a MONAI normalisation layer.
+        norm: a MONAI normalization layer.
         attention: False puts a plain residual convolution of about the same cost in the place of every attention block.
         deformable: "predicted" from the features, "free" parameters of one image size, or "none", a plain convolution.
         image_size: the only size of image that "free" takes.

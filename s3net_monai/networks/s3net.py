@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from monai.utils import ensure_tuple, ensure_tuple_rep
 from torch import Tensor, nn
 
-from benchmarks.original_s3net.network import FaithfulBody
+from benchmarks.original_s3net.network import OriginalS3Net
 from s3net_monai.networks.pyramid import DEFORMABLE, PyramidBody
 
 
@@ -22,7 +22,7 @@ class S3Net(nn.Module):
         num_blocks: attention blocks, or those of every level.
         variant: "corrected" predicts the deformable convolution from the features and takes any size and batch;
             "faithful" is the arithmetic of the authors' code (there ``channels`` must equal ``num_clusters``).
-        norm: a MONAI normalisation layer of the corrected variant.
+        norm: a MONAI normalization layer of the corrected variant.
         image_size: the fixed image size of the faithful variant, and of free offsets.
         attention: False takes inception large-kernel attention out of the corrected variant, for comparison.
         deformable: of the corrected variant: "predicted" offsets; "free" ones of one image size, as the authors have
@@ -61,7 +61,7 @@ class S3Net(nn.Module):
         if variant == "faithful":
             if widths != (num_clusters,):
                 raise ValueError(f"faithful S3Net has one width for all layers: channels {channels} != {num_clusters}")
-            self.body = FaithfulBody(spatial_dims, in_channels, num_clusters, blocks[0], size)
+            self.body = OriginalS3Net(spatial_dims, in_channels, num_clusters, blocks[0], size)
         elif variant == "corrected":
             self.body = PyramidBody(
                 spatial_dims, in_channels, num_clusters, widths, blocks, norm, attention, deformable, size

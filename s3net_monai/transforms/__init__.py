@@ -1,49 +1,49 @@
 """Dictionary transforms: cues, intensities, geometry. They know arrays only, no files."""
 
 from s3net_monai.transforms.components import KeepComponentsd
+from s3net_monai.transforms.constrain_to_air import ConstrainToAird, constrain_to_air
 from s3net_monai.transforms.ct_intensity import CTIntensityd
-from s3net_monai.transforms.cue_refinement import RefineWithCuesd
-from s3net_monai.transforms.cues import CueVoted
-from s3net_monai.transforms.expectations import ExpectChannelsd, ExpectClassesd
+from s3net_monai.transforms.display_orientation import DisplayOrientationd, upside_down_axes
 from s3net_monai.transforms.in_plane_spacing import InPlaneSpacingd
 from s3net_monai.transforms.jitter_mask import jitter_masks
-from s3net_monai.transforms.lung_air import FitToAird, fit_to_air
-from s3net_monai.transforms.lung_cues import lung_vote
-from s3net_monai.transforms.named_by_case import NamedByCased
-from s3net_monai.transforms.picture_as_volume import PictureAsVolumed
-from s3net_monai.transforms.rand_foreign_objects import RandForeignObjectsd
-from s3net_monai.transforms.rand_intensity_network import RandIntensityNetworkd
+from s3net_monai.transforms.lung_weak_label import lung_weak_label
+from s3net_monai.transforms.rand_gin import RandGINd
+from s3net_monai.transforms.rand_skin_artifacts import RandSkinArtifactsd
 from s3net_monai.transforms.rand_window import RandWindowd
 from s3net_monai.transforms.resample import ResampleToSpacingd
 from s3net_monai.transforms.second_view import SecondViewd
-from s3net_monai.transforms.skin_cues import skin_evidence, skin_vote
+from s3net_monai.transforms.set_filename import SetFilenameFromCaseIdd
+from s3net_monai.transforms.skin_weak_label import skin_lesion_prior, skin_weak_label
+from s3net_monai.transforms.slice_to_volume import SliceToVolumed
 from s3net_monai.transforms.solidity import Solidityd
 from s3net_monai.transforms.superpixels import Superpixelsd
-from s3net_monai.transforms.upright_slices import UprightSlicesd, upside_down_axes
+from s3net_monai.transforms.validate import ValidateChannelsd, ValidateLabelsd
+from s3net_monai.transforms.weak_label import WeakLabeld
+from s3net_monai.transforms.weak_label_refinement import RefineWithWeakLabelsd
 
 __all__ = [
     "CTIntensityd",
-    "CueVoted",
-    "ExpectChannelsd",
-    "ExpectClassesd",
-    "FitToAird",
+    "ConstrainToAird",
+    "DisplayOrientationd",
     "InPlaneSpacingd",
     "KeepComponentsd",
-    "NamedByCased",
-    "PictureAsVolumed",
-    "RandForeignObjectsd",
-    "RandIntensityNetworkd",
+    "RandGINd",
+    "RandSkinArtifactsd",
     "RandWindowd",
-    "RefineWithCuesd",
+    "RefineWithWeakLabelsd",
     "ResampleToSpacingd",
     "SecondViewd",
+    "SetFilenameFromCaseIdd",
+    "SliceToVolumed",
     "Solidityd",
     "Superpixelsd",
-    "UprightSlicesd",
-    "fit_to_air",
+    "ValidateChannelsd",
+    "ValidateLabelsd",
+    "WeakLabeld",
+    "constrain_to_air",
     "jitter_masks",
-    "lung_vote",
-    "skin_evidence",
-    "skin_vote",
+    "lung_weak_label",
+    "skin_lesion_prior",
+    "skin_weak_label",
     "upside_down_axes",
 ]

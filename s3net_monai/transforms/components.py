@@ -12,7 +12,7 @@ from monai.transforms import MapTransform
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from s3net_monai.transforms.skin_cues import central_component
+from s3net_monai.transforms.skin_weak_label import central_component
 
 Mask = NDArray[np.bool_]
 
@@ -68,7 +68,7 @@ class KeepComponentsd(MapTransform):
 
     Args:
         keys: probability maps (1, X, Y[, Z]).
-        rule: "central", the component with most pixels near the centre, its notches closed (2-D: a dermatoscope is held
+        rule: "central", the component with most pixels near the center, its notches closed (2-D: a dermatoscope is held
             over the lesion); "large", all components of at least a tenth of the largest that are not air outside the
             body (3-D: lungs).
 

@@ -11,12 +11,12 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from skimage.filters import threshold_otsu
 
-from s3net_monai.transforms.lung_cues import air_inside_body
+from s3net_monai.transforms.lung_weak_label import air_inside_body
 
 _AIR_HU = -850.0
 _TISSUE_HU = 40.0
 _BODY_HU = -400.0
-_CENTRE = 0.7  # radius of the central ellipse in half widths
+_CENTER = 0.7  # radius of the central ellipse in half widths
 _BLACK = 0.02  # share of the range of values that still counts as the darkest
 
 
@@ -67,10 +67,10 @@ def unknown_scale_to_hu(image: np.ndarray) -> tuple[float, float]:
     Only the central ellipse of the picture is looked at: what scanners and converters put around the field of view has
     any value. Black that is joined to the border of its axial slice is padding or air outside a body that does not fill
     the ellipse, and is left out too, unless the rest has no air in it. An image (1, X, Y[, Z]) of one value there, or
-    too narrow to have a centre, gives (0, -1000): all air.
+    too narrow to have a center, gives (0, -1000): all air.
     """
     axes = np.meshgrid(*(np.linspace(-1, 1, size) for size in image.shape[1:3]), indexing="ij", sparse=True)
-    ellipse = (axes[0] ** 2 + axes[1] ** 2) < _CENTRE**2
+    ellipse = (axes[0] ** 2 + axes[1] ** 2) < _CENTER**2
     values = image[0]
     central = np.broadcast_to(ellipse.reshape(*ellipse.shape, *[1] * (values.ndim - 2)), values.shape)
     sides = _two_sides(values[central & ~_black_surround(values)]) or _two_sides(values[central], clarity=0.0)

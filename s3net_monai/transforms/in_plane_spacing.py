@@ -11,8 +11,10 @@ from monai.data import MetaTensor
 from monai.transforms import InvertibleTransform, MapTransform, Resize
 from monai.utils import TraceKeys, ensure_tuple_rep
 
-LOST = 1.0  # mm, what files state that have lost their sizes; no scanner makes short-axis pixels of exactly that
-BELIEVED = (0.3, 6.0)  # mm; beyond, the size is no patient's
+UNKNOWN_SPACING_MM = (
+    1.0  # mm, what files state that have lost their sizes; no scanner makes short-axis pixels of exactly that
+)
+PLAUSIBLE_SPACING_MM = (0.3, 6.0)  # mm; beyond, the size is no patient's
 
 
 class InPlaneSpacingd(MapTransform, InvertibleTransform):
@@ -75,8 +77,8 @@ class InPlaneSpacingd(MapTransform, InvertibleTransform):
     def _size(self, image: MetaTensor) -> list[int]:
         sizes = [int(size) for size in image.shape[1:]]
         plane = [float(spacing) for spacing in image.pixdim[:2]]
-        lost = all(abs(spacing - LOST) < 1e-6 for spacing in plane)
-        if lost or min(plane) < BELIEVED[0] or max(plane) > BELIEVED[1]:
+        lost = all(abs(spacing - UNKNOWN_SPACING_MM) < 1e-6 for spacing in plane)
+        if lost or min(plane) < PLAUSIBLE_SPACING_MM[0] or max(plane) > PLAUSIBLE_SPACING_MM[1]:
             plane = [self.longer_side / max(sizes[:2])] * 2
         return [*(max(1, round(sizes[axis] * plane[axis] / self.pixdim)) for axis in (0, 1)), *sizes[2:]]
 

@@ -18,7 +18,7 @@ def jitter_masks(
     radius: int = 2,
     elastic: float = 0.02,
 ) -> Tensor:
-    """Every mask shifted, scaled about its own centre, bent, and dilated or eroded, each at random and for itself.
+    """Every mask shifted, scaled about its own center, bent, and dilated or eroded, each at random and for itself.
 
     Randomness comes from torch's global generator.
 
@@ -41,7 +41,7 @@ def jitter_masks(
 
     size = [count, 1, *mask.shape[2:]]
     grid = F.affine_grid(torch.eye(dims, dims + 1).to(exact).repeat(count, 1, 1), size, align_corners=False)
-    centre = _centre(exact, grid)
+    center = _center(exact, grid)
     zoom = torch.exp(uniform(*[1] * (dims + 1)) * math.log1p(scale))
     bend = F.interpolate(
         2 * elastic * uniform(dims, *[4] * dims),
@@ -49,7 +49,7 @@ def jitter_masks(
         mode="bilinear" if dims == 2 else "trilinear",
         align_corners=True,
     ).movedim(1, -1)
-    source = centre + (grid - centre) * zoom + 2 * shift * uniform(*[1] * dims, dims) + bend
+    source = center + (grid - center) * zoom + 2 * shift * uniform(*[1] * dims, dims) + bend
     moved = (F.grid_sample(exact, source, mode="bilinear", align_corners=False) > 0.5).to(exact)
     steps = torch.randint(-radius, radius + 1, (count,)).tolist()
     changed = torch.cat([_grow(one[None], step) for one, step in zip(moved, steps, strict=True)])
@@ -57,8 +57,8 @@ def jitter_masks(
     return torch.where(lost.view(-1, *[1] * (dims + 1)), exact, changed).to(mask.dtype)
 
 
-def _centre(mask: Tensor, grid: Tensor) -> Tensor:
-    """Centre of every mask in normalised coordinates, (B, 1, ..., D); that of the image for an empty one."""
+def _center(mask: Tensor, grid: Tensor) -> Tensor:
+    """Center of every mask in normalized coordinates, (B, 1, ..., D); that of the image for an empty one."""
     weight = mask.movedim(1, -1)
     axes = tuple(range(1, grid.dim() - 1))
     return (grid * weight).sum(axes, keepdim=True) / weight.sum(axes, keepdim=True).clamp_min(1)

@@ -12,7 +12,7 @@ from monai.transforms import MapTransform, Randomizable
 class SecondViewd(MapTransform, Randomizable):
     """Give every image a second view under another key: what ``transform`` makes of the image, which itself stays.
 
-    For methods that compare two appearances of the same pixels: move the image first, then recolour the second view.
+    For methods that compare two appearances of the same pixels: move the image first, then recolor the second view.
 
     Args:
         keys: images.

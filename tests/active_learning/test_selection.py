@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from s3net_monai.active_learning import covering, next_images
-from s3net_monai.active_learning.selection import standardised
+from s3net_monai.active_learning.selection import z_scored
 
 # three groups on a line, and one image far off
 LINE = np.array([[0.0], [0.1], [0.2], [5.0], [5.1], [5.2], [9.0], [9.1], [9.2], [40.0]])
@@ -37,14 +37,14 @@ def test_later_rounds_are_ordered_by_consistency() -> None:
     assert next_images(LINE, scores, (3,), 3, first_round=1, among=1) == [5, 1, 8]
 
 
-def test_of_the_least_consistent_neighbours_one_is_enough() -> None:
+def test_of_the_least_consistent_neighbors_one_is_enough() -> None:
     scores = [0.1, 0.1, 0.1, 0.9, 0.9, 0.9, 0.2, 0.9, 0.9, 0.9]
     chosen = next_images(LINE, scores, (4,), 2, first_round=1, among=4)
     assert {group(index) for index in chosen} == {0, 2}
 
 
 def test_scores_count_from_the_end_of_the_first_round_on() -> None:
-    """Index 3 has neighbours that cover it, but its score is the lowest."""
+    """Index 3 has neighbors that cover it, but its score is the lowest."""
     scores = [0.9] * 3 + [0.1] + [0.9] * 6
     assert next_images(LINE, scores, (), 3, first_round=2, among=1)[2] == 3
     assert 3 not in next_images(LINE, scores, (), 3, first_round=3, among=1)
@@ -75,5 +75,5 @@ def test_equal_images_are_all_in_the_order() -> None:
 
 
 def test_every_feature_counts_alike() -> None:
-    scaled = standardised(np.array([[0.0, 1000.0, 7.0], [1.0, 3000.0, 7.0]]))
+    scaled = z_scored(np.array([[0.0, 1000.0, 7.0], [1.0, 3000.0, 7.0]]))
     np.testing.assert_allclose(scaled, [[-1.0, -1.0, 0.0], [1.0, 1.0, 0.0]])

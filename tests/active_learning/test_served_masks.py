@@ -12,7 +12,7 @@ from monai.transforms import Compose, Invertd, Lambdad
 
 from data_prep.phantom import write_skin_phantom
 from s3net_monai.active_learning import add_served_masks
-from s3net_monai.engines import FlipInferer
+from s3net_monai.engines import FlipTTAInferer
 from s3net_monai.inference import Bundle, Case, bundle_root, load_bundle
 from s3net_monai.inference.run.segmenter import infer_sample, read_case
 
@@ -35,7 +35,7 @@ def toy() -> Bundle:
 
     shipped = load_bundle("skin", bundle_root("skin"), torch.device("cpu"))
     steps = [Lambdad("pred", without_first_row), Invertd("pred", Compose([])), Lambdad("pred", lambda pred: pred * 0)]
-    inferer = FlipInferer(flips=((), (0,)), quarter_turns=(0,))
+    inferer = FlipTTAInferer(flips=((), (0,)), quarter_turns=(0,))
     return replace(shipped, network=Network(), inferer=inferer, postprocessing=Compose(steps))
 
 

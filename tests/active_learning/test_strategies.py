@@ -64,21 +64,21 @@ def test_least_consistent_first_once_ten_have_labels(bundle: Path, measured: boo
             spot = [float(place == 45), float(place in (20, 45))]
             entry = {"weights": strategy.scoring.date_of_weights(), "consistency": place / 100, "features": spot}
             images.infos[name][strategy.scoring.key] = entry
-    images.labelled = names[53:]
+    images.labeled = names[53:]
     found = strategy(REQUEST, images)
     assert found is not None
     assert found["id"] != "image20", "nine labels: first what covers all"
-    images.labelled = names[52:]
+    images.labeled = names[52:]
     order = []
     while (found := strategy(REQUEST, images)) and len(order) < 4:
         images.serve(found["id"])
         order.append(found["id"])
-    assert "image20" in order[: 1 if measured else 2], "what the labelled ones do not cover"
+    assert "image20" in order[: 1 if measured else 2], "what the labeled ones do not cover"
     assert max(order) < "image44"
     assert len(set(order)) == 4
     assert found is not None
     assert found["consistency"] == names.index(found["id"]) / 100
-    images.labelled = names
+    images.labeled = names
     assert strategy(REQUEST, images) is None
 
 
@@ -136,7 +136,7 @@ def test_an_image_that_cannot_be_had_stops_nothing(
 
 
 def test_a_call_measures_no_whole_archive(images: Images, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("s3net_monai.monailabel.strategies.AT_MOST", 3)
+    monkeypatch.setattr("s3net_monai.monailabel.strategies.MAX_MEASURED_IMAGES", 3)
     scoring = ConsistencyScoring(bundle, "cpu")
     assert [scoring({}, images)["executed"] for _ in range(3)] == [3, 1, 0]
 

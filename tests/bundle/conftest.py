@@ -26,7 +26,7 @@ LABEL_FREE = ("lung", "skin")  # one layout, one way of training
 SMALL_S3NET = {"network_def#network#channels": [4, 4, 4], "network_def#network#num_blocks": [0, 0, 1]}
 SMALL_NETWORK = {"lung": SMALL_S3NET, "skin": SMALL_S3NET, "cardiac": {"encoder_def#channels": [4, 8]}}
 SMALL = {
-    "lung": {"pixdim": [10, 10, 15], "patch_size": [32, 32, 8], "least_size": [32, 32, 8], "epoch_length": 2},
+    "lung": {"pixdim": [10, 10, 15], "patch_size": [32, 32, 8], "min_size": [32, 32, 8], "epoch_length": 2},
     "skin": {"spatial_size": [32, 32]},
     "cardiac": {"spatial_size": [32, 32], "iterations": 2, "epoch_length": 2},
 }
@@ -118,18 +118,18 @@ def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="session")
-def labelled(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def labeled(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five phantoms with their labels: three to train, one to validate, one to test."""
-    folder = tmp_path_factory.mktemp(f"{bundle.task}_labelled")
+    folder = tmp_path_factory.mktemp(f"{bundle.task}_labeled")
     make_phantoms(bundle.task, folder, count=5, shape=PHANTOM_SHAPE[bundle.task])
     return folder
 
 
 @pytest.fixture(scope="session")
-def unlabelled(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unlabeled(labeled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, and the files of the labels deleted, though the datalist still names them."""
-    folder = tmp_path_factory.mktemp("unlabelled") / "data"
-    shutil.copytree(labelled, folder, ignore=shutil.ignore_patterns("labels"))
+    folder = tmp_path_factory.mktemp("unlabeled") / "data"
+    shutil.copytree(labeled, folder, ignore=shutil.ignore_patterns("labels"))
     assert json.loads((folder / "datalist.json").read_text())["training"][0]["label"]
     return folder
 
@@ -137,7 +137,7 @@ def unlabelled(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="session")
 def training_data(bundle: Bundle, request: pytest.FixtureRequest) -> Path:
     """What the bundle is trained on: images alone, unless it learns from labels."""
-    folder: Path = request.getfixturevalue("unlabelled" if bundle.task in LABEL_FREE else "labelled")
+    folder: Path = request.getfixturevalue("unlabeled" if bundle.task in LABEL_FREE else "labeled")
     return folder
 
 

@@ -10,7 +10,7 @@ import ignite.distributed as idist
 import pytest
 import torch
 
-SIZES = ("pixdim", "least_size", "spatial_size", "field_of_view")
+SIZES = ("pixdim", "min_size", "spatial_size", "field_of_view")
 
 
 def test_train_and_inference_build_one_network(bundle: Any) -> None:
@@ -18,7 +18,7 @@ def test_train_and_inference_build_one_network(bundle: Any) -> None:
     for size in SIZES:
         assert parsers[0].get(size) == parsers[1].get(size), size
     if bundle.task == "cardiac":  # whichever of its trainings made the shipped weights
-        parsers.append(bundle.parser("train", "finetune_bidirectional"))
+        parsers.append(bundle.parser("train", "fine_tune_bidirectional"))
     train, inference, *more = (parser.get_parsed_content("network_def") for parser in parsers)
     same = [network for network in (train, *more) if str(network) == str(inference)]
     assert len(same) == 1
@@ -27,22 +27,22 @@ def test_train_and_inference_build_one_network(bundle: Any) -> None:
 
 @pytest.mark.parametrize("bundle", ["lung", "skin"], indirect=True, scope="session")
 def test_inference_prepares_images_as_training_does(bundle: Any) -> None:
-    """Until the cue is added in training, the transforms are the same one by one, the sizes they refer to included."""
+    """Until the weak label is added in training, the transforms are the same one by one, the sizes they refer to included."""
     train, inference = bundle.parser("train"), bundle.parser("inference")
     training, serving = train["train"]["deterministic_transforms"], inference["image_transforms"]
-    cue = [transform["_target_"].rpartition(".")[2] for transform in training].index("CueVoted")
-    assert cue > 2
-    assert serving[:cue] == training[:cue]
-    # Padding is the only thing left: training pads its crops after the cue.
-    assert {transform["_target_"] for transform in serving[cue:]} <= {"SpatialPadd", "EnsureTyped"}
+    weak_label = [transform["_target_"].rpartition(".")[2] for transform in training].index("WeakLabeld")
+    assert weak_label > 2
+    assert serving[:weak_label] == training[:weak_label]
+    # Padding is the only thing left: training pads its crops after the weak label.
+    assert {transform["_target_"] for transform in serving[weak_label:]} <= {"SpatialPadd", "EnsureTyped"}
 
 
-def test_inference_gives_the_network_what_training_gives(bundle: Any, unlabelled: Path) -> None:
-    sizes = {key: value for key, value in bundle.small_training(unlabelled, unlabelled).items() if key in SIZES}
+def test_inference_gives_the_network_what_training_gives(bundle: Any, unlabeled: Path) -> None:
+    sizes = {key: value for key, value in bundle.small_training(unlabeled, unlabeled).items() if key in SIZES}
     parsers = {name: bundle.parser(name) for name in ("train", "inference")}
     for parser in parsers.values():
         parser.update({key: value for key, value in sizes.items() if key in parser.get()})
-    image = min((unlabelled / "images").iterdir())
+    image = min((unlabeled / "images").iterdir())
     steps = "volume_transforms" if bundle.task == "cardiac" else "deterministic_transforms"
     deterministic = parsers["train"].get_parsed_content(f"train#{steps}")
     sample: Any = {"image": str(image)}
@@ -66,9 +66,9 @@ def test_properties_of_training_are_complete(
 
 @pytest.mark.parametrize("names", [("inference",), ("inference", "evaluate")])
 def test_properties_of_inference_are_complete(
-    bundle: Any, labelled: Path, tmp_path: Path, names: tuple[str, ...]
+    bundle: Any, labeled: Path, tmp_path: Path, names: tuple[str, ...]
 ) -> None:
-    workflow = bundle.workflow(*names, kind="infer", dataset_dir=str(labelled), output_dir=str(tmp_path))
+    workflow = bundle.workflow(*names, kind="infer", dataset_dir=str(labeled), output_dir=str(tmp_path))
     workflow.initialize()
     assert workflow.check_properties() == []
 

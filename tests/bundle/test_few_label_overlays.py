@@ -76,8 +76,8 @@ def test_superpixels_are_kept_for_the_next_run(data: Path, tmp_path: Path) -> No
 
 def test_bidirectional_fine_tuning_trains_both_decoders(data: Path, tmp_path: Path) -> None:
     encoder = train(data, tmp_path / "first", "pretrain_ideal") / "encoder.pt"
-    start = train(data, tmp_path / "start", "finetune_bidirectional", labelled_patients=1, learning_rate=0.0)
-    tuned = train(data, tmp_path / "tuned", "finetune_bidirectional", labelled_patients=1, pretrained=str(encoder))
+    start = train(data, tmp_path / "start", "fine_tune_bidirectional", num_labeled_patients=1, learning_rate=0.0)
+    tuned = train(data, tmp_path / "tuned", "fine_tune_bidirectional", num_labeled_patients=1, pretrained=str(encoder))
     changed = {
         name.split(".")[0]
         for name, weights in state(tuned / "model.pt").items()
@@ -89,8 +89,8 @@ def test_bidirectional_fine_tuning_trains_both_decoders(data: Path, tmp_path: Pa
 def test_self_training_learns_from_its_teacher_and_opens_no_hidden_label(
     data: Path, tmp_path: Path, opened: list[str]
 ) -> None:
-    teacher = str(train(data, tmp_path / "teacher", labelled_patients=1) / "model.pt")
-    options = {"labelled_patients": 1, "teacher": teacher, "share": 1.0}
+    teacher = str(train(data, tmp_path / "teacher", num_labeled_patients=1) / "model.pt")
+    options = {"num_labeled_patients": 1, "teacher": teacher, "share": 1.0}
     opened.clear()
     tuned = state(train(data, tmp_path / "tuned", "self_train", **options) / "model.pt")
     labels = {path for path in opened if path.startswith(str(data / "labels"))}
@@ -101,30 +101,30 @@ def test_self_training_learns_from_its_teacher_and_opens_no_hidden_label(
 
 
 @pytest.mark.parametrize("patients", [1, None])
-def test_labelled_and_pseudo_labelled_slices_are_drawn_as_often_as_asked_for(
+def test_labeled_and_pseudo_labeled_slices_are_drawn_as_often_as_asked_for(
     patients: int | None, data: Path, tmp_path: Path
 ) -> None:
-    teacher = str(train(data, tmp_path, labelled_patients=1) / "model.pt")
+    teacher = str(train(data, tmp_path, num_labeled_patients=1) / "model.pt")
     parser = ConfigParser()
     parser.read_config([configs("train"), configs("self_train")])
     parser.update({"dataset_dir": str(data), "spatial_size": [32, 32], "encoder_def#channels": [4, 6, 8]})
-    parser.update({"teacher": teacher, "share": 1.0, "labelled_patients": patients, "device": "cpu"})
+    parser.update({"teacher": teacher, "share": 1.0, "num_labeled_patients": patients, "device": "cpu"})
     weights = parser.get_parsed_content("train#weights")
     assert len(weights) == len(parser.get_parsed_content("train#dataset"))
-    labelled = 2 * 4 * (patients or 3)  # frames, slices of each
-    assert sum(weights[:labelled]) == pytest.approx(0.25)
-    assert sum(weights[labelled:]) == pytest.approx(0.75 if patients else 0.0)
+    labeled = 2 * 4 * (patients or 3)  # frames, slices of each
+    assert sum(weights[:labeled]) == pytest.approx(0.25)
+    assert sum(weights[labeled:]) == pytest.approx(0.75 if patients else 0.0)
     assert parser.get_parsed_content("teacher_network") is not parser.get_parsed_content("network_def")
 
 
 def test_self_training_without_a_teacher_is_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError) as refused:
-        train(data, tmp_path, "self_train", labelled_patients=1)
+        train(data, tmp_path, "self_train", num_labeled_patients=1)
     assert "no such checkpoint of a network; train one" in str(refused.value.__cause__)
 
 
 def test_cross_pseudo_supervision_trains_two_networks_apart(data: Path, tmp_path: Path) -> None:
-    trained = state(train(data, tmp_path, "finetune_cross_pseudo", labelled_patients=1) / "model.pt")
+    trained = state(train(data, tmp_path, "fine_tune_cross_pseudo", num_labeled_patients=1) / "model.pt")
     pairs = [(name, name.replace("first.", "second.")) for name in trained if name.startswith("first.")]
     assert len(pairs) * 2 == len(trained)
     assert not any(torch.equal(trained[a], trained[b]) for a, b in pairs)
@@ -132,8 +132,8 @@ def test_cross_pseudo_supervision_trains_two_networks_apart(data: Path, tmp_path
 
 def test_pretrained_weights_go_to_the_first_of_two_networks(data: Path, tmp_path: Path) -> None:
     encoder = train(data, tmp_path / "first", "pretrain_global") / "encoder.pt"
-    options = {"labelled_patients": 1, "pretrained": str(encoder), "learning_rate": 0.0}
-    tuned = state(train(data, tmp_path / "tuned", "finetune_cross_pseudo", **options) / "model.pt")
+    options = {"num_labeled_patients": 1, "pretrained": str(encoder), "learning_rate": 0.0}
+    tuned = state(train(data, tmp_path / "tuned", "fine_tune_cross_pseudo", **options) / "model.pt")
     for name, weights in state(encoder).items():
         assert torch.equal(tuned[f"first.encoder.{name}"], weights)
     assert any(not torch.equal(tuned[f"second.encoder.{name}"], weights) for name, weights in state(encoder).items())
@@ -142,7 +142,7 @@ def test_pretrained_weights_go_to_the_first_of_two_networks(data: Path, tmp_path
 def test_a_network_of_another_kind_takes_no_encoder(data: Path, tmp_path: Path) -> None:
     encoder = train(data, tmp_path / "first", "pretrain_global") / "encoder.pt"
     with pytest.raises(RuntimeError) as refused:
-        train(data, tmp_path / "tuned", "nnunet_like", labelled_patients=1, pretrained=str(encoder))
+        train(data, tmp_path / "tuned", "nnunet_like", num_labeled_patients=1, pretrained=str(encoder))
     assert "its encoder does not fit" in str(refused.value.__cause__)
 
 
@@ -182,8 +182,8 @@ def infer(data: Path, folder: Path, model: Path, *overlays: str, **overrides: An
 
 METHODS = {
     "plain": ([], []),
-    "bidirectional": (["finetune_bidirectional"], ["inference_bidirectional"]),
-    "cross pseudo": (["finetune_cross_pseudo"], ["inference_cross_pseudo"]),
+    "bidirectional": (["fine_tune_bidirectional"], ["inference_bidirectional"]),
+    "cross pseudo": (["fine_tune_cross_pseudo"], ["inference_cross_pseudo"]),
 }
 
 
@@ -194,7 +194,7 @@ def test_the_page_on_few_labels_as_written(method: str, data: Path, tmp_path: Pa
     mine.write_text(json.dumps({"out_channels": 5, "field_of_view": [40, 40], "spatial_size": [32, 32]}))
     encoder = train(data, tmp_path / "lrc", str(mine), "pretrain_lrc") / "encoder.pt"
     tuning, served = METHODS[method]
-    model = train(data, tmp_path / "model", str(mine), *tuning, pretrained=str(encoder), labelled_patients=1)
+    model = train(data, tmp_path / "model", str(mine), *tuning, pretrained=str(encoder), num_labeled_patients=1)
     masks = infer(data, tmp_path / "masks", model / "model.pt", str(mine), *served)
     images = sorted((data / "images").iterdir())
     assert len(masks) == len(images)
@@ -211,13 +211,13 @@ def test_images_of_one_name_get_masks_of_their_own(data: Path, tmp_path: Path) -
         place.parent.mkdir(parents=True)
         shutil.copy(image, place)
         cases.append({"case_id": f"p{number}_ed", "image": f"p{number}/image.nii.gz"})
-    (tmp_path / "set" / "datalist.json").write_text(json.dumps({"unlabelled": cases}))
+    (tmp_path / "set" / "datalist.json").write_text(json.dumps({"unlabeled": cases}))
     masks = infer(tmp_path / "set", tmp_path / "masks", model)
     assert [mask.name for mask in masks] == [f"{case['case_id']}_seg.nii.gz" for case in cases]
 
 
 def test_a_model_of_another_kind_is_refused_in_one_line(data: Path, tmp_path: Path) -> None:
-    model = train(data, tmp_path / "model", "finetune_cross_pseudo", labelled_patients=1) / "model.pt"
+    model = train(data, tmp_path / "model", "fine_tune_cross_pseudo", num_labeled_patients=1) / "model.pt"
     with pytest.raises(RuntimeError) as refused:
         infer(data, tmp_path / "masks", model)
     assert "model.pt: its network does not fit: encoder" in str(refused.value.__cause__)
@@ -246,7 +246,7 @@ def flat_set(folder: Path, ending: str, **values: Any) -> Path:
 @pytest.mark.parametrize("ending", [".nii.gz", ".png"])
 def test_flat_images_are_trained_on_as_they_are_segmented(ending: str, tmp_path: Path) -> None:
     data = flat_set(tmp_path / "set", ending)
-    model = train(data, tmp_path / "model", labelled_patients=1) / "model.pt"
+    model = train(data, tmp_path / "model", num_labeled_patients=1) / "model.pt"
     masks = infer(data, tmp_path / "masks", model)
     assert [nibabel.load(mask).shape[:2] for mask in masks] == [(60, 44) if ending == ".nii.gz" else (44, 60)] * 2
     training, inference = ConfigParser(), ConfigParser()
@@ -261,13 +261,13 @@ def test_flat_images_are_trained_on_as_they_are_segmented(ending: str, tmp_path:
     assert read["image"][0][disc].min() > read["image"][0][~disc].mean()
 
 
-@pytest.mark.parametrize("overlay", ["", "finetune_bidirectional", "finetune_semantic"])
+@pytest.mark.parametrize("overlay", ["", "fine_tune_bidirectional", "fine_tune_semantic"])
 def test_labels_that_are_no_classes_are_refused_with_their_file(overlay: str, data: Path, tmp_path: Path) -> None:
     model = train(data, tmp_path / "coarse") / "model.pt"
     flat = flat_set(tmp_path / "set", ".png", label=255)
-    semantic = {"coarse_model": str(model)} if overlay == "finetune_semantic" else {}
+    semantic = {"coarse_model": str(model)} if overlay == "fine_tune_semantic" else {}
     with pytest.raises(RuntimeError) as refused:
-        train(flat, tmp_path / "model", *filter(None, [overlay]), labelled_patients=1, **semantic)
+        train(flat, tmp_path / "model", *filter(None, [overlay]), num_labeled_patients=1, **semantic)
     error: BaseException = refused.value
     while error.__cause__ is not None:
         error = error.__cause__
@@ -278,19 +278,19 @@ def test_the_settings_that_the_page_names(data: Path, tmp_path: Path) -> None:
     """docs/few_labels.md, the table of step 2."""
     flip = {"_target_": "RandFlipd", "keys": ["image", "label"], "allow_missing_keys": True, "prob": 0.5}
     mine, inferring = tmp_path / "mine.json", tmp_path / "inferring.json"
-    mine.write_text(json.dumps({"train#reading#3#_disabled_": True, "+train#moves": [flip]}))
+    mine.write_text(json.dumps({"train#reading#3#_disabled_": True, "+train#spatial_augmentation": [flip]}))
     inferring.write_text(
         json.dumps({"image_transforms#3#_disabled_": True, "postprocessing#transforms#3#_disabled_": True})
     )
     training, inference, global_, s3net = (ConfigParser() for _ in range(4))
-    training.read_config([configs("train"), str(mine), configs("finetune_bidirectional")])
+    training.read_config([configs("train"), str(mine), configs("fine_tune_bidirectional")])
     training["dataset_dir"] = str(data)
     case = {"image": str(next(iter(sorted((data / "images").iterdir()))))}
     reading, augmenting = (training.get_parsed_content(f"train#{name}") for name in ("read_volume", "augment"))
     assert "InPlaneSpacingd" not in [type(step).__name__ for step in reading.transforms]
     assert "RandFlipd" in [type(step).__name__ for step in augmenting.transforms]
-    unlabelled = training.get_parsed_content("train#unlabelled").transform
-    assert "RandFlipd" in [type(step).__name__ for step in unlabelled.transforms]
+    unlabeled = training.get_parsed_content("train#unlabeled").transform
+    assert "RandFlipd" in [type(step).__name__ for step in unlabeled.transforms]
     inference.read_config([configs("inference"), str(inferring)])
     seen = inference.get_parsed_content("preprocessing")
     assert "InPlaneSpacingd" not in [type(step).__name__ for step in seen.transforms]

@@ -17,14 +17,14 @@ SHORT = {
 
 @pytest.mark.parametrize("bundle", SHORT, indirect=True, scope="session")
 def test_corrected_masks_of_a_datalist(
-    bundle: Any, labelled: Path, tmp_path: Path, monai_bundle: Callable[..., str]
+    bundle: Any, labeled: Path, tmp_path: Path, monai_bundle: Callable[..., str]
 ) -> None:
     printed = monai_bundle(
         "training",
         cwd=tmp_path,
         config_file=f"['{bundle.config_file('train')}', '{bundle.config_file('fine_tune')}']",
         bundle_root=str(bundle.root),
-        dataset_dir=str(labelled),
+        dataset_dir=str(labeled),
         ckpt_dir=str(tmp_path / "output"),
         output_dir=str(tmp_path / "output"),
         device="cpu",

@@ -15,20 +15,20 @@ from tests.helpers.paths import CARDIAC_BUNDLE
 
 CONFIGS = CARDIAC_BUNDLE / "configs"
 SIZE = (150, 210, 2)
-ROUGH = 0.4  # pixels, what sampling a thin ring at its nearest pixels may do to its centre; "nearest" gives 0.9 and 1.2
+ROUGH = 0.4  # pixels, what sampling a thin ring at its nearest pixels may do to its center; "nearest" gives 0.9 and 1.2
 
 
 @pytest.fixture
 def parser() -> ConfigParser:
     found = ConfigParser()
     found.read_config(str(CONFIGS / "train.json"))
-    found.update({"train#colours": [], "bundle_root": "."})
+    found.update({"train#colors": [], "bundle_root": "."})
     return found
 
 
 @pytest.fixture
 def case(tmp_path: Path) -> dict[str, str]:
-    """A ring of the myocardium's thickness, off the centre; its label is where it is bright."""
+    """A ring of the myocardium's thickness, off the center; its label is where it is bright."""
     x, y = np.meshgrid(*(np.arange(count) for count in SIZE[:2]), indexing="ij")
     radius = np.hypot(x - 70, y - 110)
     ring = np.clip(np.minimum(radius - 18, 26 - radius) + 0.5, 0, 1)[..., None].repeat(SIZE[2], axis=-1)
@@ -38,7 +38,7 @@ def case(tmp_path: Path) -> dict[str, str]:
 
 
 def offset(sample: dict[str, Any]) -> torch.Tensor:
-    """Centre of the bright ring less that of its label, in pixels."""
+    """Center of the bright ring less that of its label, in pixels."""
     image, label = (torch.as_tensor(sample[key]).as_subclass(torch.Tensor)[0].float() for key in ("image", "label"))
     weights = ((image - image.min()) / (image.max() - image.min()), label)
     grid = torch.stack(torch.meshgrid(*(torch.arange(count) for count in label.shape), indexing="ij")).float()

@@ -56,7 +56,7 @@ def test_weights_fit_the_network_strictly(bundle: Any, weights: Path) -> None:
 
 def test_bundles_have_one_layout(bundle: Any) -> None:
     """Top-level keys of the configs differ in the sizes of images, and where the bundle is trained with few labels."""
-    sizes = {"pixdim", "patch_size", "least_size", "spatial_size", "epoch_length", "allow", "field_of_view"}
+    sizes = {"pixdim", "patch_size", "min_size", "spatial_size", "epoch_length", "allow", "field_of_view"}
     for name in ("train", "inference", "evaluate", "multi_gpu_train"):
         if bundle.task == "cardiac":
             if name in ("train", "multi_gpu_train"):

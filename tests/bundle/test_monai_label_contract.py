@@ -63,13 +63,13 @@ def test_inference_task(bundle: Any, image: tuple[Path, tuple[int, ...], np.ndar
 
 
 @pytest.mark.parametrize("bundle", ["lung", "skin"], indirect=True, scope="session")
-def test_training_task(bundle: Any, unlabelled: Path, tmp_path: Path) -> None:
+def test_training_task(bundle: Any, unlabeled: Path, tmp_path: Path) -> None:
     """It replaces the data by pairs of image and label, puts a loader before the handlers, and calls ``run``.
 
     The labels it names do not exist here: label-free training must not miss them.
     """
-    images = sorted((unlabelled / "images").iterdir())
-    pairs = [{"image": str(path), "label": str(unlabelled / "labels" / path.name)} for path in images]
+    images = sorted((unlabeled / "images").iterdir())
+    pairs = [{"image": str(path), "label": str(unlabeled / "labels" / path.name)} for path in images]
     handlers = json.loads(Path(bundle.config_file("train")).read_text())["train"]["handlers"]
     assert isinstance(handlers, list)
     assert all(isinstance(handler, dict) for handler in handlers)

@@ -27,18 +27,18 @@ def mean_dice(mask: np.ndarray, truth: np.ndarray) -> float:
 
 
 def test_evaluate_saves_the_mean_dice(
-    bundle: Any, labelled: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    bundle: Any, labeled: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The figure is that of the mask beside it, counted on the grid of the source."""
     caplog.set_level(logging.INFO)
-    folders = {"dataset_dir": str(labelled), "output_dir": str(tmp_path)}
+    folders = {"dataset_dir": str(labeled), "output_dir": str(tmp_path)}
     workflow = bundle.workflow("inference", "evaluate", kind="infer", **folders)
     workflow.initialize()
     workflow.run()
     assert "mean_dice" in caplog.text
     header, *rows = csv.reader((tmp_path / "mean_dice_raw.csv").open())
     assert header[0] == "filename"
-    cases = load_datalist(labelled, "test", labels=True)
+    cases = load_datalist(labeled, "test", labels=True)
     assert len(rows) == len(cases) == (2 if bundle.task == "cardiac" else 1), "the fifth phantom, at two points in time"
     scores = []
     for row, case in zip(rows, cases, strict=True):

@@ -12,10 +12,10 @@ import torch
 
 @pytest.mark.parametrize("bundle", ["lung", "skin"], indirect=True, scope="session")
 def test_two_processes_end_with_one_network(
-    bundle: Any, unlabelled: Path, tmp_path: Path, monai_bundle: Callable[..., str]
+    bundle: Any, unlabeled: Path, tmp_path: Path, monai_bundle: Callable[..., str]
 ) -> None:
     """Weights and naming: each process sees other images, so both have to be agreed upon."""
-    overrides = bundle.small_training(unlabelled, tmp_path / "output", batch_size=1)
+    overrides = bundle.small_training(unlabeled, tmp_path / "output", batch_size=1)
     save = f"$torch.save(@network.state_dict(), '{tmp_path}/rank' + os.environ['RANK'] + '.pt')"
     printed = monai_bundle(
         "training",
@@ -26,7 +26,7 @@ def test_two_processes_end_with_one_network(
         **overrides,
     )
     ranks = [torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in (0, 1)]
-    # Normalisation keeps its running statistics to itself (broadcast_buffers is off) but for those of rank 0.
+    # Normalization keeps its running statistics to itself (broadcast_buffers is off) but for those of rank 0.
     learned = [key for key in ranks[0] if "running" not in key]
     assert "cluster_class" in learned
     assert [key for key in learned if not torch.equal(ranks[0][key], ranks[1][key])] == []
@@ -38,7 +38,7 @@ def test_two_processes_end_with_one_network(
 
 @pytest.mark.parametrize("bundle", ["cardiac"], indirect=True, scope="session")
 def test_two_processes_learn_one_network_from_other_slices(
-    bundle: Any, labelled: Path, tmp_path: Path, monai_bundle: Callable[..., str]
+    bundle: Any, labeled: Path, tmp_path: Path, monai_bundle: Callable[..., str]
 ) -> None:
     """Gradients are averaged: weights are equal though each process draws and warps its own slices.
 
@@ -52,7 +52,7 @@ def test_two_processes_learn_one_network_from_other_slices(
         module=("torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "monai.bundle"),
         config_file=f"['{bundle.config_file('train')}','{bundle.config_file('multi_gpu_train')}']",
         finalize=[save, images, "$dist.destroy_process_group()"],
-        **bundle.small_training(labelled, tmp_path / "output"),
+        **bundle.small_training(labeled, tmp_path / "output"),
     )
     ranks = [torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in (0, 1)]
     assert [key for key in ranks[0] if not torch.equal(ranks[0][key], ranks[1][key])] == []

@@ -21,7 +21,7 @@ from tests.helpers.paths import CARDIAC_BUNDLE
 CONFIGS = CARDIAC_BUNDLE / "configs"
 TOY = {"device": "cpu", "iterations": 2, "epoch_length": 2, "batch_size": 4, "spatial_size": [48, 48]}
 CHANNELS = [4, 8]
-LABELS = {"labelled_patients": 2}
+LABELS = {"num_labeled_patients": 2}
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +62,7 @@ def state(path: str | Path) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def coarse(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Overrides that name a coarse model and one for each fold; they have learnt nothing, and see objects anywhere."""
+    """Overrides that name a coarse model and one for each fold; they have learned nothing, and see objects anywhere."""
     root = tmp_path_factory.mktemp("coarse")
     training(data, root / "all").run()
     for fold in (0, 1):
@@ -81,7 +81,7 @@ def pretrained(data: Path, coarse: dict[str, Any], tmp_path_factory: pytest.Temp
 @pytest.fixture(scope="module")
 def product(data: Path, coarse: dict[str, Any], pretrained: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("final")
-    training(data, output, "finetune_semantic", pretrained=pretrained, **coarse).run()
+    training(data, output, "fine_tune_semantic", pretrained=pretrained, **coarse).run()
     return output / "model.pt"
 
 
@@ -103,15 +103,15 @@ def test_masks_come_from_models_that_never_saw_the_label(data: Path, coarse: dic
     parser = training(data, tmp_path, "pretrain_semantic", **coarse).parser
     cases = parser.get_parsed_content("cases")
     patients = sorted({case["case_id"].split("_")[0] for case in cases["training"]})
-    known, free = (parser.get_parsed_content(f"train#{part}_slices") for part in ("labelled", "unlabelled"))
+    known, free = (parser.get_parsed_content(f"train#{part}_slices") for part in ("labeled", "unlabeled"))
     network = parser.get_parsed_content("coarse")
-    for slices, labelled in ((known, True), (free, False)):
+    for slices, labeled in ((known, True), (free, False)):
         assert {sample["volume"] for sample in slices} == {
-            case["case_id"] for case in cases["training" if labelled else "unlabelled"]
+            case["case_id"] for case in cases["training" if labeled else "unlabeled"]
         }
-        assert ("label" in slices[0]) == labelled
+        assert ("label" in slices[0]) == labeled
         for sample in slices:
-            fold = patients.index(sample["case_id"].split("_")[0]) if labelled else None
+            fold = patients.index(sample["case_id"].split("_")[0]) if labeled else None
             right = coarse["coarse_model"] if fold is None else coarse["coarse_models"][fold]
             for path in (coarse["coarse_model"], *coarse["coarse_models"]):
                 network.load_state_dict(state(path))
@@ -154,16 +154,16 @@ def test_pretraining_teaches_the_encoder_by_a_queue_and_leaves_the_coarse_model(
     assert all(torch.equal(value, before[name]) for name, value in frozen.state_dict().items())
 
 
-def test_pretraining_needs_no_unlabelled_patient(data: Path, coarse: dict[str, Any], tmp_path: Path) -> None:
-    made = training(data, tmp_path, "pretrain_semantic", labelled_patients=None, **coarse)
-    assert made.parser.get_parsed_content("cases")["unlabelled"] == []
+def test_pretraining_needs_no_unlabeled_patient(data: Path, coarse: dict[str, Any], tmp_path: Path) -> None:
+    made = training(data, tmp_path, "pretrain_semantic", num_labeled_patients=None, **coarse)
+    assert made.parser.get_parsed_content("cases")["unlabeled"] == []
     volumes = {sample["volume"] for sample in made.parser.get_parsed_content("train#slices")}
     assert volumes == {case["case_id"] for case in made.parser.get_parsed_content("cases")["training"]}
     made.run()
     assert (tmp_path / "encoder.pt").is_file()
 
 
-@pytest.mark.parametrize("overlay", ["pretrain_semantic", "finetune_semantic"])
+@pytest.mark.parametrize("overlay", ["pretrain_semantic", "fine_tune_semantic"])
 @pytest.mark.parametrize("hidden", [False, True])
 def test_mask_only_hides_the_image(
     data: Path, coarse: dict[str, Any], tmp_path: Path, overlay: str, hidden: bool
@@ -176,7 +176,7 @@ def test_mask_only_hides_the_image(
     assert seen[0][:, 0].any() != hidden
     assert seen[0][:, 1].flatten(1).any(dim=1).any()
     assert set(seen[0][:, 1].unique().tolist()) == {0, 1}
-    if overlay == "finetune_semantic":
+    if overlay == "fine_tune_semantic":
         assert made.parser.get_parsed_content("coarse_to_fine").mask_only == hidden
 
 
@@ -185,13 +185,13 @@ def test_fine_tuning_meets_coarse_masks_and_exact_targets_moved_alike(
 ) -> None:
     """Without jitter, an exact mask comes out as its own target, through all moves; a predicted one does not."""
     still = {"shift": 0.0, "scale": 0.0, "radius": 0, "elastic": 0.0}
-    made = training(data, tmp_path, "finetune_semantic", jitter=still, coarse_model=coarse["coarse_model"])
+    made = training(data, tmp_path, "fine_tune_semantic", jitter=still, coarse_model=coarse["coarse_model"])
     get = made.parser.get_parsed_content
     image, target = get("train#prepare_batch")(next(iter(get("train#dataloader"))))
     assert image.shape == (4, 2, 48, 48)
     assert torch.equal(image[:, 1:], target.float())
     assert target.any()
-    predicted = training(data, tmp_path, "finetune_semantic", jitter=still, **coarse).parser.get_parsed_content
+    predicted = training(data, tmp_path, "fine_tune_semantic", jitter=still, **coarse).parser.get_parsed_content
     image, target = predicted("train#prepare_batch")(next(iter(predicted("train#dataloader"))))
     assert image[:, 1:].any()
     assert target.any()
@@ -199,8 +199,8 @@ def test_fine_tuning_meets_coarse_masks_and_exact_targets_moved_alike(
 
 
 def test_jitter_is_stronger_where_masks_are_exact(data: Path, coarse: dict[str, Any], tmp_path: Path) -> None:
-    predicted = training(data, tmp_path, "finetune_semantic", **coarse).parser.get_parsed_content("jitter")
-    exact = training(data, tmp_path, "finetune_semantic", coarse_model=coarse["coarse_model"]).parser
+    predicted = training(data, tmp_path, "fine_tune_semantic", **coarse).parser.get_parsed_content("jitter")
+    exact = training(data, tmp_path, "fine_tune_semantic", coarse_model=coarse["coarse_model"]).parser
     assert all(exact.get_parsed_content("jitter")[name] > value for name, value in predicted.items())
 
 
@@ -231,10 +231,10 @@ def test_inference_runs_it_unchanged(data: Path, product: Path, tmp_path: Path) 
 
 
 def test_one_patient_takes_exact_masks(data: Path, coarse: dict[str, Any], tmp_path: Path) -> None:
-    one = {"labelled_patients": 1, "coarse_model": coarse["coarse_model"]}
-    slices = training(data, tmp_path, "finetune_semantic", **one).parser.get_parsed_content("train#slices")
+    one = {"num_labeled_patients": 1, "coarse_model": coarse["coarse_model"]}
+    slices = training(data, tmp_path, "fine_tune_semantic", **one).parser.get_parsed_content("train#slices")
     assert all(torch.equal(sample["coarse"], sample["label"]) for sample in slices)
-    training(data, tmp_path, "finetune_semantic", **one).run()
+    training(data, tmp_path, "fine_tune_semantic", **one).run()
     assert (tmp_path / "model.pt").is_file()
 
 
@@ -242,7 +242,7 @@ def test_clusters_take_the_place_of_masks(data: Path, tmp_path: Path) -> None:
     """S3-Net's clusters as objects: no label is there, and no coarse model."""
     free = tmp_path / "free"
     shutil.copytree(data / "images", free)
-    names = {"labelled_patients": None, "clusters": 3}
+    names = {"num_labeled_patients": None, "clusters": 3}
     training(free, tmp_path / "clusters", "pretrain_s3net", **names).run()
     model = str(tmp_path / "clusters" / "pretraining.pt")
     overlays = ("pretrain_semantic", "pretrain_semantic_label_free")
@@ -278,7 +278,7 @@ def test_any_encoder_goes_through_all_stages(data: Path, tmp_path: Path, name: s
     both["coarse_model"] = str(tmp_path / "coarse" / "model.pt")
     training(data, tmp_path / "encoder", "pretrain_semantic", **both).run()
     both["pretrained"] = str(tmp_path / "encoder" / "encoder.pt")
-    training(data, tmp_path / "final", "finetune_semantic", **both).run()
+    training(data, tmp_path / "final", "fine_tune_semantic", **both).run()
     encoders = {"encoder_def": plain["encoder_def"], "attended_encoder_def": both["attended_encoder_def"]}
     options = {"checkpoint": str(tmp_path / "final" / "model.pt"), "device": "cpu", "section": "test"}
     workflow(data, tmp_path / "masks", "inference", "inference_semantic", **encoders, **options).run()
@@ -298,7 +298,7 @@ def test_any_encoder_is_attended_by_clusters(data: Path, tmp_path: Path, name: s
 
 
 def test_every_class_is_an_object(data: Path, tmp_path: Path) -> None:
-    for overlay in ("pretrain_semantic", "finetune_semantic"):
+    for overlay in ("pretrain_semantic", "fine_tune_semantic"):
         parser = training(data, tmp_path, overlay, out_channels=6).parser
         assert parser.get_parsed_content("attention_classes") == [1, 2, 3, 4, 5]
     parser = ConfigParser()
@@ -321,7 +321,7 @@ def causes(caught: pytest.ExceptionInfo[BaseException]) -> str:
         ({"coarse_model": ""}, "no path: no such checkpoint of a network; train one"),
         ({"coarse_model": "encoder"}, "its network does not fit: encoder"),
         ({"pretrained": "coarse"}, "its encoder does not fit"),
-        ({"coarse_models": ["coarse"] * 3}, "3 folds over 2 labelled patients"),
+        ({"coarse_models": ["coarse"] * 3}, "3 folds over 2 labeled patients"),
         ({"coarse_models": "fold0.pt,fold1.pt"}, "coarse_models is 'fold0.pt,fold1.pt', expected a list"),
         ({"attention_classes": [7]}, "shows one of the classes [7] under 'coarse'"),
     ],
@@ -336,5 +336,5 @@ def test_what_does_not_fit_is_refused(
 
     options = {**coarse, **{key: named(value) for key, value in change.items()}}
     with pytest.raises(RuntimeError, match="Failed to") as caught:
-        training(data, tmp_path, "finetune_semantic", **options).run()
+        training(data, tmp_path, "fine_tune_semantic", **options).run()
     assert expected in causes(caught)

@@ -43,20 +43,20 @@ def check_results(bundle: Any, folder: Path, epoch: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(bundle: Any, unlabelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(bundle: Any, unlabeled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output folder of one epoch."""
     output = tmp_path_factory.mktemp("trained")
-    bundle.train(unlabelled, output)
+    bundle.train(unlabeled, output)
     return output
 
 
 def test_run_from_the_bundle_folder(
-    bundle: Any, unlabelled: Path, tmp_path: Path, monai_bundle: Callable[..., str]
+    bundle: Any, unlabeled: Path, tmp_path: Path, monai_bundle: Callable[..., str]
 ) -> None:
     """With nothing said about folders, data/ is read and eval/ is written."""
     root = tmp_path / bundle.root.name
     shutil.copytree(bundle.root, root)
-    shutil.copytree(unlabelled, root / "data")
+    shutil.copytree(unlabeled, root / "data")
     overrides = bundle.small_training(Path(), Path())
     for key in ("bundle_root", "dataset_dir", "output_dir"):
         del overrides[key]
@@ -68,11 +68,11 @@ def test_run_from_the_bundle_folder(
 
 
 def test_run_training_from_elsewhere_goes_on(
-    bundle: Any, unlabelled: Path, trained: Path, tmp_path: Path, monai_bundle: Callable[..., str]
+    bundle: Any, unlabeled: Path, trained: Path, tmp_path: Path, monai_bundle: Callable[..., str]
 ) -> None:
     output = tmp_path / "output"
     shutil.copytree(trained, output)
-    overrides = bundle.small_training(unlabelled, output, max_epochs=2, resume=True)
+    overrides = bundle.small_training(unlabeled, output, max_epochs=2, resume=True)
     printed = monai_bundle("training", cwd=tmp_path, config_file=bundle.config_file("train"), **overrides)
     check_results(bundle, output, epoch=2)
     assert "Epoch [2/2]" in printed
@@ -80,10 +80,10 @@ def test_run_training_from_elsewhere_goes_on(
     assert [path.name for path in tmp_path.iterdir()] == ["output"], "nothing may appear in the working directory"
 
 
-def test_no_file_below_labels_is_opened(bundle: Any, labelled: Path, tmp_path: Path, opened: list[str]) -> None:
-    bundle.train(labelled, tmp_path)
+def test_no_file_below_labels_is_opened(bundle: Any, labeled: Path, tmp_path: Path, opened: list[str]) -> None:
+    bundle.train(labeled, tmp_path)
     assert [path for path in opened if "/images/" in path], "the hook must see the images"
-    assert [path for path in opened if f"{labelled}/labels" in path] == []
+    assert [path for path in opened if f"{labeled}/labels" in path] == []
 
 
 def test_loss_teaches_every_parameter(trained: Path, bundle: Any) -> None:
@@ -91,16 +91,16 @@ def test_loss_teaches_every_parameter(trained: Path, bundle: Any) -> None:
     checkpoint = weights(trained, "checkpoint_epoch=1.pt")
     moments = [state["exp_avg"].abs().max() for state in checkpoint["optimizer"]["state"].values()]
     assert len(moments) == len(checkpoint["optimizer"]["param_groups"][0]["params"])
-    # A bias before a normalisation has no influence, so no gradient either.
+    # A bias before a normalization has no influence, so no gradient either.
     assert sum(moment > 0 for moment in moments) > 0.7 * len(moments)
 
 
-def test_resume_goes_on_at_the_next_epoch(bundle: Any, unlabelled: Path, trained: Path, tmp_path: Path) -> None:
+def test_resume_goes_on_at_the_next_epoch(bundle: Any, unlabeled: Path, trained: Path, tmp_path: Path) -> None:
     folder = tmp_path / "resumed"
     shutil.copytree(trained, folder)
     first = weights(folder, "checkpoint_epoch=1.pt")
     epochs: list[int] = []
-    workflow = bundle.workflow("train", **bundle.small_training(unlabelled, folder, max_epochs=3, resume=True))
+    workflow = bundle.workflow("train", **bundle.small_training(unlabeled, folder, max_epochs=3, resume=True))
     workflow.initialize()
     trainer = workflow.parser.get_parsed_content("train#trainer")
     trainer.add_event_handler(Events.EPOCH_STARTED, lambda engine: epochs.append(engine.state.epoch))
@@ -110,10 +110,10 @@ def test_resume_goes_on_at_the_next_epoch(bundle: Any, unlabelled: Path, trained
     assert trainer.state.epoch == 3
     assert last["trainer"]["iteration"] == 3 * first["trainer"]["iteration"]
     steps = [max(state["step"] for state in part["optimizer"]["state"].values()) for part in (first, last)]
-    assert steps[1] == 3 * steps[0], "the optimiser forgot its state"
+    assert steps[1] == 3 * steps[0], "the optimizer forgot its state"
 
 
-def test_resume_keeps_better_weights(bundle: Any, unlabelled: Path, trained: Path, tmp_path: Path) -> None:
+def test_resume_keeps_better_weights(bundle: Any, unlabeled: Path, trained: Path, tmp_path: Path) -> None:
     """A score above all that follow is written into the checkpoint: the weights of before must stay."""
     folder = tmp_path / "resumed"
     shutil.copytree(trained, folder)
@@ -121,14 +121,14 @@ def test_resume_keeps_better_weights(bundle: Any, unlabelled: Path, trained: Pat
     ((_, name),) = checkpoint["best"]["_saved"]
     checkpoint["best"]["_saved"] = [(1e9, name)]
     torch.save(checkpoint, folder / "checkpoint_epoch=1.pt")
-    bundle.train(unlabelled, folder, max_epochs=2, resume=True)
+    bundle.train(unlabeled, folder, max_epochs=2, resume=True)
     assert weights(folder, "checkpoint_epoch=2.pt")["trainer"]["iteration"] > checkpoint["trainer"]["iteration"]
     assert (folder / "model.pt").read_bytes() == (trained / "model.pt").read_bytes()
 
 
-def test_resume_without_a_checkpoint_says_so(bundle: Any, unlabelled: Path, tmp_path: Path) -> None:
+def test_resume_without_a_checkpoint_says_so(bundle: Any, unlabeled: Path, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="Failed to") as caught:
-        bundle.train(unlabelled, tmp_path, resume=True)
+        bundle.train(unlabeled, tmp_path, resume=True)
     causes = []
     error: BaseException | None = caught.value
     while error is not None:
@@ -137,23 +137,23 @@ def test_resume_without_a_checkpoint_says_so(bundle: Any, unlabelled: Path, tmp_
     assert any("no checkpoint*.pt to resume from" in cause for cause in causes)
 
 
-def test_same_seed_same_weights(bundle: Any, unlabelled: Path, trained: Path, tmp_path: Path) -> None:
-    bundle.train(unlabelled, tmp_path / "again")
-    bundle.train(unlabelled, tmp_path / "other", seed=1)
+def test_same_seed_same_weights(bundle: Any, unlabeled: Path, trained: Path, tmp_path: Path) -> None:
+    bundle.train(unlabeled, tmp_path / "again")
+    bundle.train(unlabeled, tmp_path / "other", seed=1)
     first, again, other = weights(trained), weights(tmp_path / "again"), weights(tmp_path / "other")
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert not all(torch.equal(first[key], other[key]) for key in first)
 
 
-def test_training_stops_early(bundle: Any, unlabelled: Path, tmp_path: Path) -> None:
+def test_training_stops_early(bundle: Any, unlabeled: Path, tmp_path: Path) -> None:
     """One epoch sets the score to beat, two more do not, and the fourth to tenth never come."""
     score = {"validate#early_stop#score_function": "$lambda engine: 0.0"}
-    bundle.train(unlabelled, tmp_path, max_epochs=10, early_stop_patience=2, **score)
+    bundle.train(unlabeled, tmp_path, max_epochs=10, early_stop_patience=2, **score)
     assert [path.name for path in tmp_path.glob("checkpoint*")] == ["checkpoint_epoch=3.pt"]
 
 
-def test_weights_of_the_best_epoch_are_kept(bundle: Any, unlabelled: Path, tmp_path: Path) -> None:
-    options = bundle.small_training(unlabelled, tmp_path, max_epochs=4, learning_rate=0.03)
+def test_weights_of_the_best_epoch_are_kept(bundle: Any, unlabeled: Path, tmp_path: Path) -> None:
+    options = bundle.small_training(unlabeled, tmp_path, max_epochs=4, learning_rate=0.03)
     workflow = bundle.workflow("train", **options)
     workflow.initialize()
     network = workflow.parser.get_parsed_content("network")

@@ -75,30 +75,30 @@ def test_relative_folder_gives_absolute_paths(folder, monkeypatch):
 def test_sections(folder):
     assert [entry["case_id"] for entry in load_datalist(folder, "all")] == ["a", "b", "c"]
     assert load_datalist(folder, "validation") == []
-    with pytest.raises(DataError, match=r"'train'.*training, validation, test, unlabelled, all"):
+    with pytest.raises(DataError, match=r"'train'.*training, validation, test, unlabeled, all"):
         load_datalist(folder, "train")
 
 
-def test_unlabelled_images_are_among_all(folder):
+def test_unlabeled_images_are_among_all(folder):
     file = folder / "datalist.json"
     content = json.loads(file.read_text())
-    file.write_text(json.dumps({**content, "unlabelled": [{"case_id": "d", "image": "images/d.png"}]}))
+    file.write_text(json.dumps({**content, "unlabeled": [{"case_id": "d", "image": "images/d.png"}]}))
     touch(folder / "images" / "d.png")
     assert [entry["case_id"] for entry in load_datalist(folder, "all")] == ["a", "b", "c", "d"]
-    assert load_datalist(folder, "unlabelled") == [{"case_id": "d", "image": str(folder / "images" / "d.png")}]
+    assert load_datalist(folder, "unlabeled") == [{"case_id": "d", "image": str(folder / "images" / "d.png")}]
 
 
-def test_all_of_a_plain_folder_is_unlabelled(tmp_path):
+def test_all_of_a_plain_folder_is_unlabeled(tmp_path):
     touch(tmp_path / "a.png")
     sections = load_sections(tmp_path)
-    assert sections.pop("unlabelled") == [{"case_id": "a", "image": str(tmp_path / "a.png")}]
+    assert sections.pop("unlabeled") == [{"case_id": "a", "image": str(tmp_path / "a.png")}]
     assert sections == {"training": [], "validation": [], "test": []}
 
 
 def test_empty_section_is_an_error_that_counts(tmp_path):
     write_datalist(tmp_path, "n", "d", "CT", [Case("a", "a", "training", tmp_path / "a.png")])
     with pytest.raises(
-        DataError, match=r"section test is empty \(found training 1, validation 0, test 0, unlabelled 0\)"
+        DataError, match=r"section test is empty \(found training 1, validation 0, test 0, unlabeled 0\)"
     ):
         load_datalist(tmp_path, "test")
 
@@ -133,7 +133,7 @@ def test_damaged_datalist(tmp_path, text, message):
 
 def test_what_else_a_datalist_says_is_left_alone(folder):
     file = folder / "datalist.json"
-    more = {"labels": {"0": "background"}, "numTraining": 2, "authors": ["a", "b"], "licences": [{"name": "CC0"}]}
+    more = {"labels": {"0": "background"}, "numTraining": 2, "authors": ["a", "b"], "licenses": [{"name": "CC0"}]}
     file.write_text(json.dumps({**json.loads(file.read_text()), **more}))
     assert [entry["case_id"] for entry in load_datalist(folder, "training")] == ["a", "b"]
 

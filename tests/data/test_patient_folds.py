@@ -13,7 +13,7 @@ NAMES = ["p3_a", "p1_a", "p1_b", "p2_a", "p5_a", "p4_a", "p4_b"]
 def sections() -> dict[str, list[dict[str, str]]]:
     return {
         "training": [{"case_id": name, "image": f"i/{name}", "label": f"l/{name}"} for name in NAMES],
-        "unlabelled": [{"case_id": "p9_a", "image": "i/p9_a"}],
+        "unlabeled": [{"case_id": "p9_a", "image": "i/p9_a"}],
         "validation": [],
         "test": [{"case_id": "p8_a", "image": "i/p8_a", "label": "l/p8_a"}],
     }
@@ -32,11 +32,11 @@ def test_everyone_is_left_out_once(folds: int) -> None:
     for fold in range(folds):
         cases = without_fold(sections(), fold, folds)
         kept = {case["case_id"] for case in cases["training"]}
-        out = [case["case_id"] for case in cases["unlabelled"] if case["case_id"] != "p9_a"]
+        out = [case["case_id"] for case in cases["unlabeled"] if case["case_id"] != "p9_a"]
         assert kept | set(out) == set(NAMES)
         assert not {name[:2] for name in kept} & {name[:2] for name in out}
         assert all("label" in case for case in cases["training"])
-        assert not any("label" in case for case in cases["unlabelled"])
+        assert not any("label" in case for case in cases["unlabeled"])
         assert cases["test"] == sections()["test"]
         left += out
     assert sorted(left) == sorted(NAMES)
@@ -50,7 +50,7 @@ def test_what_was_given_is_not_changed() -> None:
 
 @pytest.mark.parametrize("folds", [0, 1, 6])
 def test_too_few_or_too_many_folds(folds: int) -> None:
-    with pytest.raises(DataError, match=f"{folds} folds over 5 labelled patients"):
+    with pytest.raises(DataError, match=f"{folds} folds over 5 labeled patients"):
         patient_folds(NAMES, folds)
 
 

@@ -10,7 +10,7 @@ from s3net_monai.utils.errors import DataError
 
 @pytest.fixture
 def folders(tmp_path):
-    """Three sources with 7, 2 and 1 training cases, labelled; only the first has a test case."""
+    """Three sources with 7, 2 and 1 training cases, labeled; only the first has a test case."""
     made = []
     for name, count in (("a", 7), ("b", 2), ("c", 1)):
         root = tmp_path / name

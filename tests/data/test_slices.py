@@ -20,7 +20,7 @@ READ = Compose(
 
 @pytest.fixture
 def cases(tmp_path):
-    """Two volumes of 6 x 5 x 4 and 6 x 5 x 3, voxel values 100 z + 10 x + y; the first labelled in slices 1 and 2."""
+    """Two volumes of 6 x 5 x 4 and 6 x 5 x 3, voxel values 100 z + 10 x + y; the first labeled in slices 1 and 2."""
     made = []
     for name, depth in (("a", 4), ("b", 3)):
         x, y, z = np.indices((6, 5, depth))

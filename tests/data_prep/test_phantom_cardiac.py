@@ -52,7 +52,7 @@ def test_the_right_ventricle_lies_on_the_septum_and_bends_around_it(hearts, seed
     right = plane == RV
     assert (ndimage.binary_dilation(right) & (plane == MYO)).sum() > 8
     assert not (ndimage.binary_dilation(right) & (plane == LV)).any()
-    # a crescent: filled up with the left ventricle it is rounder, and its centre lies off the left one's
+    # a crescent: filled up with the left ventricle it is rounder, and its center lies off the left one's
     apart = np.subtract(ndimage.center_of_mass(right), ndimage.center_of_mass(plane >= MYO)) * 300 / np.array(SHAPE[:2])
     assert 25 < np.hypot(*apart) < 70
 

@@ -99,4 +99,4 @@ def test_validator_finds_no_error(tmp_path, name):
     for file in sorted(image.iterdir()):
         report = subprocess.run(["dciodvfy", str(file)], capture_output=True, text=True, check=False)
         assert "Error" not in report.stderr + report.stdout
-        assert "CTImage" in report.stderr + report.stdout  # it was recognised, not skipped
+        assert "CTImage" in report.stderr + report.stdout  # it was recognized, not skipped

@@ -29,8 +29,8 @@ def test_one_lesion_darker_than_the_skin_around_it(seed):
     parts, count = ndimage.label(inside)
     assert np.bincount(parts.ravel())[1:].max() > 0.98 * inside.sum(), count
     ring = ndimage.binary_dilation(inside, iterations=14) & ~ndimage.binary_dilation(inside, iterations=4)
-    grey = image.mean(axis=2)
-    assert np.median(grey[inside]) < np.median(grey[ring]) - 15
+    gray = image.mean(axis=2)
+    assert np.median(gray[inside]) < np.median(gray[ring]) - 15
 
 
 def test_seeds_vary_in_what_obstructs_the_view():

@@ -65,7 +65,7 @@ def test_ph2_original(source, destination):
     assert found["IMD405"][0] != "test"
 
 
-def test_ph2_flat_and_unlabelled(source, destination):
+def test_ph2_flat_and_unlabeled(source, destination):
     for number in ("003", "100"):
         picture(source / "images" / f"IMD{number}.jpg")
     assert split(prepare("ph2", source, destination))["IMD100"] == ("test", "IMD100.jpg", "")

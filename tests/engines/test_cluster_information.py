@@ -45,7 +45,7 @@ def test_equals_sums_over_single_voxels() -> None:
     torch.manual_seed(0)
     clusters, n = 3, 6
     first, second = 2 * torch.randn(2, clusters, n, n), 2 * torch.randn(2, clusters, n, n)
-    # x first in normalised coordinates of affine_grid, which has the last axis first
+    # x first in normalized coordinates of affine_grid, which has the last axis first
     quarter = torch.tensor([[0.0, -1, 0], [1, 0, 0]])
     shifted = torch.tensor([[1.0, 0, 2 * 2 / n], [0, 1, 0]])  # two voxels along the last axis
     metric_value = information(output(first, second, grid_of(torch.stack([quarter, shifted]), (n, n))))

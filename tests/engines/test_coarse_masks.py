@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from s3net_monai.engines import SemanticViews, add_coarse_masks, add_out_of_fold_masks, showing
 from s3net_monai.losses import SemanticContrastiveLoss
-from s3net_monai.networks import EncoderDecoder, FeatureQueue, ObjectProjection
+from s3net_monai.networks import EncoderUNet, FeatureQueue, ObjectProjection
 from s3net_monai.utils.errors import DataError
 from tests.helpers.feature_encoders import ENCODERS
 
@@ -91,9 +91,9 @@ def test_no_models_take_the_exact_labels() -> None:
 def test_wrong_models_are_refused(tmp_path: Path) -> None:
     samples = [sample(f"{name}_1", 6, 5) for name in "ab"]
     paths = write_models(tmp_path, [0.2, 0.6])
-    with pytest.raises(DataError, match="1 folds over 2 labelled patients"):
+    with pytest.raises(DataError, match="1 folds over 2 labeled patients"):
         add_out_of_fold_masks(samples, Above(), paths[:1])
-    with pytest.raises(DataError, match="3 folds over 2 labelled patients"):
+    with pytest.raises(DataError, match="3 folds over 2 labeled patients"):
         add_out_of_fold_masks(samples, Above(), [*paths, paths[0]])
     with pytest.raises(FileNotFoundError, match=r"none\.pt: no such checkpoint of a network"):
         add_out_of_fold_masks(samples, Above(), [paths[0], tmp_path / "none.pt"])
@@ -113,12 +113,12 @@ def test_samples_that_show_no_class_are_left_out() -> None:
 def test_a_training_step_with_them(spatial_dims: int) -> None:
     """From images to a gradient at every layer of the encoder, in both numbers of dimensions."""
     torch.manual_seed(0)
-    coarse = EncoderDecoder(ENCODERS["conv"](spatial_dims, 1), spatial_dims, 1, 3)
+    coarse = EncoderUNet(ENCODERS["conv"](spatial_dims, 1), spatial_dims, 1, 3)
     size = [16, 20, 12][:spatial_dims]
     samples = add_coarse_masks([sample(f"p{index}_1", *size) for index in range(4)], coarse)
     batch = {key: torch.stack([s[key] for s in showing(samples, [1, 2])]) for key in ("image", "coarse")}
     network = ObjectProjection(ENCODERS["conv"](spatial_dims, 2), spatial_dims, 2)
-    loss = SemanticContrastiveLoss(FeatureQueue(16, 64, labelled=True))
+    loss = SemanticContrastiveLoss(FeatureQueue(16, 64, labeled=True))
     for _ in range(2):
         views, classes = SemanticViews([1, 2], mask_key="coarse")(batch)
         loss(network(views), classes).backward()

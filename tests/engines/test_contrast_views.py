@@ -11,15 +11,15 @@ from monai.inferers import SimpleInferer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from s3net_monai.engines.contrast_views import ContrastViews, move, second_in_first
+from s3net_monai.engines.contrast_views import ContrastViews, second_in_first, warp_image
 from s3net_monai.engines.two_views import TwoViews
-from s3net_monai.losses.affine_consistency import inside, warp
+from s3net_monai.losses.affine_consistency import in_bounds_mask, warp
 
 SIZES = [(48, 64), (24, 30, 20)]
 GEOMETRY = {"rotate": 180.0, "scale": 0.3, "shear": 0.1, "translate": 0.1, "flip": 0.5}
 
 
-def colourless(seed: int | None = None, **ranges: float) -> TwoViews:
+def colorless(seed: int | None = None, **ranges: float) -> TwoViews:
     return TwoViews(**{**GEOMETRY, **ranges}, gain=0.0, bias=0.0, noise=0.0, seed=seed)
 
 
@@ -36,12 +36,12 @@ def smooth(size: tuple[int, ...], count: int = 4) -> Tensor:
 @pytest.mark.parametrize("size", SIZES)
 def test_views_agree_at_corresponding_points(size: tuple[int, ...]) -> None:
     torch.manual_seed(1)
-    query, target, (key,), keywords = ContrastViews(colourless())({"image": smooth(size)})
+    query, target, (key,), keywords = ContrastViews(colorless())({"image": smooth(size)})
     assert keywords == {}
     assert query.shape == key.shape == (4, 2, *size)
     assert target["valid"].shape == (4, 1, *size)
     assert 0.2 < target["valid"].mean() < 0.95
-    # one pixel within the query: at its very edge interpolation has no neighbour on the other side
+    # one pixel within the query: at its very edge interpolation has no neighbor on the other side
     sure = target["valid"] * (target["grid"].abs() < 1 - 2 / min(size)).all(dim=-1).unsqueeze(1)
     assert (sure.flatten(1).mean(dim=1) > 0.1).all()
     assert ((warp(query, target["grid"]) - key).abs() * sure).max() < 0.06
@@ -54,7 +54,7 @@ def test_grid_against_the_two_moves_that_made_the_views(size: tuple[int, ...]) -
     identity = F.affine_grid(torch.eye(len(size), len(size) + 1)[None], [1, 1, *size], align_corners=False)
     places = identity.movedim(-1, 1).repeat(3, *[1] * (len(size) + 1))
     torch.manual_seed(2)
-    query, target, (key,), _ = ContrastViews(colourless(rotate=90.0, scale=0.2))({"image": places})
+    query, target, (key,), _ = ContrastViews(colorless(rotate=90.0, scale=0.2))({"image": places})
     margin = 3 / min(size)
     sure = target["valid"] * ((key.abs() < 1 - margin).all(dim=1, keepdim=True))
     sure = sure * (target["grid"].abs() < 1 - margin).all(dim=-1).unsqueeze(1)
@@ -63,7 +63,7 @@ def test_grid_against_the_two_moves_that_made_the_views(size: tuple[int, ...]) -
 
 
 def test_composition_by_hand() -> None:
-    """Query: zoom 2 about the centre. Key: shift by 0.5 along x. Image x = 2 q = k + 0.5, hence q = k / 2 + 0.25."""
+    """Query: zoom 2 about the center. Key: shift by 0.5 along x. Image x = 2 q = k + 0.5, hence q = k / 2 + 0.25."""
     first = torch.tensor([[[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]])
     second = torch.tensor([[[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]]])
     expected = torch.tensor([[[0.5, 0.0, 0.25], [0.0, 0.5, 0.0]]])
@@ -74,12 +74,12 @@ def test_composition_by_hand() -> None:
 def test_valid_is_where_both_views_look_at_the_image() -> None:
     torch.manual_seed(3)
     image = torch.zeros(8, 1, 40, 40)
-    _, target, _, _ = ContrastViews(colourless(translate=0.3))({"image": image, "regions": torch.ones(8, 1, 40, 40)})
+    _, target, _, _ = ContrastViews(colorless(translate=0.3))({"image": image, "regions": torch.ones(8, 1, 40, 40)})
     valid = target["valid"] > 0
     assert ((target["key_regions"] > 0) == (target["key_regions"] == 1)).all()
     assert (target["key_regions"][valid] == 1).float().mean() > 0.99
-    assert not valid[(inside(target["grid"]) == 0)].any()
-    looks_past = (target["key_regions"] == 0) & (inside(target["grid"]) > 0)
+    assert not valid[(in_bounds_mask(target["grid"]) == 0)].any()
+    looks_past = (target["key_regions"] == 0) & (in_bounds_mask(target["grid"]) > 0)
     assert looks_past.any()
     assert not valid[looks_past].float().mean() > 0.01
 
@@ -91,7 +91,7 @@ def test_regions_travel_with_their_view(size: tuple[int, ...]) -> None:
     regions = F.interpolate(coarse, size=size, mode="nearest").repeat(4, *[1] * (len(size) + 1))
     torch.manual_seed(4)
     batch = {"image": regions / 100, "regions": regions.to(torch.int32)}
-    query, target, (key,), _ = ContrastViews(colourless())(batch)
+    query, target, (key,), _ = ContrastViews(colorless())(batch)
     for view, moved in ((query, target["regions"]), (key, target["key_regions"])):
         assert moved.dtype == torch.int64
         assert moved.shape == view.shape
@@ -112,7 +112,7 @@ def test_large_region_numbers_stay_apart() -> None:
     assert torch.equal(target["regions"], regions.long())
 
 
-def test_both_views_are_moved_and_recoloured_each_for_itself() -> None:
+def test_both_views_are_moved_and_recolored_each_for_itself() -> None:
     image = torch.rand(4, 3, 32, 32)
     torch.manual_seed(0)
     query, _, (key,), _ = ContrastViews(TwoViews(0.0, 0.0, 0.0, 0.0, 0.0))({"image": image})
@@ -120,7 +120,7 @@ def test_both_views_are_moved_and_recoloured_each_for_itself() -> None:
         assert (view - image).abs().mean() > 0.02
     assert (query - key).abs().mean() > 0.02
     torch.manual_seed(0)
-    query, _, (key,), _ = ContrastViews(colourless())({"image": image})
+    query, _, (key,), _ = ContrastViews(colorless())({"image": image})
     assert (query - image).abs().flatten(1).mean(1).min() > 0.05
     assert (key - image).abs().flatten(1).mean(1).min() > 0.05
     assert (query - key).abs().flatten(1).mean(1).min() > 0.05
@@ -143,7 +143,7 @@ def test_chance_is_torchs_or_the_seeds() -> None:
 def test_past_the_border_is_the_mirror_image() -> None:
     image = torch.arange(4.0).reshape(1, 1, 1, 4)
     shifted = F.affine_grid(torch.tensor([[[1.0, 0, 1.0], [0, 1.0, 0]]]), [1, 1, 1, 4], align_corners=False)
-    assert move(image, shifted).flatten().tolist() == [2, 3, 3, 2]
+    assert warp_image(image, shifted).flatten().tolist() == [2, 3, 3, 2]
 
 
 def test_with_monais_trainer() -> None:

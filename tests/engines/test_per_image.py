@@ -11,15 +11,15 @@ from monai.bundle import ConfigParser
 from monai.data import MetaTensor
 from torch import Tensor
 
-from s3net_monai.engines import FlipInferer, PerImageInferer, TwoViews
+from s3net_monai.engines import FlipTTAInferer, PerImageInferer, TwoViews
 from s3net_monai.losses import LabelFreeLoss
-from s3net_monai.networks import ClusterClasses, S3Net
+from s3net_monai.networks import ClusterToClass, S3Net
 
 
-def two_tone(centre: tuple[float, float] = (22, 26), size: tuple[int, int] = (48, 48)) -> tuple[Tensor, Tensor]:
+def two_tone(center: tuple[float, float] = (22, 26), size: tuple[int, int] = (48, 48)) -> tuple[Tensor, Tensor]:
     """A brown disc on skin, with a little noise: picture (1, 3, X, Y) and truth (X, Y)."""
     x, y = np.indices(size)
-    lesion = torch.from_numpy(np.hypot(x - centre[0], y - centre[1]) < 12)
+    lesion = torch.from_numpy(np.hypot(x - center[0], y - center[1]) < 12)
     brown, skin = torch.tensor([0.35, 0.2, 0.15]), torch.tensor([0.8, 0.65, 0.6])
     image = torch.where(lesion, brown[:, None, None], skin[:, None, None])
     return (image + 0.02 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0)))[None], lesion
@@ -35,9 +35,9 @@ def darkness(picture: np.ndarray) -> np.ndarray:
 
 def inferer(**settings: Any) -> PerImageInferer:
     torch.manual_seed(0)
-    classes = ClusterClasses(S3Net(in_channels=3, num_clusters=4, channels=8, num_blocks=1))
-    settings = {"vote": darkness, "averaging": FlipInferer(quarter_turns=[0]), **settings}
-    return PerImageInferer(classes, LabelFreeLoss(classes.membership), views=TwoViews(), **settings)
+    classes = ClusterToClass(S3Net(in_channels=3, num_clusters=4, channels=8, num_blocks=1))
+    settings = {"vote": darkness, "averaging": FlipTTAInferer(quarter_turns=[0]), **settings}
+    return PerImageInferer(classes, LabelFreeLoss(classes.assignment_matrix), views=TwoViews(), **settings)
 
 
 class Counting(TwoViews):
@@ -100,7 +100,7 @@ def test_every_image_of_a_batch_is_fitted_for_itself() -> None:
 @torch.no_grad()
 def test_views_come_from_one_fit_and_average_to_the_answer() -> None:
     views = Counting()
-    fitter, (image, _) = inferer(steps=2, averaging=FlipInferer()), two_tone(size=(32, 32))
+    fitter, (image, _) = inferer(steps=2, averaging=FlipTTAInferer()), two_tone(size=(32, 32))
     fitter.make_views = views
     torch.manual_seed(4)
     maps = list(fitter.views(image, untouched))
@@ -140,7 +140,7 @@ def test_fitted_network_is_another_one_and_ready_to_infer() -> None:
 
 
 @torch.no_grad()
-def test_batch_normalisation_knows_the_image() -> None:
+def test_batch_normalization_knows_the_image() -> None:
     """Six steps of the usual momentum would leave the running statistics half at 0 and 1, where they start."""
     image = 3 + two_tone(size=(32, 32))[0]
     fitted = inferer(steps=6).fit(image)
@@ -158,11 +158,11 @@ def test_takes_the_tensors_that_monai_gives() -> None:
 @torch.no_grad()
 def test_volumes_from_a_config() -> None:
     config = {
-        "imports": ["$from s3net_monai.transforms import lung_vote"],
+        "imports": ["$from s3net_monai.transforms import lung_weak_label"],
         "inferer": {
             "_target_": "s3net_monai.engines.PerImageInferer",
             "classes": {
-                "_target_": "s3net_monai.networks.ClusterClasses",
+                "_target_": "s3net_monai.networks.ClusterToClass",
                 "network": {
                     "_target_": "s3net_monai.networks.S3Net",
                     "spatial_dims": 3,
@@ -172,10 +172,13 @@ def test_volumes_from_a_config() -> None:
                     "num_blocks": 1,
                 },
             },
-            "loss": {"_target_": "s3net_monai.losses.LabelFreeLoss", "membership": "$@inferer#classes.membership"},
-            "vote": "$lung_vote",
+            "loss": {
+                "_target_": "s3net_monai.losses.LabelFreeLoss",
+                "assignment_matrix": "$@inferer#classes.assignment_matrix",
+            },
+            "vote": "$lung_weak_label",
             "views": {"_target_": "s3net_monai.engines.TwoViews"},
-            "averaging": {"_target_": "s3net_monai.engines.FlipInferer", "quarter_turns": [0, 2]},
+            "averaging": {"_target_": "s3net_monai.engines.FlipTTAInferer", "quarter_turns": [0, 2]},
             "steps": 2,
         },
     }

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from s3net_monai.engines import load_encoder, load_network
 from s3net_monai.networks import (
-    BothProjections,
     ConvEncoder,
-    EncoderDecoder,
+    DualDecoderUNet,
+    EncoderUNet,
+    GlobalDenseProjection,
     S3Net,
     S3NetEncoder,
-    TwoDecoders,
 )
 from tests.helpers.feature_encoders import ENCODERS
 
@@ -58,13 +58,13 @@ def test_features_survive_the_way_into_both_networks(tmp_path: Path, kind: str, 
     image = torch.randn(2, 1, *[64, 32, 32][:spatial_dims])
     encoder = ENCODERS[kind](spatial_dims, 1)
     before = copy.deepcopy(encoder.state_dict())
-    pretraining = BothProjections(encoder, spatial_dims, 1, level=1)
+    pretraining = GlobalDenseProjection(encoder, spatial_dims, 1, level=1)
     # MONAI's saver drops the key of a dictionary with a single entry
     saved = {"encoder": encoder} if alone else {"encoder": encoder, "network": pretraining}
     path = pretrain(pretraining, saved, image, tmp_path)
     assert any(not torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
     encoder.eval()
-    for build in (EncoderDecoder, TwoDecoders):
+    for build in (EncoderUNet, DualDecoderUNet):
         network = build(ENCODERS[kind](spatial_dims, 1), spatial_dims, 1, 3).eval()
         decoding = {name: value.clone() for name, value in network.state_dict().items() if "decoder" in name}
         assert load_encoder(network, path) is network
@@ -83,7 +83,7 @@ def test_encoder_of_a_trained_s3net(tmp_path: Path) -> None:
     trained(image)[:, 0].sum().backward()
     optimizer.step()
     torch.save({"encoder": S3NetEncoder(trained).state_dict()}, tmp_path / "encoder.pt")
-    network = load_encoder(EncoderDecoder(S3NetEncoder(build()), 2, 1, 3), tmp_path / "encoder.pt")
+    network = load_encoder(EncoderUNet(S3NetEncoder(build()), 2, 1, 3), tmp_path / "encoder.pt")
     for ours, theirs in zip(network.encoder.eval()(image), S3NetEncoder(trained).eval()(image), strict=True):
         assert torch.equal(ours, theirs)
 
@@ -117,8 +117,8 @@ def refusal(network: nn.Module, path: Path, kind: type[Exception] = ValueError, 
 
 
 @pytest.fixture
-def network() -> EncoderDecoder:
-    return EncoderDecoder(ConvEncoder(2, 1, (4, 8)), 2, 1, 3)
+def network() -> EncoderUNet:
+    return EncoderUNet(ConvEncoder(2, 1, (4, 8)), 2, 1, 3)
 
 
 def saved(folder: Path, content: Any) -> Path:
@@ -142,7 +142,7 @@ FIRST = "levels.0.conv_0.conv.weight"
     ids=["in_channels", "spatial_dims", "finest", "coarsest", "shallower", "deeper"],
 )
 def test_another_encoder_is_refused(
-    tmp_path: Path, network: EncoderDecoder, other: tuple[int, int, tuple[int, ...]], message: str
+    tmp_path: Path, network: EncoderUNet, other: tuple[int, int, tuple[int, ...]], message: str
 ) -> None:
     state = ConvEncoder(*other).state_dict()
     for content in ({"encoder": state}, state):
@@ -151,7 +151,7 @@ def test_another_encoder_is_refused(
         assert said.endswith(". Build the encoder that was pre-trained")
 
 
-def test_three_layers_are_named_and_the_rest_counted(tmp_path: Path, network: EncoderDecoder) -> None:
+def test_three_layers_are_named_and_the_rest_counted(tmp_path: Path, network: EncoderUNet) -> None:
     said = refusal(network, saved(tmp_path, {"encoder": ENCODERS["resnet"](2, 1).state_dict()}))
     expected = len(network.encoder.state_dict()) + len(ENCODERS["resnet"](2, 1).state_dict())
     assert f"; {expected - 3} more. Build" in said
@@ -168,11 +168,11 @@ def test_three_layers_are_named_and_the_rest_counted(tmp_path: Path, network: En
         (torch.zeros(3), "holds Tensor, expected weights under 'encoder'; give another file"),
     ],
 )
-def test_a_file_without_the_key_is_refused(tmp_path: Path, network: EncoderDecoder, content: Any, message: str) -> None:
+def test_a_file_without_the_key_is_refused(tmp_path: Path, network: EncoderUNet, content: Any, message: str) -> None:
     assert message in refusal(network, saved(tmp_path, content))
 
 
-def test_a_diverged_encoder_is_refused(tmp_path: Path, network: EncoderDecoder) -> None:
+def test_a_diverged_encoder_is_refused(tmp_path: Path, network: EncoderUNet) -> None:
     state = copy.deepcopy(network.encoder.state_dict())
     state["levels.1.convs.conv_0.conv.weight"][0, 0, 0, 0] = torch.nan
     assert "its encoder does not fit: levels.1.convs.conv_0.conv.weight is not finite" in refusal(
@@ -180,13 +180,13 @@ def test_a_diverged_encoder_is_refused(tmp_path: Path, network: EncoderDecoder) 
     )
 
 
-def test_a_missing_file_is_refused(tmp_path: Path, network: EncoderDecoder) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path, network: EncoderUNet) -> None:
     for path in (tmp_path / "encoder.pt", tmp_path):
         assert "no such checkpoint; pre-train first" in refusal(network, path, FileNotFoundError)
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "flipped"])
-def test_a_damaged_file_is_refused(tmp_path: Path, network: EncoderDecoder, damage: str) -> None:
+def test_a_damaged_file_is_refused(tmp_path: Path, network: EncoderUNet, damage: str) -> None:
     path = saved(tmp_path, {"encoder": network.encoder.state_dict()})
     whole = path.read_bytes()
     flipped = bytes(byte ^ 0xFF for byte in whole[:2000]) + whole[2000:]
@@ -206,25 +206,25 @@ class Touch:
         return Path.touch, (self.path,)
 
 
-def test_no_code_in_a_checkpoint_is_run(tmp_path: Path, network: EncoderDecoder) -> None:
+def test_no_code_in_a_checkpoint_is_run(tmp_path: Path, network: EncoderUNet) -> None:
     path = saved(tmp_path, {"encoder": network.encoder.state_dict(), "more": Touch(tmp_path / "ran")})
     assert "not a checkpoint of tensors" in refusal(network, path)
     assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("wrapped", [True, False])
-def test_a_whole_network_arrives_or_is_refused(tmp_path: Path, network: EncoderDecoder, wrapped: bool) -> None:
-    other = EncoderDecoder(ConvEncoder(2, 1, (4, 8)), 2, 1, 3)
+def test_a_whole_network_arrives_or_is_refused(tmp_path: Path, network: EncoderUNet, wrapped: bool) -> None:
+    other = EncoderUNet(ConvEncoder(2, 1, (4, 8)), 2, 1, 3)
     path = saved(tmp_path, {"model": other.state_dict()} if wrapped else other.state_dict())
     assert load_network(network, path) is network
     assert all(torch.equal(value, other.state_dict()[name]) for name, value in network.state_dict().items())
-    four = EncoderDecoder(ConvEncoder(2, 1, (4, 8)), 2, 1, 4)
+    four = EncoderUNet(ConvEncoder(2, 1, (4, 8)), 2, 1, 4)
     expected = r"its network does not fit: decoder\.head\.weight is \(3, .*Build the network that was trained"
     with pytest.raises(ValueError, match=expected):
         load_network(four, path)
 
 
 @pytest.mark.parametrize(("path", "named"), [("", "no path"), ("nothing.pt", "nothing.pt")])
-def test_a_missing_network_says_so(network: EncoderDecoder, path: str, named: str) -> None:
+def test_a_missing_network_says_so(network: EncoderUNet, path: str, named: str) -> None:
     with pytest.raises(FileNotFoundError, match=f"^{named}: no such checkpoint of a network; train one"):
         load_network(network, path)

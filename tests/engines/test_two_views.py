@@ -1,4 +1,4 @@
-"""The second view: where its voxels come from, what its colours become, and that chance can be repeated."""
+"""The second view: where its voxels come from, what its colors become, and that chance can be repeated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from s3net_monai.engines.two_views import TwoViews
-from s3net_monai.losses.affine_consistency import inside, warp
+from s3net_monai.losses.affine_consistency import in_bounds_mask, warp
 
 SIZES = [(12, 20), (9, 7, 14)]
 
@@ -25,7 +25,7 @@ def still(**ranges: float) -> TwoViews:
 
 
 def voxel_map(grid: Tensor) -> tuple[Tensor, Tensor]:
-    """Matrices (B, D, D) and shifts (B, D) by which centred voxel coordinates of the view become those of the image."""
+    """Matrices (B, D, D) and shifts (B, D) by which centered voxel coordinates of the view become those of the image."""
     size = torch.tensor(grid.shape[1:-1], dtype=torch.float64)
     axes = [torch.arange(n, dtype=torch.float64) - (n - 1) / 2 for n in size.tolist()]
     view = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(0, -2)
@@ -111,14 +111,14 @@ def test_the_third_axis_of_a_volume_keeps_to_itself() -> None:
 
 
 def test_a_disc_stays_a_disc_and_a_bar_turns() -> None:
-    """On 40 x 64 pixels a rotation in normalised coordinates would make an ellipse of the disc."""
+    """On 40 x 64 pixels a rotation in normalized coordinates would make an ellipse of the disc."""
     x, y = torch.meshgrid(torch.arange(40.0) - 19.5, torch.arange(64.0) - 31.5, indexing="ij")
     disc = torch.sigmoid(2 * (12 - (x**2 + y**2).sqrt()))
     bar = ((x.abs() < 14) & (y.abs() < 3)).float()
     torch.manual_seed(2)
     views, target = still(rotate=90.0)({"image": torch.stack([disc, bar]).expand(8, 2, 40, 64)})
     moved_disc, moved_bar = views[8:, 0], views[8:, 1]
-    covered = inside(target["grid"])[:, 0]
+    covered = in_bounds_mask(target["grid"])[:, 0]
     torch.testing.assert_close(moved_disc * covered, disc * covered, rtol=0, atol=0.05)
     matrix, _ = voxel_map(target["grid"])
     for image, m in zip(moved_bar * covered, matrix, strict=True):
@@ -138,18 +138,18 @@ def test_grid_is_the_geometry_of_the_second_view(size: tuple[int, ...]) -> None:
     difference = (views[5:] - warp(smooth, target["grid"])).abs() * interior
     assert difference.max() < 1e-5
     assert (views[5:] - smooth).abs().max() > 0.1
-    assert 0.3 < inside(target["grid"]).mean() < 1
+    assert 0.3 < in_bounds_mask(target["grid"]).mean() < 1
 
 
-def test_colours_change_linearly_and_every_channel_for_itself() -> None:
+def test_colors_change_linearly_and_every_channel_for_itself() -> None:
     torch.manual_seed(0)
     image = torch.rand(32, 3, 8, 9)
-    changed = still(gain=0.2, bias=0.1).recolour(image)
+    changed = still(gain=0.2, bias=0.1).jitter_intensity(image)
     mean = image.mean((2, 3), keepdim=True)
     bias = changed.mean((2, 3), keepdim=True) - mean
-    centred = image - mean
-    gain = ((changed - mean - bias) * centred).sum((2, 3), keepdim=True) / centred.square().sum((2, 3), keepdim=True)
-    torch.testing.assert_close(changed, centred * gain + mean + bias)
+    centered = image - mean
+    gain = ((changed - mean - bias) * centered).sum((2, 3), keepdim=True) / centered.square().sum((2, 3), keepdim=True)
+    torch.testing.assert_close(changed, centered * gain + mean + bias)
     assert 0.8 <= gain.min() < 0.82
     assert 1.18 < gain.max() <= 1.2 + 1e-5
     assert 0.09 < bias.abs().max() <= 0.1 + 1e-5
@@ -159,7 +159,7 @@ def test_colours_change_linearly_and_every_channel_for_itself() -> None:
 
 def test_noise_is_white_and_bounded() -> None:
     torch.manual_seed(0)
-    noise = still(noise=0.03).recolour(torch.full((24, 1, 40, 40), 0.5)) - 0.5
+    noise = still(noise=0.03).jitter_intensity(torch.full((24, 1, 40, 40), 0.5)) - 0.5
     spread = noise.std((1, 2, 3))
     assert spread.max() < 0.032
     assert spread.max() > 0.025
@@ -167,7 +167,7 @@ def test_noise_is_white_and_bounded() -> None:
     assert noise.mean().abs() < 1e-3
 
 
-def test_only_the_second_view_is_recoloured() -> None:
+def test_only_the_second_view_is_recolored() -> None:
     image = torch.rand(2, 1, 8, 8)
     views, _ = still(gain=0.2, bias=0.1, noise=0.03)({"image": image})
     assert torch.equal(views[:2], image)
@@ -200,23 +200,26 @@ def test_own_seed_repeats_every_batch_and_leaves_the_global_chance_alone(monkeyp
 
 
 def test_cue_passes_through_unmoved() -> None:
-    image, cue = torch.rand(2, 3, 8, 9), torch.randint(0, 2, (2, 1, 8, 9), dtype=torch.uint8)
-    _, target = TwoViews()({"image": image, "cue": cue, "case_id": ["a", "b"]})
-    assert set(target) == {"image", "grid", "cue"}
-    assert target["cue"].dtype == image.dtype
-    assert torch.equal(target["cue"], cue.float())
+    image, weak_label = torch.rand(2, 3, 8, 9), torch.randint(0, 2, (2, 1, 8, 9), dtype=torch.uint8)
+    _, target = TwoViews()({"image": image, "weak_label": weak_label, "case_id": ["a", "b"]})
+    assert set(target) == {"image", "grid", "weak_label"}
+    assert target["weak_label"].dtype == image.dtype
+    assert torch.equal(target["weak_label"], weak_label.float())
     assert set(TwoViews()({"image": image})[1]) == {"image", "grid"}
 
 
 def test_keys_are_settings() -> None:
     batch = {"ct": torch.rand(1, 1, 6, 6), "vote": torch.rand(1, 1, 6, 6)}
-    views, target = TwoViews(image_key="ct", cue_key="vote")(batch)
+    views, target = TwoViews(image_key="ct", weak_label_key="vote")(batch)
     assert torch.equal(views[:1], batch["ct"])
-    assert torch.equal(target["cue"], batch["vote"])
+    assert torch.equal(target["weak_label"], batch["vote"])
 
 
 def test_gives_plain_tensors_and_takes_the_arguments_of_monai_trainers() -> None:
-    batch: dict[str, Any] = {"image": MetaTensor(torch.rand(2, 1, 8, 9)), "cue": MetaTensor(torch.rand(2, 1, 8, 9))}
+    batch: dict[str, Any] = {
+        "image": MetaTensor(torch.rand(2, 1, 8, 9)),
+        "weak_label": MetaTensor(torch.rand(2, 1, 8, 9)),
+    }
     views, target = TwoViews()(batch, device="cpu", non_blocking=True, memory_format=torch.contiguous_format)
     assert {type(tensor) for tensor in (views, *target.values())} == {Tensor}
 

@@ -55,7 +55,7 @@ def _singular(path: Path) -> None:
     nibabel.Nifti1Image(image.dataobj, None, image.header).to_filename(f"{path}.nii")
 
 
-def _colour(path: Path) -> None:
+def _color(path: Path) -> None:
     image = SimpleITK.GetImageFromArray(np.zeros((4, 4, 4, 3), np.uint8), isVector=True)
     SimpleITK.WriteImage(image, f"{path}.nrrd")
 
@@ -165,7 +165,7 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "text": (_text, "not readable as NIfTI"),
     "frames": (_frames, "4x4x4x3 has several channels or frames, one 3-D volume expected"),
     "singular": (_singular, "its affine is not invertible"),
-    "colour": (_colour, "several components or frames, one 3-D volume expected"),
+    "color": (_color, "several components or frames, one 3-D volume expected"),
     "empty": (_empty, "damaged header"),
     "elsewhere": (_elsewhere, "its data file lies outside its own folder"),
     "picture bomb": (_picture_bomb, "beyond the limit of 150000000 pixels"),

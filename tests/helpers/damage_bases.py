@@ -122,7 +122,7 @@ def _photograph(change: Change | None = None) -> Files:
 
 
 def _jpeg(dataset: Dataset) -> None:
-    """Sub-sampled colours, as cameras store them."""
+    """Sub-sampled colors, as cameras store them."""
     pixels = np.frombuffer(dataset.PixelData[:-1], np.uint8).reshape(9, 7, 3)
     stream = BytesIO()
     Image.fromarray(np.kron(pixels, np.ones((8, 8, 1), np.uint8))).save(stream, "JPEG", quality=95)

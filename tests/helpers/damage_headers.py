@@ -105,7 +105,7 @@ OTHER_VRS = [
 
 @st.composite
 def element_damage(draw: Callable[..., Any], names: Sequence[str]) -> Damaged:
-    """An element, also of group 2 or inside a sequence, deleted, emptied, rewritten, doubled or mislabelled."""
+    """An element, also of group 2 or inside a sequence, deleted, emptied, rewritten, doubled or mislabeled."""
     name = draw(st.sampled_from(names))
     kind = draw(st.sampled_from(["delete", "empty", "text", "text", "bytes", "words", "vr", "length", "double", "tag"]))
     files = base(name)

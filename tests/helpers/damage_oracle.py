@@ -64,7 +64,7 @@ def judge(files: Files, bundle: Bundle, folder: Path, sound: Files | None = None
             check_reason(str(error), "")
             return "refused"
         settings = Settings(formats=FORMATS[bundle.task], workers=0)
-        run_batch(found.cases, bundle, output, settings, found.passed_over)
+        run_batch(found.cases, bundle, output, settings, found.excluded)
     report = json.loads((output / "report.json").read_text(encoding="utf-8"))
     _check_privacy(output, records)
     for entry, case in zip(report["cases"], found.cases, strict=True):
@@ -197,7 +197,7 @@ def _check_account(report: dict[str, Any], cases: Sequence[Case], root: Path, ig
     """No file disappears: it belongs to a case, or is told of as passed over or as no image."""
     taken = {path for case in cases for path in case.image}
     unseen = {path for path in root.rglob("*") if path.is_file() and path.suffix != ".zip" and path.name != "DICOMDIR"}
-    assert len(unseen - taken) <= ignored + len(report["passed_over"])
+    assert len(unseen - taken) <= ignored + len(report["excluded"])
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-THRESHOLD = 60.5  # below it lies the foreground, in HU and in grey values
+THRESHOLD = 60.5  # below it lies the foreground, in HU and in gray values
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def described(found: Discovery) -> list[tuple[str, str, int]]:
 
 
 def reasons(found: Discovery) -> list[str]:
-    return [f"{each.series}: {each.reason}" for each in found.passed_over]
+    return [f"{each.series}: {each.reason}" for each in found.excluded]
 
 
 def zipped(path: Path, folder: Path) -> Path:

@@ -8,21 +8,21 @@ from typing import Any
 
 
 class Images:
-    """Images by name; all lack labels until ``labelled`` names them."""
+    """Images by name; all lack labels until ``labeled`` names them."""
 
     def __init__(self, paths: dict[str, Path]) -> None:
         self.paths = paths
         self.infos: dict[str, dict[str, Any]] = {name: {} for name in paths}
-        self.labelled: list[str] = []
+        self.labeled: list[str] = []
 
     def list_images(self) -> list[str]:
         return list(self.paths)
 
     def get_labeled_images(self) -> list[str]:
-        return self.labelled
+        return self.labeled
 
     def get_unlabeled_images(self) -> list[str]:
-        return [name for name in self.paths if name not in self.labelled]
+        return [name for name in self.paths if name not in self.labeled]
 
     def get_image_uri(self, image_id: str) -> str:
         return str(self.paths[image_id])

@@ -102,13 +102,13 @@ def _packed(folder: Path) -> Path:
 
 def _pictures(inputs: Inputs) -> None:
     def plain(mode: str) -> Callable[[np.ndarray], Image.Image]:
-        return lambda grey: Image.fromarray(grey.T).convert(mode)
+        return lambda gray: Image.fromarray(gray.T).convert(mode)
 
-    def wide(grey: np.ndarray) -> Image.Image:
-        return Image.fromarray(grey.T.astype(np.uint16) * 257)
+    def wide(gray: np.ndarray) -> Image.Image:
+        return Image.fromarray(gray.T.astype(np.uint16) * 257)
 
-    def see_through(grey: np.ndarray) -> Image.Image:
-        return Image.merge("LA", [Image.fromarray(np.zeros_like(grey.T)), Image.fromarray(255 - grey.T)])
+    def see_through(gray: np.ndarray) -> Image.Image:
+        return Image.merge("LA", [Image.fromarray(np.zeros_like(gray.T)), Image.fromarray(255 - gray.T)])
 
     kinds: Iterable[tuple[int, str, Callable[[np.ndarray], Image.Image]]] = (
         *((6, ".png", plain("L")), (3, ".png", plain("RGB")), (2, ".png", plain("P"))),
@@ -117,15 +117,15 @@ def _pictures(inputs: Inputs) -> None:
     )
     for count, suffix, picture in kinds:
         for _ in range(count):
-            grey = _blocks(inputs)
-            path = inputs.path(f"pictures/{suffix[1:]}", Truth(grey < THRESHOLD))
-            picture(grey).save(path.with_name(path.name + suffix))
+            gray = _blocks(inputs)
+            path = inputs.path(f"pictures/{suffix[1:]}", Truth(gray < THRESHOLD))
+            picture(gray).save(path.with_name(path.name + suffix))
     for orientation in range(1, 9):
-        grey = _blocks(inputs)
-        path = inputs.path("pictures/turned", Truth(grey < THRESHOLD))
+        gray = _blocks(inputs)
+        path = inputs.path("pictures/turned", Truth(gray < THRESHOLD))
         exif = Image.Exif()
         exif[274] = orientation
-        stored = _STORED[orientation](grey.T)
+        stored = _STORED[orientation](gray.T)
         Image.fromarray(np.ascontiguousarray(stored)).save(path.with_name(f"{path.name}.jpg"), exif=exif)
 
 

@@ -20,7 +20,7 @@ LABELS = {LUNG: {"lung": 1}, SKIN: {"lesion": 1}, CARDIAC: {"rv": 1, "myo": 2, "
 OBLIQUE = np.array([[0.96, -0.28, 0.0], [0.28, 0.96, 0.0], [0.0, 0.0, 1.0]])
 LUNG_SHAPE, LUNG_SPACING = (40, 36, 8), (8.0, 8.0, 5.0)  # so few slices that the network takes them at once
 SMALL: dict[str, dict[str, Any]] = {
-    LUNG: {"pixdim": [10, 10, 5], "patch_size": [32, 32, 8], "least_size": [32, 32, 8]},
+    LUNG: {"pixdim": [10, 10, 5], "patch_size": [32, 32, 8], "min_size": [32, 32, 8]},
     SKIN: {"spatial_size": [64, 64], "val_interval": 1},
     CARDIAC: {"spatial_size": [64, 64], "val_interval": 1},
 }

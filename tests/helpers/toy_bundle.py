@@ -17,9 +17,9 @@ def toy_bundle(root: Path, task: str) -> Path:
     lung = task == "lung"
     dims, channels = (3, 1) if lung else (2, 3)
     convolution = f"torch.nn.Conv{dims}d({channels}, 2, 1)"
-    picture = {"_target_": "PILReader", "converter": "$upright_grey" if lung else "$upright_rgb"}
+    picture = {"_target_": "PILReader", "converter": "$upright_gray" if lung else "$upright_rgb"}
     series = {"_target_": "s3net_monai.io.DicomSeriesReader", "allow": "@allow"}
-    readers: list[Any] = [picture, {"_target_": "s3net_monai.io.DicomPictureReader"}]
+    readers: list[Any] = [picture, {"_target_": "s3net_monai.io.DicomVLImageReader"}]
     if lung:
         readers = [picture, {"_target_": "s3net_monai.io.VolumeReader"}, series]
     before = [
@@ -28,13 +28,13 @@ def toy_bundle(root: Path, task: str) -> Path:
     ]
     if lung:
         before += [
-            {"_target_": "s3net_monai.transforms.PictureAsVolumed", "keys": "image"},
+            {"_target_": "s3net_monai.transforms.SliceToVolumed", "keys": "image"},
             {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"},
         ]
     config = {
         "imports": [
             "$import torch",
-            "$from s3net_monai.io import upright_grey",
+            "$from s3net_monai.io import upright_gray",
             "$from s3net_monai.io import upright_rgb",
         ],
         "bundle_root": ".",

@@ -17,7 +17,7 @@ from monai.inferers import SliceInferer
 from PIL import Image
 
 from s3net_monai.cli import main
-from s3net_monai.engines import FlipInferer
+from s3net_monai.engines import FlipTTAInferer
 from s3net_monai.inference.dicomweb.search import Series, choose_series
 from s3net_monai.inference.info import describe, format_info
 from s3net_monai.inference.report.measures import measures, spacing_notes
@@ -33,7 +33,7 @@ AFFINE = np.array([[-1.2, 0.3, 2.0, 50], [0.4, -1.1, 3.0, 20], [0.2, 0.5, 8.0, -
 
 
 def heart() -> tuple[np.ndarray, np.ndarray]:
-    """Grey levels (24, 20, 5) and the mask that belongs to them; a stray spot of every class is in the image alone."""
+    """Gray levels (24, 20, 5) and the mask that belongs to them; a stray spot of every class is in the image alone."""
     mask = np.zeros((24, 20, 5), np.uint8)
     mask[3:8, 3:16, :] = 1
     mask[9:20, 4:16, :] = 2
@@ -46,12 +46,12 @@ def heart() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    """The shipped bundle with a network that names the nearest of the four grey levels, as it sees them."""
+    """The shipped bundle with a network that names the nearest of the four gray levels, as it sees them."""
     root = tmp_path / SHIPPED.name
     shutil.copytree(SHIPPED, root, ignore=shutil.ignore_patterns("*.pt"))
     config = json.loads((root / "configs" / "inference.json").read_text())
     config["network_def"] = {"_target_": "torch.nn.Conv2d", "in_channels": 1, "out_channels": 4, "kernel_size": 1}
-    # Copies that are not turned and nothing cut or resized: every voxel's grey level arrives as it is.
+    # Copies that are not turned and nothing cut or resized: every voxel's gray level arrives as it is.
     config["inferer"]["copies"] = [[0, 1], [0, 1]]
     config["field_of_view"] = config["spatial_size"] = [24, 20]
     resampling = [step for step in config["image_transforms"] if step["_target_"].endswith("InPlaneSpacingd")]
@@ -108,7 +108,7 @@ def test_volumes_of_every_format_and_scale(segment: Callable[..., dict[str, Any]
     assert set(found) == {"volume_ml", "fraction"}, "no Hounsfield values"
     for case_id in ("plain", "float"):
         shown = np.asarray(Image.open(tmp_path / "out" / f"{case_id}_preview.jpg"))
-        assert len(np.unique(shown)) > 50, "grey values of any scale are to be seen"
+        assert len(np.unique(shown)) > 50, "gray values of any scale are to be seen"
 
 
 def test_nothing_is_found_outside_the_field_of_view(
@@ -237,7 +237,7 @@ class Limited(torch.nn.Module):
 )
 def test_slices_one_by_one_before_smaller_windows(limit: int, warned: str | None) -> None:
     image = torch.rand(1, 1, 80, 72, 9)
-    inferer = FlipInferer(base=SliceInferer(roi_size=(-1, -1), sw_batch_size=8, spatial_dim=2))
+    inferer = FlipTTAInferer(base=SliceInferer(roi_size=(-1, -1), sw_batch_size=8, spatial_dim=2))
     network = Limited(limit)
     result, warning = with_smaller_windows(lambda each: each(image, network), inferer, (80, 72, 9), torch.device("cpu"))
     torch.testing.assert_close(result, 2 * image)
@@ -246,7 +246,7 @@ def test_slices_one_by_one_before_smaller_windows(limit: int, warned: str | None
 
 
 def test_slices_too_large_for_any_window() -> None:
-    inferer = FlipInferer(base=SliceInferer(roi_size=(-1, -1), sw_batch_size=8, spatial_dim=2))
+    inferer = FlipTTAInferer(base=SliceInferer(roi_size=(-1, -1), sw_batch_size=8, spatial_dim=2))
     with pytest.raises(CaseError, match="in smaller windows too"):
         with_smaller_windows(
             lambda each: each(torch.rand(1, 1, 80, 72, 3), Limited(100)), inferer, (80, 72, 3), torch.device("cpu")

@@ -23,7 +23,7 @@ def test_types_are_those_of_the_standard(task: str, kind: Any) -> None:
     assert (label.type.value, label.type.scheme, label.type.meaning) == (*kind[:2], kind.meaning)
 
 
-def test_parts_of_the_heart_are_coded_named_and_coloured_apart() -> None:
+def test_parts_of_the_heart_are_coded_named_and_colored_apart() -> None:
     parts = LABELS["cardiac"]
     assert [label.name for label in parts] == ["RV", "MYO", "LV"]
     kinds = (codes.SCT.RightVentricle, codes.SCT.LeftVentricleMyocardium, codes.SCT.LeftVentricle)

@@ -14,7 +14,7 @@ from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from s3net_monai.inference.discovery.cases import Case, Kind
-from s3net_monai.inference.run.checks import check_input
+from s3net_monai.inference.run.validate_input import check_input
 from s3net_monai.io import CaseError, limits
 from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.limits import check_capacity, check_pixels, check_voxels
@@ -48,7 +48,7 @@ def nifti(path: Path, shape: tuple[int, ...], **fields: float) -> Path:
 
 
 def png(path: Path, side: int) -> Path:
-    """A header of side x side grey pixels, without the pixels."""
+    """A header of side x side gray pixels, without the pixels."""
     header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     data = b"IDAT" + zlib.compress(b"")
     chunks = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in (header, data, b"IEND")]

@@ -52,7 +52,7 @@ def read_with_slicerio(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return found["voxels"], LPS_TO_RAS @ found["ijkToLPS"]
 
 
-def test_segments_carry_name_colour_and_terminology(blob: np.ndarray, tmp_path: Path) -> None:
+def test_segments_carry_name_color_and_terminology(blob: np.ndarray, tmp_path: Path) -> None:
     path = write(blob, np.eye(4), tmp_path)
     segmentation = slicerio.read_segmentation(str(path))
     assert segmentation["containedRepresentationNames"] == ["Binary labelmap"]

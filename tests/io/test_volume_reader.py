@@ -191,7 +191,7 @@ def test_singular_directions_are_refused(save: Callable[..., Path], suffix: str,
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_colour_is_refused(tmp_path: Path, suffix: str) -> None:
+def test_color_is_refused(tmp_path: Path, suffix: str) -> None:
     image = SimpleITK.GetImageFromArray(np.zeros((6, 5, 4, 3), dtype=np.uint8), isVector=True)
     SimpleITK.WriteImage(image, str(tmp_path / f"a{suffix}"))
     with pytest.raises(CaseError, match="components"):

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from s3net_monai.losses import AffineConsistencyLoss
-from s3net_monai.losses.affine_consistency import inside, warp
+from s3net_monai.losses.affine_consistency import in_bounds_mask, warp
 
 
 def identity(batch: int, *size: int) -> Tensor:
@@ -129,7 +129,7 @@ def test_voxels_outside_do_not_count(size: tuple[int, ...], axis: int) -> None:
 
 
 def test_inside_marks_the_covered_voxels() -> None:
-    mask = inside(shifted(identity(2, 3, 4), axis=1, voxels=-1))
+    mask = in_bounds_mask(shifted(identity(2, 3, 4), axis=1, voxels=-1))
     assert mask.shape == (2, 1, 3, 4)
     assert mask[0, 0].tolist() == [[0, 1, 1, 1]] * 3
 

@@ -22,12 +22,12 @@ def draw(*shape: int, seed: int = 0) -> Tensor:
 
 
 def batch(
-    size: tuple[int, ...], labelled: list[bool], classes: int = 3, views: int = 2
+    size: tuple[int, ...], labeled: list[bool], classes: int = 3, views: int = 2
 ) -> tuple[tuple[Tensor, Tensor], dict[str, Tensor]]:
-    count = len(labelled)
+    count = len(labeled)
     heads = (draw(views * count, classes, *size), draw(views * count, classes, *size, seed=1))
     label = torch.randint(0, classes, (count, 1, *size), generator=torch.Generator().manual_seed(2))
-    return heads, {"label": label, "labelled": torch.tensor(labelled)}
+    return heads, {"label": label, "labeled": torch.tensor(labeled)}
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -82,7 +82,7 @@ def test_equals_the_loop(size: tuple[int, ...], classes: int, threshold: float, 
     assert loss((first, second), target).item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_labelled_images_alone_are_the_loss_of_monai() -> None:
+def test_labeled_images_alone_are_the_loss_of_monai() -> None:
     (first, second), target = batch((5, 4), [True, True], views=1)
     dice_ce = DiceCELoss(to_onehot_y=True, softmax=True, batch=True)
     expected = (dice_ce(first, target["label"]) + dice_ce(second, target["label"])) / 2
@@ -123,7 +123,7 @@ def test_a_pseudo_label_teaches_trusted_voxels_of_the_pupil_alone(pseudo_dice: f
 
 def test_an_unsure_decoder_is_taught_by_a_sure_one_and_not_the_other_way() -> None:
     sure, unsure = certain(1, 0, 2, 1).requires_grad_(), (0.1 * draw(1, 3, 4, 1)).requires_grad_()
-    target = {"label": torch.zeros(1, 1, 4, 1), "labelled": torch.tensor([False])}
+    target = {"label": torch.zeros(1, 1, 4, 1), "labeled": torch.tensor([False])}
     BidirectionalLoss(ramp_up=0)((sure, unsure), target).backward()
     assert unsure.grad.abs().sum() > 0
     assert sure.grad.abs().sum() == 0
@@ -148,18 +148,18 @@ def test_what_is_written_where_there_is_no_label_does_not_count() -> None:
 
 
 @pytest.mark.parametrize("views", [1, 2])
-@pytest.mark.parametrize("labelled", [[True, True], [False, False], [True, False]])
-def test_a_batch_of_one_kind_and_nothing_trusted(views: int, labelled: list[bool]) -> None:
-    """Unlabelled images with nothing trusted cost 0, with a graph; labelled ones their own loss."""
-    heads, target = batch((4, 4), labelled, views=views)
+@pytest.mark.parametrize("labeled", [[True, True], [False, False], [True, False]])
+def test_a_batch_of_one_kind_and_nothing_trusted(views: int, labeled: list[bool]) -> None:
+    """Unlabeled images with nothing trusted cost 0, with a graph; labeled ones their own loss."""
+    heads, target = batch((4, 4), labeled, views=views)
     heads = (0.01 * heads[0]).requires_grad_(), (0.01 * heads[1]).requires_grad_()
     loss = BidirectionalLoss(ramp_up=0)(heads, target)
     loss.backward()
     for head in heads:
         assert head.grad.isfinite().all()
         taught = head.grad.abs().flatten(1).sum(dim=1) > 0
-        assert taught.tolist() == labelled * views
-    assert (loss.item() > 0.1) == any(labelled)
+        assert taught.tolist() == labeled * views
+    assert (loss.item() > 0.1) == any(labeled)
 
 
 def test_weight_rises_with_the_steps_of_training() -> None:
@@ -218,11 +218,11 @@ class Decoders(nn.Module):
 
 
 def test_in_the_trainer_of_monai_from_a_config() -> None:
-    """A bright square, one labelled image of four: both decoders learn it, and the steps are counted."""
+    """A bright square, one labeled image of four: both decoders learn it, and the steps are counted."""
     image = 0.1 * draw(4, 1, 8, 8)
     image[:, :, 2:6, 2:6] += 2
     views = torch.cat([image, image + 0.05 * draw(4, 1, 8, 8, seed=3)])
-    target = {"label": (image[:, :1] > 1).long(), "labelled": torch.tensor([True, False, False, False])}
+    target = {"label": (image[:, :1] > 1).long(), "labeled": torch.tensor([True, False, False, False])}
 
     def prepare(*_: Any, **__: Any) -> tuple[Tensor, dict[str, Tensor]]:
         return views, target
@@ -248,7 +248,7 @@ def test_in_the_trainer_of_monai_from_a_config() -> None:
 
 
 @pytest.mark.parametrize(
-    ("heads", "label", "labelled", "message"),
+    ("heads", "label", "labeled", "message"),
     [
         ((2, 3, 4, 4), (3, 1, 4, 4), 3, "do not belong together"),
         ((6, 3, 4, 4), (2, 1, 4, 4), 2, "do not belong together"),  # three views
@@ -259,9 +259,9 @@ def test_in_the_trainer_of_monai_from_a_config() -> None:
     ],
 )
 def test_what_does_not_belong_together_is_refused(
-    heads: tuple[int, ...], label: tuple[int, ...], labelled: int, message: str
+    heads: tuple[int, ...], label: tuple[int, ...], labeled: int, message: str
 ) -> None:
-    target = {"label": torch.zeros(label), "labelled": torch.ones(labelled)}
+    target = {"label": torch.zeros(label), "labeled": torch.ones(labeled)}
     with pytest.raises(ValueError, match=message):
         BidirectionalLoss()((torch.zeros(heads), torch.zeros(heads)), target)
 

@@ -53,7 +53,7 @@ def test_usable_locations_come_first_and_all_come_up() -> None:
     assert torch.equal(seen, wanted.nonzero().flatten())
 
 
-def test_a_finer_validity_is_read_by_nearest_neighbour() -> None:
+def test_a_finer_validity_is_read_by_nearest_neighbor() -> None:
     valid = torch.zeros(1, 1, 6, 6)
     valid[0, 0, 1, 4] = 1  # the middle of the voxel (0, 1) of a map of 2 x 2
     place, _, usable = sample_locations(affine(2, 2, batch=1) * 0, valid, 4)
@@ -61,12 +61,12 @@ def test_a_finer_validity_is_read_by_nearest_neighbour() -> None:
 
 
 @pytest.mark.parametrize("size", [(5, 7), (4, 3, 5)])
-def test_features_at_voxel_centres_and_between(size: tuple[int, ...]) -> None:
+def test_features_at_voxel_centers_and_between(size: tuple[int, ...]) -> None:
     features = torch.rand(2, 3, *size)
-    centres = affine(*size) * 0 + F.affine_grid(torch.eye(len(size), len(size) + 1)[None], [1, 1, *size], False)
-    read = features_at(features, centres.flatten(1, -2))
+    centers = affine(*size) * 0 + F.affine_grid(torch.eye(len(size), len(size) + 1)[None], [1, 1, *size], False)
+    read = features_at(features, centers.flatten(1, -2))
     torch.testing.assert_close(read, features.flatten(2).transpose(1, 2))
-    between = (centres.select(-2, 0) + centres.select(-2, 1)).flatten(1, -2) / 2  # half a voxel along the last axis
+    between = (centers.select(-2, 0) + centers.select(-2, 1)).flatten(1, -2) / 2  # half a voxel along the last axis
     expected = (features[..., 0] + features[..., 1]).flatten(2).transpose(1, 2) / 2
     torch.testing.assert_close(features_at(features, between), expected)
 

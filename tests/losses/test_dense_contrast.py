@@ -105,7 +105,7 @@ def test_value_by_hand() -> None:
     features = torch.eye(4).reshape(1, 4, 2, 2)
     loss = DenseContrastiveLoss(temperature=0.5, radius=0)
     assert loss(features, features, identity(1, 2, 2)).item() == pytest.approx(math.log(1 + 3 * math.exp(-2)), rel=1e-5)
-    near = DenseContrastiveLoss(temperature=0.5, radius=1)  # only the diagonal neighbour is farther than a voxel
+    near = DenseContrastiveLoss(temperature=0.5, radius=1)  # only the diagonal neighbor is farther than a voxel
     assert near(features, features, identity(1, 2, 2)).item() == pytest.approx(math.log(1 + math.exp(-2)), rel=1e-5)
 
 

@@ -13,19 +13,19 @@ from torch.nn import functional as F
 from s3net_monai.losses import (
     AffineConsistencyLoss,
     ClusterBalanceLoss,
-    CueVoteLoss,
     EdgeAwareTotalVariationLoss,
     LabelFreeLoss,
     SelfClusteringLoss,
     SpatialConsistencyLoss,
+    WeakLabelLoss,
 )
-from s3net_monai.losses.affine_consistency import inside, warp
+from s3net_monai.losses.affine_consistency import in_bounds_mask, warp
 
-TERMS = ("self_clustering", "affine", "auxiliary", "spatial", "total_variation", "balance", "cue")
+TERMS = ("self_clustering", "affine", "auxiliary", "spatial", "total_variation", "balance", "weak_label")
 NAMING = torch.tensor([0, 1, 1, 2])  # two foreground classes
 
 
-def membership() -> Tensor:
+def assignment_matrix() -> Tensor:
     return F.one_hot(NAMING, 3).float()
 
 
@@ -41,7 +41,7 @@ def batch(size: tuple[int, ...]) -> tuple[tuple[Tensor, Tensor], dict[str, Tenso
     views = {
         "image": torch.rand(4, 1, *size, generator=generator),
         "grid": F.affine_grid(theta, [2, 1, *size], align_corners=False),
-        "cue": torch.randint(0, 4, (2, 1, *size), generator=generator) / 3,
+        "weak_label": torch.randint(0, 4, (2, 1, *size), generator=generator) / 3,
     }
     return (main, auxiliary), views
 
@@ -49,9 +49,9 @@ def batch(size: tuple[int, ...]) -> tuple[tuple[Tensor, Tensor], dict[str, Tenso
 def parts(heads: tuple[Tensor, Tensor], views: dict[str, Tensor]) -> dict[str, Tensor]:
     """Every term, each written out for itself."""
     main, auxiliary = heads
-    grid, vote = views["grid"], views["cue"]
+    grid, vote = views["grid"], views["weak_label"]
     foreground = torch.softmax(main, 1)[:, 1:].sum(dim=1, keepdim=True)
-    covered = inside(grid)
+    covered = in_bounds_mask(grid)
     return {
         "self_clustering": SelfClusteringLoss()(main),
         "affine": AffineConsistencyLoss()(main[:2], main[2:], grid),
@@ -59,7 +59,7 @@ def parts(heads: tuple[Tensor, Tensor], views: dict[str, Tensor]) -> dict[str, T
         "spatial": SpatialConsistencyLoss()(main),
         "total_variation": EdgeAwareTotalVariationLoss()(main, views["image"]),
         "balance": ClusterBalanceLoss()(main),
-        "cue": CueVoteLoss()(
+        "weak_label": WeakLabelLoss()(
             torch.logit(foreground), torch.cat([vote, warp(vote, grid)]), torch.cat([torch.ones_like(covered), covered])
         ),
     }
@@ -70,14 +70,14 @@ def test_weighted_sum_of_the_parts(size: tuple[int, ...]) -> None:
     heads, views = batch(size)
     chosen = {name: 0.3 + 0.2 * i for i, name in enumerate(TERMS)}
     expected = sum(chosen[name] * part for name, part in parts(heads, views).items())
-    torch.testing.assert_close(LabelFreeLoss(membership, **chosen)(heads, views), expected)
+    torch.testing.assert_close(LabelFreeLoss(assignment_matrix, **chosen)(heads, views), expected)
 
 
 @pytest.mark.parametrize("name", TERMS)
 @pytest.mark.parametrize("size", [(6, 7), (5, 4, 3)])
 def test_every_term_alone(name: str, size: tuple[int, ...]) -> None:
     heads, views = batch(size)
-    loss = LabelFreeLoss(membership, **weights(**{name: 2.0}))
+    loss = LabelFreeLoss(assignment_matrix, **weights(**{name: 2.0}))
     terms = loss.terms(heads, views)
     assert list(terms) == [name]
     torch.testing.assert_close(terms[name], parts(heads, views)[name])
@@ -94,7 +94,7 @@ def test_a_term_of_weight_zero_is_not_computed(name: str) -> None:
     heads, views = batch((6, 7))
     used = "affine" if name == "auxiliary" else name
     idle = ("affine", "auxiliary") if used == "affine" else (name,)
-    loss = LabelFreeLoss(membership, **{term: 0.0 if term in idle else 1.0 for term in TERMS})
+    loss = LabelFreeLoss(assignment_matrix, **{term: 0.0 if term in idle else 1.0 for term in TERMS})
     setattr(loss, used, Forbidden())
     assert set(loss.terms(heads, views)) == set(TERMS) - set(idle)
 
@@ -104,7 +104,7 @@ def test_no_cue_and_no_naming_is_looked_at_by_default() -> None:
         raise AssertionError("the naming was asked for")
 
     heads, views = batch((6, 7))
-    del views["cue"]
+    del views["weak_label"]
     assert LabelFreeLoss(unknown)(heads, views).isfinite()
 
 
@@ -113,7 +113,7 @@ def test_no_cue_and_no_naming_is_looked_at_by_default() -> None:
 def test_whom_a_term_teaches(name: str, size: tuple[int, ...]) -> None:
     """All terms teach the main head in both views, but the auxiliary term its own head in the second view alone."""
     (main, auxiliary), views = batch(size)
-    LabelFreeLoss(membership, **weights(**{name: 1.0}))((main, auxiliary), views).backward()
+    LabelFreeLoss(assignment_matrix, **weights(**{name: 1.0}))((main, auxiliary), views).backward()
     taught = {
         key: [bool(gradient.abs().sum() > 0) for gradient in head.grad] if head.grad is not None else [False] * 4
         for key, head in (("main", main), ("auxiliary", auxiliary))
@@ -126,7 +126,7 @@ def test_whom_a_term_teaches(name: str, size: tuple[int, ...]) -> None:
 
 def test_half_precision_logits_are_summed_in_float32() -> None:
     heads, views = batch((6, 7))
-    loss = LabelFreeLoss(membership, cue=1.0)
+    loss = LabelFreeLoss(assignment_matrix, weak_label=1.0)
     found = loss((heads[0].half(), heads[1].half()), views)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, loss(heads, views), rtol=1e-2, atol=1e-2)
@@ -135,50 +135,50 @@ def test_half_precision_logits_are_summed_in_float32() -> None:
 @pytest.mark.parametrize("chosen", [{"affine": -1.0}, dict.fromkeys(TERMS, 0.0)])
 def test_impossible_weights_are_refused(chosen: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected none below 0 and one above"):
-        LabelFreeLoss(membership, **chosen)
+        LabelFreeLoss(assignment_matrix, **chosen)
 
 
 def test_a_vote_without_a_naming_is_refused() -> None:
-    LabelFreeLoss(None, cue=0.0)
-    with pytest.raises(ValueError, match=r"cue 0\.5 without a membership, .* or set cue to 0"):
-        LabelFreeLoss(None, cue=0.5)
+    LabelFreeLoss(None, weak_label=0.0)
+    with pytest.raises(ValueError, match=r"weak label 0\.5 without a assignment matrix, .* or set weak label to 0"):
+        LabelFreeLoss(None, weak_label=0.5)
 
 
 def test_a_missing_vote_is_refused() -> None:
     heads, views = batch((6, 7))
-    del views["cue"]
-    with pytest.raises(ValueError, match="add CueVoted"):
-        LabelFreeLoss(membership, cue=1.0)(heads, views)
+    del views["weak_label"]
+    with pytest.raises(ValueError, match="add WeakLabeld"):
+        LabelFreeLoss(assignment_matrix, weak_label=1.0)(heads, views)
 
 
 def test_a_new_naming_is_followed() -> None:
-    naming = {"membership": membership()}
+    naming = {"assignment_matrix": assignment_matrix()}
     heads, views = batch((6, 7))
-    loss = LabelFreeLoss(lambda: naming["membership"], **weights(cue=1.0))
+    loss = LabelFreeLoss(lambda: naming["assignment_matrix"], **weights(weak_label=1.0))
     before = loss(heads, views)
-    naming["membership"] = membership().flip(0)
+    naming["assignment_matrix"] = assignment_matrix().flip(0)
     assert not torch.isclose(loss(heads, views), before)
 
 
 def test_builds_from_a_config_and_follows_the_network_there() -> None:
     config: dict[str, Any] = {
         "classes": {
-            "_target_": "s3net_monai.networks.ClusterClasses",
+            "_target_": "s3net_monai.networks.ClusterToClass",
             "network": {"_target_": "s3net_monai.networks.S3Net", "channels": 4, "num_blocks": 1, "num_clusters": 4},
             "num_classes": 3,
         },
         "loss": {
             "_target_": "s3net_monai.losses.LabelFreeLoss",
-            "membership": "$@classes.membership",
-            "cue": 1.0,
+            "assignment_matrix": "$@classes.assignment_matrix",
+            "weak_label": 1.0,
             "affine": 0.5,
         },
     }
     parser = ConfigParser(config)
     loss, classes = parser.get_parsed_content("loss"), parser.get_parsed_content("classes")
-    classes.name(NAMING)
+    classes.set_assignment(NAMING)
     heads, views = batch((6, 7))
-    expected = LabelFreeLoss(membership, cue=1.0, affine=0.5)(heads, views)
+    expected = LabelFreeLoss(assignment_matrix, weak_label=1.0, affine=0.5)(heads, views)
     torch.testing.assert_close(loss(heads, views), expected)
 
 
@@ -187,7 +187,7 @@ def test_builds_from_a_config_and_follows_the_network_there() -> None:
     [
         {"_target_": "s3net_monai.losses.AffineConsistencyLoss"},
         {"_target_": "s3net_monai.losses.ClusterBalanceLoss"},
-        {"_target_": "s3net_monai.losses.CueVoteLoss"},
+        {"_target_": "s3net_monai.losses.WeakLabelLoss"},
         {"_target_": "s3net_monai.losses.EdgeAwareTotalVariationLoss", "sigma": 0.2},
         {"_target_": "s3net_monai.losses.SelfClusteringLoss", "reduction": "sum"},
         {"_target_": "s3net_monai.losses.SpatialConsistencyLoss"},

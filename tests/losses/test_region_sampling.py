@@ -78,8 +78,8 @@ def test_a_region_smaller_than_the_number_of_pixels() -> None:
 
 
 @pytest.mark.parametrize("size", [(5, 7), (3, 4, 5)])
-def test_resizing_reads_the_centre(size: tuple[int, ...]) -> None:
-    """A map three times as fine gives back the map, not its first corner's neighbours."""
+def test_resizing_reads_the_center(size: tuple[int, ...]) -> None:
+    """A map three times as fine gives back the map, not its first corner's neighbors."""
     coarse = random_map(2, 1, *size, number=2**24)
     fine = coarse
     for axis in range(2, coarse.dim()):

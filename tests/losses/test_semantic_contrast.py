@@ -22,7 +22,7 @@ def test_without_a_queue_it_is_supervised_contrast() -> None:
 
 
 def test_every_batch_is_taught_against_the_past_and_enters_it() -> None:
-    loss = SemanticContrastiveLoss(FeatureQueue(5, 3, labelled=True), temperature=0.2)
+    loss = SemanticContrastiveLoss(FeatureQueue(5, 3, labeled=True), temperature=0.2)
     past: list[tuple[torch.Tensor, torch.Tensor]] = []
     for seed in range(4):
         features, classes = embeddings(2, seed), torch.tensor([1, 2])
@@ -39,7 +39,7 @@ def test_every_batch_is_taught_against_the_past_and_enters_it() -> None:
 
 def test_a_lone_sample_learns_from_the_queue_alone() -> None:
     """By hand: one positive and one negative of the past, at cosines 1 and 0."""
-    loss = SemanticContrastiveLoss(FeatureQueue(8, 2, labelled=True), temperature=1.0)
+    loss = SemanticContrastiveLoss(FeatureQueue(8, 2, labeled=True), temperature=1.0)
     loss(torch.eye(2), torch.tensor([1, 2]))
     lone = torch.tensor([[3.0, 0.0]], requires_grad=True)
     found = loss(lone, torch.tensor([1]))
@@ -50,7 +50,7 @@ def test_a_lone_sample_learns_from_the_queue_alone() -> None:
 
 
 def test_evaluation_leaves_the_queue_alone() -> None:
-    queue = FeatureQueue(8, 3, labelled=True)
+    queue = FeatureQueue(8, 3, labeled=True)
     loss = SemanticContrastiveLoss(queue).eval()
     loss(embeddings(4), torch.tensor([1, 1, 2, 2]))
     assert len(queue.features) == 0
@@ -60,7 +60,7 @@ def test_evaluation_leaves_the_queue_alone() -> None:
 
 
 def test_a_state_dict_carries_the_queue() -> None:
-    first, second = (SemanticContrastiveLoss(FeatureQueue(8, 3, labelled=True)) for _ in range(2))
+    first, second = (SemanticContrastiveLoss(FeatureQueue(8, 3, labeled=True)) for _ in range(2))
     first(embeddings(4), torch.tensor([1, 1, 2, 2]))
     second.load_state_dict(first.state_dict())
     arguments = embeddings(2, seed=1), torch.tensor([1, 2])
@@ -68,7 +68,7 @@ def test_a_state_dict_carries_the_queue() -> None:
 
 
 def test_half_precision_embeddings() -> None:
-    loss = SemanticContrastiveLoss(FeatureQueue(8, 3, labelled=True))
+    loss = SemanticContrastiveLoss(FeatureQueue(8, 3, labeled=True))
     classes = torch.tensor([1, 1, 2, 2])
     for _ in range(2):
         assert loss(embeddings(4).half(), classes).isfinite()

@@ -25,7 +25,7 @@ def ramp(*values: float) -> Tensor:
 @pytest.mark.parametrize(
     ("sigma", "image", "expected"),
     [
-        (0.1, ramp(0, 0, 0, 0), 2 / 3),  # two clusters change by 1 at one of three neighbourhoods
+        (0.1, ramp(0, 0, 0, 0), 2 / 3),  # two clusters change by 1 at one of three neighborhoods
         (0.1, ramp(0, 0, 0.1, 0.1), 2 / 3 * math.exp(-1)),
         (0.1, ramp(0, 0, -0.2, -0.2), 2 / 3 * math.exp(-2)),
         (0.2, ramp(0, 0, 0.1, 0.1), 2 / 3 * math.exp(-0.5)),
@@ -54,10 +54,10 @@ def test_equals_the_loop(size: tuple[int, ...], sigma: float, channels: int) -> 
         terms = []
         for b in range(2):
             for voxel in np.ndindex(*size):
-                neighbour = list(voxel)
-                neighbour[axis] += 1
-                if neighbour[axis] < size[axis]:
-                    here, there = (b, slice(None), *voxel), (b, slice(None), *neighbour)
+                neighbor = list(voxel)
+                neighbor[axis] += 1
+                if neighbor[axis] < size[axis]:
+                    here, there = (b, slice(None), *voxel), (b, slice(None), *neighbor)
                     price = math.exp(-np.abs(pixels[there] - pixels[here]).mean() / sigma)
                     terms.append(np.abs(maps[there] - maps[here]).sum() * price)
         expected += np.mean(terms) if terms else 0.0

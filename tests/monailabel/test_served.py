@@ -19,7 +19,7 @@ from scipy.spatial.transform import Rotation
 
 from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.monailabel.served import make_app
-from s3net_monai.monailabel.unlabelled import unlabelled_beside
+from s3net_monai.monailabel.unlabeled import unlabeled_images_beside
 from s3net_monai.transforms import upside_down_axes
 from tests.helpers.monailabel_cases import CARDIAC, LUNG, SKIN, SMALL, weights, write_pairs
 
@@ -152,7 +152,7 @@ def test_bundles_that_cannot_learn_from_corrections_are_left_out(
 def test_training_of_the_shipped_bundle_stays_label_free() -> None:
     for task in ("lung", "skin"):
         config = (bundle_root(task) / "configs" / "train.json").read_text()
-        assert "ClassHeads" not in config
+        assert "HeadClassLogProbs" not in config
         assert '"label"' not in config.replace("from_engine(['pred', 'label'])", "")
 
 
@@ -192,13 +192,13 @@ def test_images_without_a_label_lie_beside_those_with_one(tmp_path: Path) -> Non
     (tmp_path / "notes.txt").touch()
     nib.save(nib.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4)), tmp_path / "scan.nii.gz")
     case = {"image": str(tmp_path / "b.png"), "label": "x"}
-    names = [Path(each["image"]).name for each in unlabelled_beside([case], 10)]
+    names = [Path(each["image"]).name for each in unlabeled_images_beside([case], 10)]
     assert names == ["a.png", "c.png", "d.png"]
-    assert [Path(each["image"]).name for each in unlabelled_beside([case], 2)] == ["a.png", "d.png"]
+    assert [Path(each["image"]).name for each in unlabeled_images_beside([case], 2)] == ["a.png", "d.png"]
     judged = [{"image": str(tmp_path / "c.png"), "label": "y"}]
-    assert [Path(each["image"]).name for each in unlabelled_beside([case], 10, judged)] == ["a.png", "d.png"]
+    assert [Path(each["image"]).name for each in unlabeled_images_beside([case], 10, judged)] == ["a.png", "d.png"]
     every = [{"image": str(tmp_path / f"{name}.png")} for name in "abcd"]
-    assert unlabelled_beside(every, 10) == every
+    assert unlabeled_images_beside(every, 10) == every
 
 
 def test_what_is_no_volume_does_not_end_the_training(tmp_path: Path) -> None:
@@ -207,6 +207,6 @@ def test_what_is_no_volume_does_not_end_the_training(tmp_path: Path) -> None:
     (tmp_path / "damaged.nii.gz").write_bytes(b"no NIfTI")
     (tmp_path / "mask.seg.nrrd").touch()
     case = {"image": str(tmp_path / "a.nii.gz"), "label": "x"}
-    assert unlabelled_beside([case], 10) == [{"image": str(tmp_path / "b.nii.gz")}]
+    assert unlabeled_images_beside([case], 10) == [{"image": str(tmp_path / "b.nii.gz")}]
     (tmp_path / "b.nii.gz").unlink()
-    assert unlabelled_beside([case], 10) == [{"image": case["image"]}]
+    assert unlabeled_images_beside([case], 10) == [{"image": case["image"]}]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from s3net_monai.networks import CoarseToFine, EncoderDecoder, TwoDecoders
+from s3net_monai.networks import CoarseToFine, DualDecoderUNet, EncoderUNet
 from s3net_monai.networks.coarse_to_fine import ABSENT
 from tests.helpers.feature_encoders import ENCODERS
 
@@ -38,8 +38,8 @@ class Agreeing(nn.Module):
 
 def small(spatial_dims: int, in_channels: int = 1, classes: int = 4) -> CoarseToFine:
     torch.manual_seed(0)
-    coarse = EncoderDecoder(ENCODERS["conv"](spatial_dims, in_channels), spatial_dims, in_channels, classes)
-    attended = EncoderDecoder(ENCODERS["conv"](spatial_dims, in_channels + 1), spatial_dims, in_channels + 1, 2)
+    coarse = EncoderUNet(ENCODERS["conv"](spatial_dims, in_channels), spatial_dims, in_channels, classes)
+    attended = EncoderUNet(ENCODERS["conv"](spatial_dims, in_channels + 1), spatial_dims, in_channels + 1, 2)
     return CoarseToFine(coarse, attended, [1, 2, 3])
 
 
@@ -118,7 +118,7 @@ def test_the_coarse_network_is_frozen() -> None:
 
 
 def test_two_decoders_may_be_coarse() -> None:
-    network = CoarseToFine(TwoDecoders(ENCODERS["conv"](2, 1), 2, 1, 3), Agreeing(), [1, 2])
+    network = CoarseToFine(DualDecoderUNet(ENCODERS["conv"](2, 1), 2, 1, 3), Agreeing(), [1, 2])
     assert network.train()(torch.randn(2, 1, 9, 8)).shape == (2, 3, 9, 8)
 
 

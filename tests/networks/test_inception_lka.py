@@ -20,11 +20,11 @@ def test_reach_of_every_branch(spatial_dims: int, branch: int, reach: int) -> No
         torch.nn.init.ones_(parameter)
     torch.nn.init.zeros_(layer.merge.weight)
     layer.merge.weight.data[:, branch] = 1
-    size, centre = 25, 12
+    size, center = 25, 12
     x = torch.ones(1, 1, *[size] * spatial_dims, requires_grad=True)
-    layer(x)[(0, 0, *[centre] * spatial_dims)].backward()
+    layer(x)[(0, 0, *[center] * spatial_dims)].backward()
     expected = torch.zeros([size] * spatial_dims, dtype=torch.bool)
-    expected[(slice(centre - reach, centre + reach + 1),) * spatial_dims] = True
+    expected[(slice(center - reach, center + reach + 1),) * spatial_dims] = True
     assert torch.equal(x.grad[0, 0] > 0, expected)
 
 

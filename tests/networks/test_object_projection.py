@@ -7,7 +7,7 @@ import torch
 
 from s3net_monai.losses import SemanticContrastiveLoss
 from s3net_monai.networks import FeatureQueue, ObjectProjection
-from s3net_monai.networks.object_projection import mean_over
+from s3net_monai.networks.object_projection import masked_mean
 from tests.helpers.feature_encoders import ENCODERS
 
 
@@ -16,15 +16,15 @@ def test_mean_over_a_mask_by_hand() -> None:
     mask = torch.zeros(1, 1, 4, 4)
     mask[..., 2:, 2:] = 1  # the whole last location
     mask[..., 0, :2] = 1  # half of the first
-    assert mean_over(features, mask).tolist() == [[7.0, 7.0]]
-    assert mean_over(features, torch.zeros(1, 1, 4, 4)).tolist() == [[4.0, 4.0]]
+    assert masked_mean(features, mask).tolist() == [[7.0, 7.0]]
+    assert masked_mean(features, torch.zeros(1, 1, 4, 4)).tolist() == [[4.0, 4.0]]
 
 
 def test_mean_over_a_volume() -> None:
     features = torch.arange(8.0).view(1, 1, 2, 2, 2)
     mask = torch.zeros(1, 1, 4, 6, 2)
     mask[..., 1] = 1  # the last locations along the third axis
-    assert mean_over(features, mask).item() == (1 + 3 + 5 + 7) / 4
+    assert masked_mean(features, mask).item() == (1 + 3 + 5 + 7) / 4
 
 
 @pytest.mark.parametrize("kind", ["conv", "s3net", "resnet"])
@@ -51,7 +51,7 @@ def test_contrast_begins() -> None:
     """Blobs that are bright or dark, under noise: objects of one kind come together within few iterations."""
     torch.manual_seed(0)
     network = ObjectProjection(ENCODERS["conv"](2, 2), 2, 2)
-    loss = SemanticContrastiveLoss(FeatureQueue(32, 64, labelled=True))
+    loss = SemanticContrastiveLoss(FeatureQueue(32, 64, labeled=True))
     optimizer = torch.optim.Adam(network.parameters(), 0.003)
     for _ in range(30):
         kind = torch.arange(8) % 2

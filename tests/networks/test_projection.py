@@ -8,7 +8,7 @@ from monai.bundle import ConfigParser
 from torch import nn
 from torch.nn import functional as F
 
-from s3net_monai.networks import BothProjections, ConvEncoder, DenseProjection, GlobalProjection
+from s3net_monai.networks import ConvEncoder, DenseProjection, GlobalDenseProjection, GlobalProjection
 from tests.helpers.feature_encoders import ENCODERS
 
 
@@ -17,7 +17,7 @@ from tests.helpers.feature_encoders import ENCODERS
 def test_embeddings_of_length_one(kind: str, spatial_dims: int) -> None:
     encoder, x = ENCODERS[kind](spatial_dims, 2).eval(), torch.randn(2, 2, *[64, 32, 32][:spatial_dims])
     size = encoder(x)[1].shape[2:]
-    both = BothProjections(encoder, spatial_dims, 2, level=1, out_channels=5, hidden=7).eval()(x)
+    both = GlobalDenseProjection(encoder, spatial_dims, 2, level=1, out_channels=5, hidden=7).eval()(x)
     assert set(both) == {"global", "dense"}
     assert both["global"].shape == (2, 5)
     assert both["dense"].shape == (2, 5, *size)
@@ -28,7 +28,7 @@ def test_embeddings_of_length_one(kind: str, spatial_dims: int) -> None:
 @pytest.mark.parametrize("spatial_dims", [2, 3])
 def test_both_equal_each_alone(spatial_dims: int) -> None:
     encoder, x = ENCODERS["conv"](spatial_dims, 1), torch.randn(2, 1, *[12] * spatial_dims)
-    both = BothProjections(encoder, spatial_dims, 1, level=0)
+    both = GlobalDenseProjection(encoder, spatial_dims, 1, level=0)
     one, dense = GlobalProjection(encoder, spatial_dims, 1), DenseProjection(encoder, spatial_dims, 1, level=0)
     one.head.load_state_dict(both.global_head.state_dict())
     dense.head.load_state_dict(both.dense_head.state_dict())
@@ -93,7 +93,7 @@ def test_builds_from_a_config_and_shares_the_encoder() -> None:
     config = {
         "encoder": {"_target_": "s3net_monai.networks.ConvEncoder", "channels": [4, 8]},
         "network": {
-            "_target_": "s3net_monai.networks.BothProjections",
+            "_target_": "s3net_monai.networks.GlobalDenseProjection",
             "encoder": "@encoder",
             "spatial_dims": 2,
             "in_channels": 1,

@@ -79,7 +79,7 @@ def test_coarse_levels_widen_what_a_voxel_sees(channels: tuple[int, ...]) -> Non
     def pass_through(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
         return inputs[0]
 
-    for module in network.modules():  # instance normalisation sees the whole image
+    for module in network.modules():  # instance normalization sees the whole image
         if isinstance(module, nn.InstanceNorm2d):
             module.register_forward_hook(pass_through)
     network(x)[0][0, 0, 64, 64].backward()

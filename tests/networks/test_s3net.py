@@ -17,7 +17,7 @@ SINGLE = {"channels": 6, "num_blocks": 2}
 
 
 def small(spatial_dims: int, in_channels: int = 2, **settings: Any) -> S3Net:
-    """A network of which every weight is random, the zero-initialised predictors of the offsets too."""
+    """A network of which every weight is random, the zero-initialized predictors of the offsets too."""
     torch.manual_seed(0)
     network = S3Net(spatial_dims, in_channels, num_clusters=3, **settings)
     for parameter in network.parameters():

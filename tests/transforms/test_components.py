@@ -52,10 +52,10 @@ def test_rule_large_on_a_map() -> None:
     np.testing.assert_array_equal(result[0] > 0.5, wanted)
 
 
-def soft_disc(centre: tuple[int, int], radius: int) -> np.ndarray:
+def soft_disc(center: tuple[int, int], radius: int) -> np.ndarray:
     """1 in the middle, 0.5 at ``radius``, 0 four pixels further out."""
     x, y = np.indices((64, 64))
-    return (0.5 + (radius - np.hypot(x - centre[0], y - centre[1])) / 8).clip(0, 1)
+    return (0.5 + (radius - np.hypot(x - center[0], y - center[1])) / 8).clip(0, 1)
 
 
 def test_rule_central_drops_the_rim_with_the_component() -> None:

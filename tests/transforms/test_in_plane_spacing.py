@@ -8,7 +8,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Compose
 
-from s3net_monai.transforms import InPlaneSpacingd, PictureAsVolumed
+from s3net_monai.transforms import InPlaneSpacingd, SliceToVolumed
 
 
 def volume(size: tuple[int, ...], spacing: tuple[float, ...]) -> MetaTensor:
@@ -66,7 +66,7 @@ def test_labels_keep_their_values() -> None:
 
 
 def test_pictures_have_no_size() -> None:
-    picture = PictureAsVolumed("image", field_of_view=None)({"image": MetaTensor(torch.rand(1, 12, 10))})
+    picture = SliceToVolumed("image", field_of_view=None)({"image": MetaTensor(torch.rand(1, 12, 10))})
     assert tuple(picture["image"].shape) == (1, 12, 10, 1)
     assert tuple(InPlaneSpacingd("image")(picture)["image"].shape) == (1, 256, 213, 1)
 

@@ -14,7 +14,7 @@ STILL: dict[str, Any] = {"shift": 0.0, "scale": 0.0, "radius": 0, "elastic": 0.0
 
 
 def boxes(count: int, *size: int) -> Tensor:
-    """A centred box of half the size along each axis, off the centre by an eighth along the first."""
+    """A centered box of half the size along each axis, off the center by an eighth along the first."""
     mask = torch.zeros(count, 1, *size)
     first = slice(size[0] // 4 + size[0] // 8, 3 * size[0] // 4 + size[0] // 8)
     mask[(..., first, *[slice(n // 4, 3 * n // 4) for n in size[1:]])] = 1
@@ -26,7 +26,7 @@ def _same_chance() -> None:
     torch.manual_seed(0)
 
 
-def centres(mask: Tensor) -> Tensor:
+def centers(mask: Tensor) -> Tensor:
     axes = torch.meshgrid(*[torch.arange(float(n)) for n in mask.shape[2:]], indexing="ij")
     total = mask.flatten(1).sum(1)
     return torch.stack([(mask[:, 0] * axis).flatten(1).sum(1) / total for axis in axes], dim=1)
@@ -41,17 +41,17 @@ def test_nothing_random_changes_nothing(size: tuple[int, ...]) -> None:
 def test_shift_is_a_share_of_every_axis(size: tuple[int, ...]) -> None:
     mask = boxes(64, *size)
     moved = jitter_masks(mask, **{**STILL, "shift": 0.1})
-    share = (centres(moved) - centres(mask)).abs().amax(dim=0) / torch.tensor(size)
+    share = (centers(moved) - centers(mask)).abs().amax(dim=0) / torch.tensor(size)
     assert (share <= 0.1 + 0.5 / min(size)).all()
     assert (share > 0.07).all()
     sides = moved[:, 0].flatten(2).any(2).sum(1), moved[:, 0].transpose(1, 2).flatten(2).any(2).sum(1)
     assert all(((side - n // 2).abs() <= 1).all() for side, n in zip(sides, size, strict=False))
 
 
-def test_scale_is_about_the_masks_own_centre() -> None:
+def test_scale_is_about_the_masks_own_center() -> None:
     mask = boxes(64, 128, 128)
     scaled = jitter_masks(mask, **{**STILL, "scale": 0.25})
-    assert (centres(scaled) - centres(mask)).abs().max() <= 1
+    assert (centers(scaled) - centers(mask)).abs().max() <= 1
     ratio = (scaled.flatten(1).sum(1) / mask.flatten(1).sum(1)).sqrt()
     assert 0.77 < ratio.min() < 0.86
     assert 1.18 < ratio.max() < 1.28

@@ -53,10 +53,10 @@ def test_the_whole_range_leaves_the_image_as_it_is() -> None:
 
 def test_all_keys_share_a_window_and_keep_their_meta_data() -> None:
     image = MetaTensor(RAMP, meta={"filename_or_obj": "a"})
-    result = RandWindowd(["image", "other"], 0.2, 0.6, prob=1)({"image": image, "other": RAMP, "cue": RAMP})
+    result = RandWindowd(["image", "other"], 0.2, 0.6, prob=1)({"image": image, "other": RAMP, "weak_label": RAMP})
     assert torch.equal(result["image"].as_tensor(), result["other"])
     assert result["image"].meta["filename_or_obj"] == "a"
-    assert result["cue"] is RAMP
+    assert result["weak_label"] is RAMP
 
 
 def test_a_seed_repeats_the_windows_and_a_cache_does_not_keep_them() -> None:

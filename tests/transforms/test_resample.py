@@ -111,8 +111,8 @@ def test_comes_back_to_the_source_grid(file: Path) -> None:
 
 def test_inverse_of_the_transform_itself() -> None:
     affine = torch.diag(torch.tensor([-1.0, 1.0, 3.0, 1.0], dtype=torch.float64))
-    sample = {key: MetaTensor(torch.rand(1, 9, 8, 7), affine=affine) for key in ("image", "cue")}
-    resample = ResampleToSpacingd(["image", "cue"], (2.0, 2.0, 2.0))
+    sample = {key: MetaTensor(torch.rand(1, 9, 8, 7), affine=affine) for key in ("image", "weak_label")}
+    resample = ResampleToSpacingd(["image", "weak_label"], (2.0, 2.0, 2.0))
     back = resample.inverse(resample(sample))
     for key in sample:
         assert back[key].shape == (1, 9, 8, 7)

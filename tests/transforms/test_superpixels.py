@@ -39,7 +39,7 @@ def test_regions_follow_edges() -> None:
         assert len(np.unique(regions[image[0] == value])) == 1
 
 
-def test_colour_alone_is_an_edge() -> None:
+def test_color_alone_is_an_edge() -> None:
     image = np.full((3, 16, 16), 0.5, np.float32)
     image[0, :, 8:], image[2, :, 8:] = 0.8, 0.2  # as bright as the other half
     regions = superpixels(image, sigma=0)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from s3net_monai.inference.discovery.cases import PassedOver
+from s3net_monai.inference.discovery.cases import ExcludedSeries
 from s3net_monai.utils.errors import CaseError, UsageError
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def search_series(client: DICOMwebClient, study: str) -> list[Series]:
     return sorted(series, key=lambda each: (each.number, each.uid))
 
 
-def choose_series(found: list[Series], task: str, address: str) -> tuple[list[Series], list[PassedOver]]:
-    """The series to fetch, and why not the others. A series without modality is left to the reader's judgement.
+def choose_series(found: list[Series], task: str, address: str) -> tuple[list[Series], list[ExcludedSeries]]:
+    """The series to fetch, and why not the others. A series without modality is left to the reader's judgment.
 
     Raises:
         UsageError: when the task can use none.
@@ -73,18 +73,18 @@ def choose_series(found: list[Series], task: str, address: str) -> tuple[list[Se
     allowed = TASK_MODALITIES.get(task)
     if allowed is not None and not allowed:
         raise UsageError(f"task {task} reads no DICOM; convert one phase of the series to NIfTI and give that")
-    wanted, passed_over = [], []
+    wanted, excluded = [], []
     for series in found:
         if series.modality in NO_IMAGES:
-            passed_over.append(PassedOver(address, str(series), "holds no images"))
+            excluded.append(ExcludedSeries(address, str(series), "holds no images"))
         elif series.modality and allowed is not None and series.modality not in allowed:
-            passed_over.append(PassedOver(address, str(series), f"not of {' or '.join(sorted(allowed))}, for {task}"))
+            excluded.append(ExcludedSeries(address, str(series), f"not of {' or '.join(sorted(allowed))}, for {task}"))
         else:
             wanted.append(series)
     if not wanted:
         names = ", ".join(str(series) for series in found)
         raise UsageError(f"{address}: no series of the study is for task {task} (found {names}); check --study, --task")
-    return wanted, passed_over
+    return wanted, excluded
 
 
 def search_instances(client: DICOMwebClient, study: str, series: Series) -> list[str]:

@@ -21,9 +21,13 @@ TIMEOUT = (10.0, 120.0)  # seconds to connect, seconds without a byte
 RETRIES = 3
 BUSY = (429, 502, 503, 504)  # HTTP statuses worth another attempt
 MAX_INSTANCE_BYTES = 4 * 2**30  # one instance is held in memory
-TALKATIVE = ("dicomweb_client", "retrying", "urllib3")  # libraries that log addresses, in which DICOMweb has the UIDs
+NOISY_LOGGERS = (
+    "dicomweb_client",
+    "retrying",
+    "urllib3",
+)  # libraries that log addresses, in which DICOMweb has the UIDs
 
-NOT_NOW = (0, 401, 403, *BUSY)  # 0: no answer at all
+FATAL_STATUSES = (0, 401, 403, *BUSY)  # 0: no answer at all
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +61,7 @@ def connected(url: str) -> Iterator[DICOMwebClient]:
 
     split = _split(url)
     address = _address(split)
-    with Session() as session, _silent(TALKATIVE):
+    with Session() as session, _silent(NOISY_LOGGERS):
         session.auth = _authorization(split)
         session.max_redirects = 0
         session.headers["Accept"] = "application/dicom+json"  # of a STOW response; searches and retrievals set theirs
@@ -80,9 +84,9 @@ def connected(url: str) -> Iterator[DICOMwebClient]:
             raise UsageError(f"{address}: {server_problem(error)}") from None
 
 
-def ends_the_run(error: Exception) -> bool:
+def is_fatal(error: Exception) -> bool:
     """Whether the next request would fail as well: for the server, the access to it, or a disk that is full here."""
-    return isinstance(error, OSError) and _status(error) in NOT_NOW  # what requests raises is an OSError, too
+    return isinstance(error, OSError) and _status(error) in FATAL_STATUSES  # what requests raises is an OSError, too
 
 
 def server_problem(error: Exception) -> str:

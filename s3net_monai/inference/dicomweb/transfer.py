@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from s3net_monai.inference.dicomweb.search import Series, choose_series, first_value, search_instances, search_series
-from s3net_monai.inference.dicomweb.server import connected, ends_the_run, server_problem
-from s3net_monai.inference.discovery.cases import Case, PassedOver
+from s3net_monai.inference.dicomweb.server import connected, is_fatal, server_problem
+from s3net_monai.inference.discovery.cases import Case, ExcludedSeries
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import CaseError, UsageError
 
@@ -38,7 +38,7 @@ class FetchedStudy:
     """
 
     files: tuple[Path, ...]
-    passed_over: tuple[PassedOver, ...]
+    excluded: tuple[ExcludedSeries, ...]
     unusable: tuple[Case, ...]
 
 
@@ -60,7 +60,7 @@ def fetch_study(
     if folder.is_dir() and any(folder.iterdir()):
         raise UsageError(f"{folder.name}: not empty; the study needs a folder of its own")
     with connected(url) as client:
-        wanted, passed_over = choose_series(search_series(client, study), task, client.base_url)
+        wanted, excluded = choose_series(search_series(client, study), task, client.base_url)
         try:
             files, unusable = _fetch(client, study, wanted, folder, (max_instances, max_bytes))
         except BaseException:
@@ -68,7 +68,7 @@ def fetch_study(
             raise
     if not files:
         raise UsageError(f"{client.base_url}: {unusable[0].problem if unusable else 'the study holds no image'}")
-    return FetchedStudy(tuple(files), tuple(passed_over), tuple(unusable))
+    return FetchedStudy(tuple(files), tuple(excluded), tuple(unusable))
 
 
 def _fetch(
@@ -126,7 +126,7 @@ def _fault_of(what: str) -> Iterator[None]:
     except CaseError:
         raise
     except Exception as error:
-        if ends_the_run(error):
+        if is_fatal(error):
             raise
         raise CaseError(f"{what}: {_why(error)}") from None
 
@@ -181,7 +181,7 @@ def _store(client: DICOMwebClient, path: Path) -> str:
     try:
         answer = client.store_instances([dataset])
     except HTTPError as error:
-        if error.response is None or ends_the_run(error):
+        if error.response is None or is_fatal(error):
             raise
         try:  # PS3.18 section 10.5.3: 409 comes with the reasons as well
             answer = Dataset.from_json(error.response.json())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from s3net_monai.inference.discovery.cases import Case
 from s3net_monai.inference.discovery.identifiers import redact
-from s3net_monai.inference.discovery.inputs import known_suffix
+from s3net_monai.inference.discovery.input_formats import known_suffix
 from s3net_monai.io.archive import ARCHIVE_SUFFIXES
 
 MAX_BYTES = 120  # of a name; file systems take 255, and suffixes and temporary names are added

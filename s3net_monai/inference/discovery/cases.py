@@ -36,7 +36,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class PassedOver:
+class ExcludedSeries:
     """A series or file that could have been a case and is none: free of identifiers, for the report.
 
     Attributes:
@@ -56,4 +56,4 @@ class Discovery:
 
     cases: tuple[Case, ...]
     ignored: int
-    passed_over: tuple[PassedOver, ...] = ()
+    excluded: tuple[ExcludedSeries, ...] = ()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from s3net_monai.inference.discovery.case_ids import archive_stem, stem
-from s3net_monai.inference.discovery.cases import Case, PassedOver
+from s3net_monai.inference.discovery.cases import Case, ExcludedSeries
 from s3net_monai.inference.discovery.dicom_headers import NO_SOURCE, Series, SortedFiles
 from s3net_monai.inference.discovery.identifiers import redact, uids_in
 from s3net_monai.inference.discovery.series_selection import DEFAULT, Selection
@@ -20,10 +20,10 @@ NAMED_MISSING = 3
 
 
 class DicomCases(NamedTuple):
-    """``cases`` with the file each begins with, and the series and files ``passed_over``."""
+    """``cases`` with the file each begins with, and the series and files ``excluded``."""
 
     cases: list[tuple[Path, Case]]
-    passed_over: list[PassedOver]
+    excluded: list[ExcludedSeries]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _of_study(
     alone: bool,
 ) -> list[tuple[Series, Case]]:
     candidates = [series for series in study if _is_candidate(series)]
-    if not candidates:  # colour captures alone may be photographs in a class that has no colour of its own
+    if not candidates:  # color captures alone may be photographs in a class that has no color of its own
         for series in study:
             if series.kind == "screen":
                 result.cases.extend(_picture_cases(series, places.shown))
@@ -146,7 +146,7 @@ def _choose(candidates: list[Series], rules: Selection, alone: bool) -> tuple[li
 
 def _no_candidate(series: Series) -> str:
     if series.kind == "screen":
-        return "a colour capture beside a volume"
+        return "a color capture beside a volume"
     return f"{series.modality}, made from images and none itself"
 
 
@@ -227,4 +227,4 @@ def _pass_over(series: Series, places: _Places, reason: str, result: DicomCases)
     hidden = frozenset(series.identifiers)
     shown = str(places.shown(places.of(series)))
     texts = [redact(text, hidden) for text in (shown, _describe(series), reason)]
-    result.passed_over.append(PassedOver(*texts))
+    result.excluded.append(ExcludedSeries(*texts))

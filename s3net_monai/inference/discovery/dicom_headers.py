@@ -33,7 +33,7 @@ class Series:
     Attributes:
         study: StudyInstanceUID, or the folder where that is missing.
         uid: SeriesInstanceUID; empty where it is missing.
-        kind: "volume" for slices, "picture" for photographs, "screen" for colour images of other classes.
+        kind: "volume" for slices, "picture" for photographs, "screen" for color images of other classes.
         damaged: files that cannot be read and lie beside this series alone.
         copies: files that hold an instance already found in another folder.
         identifiers: of the patient; empty where they may be kept.
@@ -121,9 +121,9 @@ def sort_files(paths: Iterable[Path], keywords: Sequence[str] = (), keep_identif
     by_id = {id(series): series for series in found.values()}
     alone: list[Path] = []
     for path in damaged:
-        neighbours = in_folder.get(path.parent, set())
-        if len(neighbours) == 1:
-            by_id[next(iter(neighbours))].damaged.append(path)
+        neighbors = in_folder.get(path.parent, set())
+        if len(neighbors) == 1:
+            by_id[next(iter(neighbors))].damaged.append(path)
         else:
             alone.append(path)
     return SortedFiles(tuple(series for series in found.values() if series.files), tuple(alone), others)

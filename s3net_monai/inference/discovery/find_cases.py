@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from s3net_monai.inference.discovery.case_ids import stem, with_unique_ids
-from s3net_monai.inference.discovery.cases import Case, Discovery, Kind, PassedOver
+from s3net_monai.inference.discovery.cases import Case, Discovery, ExcludedSeries, Kind
 from s3net_monai.inference.discovery.dicom_cases import absent_files, dicom_cases
 from s3net_monai.inference.discovery.dicom_headers import sort_files
 from s3net_monai.inference.discovery.identifiers import redact, uids_in, with_identifiers_of_others
-from s3net_monai.inference.discovery.inputs import KNOWN_INPUTS, suffixes_of
+from s3net_monai.inference.discovery.input_formats import KNOWN_INPUTS, suffixes_of
 from s3net_monai.inference.discovery.series_selection import DEFAULT, Selection
-from s3net_monai.inference.discovery.tree import visible_files
+from s3net_monai.inference.discovery.walk_files import walk_files
 from s3net_monai.inference.report.previews import PREVIEW_SUFFIX
 from s3net_monai.io import CaseError
 from s3net_monai.io.archive import unpack
@@ -26,7 +26,7 @@ PICTURE_SUFFIXES = suffixes_of("picture")
 SEGMENTATION_SUFFIX = ".seg.nrrd"  # Slicer's
 LABEL_MARKS = {"_label.": "_image.", "_gt.": "."}  # of a label, and of the image beside it, as in ACDC
 
-__all__ = ["PICTURE_SUFFIXES", "VOLUME_SUFFIXES", "Case", "Discovery", "Kind", "PassedOver", "find_cases", "stem"]
+__all__ = ["PICTURE_SUFFIXES", "VOLUME_SUFFIXES", "Case", "Discovery", "ExcludedSeries", "Kind", "find_cases", "stem"]
 
 
 def find_cases(
@@ -64,7 +64,7 @@ def find_cases(
         cases = with_identifiers_of_others(cases)
     if all(case.kind == "unusable" for case in cases):
         raise UsageError(redact(cases[0].problem, cases[0].identifiers) if cases else "no input given")
-    return Discovery(tuple(with_unique_ids(cases)), search.ignored, tuple(search.passed_over))
+    return Discovery(tuple(with_unique_ids(cases)), search.ignored, tuple(search.excluded))
 
 
 @dataclass
@@ -87,7 +87,7 @@ class _Search:
     unpack_to: Path | None
     keep_identifiers: bool
     ignored: int = 0
-    passed_over: list[PassedOver] = field(default_factory=list)
+    excluded: list[ExcludedSeries] = field(default_factory=list)
     archives: int = 0
 
     def input(self, path: Path) -> list[Case]:
@@ -148,7 +148,7 @@ class _Search:
         dicom: list[Path] = []
         missing: dict[str, tuple[str, ...]] = {}
         medium = place.folder
-        for path, problem in visible_files(place.folder, self.skipped):
+        for path, problem in walk_files(place.folder, self.skipped):
             if problem:
                 found.append((path, _unusable(place(path), f"{path.name}: {problem}")))
             elif is_dicomdir(path):
@@ -174,7 +174,7 @@ class _Search:
         try:
             return read_dicomdir(path).missing
         except CaseError as error:  # its files are found without it
-            self.passed_over.append(PassedOver(path.name, "", str(error)))
+            self.excluded.append(ExcludedSeries(path.name, "", str(error)))
             return {}
 
     def _dicom(
@@ -182,8 +182,8 @@ class _Search:
     ) -> list[tuple[Path, Case]]:
         files = sort_files(paths, self.rules.keywords, self.keep_identifiers)
         self.ignored += files.others
-        cases, passed_over = dicom_cases(files, self.rules, place, missing, self.keep_identifiers)
-        self.passed_over += passed_over
+        cases, excluded = dicom_cases(files, self.rules, place, missing, self.keep_identifiers)
+        self.excluded += excluded
         known = {series.uid for series in files.series}
         absent = [name for uid, names in missing.items() if uid not in known for name in names]
         if absent:

@@ -167,8 +167,8 @@ def _values(header: Any, keyword: str) -> Iterator[str]:
 
 
 def _spellings(text: str) -> set[str]:
-    """As it stands, and as file names often write it: without accents, and with German umlauts spelt out."""
+    """As it stands, and as file names often write it: without accents, and with German umlauts spelled out."""
     text = unicodedata.normalize("NFC", text)
-    spelt = text.translate(_UMLAUTS)
+    spelled = text.translate(_UMLAUTS)
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return {text, spelt, plain} - {""}
+    return {text, spelled, plain} - {""}

@@ -13,12 +13,12 @@ from typing import Any
 from urllib.parse import quote
 
 from s3net_monai.inference.report.measures import MEASURES, Measure
-from s3net_monai.inference.report.previews import outline_colour
-from s3net_monai.inference.report.review import LOW_CONSISTENCY, consistency_cut, needs_a_look
+from s3net_monai.inference.report.previews import outline_color
+from s3net_monai.inference.report.review import LOW_CONSISTENCY, consistency_cut, review_reasons
 from s3net_monai.io import FORMATS, LABELS
 from s3net_monai.utils.atomic import atomic_path
 
-PAGE_NAME = "report.html"
+HTML_REPORT_NAME = "report.html"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Column:
         return value if isinstance(value, (int, float)) else None
 
 
-def write_page(report: Mapping[str, Any], folder: Path) -> Path:
+def write_html_report(report: Mapping[str, Any], folder: Path) -> Path:
     """Write ``report.html`` into ``folder``, whole or not at all.
 
     Whatever comes from the data is escaped, links are relative and percent-encoded, and the page's policy forbids every
@@ -55,20 +55,20 @@ def write_page(report: Mapping[str, Any], folder: Path) -> Path:
     Returns:
         The path of the page.
     """
-    path = folder / PAGE_NAME
+    path = folder / HTML_REPORT_NAME
     with atomic_path(path) as temporary:
-        temporary.write_text(render_page(report), encoding="utf-8")
+        temporary.write_text(render_html_report(report), encoding="utf-8")
     return path
 
 
-def render_page(report: Mapping[str, Any]) -> str:
+def render_html_report(report: Mapping[str, Any]) -> str:
     """The page as HTML."""
     from markupsafe import Markup
 
     cases, task = report["cases"], report["task"]
     columns = measure_columns([case.get("measures") or {} for case in cases])
     cut = consistency_cut(cases)
-    rows = [_row(case, columns, needs_a_look(case, cut)) for case in cases]
+    rows = [_row(case, columns, review_reasons(case, cut)) for case in cases]
     script, style = _asset("report.js"), _asset("report.css")
     return _template().render(
         report=report,
@@ -76,9 +76,9 @@ def render_page(report: Mapping[str, Any]) -> str:
         rows=rows,
         to_look_at=sum(bool(row["look"]) for row in rows),
         settings={name: _plain(value) for name, value in report.get("settings", {}).items()},
-        legend=[(label.name, "#{:02x}{:02x}{:02x}".format(*outline_colour(label))) for label in LABELS.get(task, ())],
+        legend=[(label.name, "#{:02x}{:02x}{:02x}".format(*outline_color(label))) for label in LABELS.get(task, ())],
         thumbnail_height=112 if any(column.key == "volume_ml" for column in columns) else 84,
-        passed_over=report.get("passed_over", []),
+        excluded=report.get("excluded", []),
         low_consistency=LOW_CONSISTENCY,
         script=Markup(script),
         style=Markup(style),

@@ -1,7 +1,7 @@
 """Shape of a skin lesion in a picture: the A, B and D of the ABCD rule, measured on the mask.
 
 A clinical rule of thumb (Friedman 1985; for dermoscopy Nachbar et al. 1994, J Am Acad Dermatol 30:551-559) scores
-asymmetry, border, colour and diameter or dermoscopic structure by eye. These are the usual numbers for it; no threshold
+asymmetry, border, color and diameter or dermoscopic structure by eye. These are the usual numbers for it; no threshold
 is applied to them.
 """
 
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-FINEST = 512  # pixels along the longer side of a lesion that the mirror test looks at
+MAX_MIRROR_TEST_PIXELS = 512  # pixels along the longer side of a lesion that the mirror test looks at
 
 
 def diameter(mask: np.ndarray, pixel_size: tuple[float, float] = (1.0, 1.0)) -> float | None:
     """Largest Feret diameter: the longest distance between two points of the outline; None where the mask is empty.
 
-    The outline runs half a pixel outside the centres of the outermost pixels, so that a single pixel measures 1 and a
+    The outline runs half a pixel outside the centers of the outermost pixels, so that a single pixel measures 1 and a
     row of n pixels n. scikit-image's ``feret_diameter_max`` differs by less than a pixel, and takes seconds and
     gigabytes for a large picture.
 
@@ -51,17 +51,17 @@ def asymmetry(mask: np.ndarray) -> float | None:
     points = np.argwhere(mask)
     if not points.size:
         return None
-    step = int(np.ceil((np.ptp(points, axis=0).max() + 1) / FINEST))
+    step = int(np.ceil((np.ptp(points, axis=0).max() + 1) / MAX_MIRROR_TEST_PIXELS))
     mask = mask[::step, ::step]
     points = np.argwhere(mask)
     if not points.size:  # finer than the step: nothing that a fold could tell
         return None
-    centre = points.mean(axis=0)
-    offsets = points - centre
+    center = points.mean(axis=0)
+    offsets = points - center
     _, axes = np.linalg.eigh(offsets.T @ offsets)
     uncovered = []
     for axis in axes.T:
-        mirrored = np.rint(centre + offsets - 2 * np.outer(offsets @ axis, axis)).astype(int)
+        mirrored = np.rint(center + offsets - 2 * np.outer(offsets @ axis, axis)).astype(int)
         inside = ((mirrored >= 0) & (mirrored < mask.shape)).all(axis=1)
         covered = mask[tuple(mirrored[inside].T)].sum()
         uncovered.append(1.0 - covered / len(points))

@@ -6,14 +6,16 @@ import numpy as np
 
 BLOCK_MM = 2.0  # sides are found on blocks of about this size and then counted in voxels
 NECKS_MM = (0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 16.0, 20.0)  # radii
-LEAST_SHARE = 0.1  # of both lungs together: below it, the smaller part is taken for a piece and not for a lung
+MIN_SMALLER_LUNG_FRACTION = (
+    0.1  # of both lungs together: below it, the smaller part is taken for a piece and not for a lung
+)
 
 
 def left_right_ml(lung: np.ndarray, affine: np.ndarray) -> tuple[float, float] | None:
     """Volumes of the left and the right lung, whose sum is the volume of the mask.
 
-    The two largest connected parts (6 neighbours) are the lungs where they lie side by side in the patient: the line
-    between their centres runs more from left to right than along any other axis, and the smaller holds a tenth of both
+    The two largest connected parts (6 neighbors) are the lungs where they lie side by side in the patient: the line
+    between their centers runs more from left to right than along any other axis, and the smaller holds a tenth of both
     or more. Lungs that touch along the junction lines, or through airways in the mask, are parted by a growing erosion,
     up to necks of 40 mm. Every other voxel belongs to the nearest of the two. What lies apart is exact, what touches is
     parted to a block of 2 mm about halfway between the two.
@@ -58,10 +60,10 @@ def _side_by_side(parts: np.ndarray, number: int, steps_mm: np.ndarray) -> tuple
         return None
     sizes = np.bincount(parts.ravel())[1:]
     first, second = (int(part) + 1 for part in np.argsort(-sizes, kind="stable")[:2])
-    if sizes[second - 1] < LEAST_SHARE * (sizes[first - 1] + sizes[second - 1]):
+    if sizes[second - 1] < MIN_SMALLER_LUNG_FRACTION * (sizes[first - 1] + sizes[second - 1]):
         return None
-    centres = np.array(ndimage.center_of_mass(parts > 0, parts, [first, second]))
-    right, anterior, superior = steps_mm @ (centres[1] - centres[0])
+    centers = np.array(ndimage.center_of_mass(parts > 0, parts, [first, second]))
+    right, anterior, superior = steps_mm @ (centers[1] - centers[0])
     if abs(right) < max(abs(anterior), abs(superior)):
         return None
     return (first, second) if right > 0 else (second, first)  # RAS+: x grows towards the patient's right

@@ -22,7 +22,7 @@ WIDTH = 640
 PREVIEW_SUFFIX = "_preview.jpg"
 LUNG_WINDOW_HU = (-1050.0, 250.0)  # lungs dark with their vessels, soft tissue still told from bone
 FILL = 0.1
-LEAST_SLICES = 8  # along every axis; below, a reformatted plane shows nothing
+MIN_PREVIEW_SLICES = 8  # along every axis; below, a reformatted plane shows nothing
 PLANES = ("sagittal", "coronal", "axial")  # across the axes L, P, I
 HEART = frozenset(label.type.value for label in LABELS["cardiac"])  # seen in stacks of thick, oblique slices
 THINNED = 128  # samples along an axis with which planes are chosen
@@ -37,14 +37,14 @@ def write_preview(
     """
     picture = preview(image, mask, labels, affine, size)
     with atomic_path(path) as temporary:
-        # Full colour, or thin outlines fade; not optimised, since Pillow's buffer for that is too small for noise.
+        # Full color, or thin outlines fade; not optimized, since Pillow's buffer for that is too small for noise.
         save_picture(picture, temporary, quality=85, subsampling=0)
 
 
 def preview(
     image: np.ndarray, mask: np.ndarray, labels: Sequence[Label], affine: np.ndarray, size: int = WIDTH
 ) -> Image.Image:
-    """The image with every class of the mask outlined and lightly filled in its colour.
+    """The image with every class of the mask outlined and lightly filled in its color.
 
     A volume is shown as axial slices at even steps through the mask, and the coronal and sagittal planes that hold most
     of it; where the mask is empty, through the whole volume. Planes are those of the grid nearest to the patient's
@@ -84,7 +84,7 @@ def _montage(
     image, mask = apply_orientation(image, turn), apply_orientation(mask, turn)  # views, not copies
     low, high = _window(image, labels)
 
-    planes = _choose_planes(mask, reformatted=not stack and min(mask.shape) >= LEAST_SLICES)
+    planes = _choose_planes(mask, reformatted=not stack and min(mask.shape) >= MIN_PREVIEW_SLICES)
     columns = {1: 1, 2: 2, 4: 2}.get(len(planes), 3)
     cell = (size - 2 * (columns - 1)) // columns
     cells = []
@@ -176,13 +176,13 @@ def _draw(
         inside = _resized(mask == label.value, target)
         if inside is None:
             continue
-        colour = outline_colour(label)
-        picture = Image.composite(Image.blend(picture, Image.new("RGB", target, colour), FILL), picture, inside)
+        color = outline_color(label)
+        picture = Image.composite(Image.blend(picture, Image.new("RGB", target, color), FILL), picture, inside)
         thick = 1 if label.type.value == LUNG else 2
         framed = ImageOps.expand(inside, thick)  # the edge of the picture is an edge of the mask
         inner = ImageOps.crop(framed.filter(ImageFilter.MinFilter(2 * thick + 1)), thick)
         picture.paste((0, 0, 0), mask=ImageChops.subtract(inside.filter(ImageFilter.MaxFilter(3)), inside))
-        picture.paste(colour, mask=ImageChops.subtract(inside, inner))
+        picture.paste(color, mask=ImageChops.subtract(inside, inner))
     return picture
 
 
@@ -199,8 +199,8 @@ def _resized(inside: np.ndarray, target: tuple[int, int]) -> Image.Image | None:
     return Image.fromarray(kept.astype(np.uint8) * 255)
 
 
-def outline_colour(label: Label) -> tuple[int, int, int]:
-    """RGB of the label's hue, bright and full: the soft colours of anatomy are lost on an image."""
+def outline_color(label: Label) -> tuple[int, int, int]:
+    """RGB of the label's hue, bright and full: the soft colors of anatomy are lost on an image."""
     hue, _, _ = rgb_to_hsv(*(part / 255 for part in label.rgb))
     red, green, blue = (round(255 * part) for part in hsv_to_rgb(hue, 0.85, 1.0))
     return red, green, blue

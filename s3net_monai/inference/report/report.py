@@ -61,7 +61,7 @@ class Report:
     model: dict[str, str]
     settings: dict[str, Any]
     cases: dict[str, CaseReport] = field(default_factory=dict)
-    passed_over: list[dict[str, str]] = field(default_factory=list)
+    excluded: list[dict[str, str]] = field(default_factory=list)
     seconds: float = 0.0
     interrupted: bool = False
     other_shards: frozenset[str] = frozenset()
@@ -83,7 +83,7 @@ class Report:
             "model": self.model,
             "settings": self.settings,
             "cases": [asdict(case) for case in self.cases.values()],
-            "passed_over": self.passed_over,
+            "excluded": self.excluded,
             "summary": {**{status: self.count(status) for status in STATUSES}, "seconds": round(self.seconds, 3)},
             "interrupted": self.interrupted,
         }

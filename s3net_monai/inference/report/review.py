@@ -7,7 +7,7 @@ from typing import Any
 
 LOW_CONSISTENCY = 0.8  # a rule of thumb, fitted to no data set: views that share less than this do not agree
 LOWEST_SHARE = 0.1  # of a run, whose lowest scores hold most of its bad masks
-LEAST_CASES = 10  # scored cases without which a run has no lowest tenth
+MIN_SCORED_CASES = 10  # scored cases without which a run has no lowest tenth
 
 
 def consistency_cut(cases: Sequence[Mapping[str, Any]]) -> float:
@@ -17,10 +17,10 @@ def consistency_cut(cases: Sequence[Mapping[str, Any]]) -> float:
         cases: of ``report.json``. Those without a score do not count.
     """
     scores = sorted(case["consistency"] for case in cases if case.get("consistency") is not None)
-    return float(scores[int(len(scores) * LOWEST_SHARE)]) if len(scores) >= LEAST_CASES else 0.0
+    return float(scores[int(len(scores) * LOWEST_SHARE)]) if len(scores) >= MIN_SCORED_CASES else 0.0
 
 
-def needs_a_look(case: Mapping[str, Any], cut: float) -> list[str]:
+def review_reasons(case: Mapping[str, Any], cut: float) -> list[str]:
     """Why a person should look at this case, in a few words each; an empty list where nothing says so.
 
     A case needs a look when it failed or was not finished, its mask is empty, it carries warnings, its consistency is

@@ -15,16 +15,16 @@ from typing import Any
 from tqdm import tqdm
 
 from s3net_monai.inference.bundle import Bundle
-from s3net_monai.inference.discovery.find_cases import Case, PassedOver
+from s3net_monai.inference.discovery.find_cases import Case, ExcludedSeries
 from s3net_monai.inference.discovery.identifiers import redact, reported_input
-from s3net_monai.inference.report.html_report import write_page
+from s3net_monai.inference.report.html_report import write_html_report
 from s3net_monai.inference.report.report import CaseReport, Report, Status, read_report
-from s3net_monai.inference.run.checks import failure_reason
 from s3net_monai.inference.run.fingerprint import fingerprint
-from s3net_monai.inference.run.outputs import Finishing, finish
+from s3net_monai.inference.run.outputs import OutputWriter, finish
 from s3net_monai.inference.run.prefetch import LoadedCase, load_cases
 from s3net_monai.inference.run.run_lock import run_lock
 from s3net_monai.inference.run.segmenter import infer_sample
+from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.io import CaseError
 from s3net_monai.utils.atomic import remove_partial
 
@@ -55,7 +55,7 @@ class Settings:
 
 
 def run_batch(
-    cases: Sequence[Case], bundle: Bundle, output: Path, settings: Settings, passed_over: Sequence[PassedOver] = ()
+    cases: Sequence[Case], bundle: Bundle, output: Path, settings: Settings, excluded: Sequence[ExcludedSeries] = ()
 ) -> Report:
     """Segment the cases of this shard into ``output``; the returned report is on disk as well, and a page of it.
 
@@ -88,10 +88,10 @@ def run_batch(
             "allow": list(settings.allow),
             "device": str(bundle.device),
         },
-        passed_over=[asdict(series) for series in passed_over],
+        excluded=[asdict(series) for series in excluded],
         other_shards=frozenset(case.case_id for case in cases) - {case.case_id for case in own},
     )
-    finishing = Finishing(bundle, output, settings.formats, settings.allow)
+    finishing = OutputWriter(bundle, output, settings.formats, settings.allow)
     with run_lock(output, is_shard=count > 1), _kept_report(report, own, output):
         if count == 1:
             remove_partial(output)
@@ -147,10 +147,10 @@ def _kept_report(report: Report, cases: Sequence[Case], output: Path) -> Iterato
                 report.add(_entry(case, "skipped", INTERRUPTED))
     finally:
         report.seconds = time.perf_counter() - started
-        write_page(report.write(output), output)
+        write_html_report(report.write(output), output)
 
 
-def _run(todo: Sequence[Case], finishing: Finishing, workers: int, report: Report) -> None:
+def _run(todo: Sequence[Case], finishing: OutputWriter, workers: int, report: Report) -> None:
     last_write = time.perf_counter()
     waiting: list[Callable[[], CaseReport]] = []
     basis = report.basis()
@@ -183,7 +183,7 @@ def _run(todo: Sequence[Case], finishing: Finishing, workers: int, report: Repor
             collect(keep=0)
 
 
-def _infer(loaded: LoadedCase, finishing: Finishing, writer: ThreadPoolExecutor) -> Callable[[], CaseReport]:
+def _infer(loaded: LoadedCase, finishing: OutputWriter, writer: ThreadPoolExecutor) -> Callable[[], CaseReport]:
     """Segment one loaded case and hand it to the writer; whatever inference raises becomes the case's reason.
 
     Returns:

@@ -39,7 +39,7 @@ def with_smaller_windows(
         device: for the message.
 
     Returns:
-        What ``run`` returns, and a warning if smaller windows were needed: normalisation over a window then sees
+        What ``run`` returns, and a warning if smaller windows were needed: normalization over a window then sees
         less of the image, so the mask can differ.
 
     Raises:

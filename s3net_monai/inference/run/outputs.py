@@ -13,14 +13,14 @@ from s3net_monai.inference.discovery.identifiers import redact
 from s3net_monai.inference.report.measures import measure_warnings, measures, spacing_notes
 from s3net_monai.inference.report.previews import PREVIEW_SUFFIX, write_preview
 from s3net_monai.inference.report.report import CaseReport
-from s3net_monai.inference.run.checks import failure_reason
 from s3net_monai.inference.run.segmenter import Segmentation, Source
+from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.io import CaseError, Mask, UnsuitedFormatError, write_label_table, write_mask
 from s3net_monai.io.label_table import FILE_NAME as LABEL_TABLE
 
 
 @dataclass(frozen=True)
-class Finishing:
+class OutputWriter:
     """What the writing of a case needs beside its mask."""
 
     bundle: Bundle
@@ -30,7 +30,7 @@ class Finishing:
 
 
 def finish(
-    entry: CaseReport, case: Case, segmentation: Segmentation, source: Source, finishing: Finishing
+    entry: CaseReport, case: Case, segmentation: Segmentation, source: Source, finishing: OutputWriter
 ) -> CaseReport:
     """Write one case and complete its entry; whatever goes wrong becomes the entry's reason."""
     started = time.perf_counter()
@@ -75,7 +75,7 @@ def default_formats(mask: Mask) -> tuple[str, ...]:
 
 
 def _write(
-    mask: Mask, case: Case, finishing: Finishing, outputs: dict[str, str], warnings: list[str], notes: list[str]
+    mask: Mask, case: Case, finishing: OutputWriter, outputs: dict[str, str], warnings: list[str], notes: list[str]
 ) -> None:
     """Write every format that can hold the mask into ``outputs``, and say of the others why not.
 

@@ -17,9 +17,9 @@ import torch
 
 from s3net_monai.inference.bundle import Bundle
 from s3net_monai.inference.discovery.find_cases import Case
-from s3net_monai.inference.run.checks import failure_reason
 from s3net_monai.inference.run.fingerprint import fingerprint
 from s3net_monai.inference.run.segmenter import read_case
+from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.io import CaseError
 from s3net_monai.utils.signals import ENDING_SIGNALS
 

@@ -12,8 +12,8 @@ from monai.data import MetaTensor
 from s3net_monai.engines.view_agreement import view_agreement
 from s3net_monai.inference.bundle import Bundle, reading_steps
 from s3net_monai.inference.discovery.find_cases import Case
-from s3net_monai.inference.run.checks import check_input
 from s3net_monai.inference.run.memory import with_smaller_windows
+from s3net_monai.inference.run.validate_input import check_input
 from s3net_monai.io import CaseError
 
 AFFINE_TOLERANCE = 1e-4

@@ -15,11 +15,11 @@ from s3net_monai.utils.messages import one_line
 
 END_OF_IMAGE = b"\xff\xd9"  # ends JPEG, JPEG-LS and JPEG 2000 codestreams alike
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
-PADDING_AT_MOST = 16  # bytes that may follow it
+MAX_PADDING = 16  # bytes that may follow it
 
 
 def stored_frames(dataset: Any, **options: Any) -> Iterator[np.ndarray]:
-    """The frames in the order in which they are stored: (rows, columns), or (rows, columns, 3) in RGB for colour.
+    """The frames in the order in which they are stored: (rows, columns), or (rows, columns, 3) in RGB for color.
 
     pydicom turns YBR into RGB itself, while PhotometricInterpretation keeps its old value: never convert again.
 
@@ -164,7 +164,7 @@ def _check_codestreams(dataset: Any) -> None:
                 )
             if found is None:
                 continue
-            if END_OF_IMAGE not in frame[-PADDING_AT_MOST:]:
+            if END_OF_IMAGE not in frame[-MAX_PADDING:]:
                 raise CaseError(f"{name}: pixel data truncated, its codestream has no end; copy it again")
             if (found.rows, found.columns) != size:
                 raise CaseError(

@@ -17,7 +17,7 @@ ALLOWED = ("missing-slices", "tilt")
 DUPLICATE_DISTANCE = 0.01  # mm along the normal
 ROUNDING = 0.1 + 1e-6  # mm; positions are often stored to 0.1 mm, which already bends thin slices by that much
 MAX_ABSENT_TOGETHER = 3  # slices; more is a hole, not a gap
-MAX_GAP = 20.0  # mm between the neighbours of absent slices
+MAX_GAP = 20.0  # mm between the neighbors of absent slices
 MAX_ABSENT_SHARE = 0.25  # of the slices of the grid
 MAX_TILT = 35.0  # degrees; gantries tilt by up to 30
 MAX_POSITION = 1e5  # mm from the origin of the frame of reference
@@ -91,7 +91,7 @@ def series_geometry(headers: Sequence[Any], allow: Sequence[str] = ()) -> Series
     if count > len(images):
         _check_gaps(images, depths, indices, step, allow)
         absent = count - len(images)
-        notes.append(f"{absent} of {count} slices missing: filled by linear interpolation between neighbours")
+        notes.append(f"{absent} of {count} slices missing: filled by linear interpolation between neighbors")
 
     before = np.floor(shifts.min(axis=0) + 1e-6)
     shifts = shifts - before

@@ -35,7 +35,7 @@ def shift_into(target: np.ndarray, values: np.ndarray, corner: np.ndarray) -> No
 
 
 def fill_absent(stack: np.ndarray, present: np.ndarray) -> None:
-    """Fill the slices of ``stack`` that are not among ``present`` (ascending indices) between their neighbours."""
+    """Fill the slices of ``stack`` that are not among ``present`` (ascending indices) between their neighbors."""
     for before, after in pairwise(present):
         for index in range(before + 1, after):
             share = (index - before) / (after - before)

@@ -36,14 +36,14 @@ def rescale(header: Any) -> tuple[float, float]:
 
 
 def check_unit(header: Any) -> None:
-    """Refuse what is no grey CT in HU. MONOCHROME1 only asks a screen to show it inverted, so its values stay.
+    """Refuse what is no gray CT in HU. MONOCHROME1 only asks a screen to show it inverted, so its values stay.
 
     Raises:
         CaseError: naming the photometric interpretation or the quantity.
     """
     photometric = str(header.get("PhotometricInterpretation") or "MONOCHROME2")
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        raise CaseError(f"{name_of(header)}: {term(photometric)} found, grey CT expected; give the original series")
+        raise CaseError(f"{name_of(header)}: {term(photometric)} found, gray CT expected; give the original series")
     table = header.get("ModalityLUTSequence")
     quantity = (table[0].get("ModalityLUTType") if table else header.get("RescaleType")) or "HU"
     quantity = str(quantity).strip().upper()

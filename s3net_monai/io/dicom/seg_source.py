@@ -1,4 +1,4 @@
-"""What a DICOM SEG takes over from its source: clean headers, whatever an anonymiser or an old scanner left of them."""
+"""What a DICOM SEG takes over from its source: clean headers, whatever an anonymizer or an old scanner left of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from s3net_monai.utils.errors import CaseError
 
 # Patient and study (PS3.3 sections C.7.1.1, C.7.2.1, C.7.2.2), and the scanner as contributing equipment (C.12.1).
 # Nothing else is copied: references to objects elsewhere are often broken, and private tags mean nothing in a mask.
-CARRIED = (
+COPIED_ATTRIBUTES = (
     *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "PatientAge"),
     *("PatientSize", "PatientWeight", "PatientIdentityRemoved", "DeidentificationMethod"),
     *("ClinicalTrialSponsorName", "ClinicalTrialProtocolID", "ClinicalTrialSubjectID"),
@@ -26,22 +26,29 @@ CARRIED = (
     *("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"),
 )
 # Type 2: they may be empty, but must be there.
-ALWAYS = (
+TYPE_2_ATTRIBUTES = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
     *("AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator"),
 )
-REFERRED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-HEADER = (*CARRIED, *REFERRED, "SpecificCharacterSet", "SOPClassUID", "FrameOfReferenceUID", "Modality")
+REFERENCED_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+HEADER = (
+    *COPIED_ATTRIBUTES,
+    *REFERENCED_UIDS,
+    "SpecificCharacterSet",
+    "SOPClassUID",
+    "FrameOfReferenceUID",
+    "Modality",
+)
 SHARED = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID", "PatientName")
 SEXES = ("M", "F", "O")
-MOST_COMPONENTS = 5  # of a person's name, in each of its up to three spellings
+MAX_NAME_COMPONENTS = 5  # of a person's name, in each of its up to three spellings
 
 
 def series_sources(geometry: SeriesGeometry) -> list[Any]:
     """New datasets of what a SEG needs from a CT series, all of it well-formed: one a slice in order, or a single one
     for an enhanced multi-frame object, whose frames are then those of ``geometry``, counted in its order.
 
-    They hold UIDs, places and what ``CARRIED`` names. Values that break their value representation (PS3.5 section 6.2)
+    They hold UIDs, places and what ``COPIED_ATTRIBUTES`` names. Values that break their value representation (PS3.5 section 6.2)
     are left out, or left empty where the standard wants the attribute. A file without SOP UIDs gets those of its file
     meta information, and a series without a usable FrameOfReferenceUID one derived from its SeriesInstanceUID: a frame
     of reference shared with no other series.
@@ -144,11 +151,11 @@ def _clean(file: Path) -> Any:
 
     source = dcmread(file, stop_before_pixels=True, specific_tags=list(HEADER))
     header = Dataset()
-    for keyword in CARRIED:
+    for keyword in COPIED_ATTRIBUTES:
         value = _value(source, keyword)
         if value is not None:
             setattr(header, keyword, value)
-    for keyword in ALWAYS:
+    for keyword in TYPE_2_ATTRIBUTES:
         setattr(header, keyword, header.get(keyword, ""))
     if header.PatientSex not in SEXES:
         header.PatientSex = ""
@@ -162,7 +169,7 @@ def _clean(file: Path) -> Any:
     header.SOPInstanceUID = _uid(source, "SOPInstanceUID") or _uid(meta, "MediaStorageSOPInstanceUID")
     header.StudyInstanceUID = _uid(source, "StudyInstanceUID")
     header.SeriesInstanceUID = _uid(source, "SeriesInstanceUID")
-    for keyword in REFERRED:
+    for keyword in REFERENCED_UIDS:
         if not header.get(keyword):
             raise CaseError(f"dicomseg: {file.name} has no {keyword} that a SEG could refer to; ask for nifti")
     if frame_of_reference := _uid(source, "FrameOfReferenceUID"):
@@ -173,7 +180,7 @@ def _clean(file: Path) -> Any:
 def _uid(dataset: Any, keyword: str) -> str:
     """A UID as stored, since a reference must repeat it, or "" where there is none.
 
-    Components with leading zeros, which PS3.5 section 9.1 forbids and some anonymisers write, are let through.
+    Components with leading zeros, which PS3.5 section 9.1 forbids and some anonymizers write, are let through.
     """
     value = _raw(dataset, keyword)
     text = str(value or "").strip(" \0")
@@ -209,7 +216,7 @@ def _is_well_formed(text: str, vr: str) -> bool:
 
     if not text.isprintable() or "\\" in text:
         return False
-    if vr == "PN" and any(group.count("^") >= MOST_COMPONENTS for group in text.split("=")):
+    if vr == "PN" and any(group.count("^") >= MAX_NAME_COMPONENTS for group in text.split("=")):
         return False
     try:
         validate_value(vr, text, RAISE)

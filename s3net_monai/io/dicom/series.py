@@ -48,7 +48,7 @@ def load_series(paths: Iterable[Path], allow: Sequence[str] = ()) -> CTSeries:
 
     Rescale (PS3.3 section C.11.1) is applied slice by slice, since slope and intercept may differ. Values marked by
     PixelPaddingValue (section C.7.5.1.1.2) become -1024 HU. int16 clips beyond 32767 HU, which no tissue reaches.
-    ``allow``: irregularities to mend, see ``series_geometry``; absent slices are interpolated between their neighbours,
+    ``allow``: irregularities to mend, see ``series_geometry``; absent slices are interpolated between their neighbors,
     tilted ones within their plane, both linearly in HU, and what no slice covers is -1024 HU.
 
     Raises:

@@ -156,7 +156,7 @@ def _check_kind(header: Any) -> None:
     if integer(header, "NumberOfFrames", 1) > 1:
         raise CaseError(f"{name_of(header)}: multi-frame without functional groups, so its frames have no place")
     if integer(header, "SamplesPerPixel", 1) != 1:
-        raise CaseError(f"{name_of(header)}: a colour image, not CT; give the original series, not a screen capture")
+        raise CaseError(f"{name_of(header)}: a color image, not CT; give the original series, not a screen capture")
     rows, columns = integer(header, "Rows"), integer(header, "Columns")
     if not (0 < rows <= MAX_SIDE and 0 < columns <= MAX_SIDE):
         raise CaseError(

@@ -72,9 +72,9 @@ def test_same_settings_are_not_trained_again_and_others_are(phantoms: Path, tmp_
 
 
 def test_losses_alone_open_no_cue(phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def cue(*_: Any) -> None:
-        raise AssertionError("a simple cue was computed")
+    def weak_label(*_: Any) -> None:
+        raise AssertionError("a simple weak label was computed")
 
-    monkeypatch.setattr("s3net_monai.transforms.skin_cues.skin_cues", cue)
+    monkeypatch.setattr("s3net_monai.transforms.skin_weak_label.skin_labeling_functions", weak_label)
     overrides = {**LOSSES_ALONE, **TINY, "dataset_dir": str(phantoms)}
     assert train_variant(bundle_root("skin"), overrides, 0, tmp_path).is_file()

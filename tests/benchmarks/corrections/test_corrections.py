@@ -34,7 +34,7 @@ from tests.helpers.image_store import Images
 from tests.helpers.paths import ROOT
 
 U_NET = {"PH2": {"mean": 0.91, "ci95": None, "seed_std": 0.01, "by_seed": [0.90, 0.92]}}
-SHORT = {"max_epochs": 1, "epoch_length": 1, "batch_size": 2, "unlabelled_images": 2}
+SHORT = {"max_epochs": 1, "epoch_length": 1, "batch_size": 2, "unlabeled_images": 2}
 
 
 def entries(*dice: float) -> list[dict[str, Any]]:
@@ -140,7 +140,7 @@ def test_the_loop_chooses_what_the_server_hands_out(tmp_path: Path, monkeypatch:
     bundle = load_bundle("skin", root, torch.device("cpu"))
     images = [write_skin_phantom(tmp_path, f"case{number:02d}", (64, 48), seed=number)[0] for number in range(13)]
     store = Images({image.stem: image for image in images})
-    store.labelled = [image.stem for image in images[:10]]
+    store.labeled = [image.stem for image in images[:10]]
     strategy = ConsistencyStrategy(root, "cpu")
     found = strategy({"strategy": "consistency"}, store)
     assert found is not None

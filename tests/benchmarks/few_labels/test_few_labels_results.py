@@ -86,7 +86,7 @@ def test_rows_of_the_same_draws_are_compared() -> None:
     assert found["difference"] == pytest.approx(0.1 + 0.01 * 2.5)
     assert found["p"] == pytest.approx(2 / 2**6)
     assert 0.1 < found["ci95"][0] < found["difference"] < found["ci95"][1] < 0.15
-    assert cells["2"]["against"]["base"] is None  # the reference's second draw has other labelled patients
+    assert cells["2"]["against"]["base"] is None  # the reference's second draw has other labeled patients
 
 
 def test_slices_are_units_of_their_own() -> None:
@@ -144,8 +144,8 @@ def test_page_and_plot_show_what_is_there(tmp_path: Path) -> None:
     assert "| base | -0.100 (-0.100 to -0.100), p = 0.031 | - |" in page
     assert "| other | encoder 5 x 16, other 10 x 4 |" in page
     assert "| base | 0.700 | 1.0 | 1.00 | 0.00 | 0.800 |" in page
-    assert "## All patients labelled" in page
-    assert "![Mean Dice by number of labelled patients](cardiac.png)" in page
+    assert "## All patients labeled" in page
+    assert "![Mean Dice by number of labeled patients](cardiac.png)" in page
     (axes,) = few_labels_figure(result).axes
     assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "all"]
     assert len(axes.containers) == 2

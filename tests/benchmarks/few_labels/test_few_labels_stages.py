@@ -71,7 +71,7 @@ def place(dataset: Path, tmp_path: Path) -> Place:
 
 def test_every_row_has_its_overlays(place: Place) -> None:
     for row in ROWS:
-        assert settings_of(row.stage, Cell(2, 0), place)["labelled_patients"] == 2, row.name
+        assert settings_of(row.stage, Cell(2, 0), place)["num_labeled_patients"] == 2, row.name
 
 
 def test_settings_tell_configs_and_draws_apart_and_hold_no_path(place: Place, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_settings_tell_configs_and_draws_apart_and_hold_no_path(place: Place, tm
     assert settings_of(STRONG, ONE, moved) == settings_of(STRONG, ONE, place)
 
 
-def test_folds_need_two_labelled_patients(place: Place) -> None:
+def test_folds_need_two_labeled_patients(place: Place) -> None:
     stage = semantic("semantic", mask_only=False)
     assert set(settings_of(stage, ONE, place)["inputs"]) == {"pretrained", "coarse_model"}
     assert len(settings_of(stage, Cell(2, 0), place)["inputs"]["coarse_models"]) == 2

@@ -29,8 +29,8 @@ def random_again() -> Iterator[None]:
 
 
 def picture_case(folder: Path, name: str, split: str, truth: np.ndarray) -> BenchmarkCase:
-    grey = np.where(truth, 40, 220).astype(np.uint8).T
-    Image.fromarray(np.stack([grey] * 3, axis=-1)).save(folder / f"{name}.png")
+    gray = np.where(truth, 40, 220).astype(np.uint8).T
+    Image.fromarray(np.stack([gray] * 3, axis=-1)).save(folder / f"{name}.png")
     return BenchmarkCase(name, split, folder / f"{name}.png", truth, (1.0, 1.0), "px")
 
 
@@ -69,7 +69,7 @@ def test_every_variant_builds_a_network_and_a_loss_of_its_own() -> None:
         network: S3Net = parser.get_parsed_content("network_def").network
         loss = parser.get_parsed_content("loss")
         assert network(torch.rand(1, 3, 96, 96)).shape[2:] == (96, 96), name
-        assert loss.weights["cue"] == 0
+        assert loss.weights["weak_label"] == 0
         built.append((str(network), tuple(loss.weights.items())))
     assert len(set(built)) == len(ABLATION)
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.label_free.corruptions import Change, curves, exact_changes
+from benchmarks.label_free.corruptions import Corruption, curves, exact_changes
 
 
 @pytest.fixture
 def picture() -> np.ndarray:
     image = np.zeros((3, 40, 28), dtype=np.float32)
-    image[:, 12:22, 8:13] = 200  # off centre and of other width than height, so that no symmetry hides an error
+    image[:, 12:22, 8:13] = 200  # off center and of other width than height, so that no symmetry hides an error
     return image
 
 
-def point(name: str, value: float) -> Change:
+def point(name: str, value: float) -> Corruption:
     return next(c for c in curves(outside="nearest") if c.name == name and c.value == value)
 
 
@@ -27,7 +27,7 @@ def test_the_exact_changes_are_the_seven_that_move_the_picture() -> None:
 
 
 @pytest.mark.parametrize("change", exact_changes(), ids=lambda change: change.name)
-def test_an_exact_change_is_undone_pixel_by_pixel(change: Change, picture: np.ndarray) -> None:
+def test_an_exact_change_is_undone_pixel_by_pixel(change: Corruption, picture: np.ndarray) -> None:
     moved = change.apply(picture)
     assert moved.shape in {(3, 40, 28), (3, 28, 40)}
     back, shown = change.undo(moved[0] > 100)
@@ -52,9 +52,9 @@ def test_a_moved_mask_comes_back_but_for_its_edge(name: str, value: float, pictu
     assert (back != truth).sum() <= 0.2 * truth.sum()
 
 
-def test_scale_enlarges_about_the_centre_and_hides_the_rim(picture: np.ndarray) -> None:
+def test_scale_enlarges_about_the_center_and_hides_the_rim(picture: np.ndarray) -> None:
     picture[:] = 0
-    picture[:, 15:25, 9:19] = 200  # 10 x 10 in the centre
+    picture[:, 15:25, 9:19] = 200  # 10 x 10 in the center
     change = point("scale", 1.4)
     assert (change.apply(picture)[0] > 100).sum() == pytest.approx(14 * 14, rel=0.1)
     shown = change.undo(np.ones((40, 28), dtype=bool))[1]
@@ -91,5 +91,5 @@ def test_jpeg_loses_more_at_lower_quality() -> None:
     noise = np.random.default_rng(0).uniform(0, 255, (3, 32, 24)).astype(np.float32)
     errors = [np.abs(point("JPEG quality", quality).apply(noise) - noise).mean() for quality in (90, 10)]
     assert 0 < errors[0] < errors[1]
-    grey = point("JPEG quality", 90).apply(noise[:1])
-    assert grey.shape == (1, 32, 24)
+    gray = point("JPEG quality", 90).apply(noise[:1])
+    assert gray.shape == (1, 32, 24)

@@ -13,9 +13,9 @@ from PIL import Image
 
 from benchmarks.common.types import BenchmarkCase
 from benchmarks.label_free import per_image_rows
-from benchmarks.label_free.per_image_rows import faithful_per_image
+from benchmarks.label_free.per_image_rows import original_s3net_per_image
 from benchmarks.label_free.trained_skin import trained_rows
-from s3net_monai.transforms.skin_cues import dice
+from s3net_monai.transforms.skin_weak_label import dice
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +45,8 @@ def test_clusters_come_back_to_the_grid_and_are_named_by_the_picture(
         clusters[image.mean(dim=0) < 0.5] = 63
         return clusters
 
-    monkeypatch.setattr(per_image_rows, "fit_faithful", fit)
-    partition = faithful_per_image(0)(case)
+    monkeypatch.setattr(per_image_rows, "fit_original_s3net", fit)
+    partition = original_s3net_per_image(0)(case)
     assert dice(partition.mask, case.truth) > 0.97
     assert np.unique(partition.clusters).tolist() == [0, 1, 2]
     assert dice(partition.clusters == 2, case.truth) > 0.97

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.label_free.superpixels import adjacency, merged_superpixels
+from benchmarks.label_free.merged_superpixels import adjacency, merged_superpixels
 
 
 def test_adjacency_names_the_regions_that_share_a_face_and_no_others() -> None:

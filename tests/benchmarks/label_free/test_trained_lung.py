@@ -17,11 +17,11 @@ from benchmarks.label_free.cross_validation import cross_validated_row
 from benchmarks.label_free.lung_data import lung_sources
 from benchmarks.label_free.lung_variants import NO_CUE, beside_midline, infer_by_slices, slice_overrides
 from benchmarks.label_free.released import bundle_predict
-from benchmarks.label_free.supervised_lung import flat_unet, labelled_cases
+from benchmarks.label_free.supervised_lung import flat_unet, labeled_cases
 from benchmarks.label_free.trained_lung import trained_rows
 from data_prep.phantom_dicom import write_ct_series
 from s3net_monai.inference import bundle_root, load_bundle
-from s3net_monai.transforms import FitToAird, KeepComponentsd
+from s3net_monai.transforms import ConstrainToAird, KeepComponentsd
 from s3net_monai.utils.errors import DataError
 
 
@@ -70,8 +70,8 @@ def test_an_unknown_volume_is_refused(data: Path, tmp_path: Path) -> None:
         lung_sources(data, tmp_path, without=["id009"])
 
 
-def test_labelled_cases_leave_out_what_has_no_mask(data: Path, tmp_path: Path) -> None:
-    images = [str(case["image"]) for case in labelled_cases(lung_sources(data, tmp_path))]
+def test_labeled_cases_leave_out_what_has_no_mask(data: Path, tmp_path: Path) -> None:
+    images = [str(case["image"]) for case in labeled_cases(lung_sources(data, tmp_path))]
     assert sum(image.endswith("id001_ct.nii.gz") for image in images) == 16
     assert not any("id003" in image or "chest" in image for image in images)
     assert sum(image.endswith(".png") for image in images) >= 1
@@ -111,11 +111,11 @@ def test_rows_without_cue_are_not_fitted_to_the_air(tmp_path: Path, monkeypatch:
     shipped = load_bundle("lung", bundle_root("lung"), torch.device("cpu"))
     monkeypatch.setattr(trained_lung, "load_bundle", lambda *_: shipped)
     monkeypatch.setattr(trained_lung, "bundle_predict", lambda bundle: bundle.postprocessing.transforms)
-    rows = [row for row in trained_rows(tmp_path, tmp_path) if "no cue" in row.name]
+    rows = [row for row in trained_rows(tmp_path, tmp_path) if "no weak label" in row.name]
     assert len(rows) == 2
     for row in rows:
         kinds = [type(step) for step in row.prepare(0)]
-        assert FitToAird not in kinds
+        assert ConstrainToAird not in kinds
         assert KeepComponentsd in kinds
 
 

@@ -100,7 +100,7 @@ def test_fetches_the_images_of_the_study_and_nothing_else(server: Orthanc, phant
         assert received[uid] == dataset
     assert [dcmread(path).InstanceNumber for path in study.files] == [1, 2, 3, 4] * 2
     np.testing.assert_array_equal(load_series([tmp_path / "fetched/series1"]).array, load_series([phantom]).array)
-    assert [(skipped.series, skipped.reason) for skipped in study.passed_over] == [
+    assert [(skipped.series, skipped.reason) for skipped in study.excluded] == [
         ("SR series 8", "holds no images"),
         ("MR series 9", "not of CT, for lung"),
         ("SEG series 1001", "holds no images"),
@@ -127,7 +127,7 @@ def test_real_jpeg_2000_series(server: Orthanc, real_data: Path, tmp_path: Path)
     folder.mkdir()
     study, series = generate_uid(), generate_uid()
     for path in sorted(source.iterdir()):
-        dataset = dcmread(path)  # was anonymised without these, and a server needs them
+        dataset = dcmread(path)  # was anonymized without these, and a server needs them
         dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID
         dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID

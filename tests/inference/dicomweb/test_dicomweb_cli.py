@@ -14,8 +14,8 @@ from pydicom.uid import generate_uid
 
 from data_prep.phantom_dicom import write_ct_series
 from s3net_monai.cli import main
+from s3net_monai.inference.dicomweb import dicomweb_study as study_module
 from s3net_monai.inference.dicomweb.transfer import store_files
-from s3net_monai.inference.dicomweb import study as study_module
 from s3net_monai.io.dicom.series import load_series
 from tests.helpers.orthanc import Orthanc, running_orthanc
 
@@ -132,7 +132,7 @@ def test_an_earlier_mask_is_no_input_and_stays(server: Orthanc, chest: Path, lun
     report = json.loads((tmp_path / "second" / "report.json").read_text())
     assert report["summary"]["ok"] == 1
     assert "dicomseg" in report["cases"][0]["outputs"], "stored without being asked for by --formats"
-    reasons = {each["series"]: each["reason"] for each in report["passed_over"]}
+    reasons = {each["series"]: each["reason"] for each in report["excluded"]}
     assert reasons["SR series 3"] == reasons["SEG series 1001"] == "holds no images"
     assert len(stored_masks(server, tmp_path / "stored")) == 2
 

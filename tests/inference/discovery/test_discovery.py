@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from s3net_monai.inference import UsageError, find_cases
-from s3net_monai.inference.discovery.inputs import INPUTS
+from s3net_monai.inference.discovery.input_formats import INPUTS
 from s3net_monai.inference.report.previews import PREVIEW_SUFFIX
 from tests.helpers.found_cases import described, ids, touch, zipped
 
@@ -153,7 +153,7 @@ def test_real_series_as_a_tree(real_data: Path, tmp_path: Path) -> None:
     found = find_cases([real_data / "dicom"])
     whole = {len(case.image): case.input.name for case in found.cases if len(case.image) > 2}
     assert whole == {20: "abdomen_jpeg2000", 60: "image", 64: "chest_A0001"}
-    assert {each.reason.split(",")[0] for each in found.passed_over} == {
+    assert {each.reason.split(",")[0] for each in found.excluded} == {
         "Orientation is coronal",
         "Orientation is sagittal",
     }

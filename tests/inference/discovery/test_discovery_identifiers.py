@@ -20,11 +20,11 @@ def test_identifiers_are_in_no_name_and_no_text(tmp_path: Path) -> None:
     series(2, SeriesNumber=2, SeriesDescription="Jane's head", **tags).save(patient / "doe")
     touch(patient / "jane.nii.gz", patient / "bad" / "mrn417.dcm")
     found = find_cases([tmp_path])
-    shown = [text for each in found.passed_over for text in asdict(each).values()]
+    shown = [text for each in found.excluded for text in asdict(each).values()]
     shown += [text for case in found.cases for text in (case.case_id, reported_input(case))]
     shown += [redact(text, case.identifiers) for case in found.cases for text in (case.selection, case.problem)]
     assert len(found.cases) == 3
-    assert len(found.passed_over) == 1
+    assert len(found.excluded) == 1
     assert not any(word in text.lower() for text in shown for word in ("doe", "jane", "417", "1970", "1.2.826"))
     again = find_cases([tmp_path])
     assert [case.case_id for case in again.cases] == [case.case_id for case in found.cases]

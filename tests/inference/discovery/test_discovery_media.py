@@ -91,7 +91,7 @@ def test_a_damaged_dicomdir_does_not_hide_its_files(tmp_path: Path) -> None:
     path.write_bytes(b"x")
     found = find_cases([tmp_path / "cd"])
     assert [(len(case.image), case.kind) for case in found.cases] == [(3, "dicom")]
-    assert "not readable as DICOMDIR" in found.passed_over[0].reason
+    assert "not readable as DICOMDIR" in found.excluded[0].reason
     with pytest.raises(UsageError, match="not readable as DICOMDIR"):
         find_cases([path])
 

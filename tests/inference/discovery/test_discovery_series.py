@@ -49,7 +49,7 @@ def test_the_axial_series_with_most_slices_is_taken(tmp_path: Path) -> None:
         "series 6 of 40 slices: Modality is MR, CT expected",
         "series 7 of 40 slices: SEG, made from images and none itself",
     ]
-    assert all(json.dumps(asdict(each)) for each in found.passed_over)
+    assert all(json.dumps(asdict(each)) for each in found.excluded)
 
 
 def test_every_study_gives_a_case(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_what_the_user_names_is_taken(tmp_path: Path, name: str) -> None:
     series(5).save(tmp_path / "st" / "axial")
     found = find_cases([folder if name == "folder" else folder / "00000.dcm"], rules=rules(Modality={"equals": "MR"}))
     assert [(case.kind, case.selection) for case in found.cases] == [("dicom", "")]
-    assert found.passed_over == ()
+    assert found.excluded == ()
 
 
 def test_a_study_without_a_fitting_series_still_is_a_case(tmp_path: Path) -> None:
@@ -143,13 +143,13 @@ def test_photographs_are_cases_of_their_own(tmp_path: Path) -> None:
     assert described(find_cases([tmp_path / "a"])) == [("a", "dicompicture", 1)]
 
 
-def test_a_colour_capture_beside_a_volume_is_passed_over(tmp_path: Path) -> None:
+def test_a_color_capture_beside_a_volume_is_passed_over(tmp_path: Path) -> None:
     series(3).save(tmp_path / "ct")
     capture = photograph(SOPClassUID=SECONDARY_CAPTURE, StudyInstanceUID="1.2.826.0.1.1")
     capture.save_as(tmp_path / "dose.dcm", enforce_file_format=True)
     found = find_cases([tmp_path])
     assert described(found) == [("ct", "dicom", 3)]
-    assert [each.reason for each in found.passed_over] == ["a colour capture beside a volume"]
+    assert [each.reason for each in found.excluded] == ["a color capture beside a volume"]
     assert described(find_cases([tmp_path / "dose.dcm"])) == [("dose", "dicompicture", 1)]
 
 

@@ -23,9 +23,9 @@ def disc(radius: float, size: int = 101) -> np.ndarray:
     return (x - size // 2) ** 2 + (y - size // 2) ** 2 <= radius**2
 
 
-def ball(shape: tuple[int, int, int], centre: tuple[int, int, int], radius: float) -> np.ndarray:
+def ball(shape: tuple[int, int, int], center: tuple[int, int, int], radius: float) -> np.ndarray:
     x, y, z = np.ogrid[: shape[0], : shape[1], : shape[2]]
-    return (x - centre[0]) ** 2 + (y - centre[1]) ** 2 + (z - centre[2]) ** 2 <= radius**2
+    return (x - center[0]) ** 2 + (y - center[1]) ** 2 + (z - center[2]) ** 2 <= radius**2
 
 
 # Sizes
@@ -137,12 +137,12 @@ def test_a_speck_belongs_to_the_lung_nearest_to_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "centres",
+    "centers",
     [[(15, 15, 15)], [(15, 15, 14), (15, 15, 44)], [(15, 14, 15), (15, 44, 15)]],
     ids=["one lung", "one above the other", "one before the other"],
 )
-def test_what_does_not_lie_side_by_side_has_no_sides(centres: list[tuple[int, int, int]]) -> None:
-    lung = np.any([ball((60, 60, 60), centre, 10) for centre in centres], axis=0)
+def test_what_does_not_lie_side_by_side_has_no_sides(centers: list[tuple[int, int, int]]) -> None:
+    lung = np.any([ball((60, 60, 60), center, 10) for center in centers], axis=0)
     assert left_right_ml(lung, RAS) is None
     values = measures(lung.astype(np.uint8), RAS, LUNG)
     assert values["left_ml"] is None

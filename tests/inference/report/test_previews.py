@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from s3net_monai.inference.report.previews import PREVIEW_SUFFIX, outline_colour, preview, write_preview
+from s3net_monai.inference.report.previews import PREVIEW_SUFFIX, outline_color, preview, write_preview
 from s3net_monai.io import LABELS, Code, Label
 
 LUNG, SKIN = LABELS["lung"], LABELS["skin"]
-GREEN, ORANGE = outline_colour(LUNG[0]), outline_colour(SKIN[0])
+GREEN, ORANGE = outline_color(LUNG[0]), outline_color(SKIN[0])
 RAS = np.eye(4)
 
 
-def is_colour(picture: Image.Image, colour: tuple[int, int, int]) -> np.ndarray:
+def is_color(picture: Image.Image, color: tuple[int, int, int]) -> np.ndarray:
     """(rows, columns) bool."""
-    return (np.asarray(picture) == np.array(colour)).all(axis=-1)
+    return (np.asarray(picture) == np.array(color)).all(axis=-1)
 
 
 def air(shape: tuple[int, ...]) -> np.ndarray:
@@ -34,12 +34,12 @@ def test_a_picture_is_outlined_where_its_mask_is_with_x_to_the_right_and_y_down(
     mask[150:190, 10:30] = 1
     picture = preview(image, mask, SKIN, RAS)
     assert picture.size == (640, 320)
-    rows, columns = np.nonzero(is_colour(picture, ORANGE))
+    rows, columns = np.nonzero(is_color(picture, ORANGE))
     scale = 3.2
     assert columns.min() == pytest.approx(150 * scale, abs=2)
     assert columns.max() == pytest.approx(190 * scale, abs=2)
     assert (rows.min(), rows.max()) == pytest.approx((10 * scale, 30 * scale), abs=2)
-    assert not is_colour(picture, ORANGE)[int(20 * scale), int(170 * scale)]  # an outline, not a block
+    assert not is_color(picture, ORANGE)[int(20 * scale), int(170 * scale)]  # an outline, not a block
     assert picture.getpixel((int(170 * scale), int(20 * scale))) != (128, 128, 128)  # lightly filled
     assert picture.getpixel((20, 300)) == (128, 128, 128)
 
@@ -50,28 +50,28 @@ def test_values_of_eight_bits_are_shown_as_they_are_and_others_are_stretched() -
     image[..., 0] = 200
     assert preview(image, empty, SKIN, RAS).getpixel((5, 5)) == (200, 0, 0)
     assert preview(image.astype(np.float32), empty, SKIN, RAS).getpixel((5, 5)) == (200, 0, 0)
-    grey = np.zeros((50, 40), dtype=np.float32)
-    grey[25:] = 4000
-    wide = preview(grey, empty, SKIN, RAS)
+    gray = np.zeros((50, 40), dtype=np.float32)
+    gray[25:] = 4000
+    wide = preview(gray, empty, SKIN, RAS)
     assert wide.getpixel((2, 2)) == (0, 0, 0)
     assert wide.getpixel((wide.width - 3, 2)) == (255, 255, 255)
 
 
 def test_an_empty_mask_leaves_the_image_without_an_outline() -> None:
     image = np.random.default_rng(0).integers(0, 255, (60, 40, 3)).astype(np.uint8)
-    assert not is_colour(preview(image, np.zeros((60, 40), np.uint8), SKIN, RAS), ORANGE).any()
+    assert not is_color(preview(image, np.zeros((60, 40), np.uint8), SKIN, RAS), ORANGE).any()
     volume = preview(air((20, 20, 20)), np.zeros((20, 20, 20), np.uint8), LUNG, RAS)
-    assert not is_colour(volume, GREEN).any()
+    assert not is_color(volume, GREEN).any()
 
 
-def test_several_classes_have_their_own_colours() -> None:
+def test_several_classes_have_their_own_colors() -> None:
     code = Code("1", "x")
     labels = [Label(1, "a", (200, 0, 0), code, code), Label(2, "b", (0, 0, 200), code, code)]
     mask = np.zeros((60, 60), dtype=np.uint8)
     mask[5:25, 5:25], mask[35:55, 35:55] = 1, 2
     picture = preview(np.zeros((60, 60), np.uint8), mask, labels, RAS)
-    first = np.nonzero(is_colour(picture, outline_colour(labels[0])))
-    second = np.nonzero(is_colour(picture, outline_colour(labels[1])))
+    first = np.nonzero(is_color(picture, outline_color(labels[0])))
+    second = np.nonzero(is_color(picture, outline_color(labels[1])))
     assert first[0].max() < second[0].min()
 
 
@@ -115,7 +115,7 @@ def test_axial_planes_lie_within_the_mask_at_even_steps() -> None:
     image, mask = air(shape), np.zeros(shape, dtype=np.uint8)
     mask[4:12, 4:12, 20:90] = 1
     picture = preview(image, mask, LUNG, RAS)
-    outlined = is_colour(picture, GREEN)
+    outlined = is_color(picture, GREEN)
     cell = (640 - 4) // 3
     for place in range(9):
         row, column = place // 3 * (cell + 2), place % 3 * (cell + 2)
@@ -145,7 +145,7 @@ def test_odd_volumes_are_drawn(shape: tuple[int, int, int], affine: np.ndarray, 
         picture = preview(image, mask, labels, affine)
         assert 0 < picture.width <= 640
         assert 0 < picture.height <= 640
-        assert is_colour(picture, outline_colour(labels[0])).any()  # a single voxel is still to be seen
+        assert is_color(picture, outline_color(labels[0])).any()  # a single voxel is still to be seen
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3000, 2), (1, 500), (2500, 1800)])
@@ -155,7 +155,7 @@ def test_odd_pictures_are_drawn(shape: tuple[int, int]) -> None:
     picture = preview(np.full((*shape, 3), 90, dtype=np.uint8), mask, SKIN, RAS)
     assert 0 < picture.width <= 640
     assert 0 < picture.height <= 640
-    assert is_colour(picture, ORANGE).any()
+    assert is_color(picture, ORANGE).any()
 
 
 # Files

@@ -70,7 +70,7 @@ def test_a_broken_case_fails_alone(volumes: Path, bundle: Bundle, tmp_path: Path
 def test_report_has_the_documented_keys(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
     report = run(volumes, bundle, tmp_path / "out", formats=("nifti",))
     assert list(report)[:-1] == [
-        *("schema_version", "package_version", "task", "model", "settings", "cases", "passed_over", "summary"),
+        *("schema_version", "package_version", "task", "model", "settings", "cases", "excluded", "summary"),
         "interrupted",
     ]
     hashes = {"sha256": bundle.sha256, "config_sha256": bundle.config_sha256}

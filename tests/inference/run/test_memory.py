@@ -8,7 +8,7 @@ import pytest
 import torch
 from monai.inferers import SimpleInferer, SlidingWindowInferer
 
-from s3net_monai.engines import FlipInferer
+from s3net_monai.engines import FlipTTAInferer
 from s3net_monai.inference.run.memory import is_out_of_memory, with_smaller_windows
 from s3net_monai.io import CaseError
 
@@ -30,9 +30,9 @@ class Limited(torch.nn.Module):
         return 2 * image
 
 
-def windows() -> FlipInferer:
+def windows() -> FlipTTAInferer:
     base = SlidingWindowInferer(roi_size=(-1, -1, 8), sw_batch_size=2, overlap=0.5, mode="gaussian")
-    return FlipInferer(flips=[[], [0]], quarter_turns=[0, 1], base=base)
+    return FlipTTAInferer(flips=[[], [0]], quarter_turns=[0, 1], base=base)
 
 
 def run(network: torch.nn.Module, image: torch.Tensor, inferer: Any) -> tuple[torch.Tensor, str | None]:

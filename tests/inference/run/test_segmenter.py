@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from s3net_monai.inference import Bundle, find_cases, load_bundle
-from s3net_monai.inference.run.checks import failure_reason
 from s3net_monai.inference.run.segmenter import Segmentation, infer_sample, read_case
+from s3net_monai.inference.run.validate_input import failure_reason
 
 ANGLE = np.deg2rad(15)
 ROTATION = np.array([[np.cos(ANGLE), -np.sin(ANGLE), 0], [np.sin(ANGLE), np.cos(ANGLE), 0], [0, 0, 1]])
@@ -83,7 +83,7 @@ def test_slice_as_picture_gives_a_picture(bundle: Bundle, tmp_path: Path) -> Non
     np.testing.assert_array_equal(result.affine, np.eye(4))
 
 
-def test_any_picture_suits_the_colour_task(skin_bundle: Path, tmp_path: Path) -> None:
+def test_any_picture_suits_the_color_task(skin_bundle: Path, tmp_path: Path) -> None:
     skin = load_bundle("skin", skin_bundle, torch.device("cpu"))
     pixels = np.zeros((4, 7), dtype=np.uint8)
     pixels[1, 2:5] = 200
@@ -130,10 +130,10 @@ def test_volume_of_frames_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     assert "shape 3x3x3x2 has several channels" in refusal(tmp_path / "a.nii.gz", bundle)
 
 
-def test_volume_for_the_colour_task_is_refused(skin_bundle: Path, tmp_path: Path) -> None:
+def test_volume_for_the_color_task_is_refused(skin_bundle: Path, tmp_path: Path) -> None:
     nib.save(nib.Nifti1Image(np.zeros((3, 3, 3), dtype=np.int16), np.eye(4)), tmp_path / "a.nii.gz")
     skin = load_bundle("skin", skin_bundle, torch.device("cpu"))
-    assert "volume of 3x3x3, this task expects 2-D colour pictures" in refusal(tmp_path / "a.nii.gz", skin)
+    assert "volume of 3x3x3, this task expects 2-D color pictures" in refusal(tmp_path / "a.nii.gz", skin)
 
 
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.png", "a.jpg"])

@@ -120,7 +120,7 @@ def _corners(shape: tuple[int, ...]) -> np.ndarray:
 
 def _check_choice(report: dict[str, Any]) -> None:
     passed = Counter(
-        (series["series"].split(" of ")[0].split(" (")[0], series["reason"]) for series in report["passed_over"]
+        (series["series"].split(" of ")[0].split(" (")[0], series["reason"]) for series in report["excluded"]
     )
     # Four studies of five series each, and a scout on each of four media.
     assert passed == {(series, reason): 8 if series == "series 1" else 4 for series, reason in SERIES_REFUSALS.items()}

@@ -35,7 +35,7 @@ from pydicom.uid import (
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.series import load_series
 
-# 12 bits: every value differs from its neighbours, and the matrix is not square.
+# 12 bits: every value differs from its neighbors, and the matrix is not square.
 STORED = ((np.arange(8)[:, None] * 311 + np.arange(6) * 97) % 4096).astype(np.uint16)
 # The same for encoders that take no picture smaller than their wavelet.
 LARGE = ((np.arange(64)[:, None] * 311 + np.arange(48) * 97) % 4096).astype(np.uint16)
@@ -150,12 +150,12 @@ def test_jpeg_lossless_of_itk(tmp_path: Path) -> None:
 
 
 def test_jpeg_baseline(slice_of: Callable[..., Any], tmp_path: Path) -> None:
-    grey = np.linspace(0, 255, 48).reshape(8, 6).astype(np.uint8)
+    gray = np.linspace(0, 255, 48).reshape(8, 6).astype(np.uint8)
     stream = io.BytesIO()
-    Image.fromarray(grey).save(stream, "JPEG", quality=100)
+    Image.fromarray(gray).save(stream, "JPEG", quality=100)
     dataset = slice_of(BitsAllocated=8, BitsStored=8, HighBit=7)
     path = _save(_encapsulated(dataset, JPEGBaseline8Bit, stream.getvalue()), tmp_path / "a.dcm")
-    np.testing.assert_allclose(_loaded(path), grey, atol=2)
+    np.testing.assert_allclose(_loaded(path), gray, atol=2)
 
 
 @pytest.mark.parametrize("name", ["process-14", "sv1", "htj2k", "jpeg-ls", "jpeg-2000", "rle"])

@@ -148,7 +148,7 @@ def _localizer(dataset: Dataset) -> None:
         group.CTImageFrameTypeSequence[0].FrameType = ["ORIGINAL", "PRIMARY", "LOCALIZER", "NONE"]
 
 
-def _colour(dataset: Dataset) -> None:
+def _color(dataset: Dataset) -> None:
     dataset.SamplesPerPixel = 3
 
 
@@ -173,7 +173,7 @@ def _classic_class(dataset: Dataset) -> None:
         (_no_rescale, "a.dcm frame 1: no RescaleSlope"),
         (_cut, "pixel data truncated, 192 bytes found, 240 expected"),
         (_localizer, "localizer only"),
-        (_colour, "a colour image"),
+        (_color, "a color image"),
         (_classic_class, "multi-frame without functional groups"),
     ],
 )

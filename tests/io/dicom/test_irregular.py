@@ -15,7 +15,7 @@ from s3net_monai.io import CaseError, DicomSeriesReader
 from s3net_monai.io.dicom.geometry import SeriesGeometry, masks_on_slices
 from s3net_monai.io.dicom.series import load_series, series_files
 
-GRADIENT = np.array([3.0, -2.0, 5.0])  # stored values per mm (LPS); whole numbers at whole millimetres
+GRADIENT = np.array([3.0, -2.0, 5.0])  # stored values per mm (LPS); whole numbers at whole millimeters
 OBLIQUE = tuple(np.array([[0.8, 0.6, 0.0], [-0.36, 0.48, 0.8]]).ravel())
 Maker = Callable[..., Any]
 
@@ -60,7 +60,7 @@ def test_missing_slices_are_interpolated_on_the_even_grid(without_two: Path) -> 
     assert series.array.dtype == np.int16
     assert series.affine[2, 2] == pytest.approx(2.0)
     np.testing.assert_allclose(series.array, _expected(series.array.shape, series.affine), atol=0.51)
-    assert series.notes == ("2 of 9 slices missing: filled by linear interpolation between neighbours",)
+    assert series.notes == ("2 of 9 slices missing: filled by linear interpolation between neighbors",)
     assert len(series.files) == 7
 
 
@@ -212,7 +212,7 @@ def test_masks_of_a_mended_series_come_back_to_the_real_slices(series_maker: Mak
         place = np.array(header.ImagePositionPatient, dtype=float)
         ras = np.stack([-(place[0] + 0.8 * x), -(place[1] + 0.5 * y), np.full(x.shape, place[2])], axis=-1)
         wrong = mask.astype(bool) != (depth(ras) > 0)
-        # Nearest neighbour: only pixels within half a pixel's height of the cut may differ.
+        # Nearest neighbor: only pixels within half a pixel's height of the cut may differ.
         assert (np.abs(depth(ras))[wrong] <= 0.25 * 0.3 + 1e-6).all()
 
 
@@ -221,7 +221,7 @@ def test_notes_survive_batches_of_one(without_two: Path) -> None:
     loader = DataLoader(Dataset([str(without_two)], transform=load), batch_size=1)
     batch = next(iter(loader))
     (image,) = decollate_batch(batch)
-    assert list(image.meta["notes"]) == ["2 of 9 slices missing: filled by linear interpolation between neighbours"]
+    assert list(image.meta["notes"]) == ["2 of 9 slices missing: filled by linear interpolation between neighbors"]
 
 
 def test_regular_series_has_no_notes(series_maker: Maker, stored_ramp: np.ndarray, tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_modality_table(hounsfield: Load) -> None:
         ({"RescaleSlope": [1, 2]}, "no usable RescaleSlope"),
         ({"RescaleType": "Z_EFF"}, "values of Z_EFF found, Hounsfield units expected"),
         ({"ModalityLUTSequence": _table("OD")}, "values of OD found"),
-        ({"PhotometricInterpretation": "PALETTE COLOR"}, "PALETTE COLOR found, grey CT expected"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "PALETTE COLOR found, gray CT expected"),
         ({"HighBit": 15, "BitsStored": 12}, "12 bits up to bit 15 in 16 allocated"),
         ({"BitsStored": 0}, "0 bits up to bit 15 in 16 allocated"),
         ({"BitsStored": 17}, "17 bits up to bit 15 in 16 allocated"),

@@ -12,8 +12,8 @@ from pydicom import dcmread
 from pydicom.uid import generate_uid
 
 from s3net_monai.io import CaseError
-from s3net_monai.io.dicom.picture import load_picture
 from s3net_monai.io.dicom.series import load_series
+from s3net_monai.io.dicom.vl_image import load_picture
 from s3net_monai.utils.geometry import LPS_TO_RAS
 
 
@@ -40,12 +40,12 @@ def test_structure_sets_beside_a_series_do_not_matter(real_data: Path) -> None:
         load_series([folder / "mask"])
 
 
-def test_left_out_slices_come_back_better_than_copies_of_their_neighbours(real_data: Path) -> None:
+def test_left_out_slices_come_back_better_than_copies_of_their_neighbors(real_data: Path) -> None:
     whole = load_series([real_data / "dicom" / "chest_A0001"])
     gone = [20, 40, 50]
     kept = [index for index in range(64) if index not in gone]
     series = load_series([whole.files[index] for index in kept], ["missing-slices"])
-    assert series.notes == ("3 of 64 slices missing: filled by linear interpolation between neighbours",)
+    assert series.notes == ("3 of 64 slices missing: filled by linear interpolation between neighbors",)
     np.testing.assert_allclose(series.affine, whole.affine, atol=1e-3)
     np.testing.assert_array_equal(series.array[:, :, kept], whole.array[:, :, kept])
     for index in gone:

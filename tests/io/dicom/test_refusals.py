@@ -78,7 +78,7 @@ def _single(**tags: Any) -> Callable[[Any], None]:
         (_set_all(Rows=0), "0x6 pixels (rows x columns), 1 to 8192 expected"),
         (_set_all(Rows=60000, Columns=60000), "60000x60000 pixels (rows x columns), 1 to 8192 expected"),
         (_set_all(Rows=2000, Columns=2000), "pixel data truncated, 48 bytes found, 8000000 expected"),
-        (_set_all(SamplesPerPixel=3), "a colour image, not CT"),
+        (_set_all(SamplesPerPixel=3), "a color image, not CT"),
         (_set_all(SOPClassUID="1.2.840.10008.5.1.4.1.1.7"), "a secondary capture, without Hounsfield units"),
         (_set_all(Modality="PT"), "not CT but PT"),
         (_set_all(NumberOfFrames=2), "multi-frame without functional groups"),

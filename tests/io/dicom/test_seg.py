@@ -37,7 +37,7 @@ def test_three_readers_find_every_voxel_in_its_place(
         assert dciodvfy_errors(path) == []
 
 
-def test_dcmqi_reads_name_colour_and_codes(
+def test_dcmqi_reads_name_color_and_codes(
     series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path
 ) -> None:
     read_with_dcmqi(write(blob, series_maker(stored_ramp).save(tmp_path / "ct"), tmp_path), tmp_path / "dcmqi")
@@ -178,8 +178,8 @@ def test_frames_of_a_tilted_gantry_lie_on_its_slices(series_maker: Maker, tmp_pa
     found = voxels_of_frames(path)
     assert {(x, z) for x, _, z in found} == lateral
     # Every voxel of a frame is the mask's nearest one, at most half a pixel off along the shear.
-    centre = np.mean(sorted(places(array, series.affine)), axis=0)
-    assert np.abs(np.mean(sorted(found), axis=0) - centre).max() <= 0.5
+    center = np.mean(sorted(places(array, series.affine)), axis=0)
+    assert np.abs(np.mean(sorted(found), axis=0) - center).max() <= 0.5
     positions = {tuple(dataset.ImagePositionPatient) for dataset in maker.slices}
     for groups in dcmread(path).PerFrameFunctionalGroupsSequence:
         assert tuple(groups.PlanePositionSequence[0].ImagePositionPatient) in positions
@@ -200,7 +200,7 @@ def test_real_series_and_back(real_data: Path, tmp_path: Path, name: str) -> Non
 def test_real_compressed_series(real_data: Path, tmp_path: Path) -> None:
     source = real_data / "dicom" / "abdomen_jpeg2000"
     array = (load_series([source]).array > 100).astype(np.uint8)
-    with pytest.raises(CaseError, match="no StudyInstanceUID"):  # stripped by whoever anonymised it
+    with pytest.raises(CaseError, match="no StudyInstanceUID"):  # stripped by whoever anonymized it
         write(array, source, tmp_path)
 
     study, series_uid = generate_uid(), generate_uid()

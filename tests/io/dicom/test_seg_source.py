@@ -28,7 +28,7 @@ BARE = dict.fromkeys(
 
 
 ODD: dict[str, dict[str, Any]] = {
-    "anonymised": BARE,
+    "anonymized": BARE,
     "TM of one digit": {"StudyTime": "0", "AcquisitionTime": "0"},
     "dates of an old standard": {"StudyDate": "2020.01.01", "StudyTime": "12:30:00", "PatientBirthDate": "00000000"},
     "30 February": {"StudyDate": "20200230"},
@@ -44,7 +44,7 @@ ODD: dict[str, dict[str, Any]] = {
     "weight of nobody": {"PatientWeight": "1e1000"},
     "negative series number": {"SeriesNumber": -5000},
     "huge series number": {"SeriesNumber": 2**31 - 1},
-    "anonymised by nobody knows": {"PatientIdentityRemoved": "YES"},
+    "anonymized by nobody knows": {"PatientIdentityRemoved": "YES"},
     "lossy without ratio": {"LossyImageCompression": "01"},
     "spacing that is not the spacing": {"SpacingBetweenSlices": "17"},
     "scanner of two names": {"Manufacturer": ["a", "b"], "SoftwareVersions": ["1", "2"]},
@@ -75,7 +75,7 @@ def test_odd_headers_are_mended_or_left_out(
     assert seg.StudyInstanceUID == maker.slices[0].StudyInstanceUID
     if name == "name in three scripts":
         assert seg.PatientName == ODD[name]["PatientName"]
-    if name == "anonymised":  # the same for every mask of a series, so that they lie together
+    if name == "anonymized":  # the same for every mask of a series, so that they lie together
         again = dcmread(write(blob, folder, tmp_path, "dicomseg-labelmap"))
         assert again.FrameOfReferenceUID == seg.FrameOfReferenceUID
 

@@ -1,0 +1,52 @@
+"""Pictures upright and with the channels that a network expects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from s3net_monai.io import upright_gray, upright_rgb
+
+
+def test_exif_orientation_is_applied(tmp_path: Path) -> None:
+    pixels = np.zeros((8, 16, 3), dtype=np.uint8)
+    pixels[:4, :4] = 255  # top left as stored
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise to display
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", exif=exif, quality=100)
+    with Image.open(tmp_path / "a.jpg") as stored:
+        upright = np.asarray(upright_rgb(stored))
+    assert upright.shape == (16, 8, 3)
+    assert upright[:4, 4:].min() > 200  # top right as displayed
+    assert upright[:4, :3].max() < 60
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        (Image.new("L", (1, 1), 90), (90, 90, 90)),
+        (Image.new("1", (1, 1), 1), (255, 255, 255)),
+        (Image.new("LA", (1, 1), (90, 0)), (255, 255, 255)),
+        (Image.new("RGBA", (1, 1), (10, 20, 30, 255)), (10, 20, 30)),
+        (Image.new("RGBA", (1, 1), (10, 20, 30, 0)), (255, 255, 255)),
+        (Image.new("RGB", (1, 1), (10, 20, 30)).quantize(2), (10, 20, 30)),
+    ],
+    ids=["gray", "bit", "transparent gray", "opaque", "transparent", "palette"],
+)
+def test_any_mode_becomes_rgb(picture: Image.Image, expected: tuple[int, int, int]) -> None:
+    result = upright_rgb(picture)
+    assert result.mode == "RGB"
+    assert result.getpixel((0, 0)) == expected
+
+
+def test_sixteen_bits_are_scaled_not_clipped() -> None:
+    picture = Image.fromarray(np.array([[1000, 3000], [5000, 1000]], dtype=np.uint16))
+    assert np.asarray(upright_gray(picture)).tolist() == [[0, 128], [255, 0]]
+    assert np.asarray(upright_rgb(picture))[0, 1].tolist() == [128, 128, 128]
+
+
+def test_color_becomes_gray_by_luma() -> None:
+    assert upright_gray(Image.new("RGB", (1, 1), (255, 0, 0))).getpixel((0, 0)) == 76

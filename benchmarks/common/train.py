@@ -26,7 +26,7 @@ def train_variant(bundle_root: Path, overrides: dict[str, Any], seed: int, folde
 
     Args:
         bundle_root: folder of the bundle.
-        overrides: new values by id, as on MONAI's command line: ``{"loss#weak_label": 0.0, "max_epochs": 3}``. At least
+        overrides: new values by id, as on MONAI's command line: ``{"loss#terms#weak_label#weight": 0.0, "max_epochs": 3}``. At least
             "dataset_dir" belongs here.
         seed: of the training.
         folder: for the weights, the settings (settings.json), and the training's records.

@@ -14,12 +14,16 @@ PATCH = 72
 
 # agreement of the views and balance of the clusters in one term, which does not collapse on few images
 NO_CUE: dict[str, Any] = {
-    "loss#weak_label": 0.0,
-    "loss#affine": 0.0,
-    "loss#balance": 0.0,
-    "loss#mutual_information": 1.0,
-    "loss#self_clustering": 0.3,
-    "loss#total_variation": 0.1,
+    "loss#terms#weak_label#weight": 0.0,
+    "loss#terms#affine#weight": 0.0,
+    "loss#terms#balance#weight": 0.0,
+    "loss#terms#mutual_information": {
+        "_target_": "s3net_monai.losses.WeightedTerm",
+        "inputs": ["first", "second", "grid"],
+        "loss": {"_target_": "s3net_monai.losses.MutualInformationLoss"},
+    },
+    "loss#terms#self_clustering#weight": 0.3,
+    "loss#terms#total_variation#weight": 0.1,
     "learning_rate": 0.004,
     # no cluster reaches 1, so the one of most evidence alone is lung
     "train#handlers#0#threshold": 1.0,

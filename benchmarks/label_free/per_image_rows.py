@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from benchmarks.common.types import BenchmarkCase, Partition, Predict
 from benchmarks.label_free.released import bundle_predict
-from s3net_monai.engines import fit_original_s3net
+from benchmarks.original_s3net.fit import fit_original_s3net
 from s3net_monai.engines.assign_clusters import cluster_evidence, foreground_clusters
 from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.transforms import skin_lesion_prior

@@ -49,8 +49,8 @@ def trained_rows(data: Path, work: Path) -> list[Row]:
         return corrected_per_image("lung", seed)
 
     flat = slice_overrides(bundle_root("lung"))
-    in_3d = without_cue("lung-no-weak label-3d", {}, lambda folder: None)
-    in_2d = without_cue("lung-no-weak label-2d", flat, infer_by_slices)
+    in_3d = without_cue("lung-no-weak-label-3d", {}, lambda folder: None)
+    in_2d = without_cue("lung-no-weak-label-2d", flat, infer_by_slices)
     return [
         Row("S3-Net corrected (per image)", "per-image", per_image, _SEEDS, _PER_IMAGE_EVERY, splits=("LungSegDB",)),
         Row("S3-Net losses alone, 3-D (no weak label)", "trained", in_3d, _SEEDS),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from benchmarks.original_s3net.losses import AuthorsLoss
-from s3net_monai.networks.s3net import S3Net
+from benchmarks.original_s3net.losses import OriginalLoss
+from benchmarks.original_s3net.network import OriginalS3Net
 
 
 def fit_original_s3net(
     image: Tensor, channels: int = 64, steps: int = 50, min_clusters: int = 3, learning_rate: float = 0.2
 ) -> Tensor:
-    """Clusters of one image by a fresh faithful S3-Net: SGD with momentum 0.9, arXiv 2309.00143, section 3.1.
+    """Clusters of one image by a fresh network: SGD with momentum 0.9, arXiv 2309.00143, section 3.1.
 
     From the sixth step on, fitting stops once the map has few clusters. The map is the one the last step saw.
     Randomness comes from torch's global generator.
@@ -27,10 +27,8 @@ def fit_original_s3net(
     Returns:
         Cluster numbers (X, Y), any of 0 to ``channels - 1``.
     """
-    network = S3Net(
-        2, image.shape[0], channels, channels, num_blocks=2, variant="faithful", image_size=tuple(image.shape[1:])
-    ).train()
-    loss = AuthorsLoss()
+    network = OriginalS3Net(2, image.shape[0], channels, num_blocks=2, image_size=tuple(image.shape[1:])).train()
+    loss = OriginalLoss()
     optimizer = torch.optim.SGD(network.parameters(), lr=learning_rate, momentum=0.9)
     clusters = torch.zeros(image.shape[1:], dtype=torch.long)
     for step in range(steps):

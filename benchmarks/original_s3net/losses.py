@@ -1,4 +1,4 @@
-"""The loss of the S3-Net authors' public code, arXiv 2309.00143, kept for comparison."""
+"""The loss of the S3-Net authors' public code, arXiv 2309.00143."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from s3net_monai.losses.spatial_consistency import sobel
 _PALETTE_SIZE = 100
 
 
-class AuthorsAffineLoss(_Loss):
+class OriginalAffineLoss(_Loss):
     """Cross-entropy CE(Ra, argmax Ro) with a rotation R by 90 degrees of both heads, main o and auxiliary a.
 
     The image is never rotated, and R moves both sides of a mean over pixels alike, so the value is that of
@@ -27,7 +27,7 @@ class AuthorsAffineLoss(_Loss):
         return F.cross_entropy(auxiliary.rot90(1, (2, 3)), input.rot90(1, (2, 3)).argmax(dim=1))
 
 
-class AuthorsSpatialLoss(_Loss):
+class OriginalSpatialLoss(_Loss):
     """Mean |Sy-Sx| + |Sxy-Sx| + |Sxy-Sy| of the argmax map painted in random colors.
 
     An argmax has no gradient, so this term changes the value that is printed and nothing that is learned. Colors are
@@ -45,20 +45,20 @@ class AuthorsSpatialLoss(_Loss):
         return (along_y - along_x).abs().mean() + (mixed - along_x).abs().mean() + (mixed - along_y).abs().mean()
 
 
-class AuthorsLoss(_Loss):
+class OriginalLoss(_Loss):
     """Self-clustering, "affine" and "spatial" term as the authors' code computes and weighs them.
 
     Args:
         self_clustering: weight of CE(o, argmax o).
-        affine: weight of ``AuthorsAffineLoss``.
-        spatial: weight of ``AuthorsSpatialLoss``.
+        affine: weight of ``OriginalAffineLoss``.
+        spatial: weight of ``OriginalSpatialLoss``.
     """
 
     def __init__(self, self_clustering: float = 3.5, affine: float = 0.2, spatial: float = 4.0) -> None:
         super().__init__()
         self.weights = (self_clustering, affine, spatial)
-        self.affine = AuthorsAffineLoss()
-        self.spatial = AuthorsSpatialLoss()
+        self.affine = OriginalAffineLoss()
+        self.spatial = OriginalSpatialLoss()
 
     def forward(self, input: Tensor, auxiliary: Tensor) -> Tensor:
         """Loss of main and auxiliary cluster logits, (B, K, X, Y) each."""

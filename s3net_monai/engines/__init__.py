@@ -1,7 +1,6 @@
 """Training and inference engines where MONAI has none: two views, naming of clusters, contrast, pairs with
 unlabeled images, coarse masks, pseudo-labels, per-image fitting, moved copies at inference."""
 
-from benchmarks.original_s3net.fit import fit_original_s3net
 from s3net_monai.engines.affine_tta_inferer import AffineTTAInferer
 from s3net_monai.engines.assign_clusters import AssignClusters
 from s3net_monai.engines.best_checkpoint import BestCheckpoint
@@ -34,7 +33,6 @@ __all__ = [
     "TwoViews",
     "add_coarse_masks",
     "add_out_of_fold_masks",
-    "fit_original_s3net",
     "latest_checkpoint",
     "load_encoder",
     "load_network",

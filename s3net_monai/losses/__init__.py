@@ -1,11 +1,10 @@
 """Losses, one idea a module. They know tensors only."""
 
-from benchmarks.original_s3net.losses import AuthorsAffineLoss, AuthorsLoss, AuthorsSpatialLoss
 from s3net_monai.losses.affine_consistency import AffineConsistencyLoss
 from s3net_monai.losses.bidirectional import BidirectionalLoss
 from s3net_monai.losses.cluster_balance import ClusterBalanceLoss
 from s3net_monai.losses.dense_contrast import DenseContrastiveLoss
-from s3net_monai.losses.label_free import LabelFreeLoss
+from s3net_monai.losses.label_free import LabelFreeLoss, WeightedTerm
 from s3net_monai.losses.mean_head_loss import MeanHeadDiceCELoss
 from s3net_monai.losses.momentum_contrast import (
     DenseMomentumContrast,
@@ -24,9 +23,6 @@ from s3net_monai.losses.weak_label import WeakLabelLoss
 
 __all__ = [
     "AffineConsistencyLoss",
-    "AuthorsAffineLoss",
-    "AuthorsLoss",
-    "AuthorsSpatialLoss",
     "BidirectionalLoss",
     "ClusterBalanceLoss",
     "DenseContrastiveLoss",
@@ -44,4 +40,5 @@ __all__ = [
     "SummedLoss",
     "SupervisedContrastiveLoss",
     "WeakLabelLoss",
+    "WeightedTerm",
 ]

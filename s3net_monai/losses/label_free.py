@@ -1,131 +1,138 @@
-"""The label-free objective: the S3-Net terms, the guard against collapse and, where cues are given, their vote."""
+"""The label-free objective: a weighted sum of terms over two views of a batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.loss import _Loss
 
-from benchmarks.original_s3net.losses import AuthorsAffineLoss, AuthorsSpatialLoss
-from s3net_monai.losses.affine_consistency import AffineConsistencyLoss, in_bounds_mask, warp
-from s3net_monai.losses.cluster_balance import ClusterBalanceLoss
-from s3net_monai.losses.mutual_information import MutualInformationLoss
-from s3net_monai.losses.self_clustering import SelfClusteringLoss
-from s3net_monai.losses.spatial_consistency import SpatialConsistencyLoss
-from s3net_monai.losses.total_variation import EdgeAwareTotalVariationLoss
-from s3net_monai.losses.weak_label import WeakLabelLoss
+from s3net_monai.losses.affine_consistency import in_bounds_mask, warp
+
+Heads = tuple[Tensor, Tensor]
+Views = Mapping[str, Tensor]
+
+# What a term can be computed from, by the name that its ``inputs`` give. Shapes: B images in two views, K clusters.
+_INPUTS: dict[str, Callable[[Heads, Views], Tensor]] = {
+    "main": lambda heads, views: heads[0],  # logits of the main head, (2B, K, ...)
+    "first": lambda heads, views: heads[0].chunk(2)[0],  # of the originals, (B, K, ...)
+    "second": lambda heads, views: heads[0].chunk(2)[1],  # of the transformed images
+    "first_detached": lambda heads, views: heads[0].chunk(2)[0].detach(),
+    "first_auxiliary": lambda heads, views: heads[1].chunk(2)[0],
+    "second_auxiliary": lambda heads, views: heads[1].chunk(2)[1],
+    "image": lambda heads, views: views["image"],  # both views, (2B, C, ...)
+    "grid": lambda heads, views: views["grid"],  # (B, X, Y[, Z], D), see ``affine_consistency.warp``
+    "weak_label": lambda heads, views: torch.cat([views["weak_label"], warp(views["weak_label"], views["grid"])]),
+    "weak_label_weight": lambda heads, views: torch.cat(
+        [torch.ones_like(views["weak_label"]), in_bounds_mask(views["grid"])]
+    ),
+}
+FOREGROUND = "foreground"  # logits of all foreground clusters together, (2B, 1, ...); needs an assignment
+
+
+class WeightedTerm(nn.Module):
+    """One term of ``LabelFreeLoss``: a loss, what it is computed from, and its weight.
+
+    Args:
+        loss: called with the inputs in their order.
+        inputs: names of what the heads and the views give: "main", "first", "second", "first_detached",
+            "first_auxiliary", "second_auxiliary", "image", "grid", "weak_label", "weak_label_weight", "foreground".
+        weight: its factor in the sum; a term of weight 0 is not computed.
+
+    Raises:
+        ValueError: for an unknown input or a negative weight.
+
+    Example:
+        >>> from s3net_monai.losses import SelfClusteringLoss
+        >>> WeightedTerm(SelfClusteringLoss(), ["main"], weight=0.3).weight
+        0.3
+    """
+
+    def __init__(self, loss: nn.Module, inputs: Sequence[str], weight: float = 1.0) -> None:
+        super().__init__()
+        unknown = [name for name in inputs if name not in _INPUTS and name != FOREGROUND]
+        if unknown:
+            raise ValueError(f"input {unknown[0]!r} is not known, expected {', '.join([*_INPUTS, FOREGROUND])}")
+        if weight < 0:
+            raise ValueError(f"weight is {weight}, expected at least 0; set it in the term's config")
+        self.loss, self.inputs, self.weight = loss, tuple(inputs), weight
+
+    def forward(self, heads: Heads, views: Views, assignment_matrix: Callable[[], Tensor] | None) -> Tensor:
+        """Return the unweighted loss of one batch; see ``LabelFreeLoss.forward``."""
+        arguments = [
+            _foreground(heads[0], assignment_matrix) if name == FOREGROUND else _INPUTS[name](heads, views)
+            for name in self.inputs
+        ]
+        value: Tensor = self.loss(*arguments)
+        return value
 
 
 class LabelFreeLoss(_Loss):
-    """Weighted sum of the terms over two views of a batch, as ``engines.TwoViews`` makes them.
+    """Weighted sum of terms over two views of a batch, as ``engines.TwoViews`` makes them.
 
-    The auxiliary head is taught by the affine term alone, as in arXiv 2309.00143: its clusters of Tx are to equal the
-    main head's clusters of x, moved by T.
+    A new term is one entry of ``terms`` in a config; a weight is changed by ``--loss#terms#NAME#weight VALUE``.
 
     Args:
-        assignment matrix: gives the one-hot naming of clusters, (K, classes); the weak label term alone needs it.
-        self_clustering: weight of ``SelfClusteringLoss``.
-        affine: weight of ``AffineConsistencyLoss`` of the main head.
-        auxiliary: weight of ``AffineConsistencyLoss`` of the auxiliary head.
-        spatial: weight of ``SpatialConsistencyLoss``.
-        total_variation: weight of ``EdgeAwareTotalVariationLoss``.
-        balance: weight of ``ClusterBalanceLoss``.
-        weak label: weight of ``WeakLabelLoss``; 0 trains with the S3-Net terms and no simple weak label anywhere.
-        mutual_information: weight of ``MutualInformationLoss``, which may stand for ``affine`` and ``balance``.
-        authors_affine: weight of ``AuthorsAffineLoss`` on the originals.
-        authors_spatial: weight of ``AuthorsSpatialLoss``.
+        terms: the terms by name.
+        assignment_matrix: gives the one-hot assignment of clusters to classes, (K, classes); only terms that are
+            computed from "foreground" need it.
 
     Raises:
-        ValueError: when a weight is negative or all are 0, when ``weak_label`` has no naming, and, in ``forward``, when a vote
-            is needed and missing.
+        ValueError: when all weights are 0, when a term needs the assignment and there is none, and, in ``forward``,
+            when a term needs a weak label and the batch has none.
+
+    Example:
+        >>> from s3net_monai.losses import AffineConsistencyLoss, SelfClusteringLoss
+        >>> loss = LabelFreeLoss({
+        ...     "self_clustering": WeightedTerm(SelfClusteringLoss(), ["main"], weight=0.3),
+        ...     "affine": WeightedTerm(AffineConsistencyLoss(), ["first", "second", "grid"]),
+        ... })
+        >>> heads = torch.zeros(2, 4, 8, 8), torch.zeros(2, 4, 8, 8)
+        >>> grid = torch.nn.functional.affine_grid(torch.eye(2, 3)[None], [1, 1, 8, 8], align_corners=False)
+        >>> loss(heads, {"image": torch.rand(2, 1, 8, 8), "grid": grid}).shape
+        torch.Size([])
     """
 
     def __init__(
-        self,
-        assignment_matrix: Callable[[], Tensor] | None,
-        self_clustering: float = 0.3,
-        affine: float = 1.0,
-        auxiliary: float = 0.2,
-        spatial: float = 0.1,
-        total_variation: float = 1.0,
-        balance: float = 1.0,
-        weak_label: float = 0.0,
-        mutual_information: float = 0.0,
-        authors_affine: float = 0.0,
-        authors_spatial: float = 0.0,
+        self, terms: Mapping[str, WeightedTerm], assignment_matrix: Callable[[], Tensor] | None = None
     ) -> None:
         super().__init__()
         self.assignment_matrix = assignment_matrix
-        self.weights = {
-            "self_clustering": self_clustering,
-            "affine": affine,
-            "auxiliary": auxiliary,
-            "spatial": spatial,
-            "total_variation": total_variation,
-            "balance": balance,
-            "weak_label": weak_label,
-            "mutual_information": mutual_information,
-            "authors_affine": authors_affine,
-            "authors_spatial": authors_spatial,
-        }
-        wrong = {name: weight for name, weight in self.weights.items() if weight < 0}
-        if wrong or not any(self.weights.values()):
+        self.terms = {name: term for name, term in terms.items() if term.weight > 0}
+        self.modules_of_terms = nn.ModuleList(self.terms.values())  # so that ``.to(device)`` reaches them
+        if not self.terms:
             raise ValueError(
-                f"weights {self.weights}: expected none below 0 and one above; set them in the loss's config"
+                f"terms {', '.join(terms) or 'none'}: expected a weight above 0; set it in the loss's config"
             )
-        if weak_label and assignment_matrix is None:
-            raise ValueError(
-                f"weak label {weak_label} without a assignment matrix, expected a naming of clusters; give it or set weak label to 0"
-            )
-        self.self_clustering = SelfClusteringLoss()
-        self.affine = AffineConsistencyLoss()
-        self.spatial = SpatialConsistencyLoss()
-        self.total_variation = EdgeAwareTotalVariationLoss()
-        self.balance = ClusterBalanceLoss()
-        self.weak_label = WeakLabelLoss()
-        self.mutual_information = MutualInformationLoss()
-        self.authors_affine = AuthorsAffineLoss()
-        self.authors_spatial = AuthorsSpatialLoss()
+        for name, term in self.terms.items():
+            if FOREGROUND in term.inputs and assignment_matrix is None:
+                raise ValueError(f"term {name} needs assignment_matrix, found None; give it or set its weight to 0")
 
-    def terms(self, heads: tuple[Tensor, Tensor], views: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Every term with a weight above 0, unweighted, by name; see ``forward``."""
-        main, auxiliary = (head.float() for head in heads)
-        grid = views["grid"]
-        first, second = main.chunk(2)
-        compute: dict[str, Callable[[], Tensor]] = {
-            "self_clustering": lambda: self.self_clustering(main),
-            "affine": lambda: self.affine(first, second, grid),
-            "auxiliary": lambda: self.affine(first.detach(), auxiliary.chunk(2)[1], grid),
-            "spatial": lambda: self.spatial(main),
-            "total_variation": lambda: self.total_variation(main, views["image"]),
-            "balance": lambda: self.balance(main),
-            "weak_label": lambda: self._cue(main, views["weak_label"], grid),
-            "mutual_information": lambda: self.mutual_information(first, second, grid),
-            "authors_affine": lambda: self.authors_affine(first, auxiliary.chunk(2)[0]),
-            "authors_spatial": lambda: self.authors_spatial(main),
-        }
-        return {name: compute[name]() for name, weight in self.weights.items() if weight > 0}
+    def values(self, heads: Heads, views: Views) -> dict[str, Tensor]:
+        """Return every term with a weight above 0, unweighted, by name; see ``forward``."""
+        heads = (heads[0].float(), heads[1].float())
+        return {name: term(heads, views, self.assignment_matrix) for name, term in self.terms.items()}
 
-    def forward(self, input: tuple[Tensor, Tensor], target: dict[str, Tensor]) -> Tensor:
-        """Loss of one batch.
+    def forward(self, input: Heads, target: dict[str, Tensor]) -> Tensor:
+        """Return the loss of one batch.
 
         Args:
             input: main and auxiliary cluster logits of 2B images, first the B originals, then the B transformed ones.
             target: "image" (2B, C, X, Y[, Z]) both views, "grid" (B, X, Y[, Z], D) of the transformation, and, when
-                ``weak_label`` is above 0, "weak_label" (B, 1, X, Y[, Z]) the vote on the originals.
+                a term needs it, "weak_label" (B, 1, X, Y[, Z]) of the originals.
         """
-        if self.weights["weak_label"] > 0 and "weak_label" not in target:
-            raise ValueError(
-                "the weak label term has a weight and the batch no 'weak_label'; add WeakLabeld to the transforms"
-            )
-        terms = self.terms(input, target)
-        return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
+        for name, term in self.terms.items():
+            if "weak_label" in term.inputs and "weak_label" not in target:
+                raise ValueError(
+                    f"term {name} needs 'weak_label', which the batch lacks; add WeakLabeld to the transforms"
+                )
+        values = self.values(input, target)
+        return torch.stack([self.terms[name].weight * value for name, value in values.items()]).sum()
 
-    def _cue(self, main: Tensor, vote: Tensor, grid: Tensor) -> Tensor:
-        assert self.assignment_matrix is not None, "__init__ refuses this"
-        foreground = self.assignment_matrix()[:, 1:].sum(dim=1) > 0
-        logit = torch.logsumexp(main[:, foreground], dim=1) - torch.logsumexp(main[:, ~foreground], dim=1)
-        votes = torch.cat([vote, warp(vote, grid)])
-        return self.weak_label(logit.unsqueeze(1), votes, torch.cat([torch.ones_like(vote), in_bounds_mask(grid)]))
+
+def _foreground(main: Tensor, assignment_matrix: Callable[[], Tensor] | None) -> Tensor:
+    assert assignment_matrix is not None, "LabelFreeLoss refuses this"
+    foreground = assignment_matrix()[:, 1:].sum(dim=1) > 0
+    logit = torch.logsumexp(main[:, foreground], dim=1) - torch.logsumexp(main[:, ~foreground], dim=1)
+    return logit.unsqueeze(1)

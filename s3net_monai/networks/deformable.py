@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from monai.networks.layers.factories import Conv
 from monai.utils import optional_import
@@ -95,37 +93,3 @@ class DeformableConv(nn.Module):
                 padding = self.weight.shape[-1] // 2
                 return _torchvision_deform_conv2d(x, offset, self.weight, self.bias, padding=padding, mask=modulation)
         return deformable_conv(x, offset, modulation, self.weight, self.bias)
-
-
-class FreeDeformableConv(nn.Module):
-    """Deformable convolution whose offsets and modulation are free parameters of one image size, whatever the image.
-
-    The public code of arXiv 2309.00143 has it so, both drawn uniformly from [0, 1). It is kept for comparison.
-
-    Args:
-        channels: channels in and out.
-        size: spatial size of the features, one number an axis.
-        kernel_size: odd size of the kernel along every axis.
-    """
-
-    def __init__(self, channels: int, size: Sequence[int], kernel_size: int = 3) -> None:
-        super().__init__()
-        dims = len(size)
-        taps = kernel_size**dims
-        prototype = Conv["conv", dims](channels, channels, kernel_size, bias=False)
-        self.weight = nn.Parameter(prototype.weight.detach().clone())
-        self.offset = nn.Parameter(torch.rand(1, taps * dims, *size))
-        self.modulation = nn.Parameter(torch.rand(1, taps, *size))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolve (B, C, X, Y[, Z]).
-
-        Raises:
-            ValueError: for another size.
-        """
-        size = self.offset.shape[2:]
-        if x.shape[2:] != size:
-            raise ValueError(f"free offsets are of {list(size)}, found features of {list(x.shape[2:])}; set image_size")
-        offset = self.offset.expand([x.shape[0]] + list(self.offset.shape[1:]))
-        modulation = self.modulation.expand([x.shape[0]] + list(self.modulation.shape[1:]))
-        return deformable_conv(x, offset, modulation, self.weight)

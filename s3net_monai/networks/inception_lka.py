@@ -54,22 +54,3 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.norm(x + self.project_out(self.attention(self.activation(self.project_in(x)))))
-
-
-class ConvBlock(nn.Module):
-    """``norm(x + conv(GELU(x)))`` with a kernel of 3: about the cost, in 2-D, of ``AttentionBlock``, without attention.
-
-    Args:
-        spatial_dims: 2 or 3.
-        channels: channels in and out.
-        norm: a MONAI normalization layer.
-    """
-
-    def __init__(self, spatial_dims: int, channels: int, norm: str | tuple = "batch") -> None:
-        super().__init__()
-        self.activation = nn.GELU()
-        self.convolution = Conv["conv", spatial_dims](channels, channels, 3, padding=1)
-        self.norm = get_norm_layer(norm, spatial_dims, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.norm(x + self.convolution(self.activation(x)))

@@ -10,23 +10,13 @@ from monai.networks.layers.utils import get_norm_layer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from s3net_monai.networks.deformable import DeformableConv, FreeDeformableConv
-from s3net_monai.networks.inception_lka import AttentionBlock, ConvBlock
-
-DEFORMABLE = ("predicted", "free", "none")
+from s3net_monai.networks.deformable import DeformableConv
+from s3net_monai.networks.inception_lka import AttentionBlock
 
 
 def _conv_norm_act(spatial_dims: int, c_in: int, c_out: int, norm: str | tuple, stride: int = 1) -> nn.Sequential:
     convolution = Conv["conv", spatial_dims](c_in, c_out, 3, stride=stride, padding=1)
     return nn.Sequential(convolution, get_norm_layer(norm, spatial_dims, c_out), nn.GELU())
-
-
-def _deformable(kind: str, spatial_dims: int, channels: int, size: Sequence[int]) -> nn.Module:
-    if kind == "predicted":
-        return DeformableConv(spatial_dims, channels)
-    if kind == "free":
-        return FreeDeformableConv(channels, size)
-    return Conv["conv", spatial_dims](channels, channels, 3, padding=1)
 
 
 class PyramidBody(nn.Module):
@@ -43,35 +33,29 @@ class PyramidBody(nn.Module):
         channels: width of every level, finest first.
         num_blocks: attention blocks of every level; 0 means one plain convolution.
         norm: a MONAI normalization layer.
-        attention: False puts a plain residual convolution of about the same cost in the place of every attention block.
-        deformable: "predicted" from the features, "free" parameters of one image size, or "none", a plain convolution.
-        image_size: the only size of image that "free" takes.
     """
 
     def __init__(
         self,
+        *,
         spatial_dims: int,
         in_channels: int,
         num_clusters: int,
         channels: Sequence[int],
         num_blocks: Sequence[int],
         norm: str | tuple,
-        attention: bool = True,
-        deformable: str = "predicted",
-        image_size: Sequence[int] = (),
     ) -> None:
         super().__init__()
         convolution = Conv["conv", spatial_dims]
         self.mode = "bilinear" if spatial_dims == 2 else "trilinear"
         self.attention_level = next(level for level, blocks in enumerate(num_blocks) if blocks > 0)
-        block = AttentionBlock if attention else ConvBlock
         self.levels = nn.ModuleList()
         previous = in_channels
         for level, (width, blocks) in enumerate(zip(channels, num_blocks, strict=True)):
             layers: list[nn.Module] = [
                 _conv_norm_act(spatial_dims, previous, width, norm, stride=1 if level == 0 else 2)
             ]
-            layers += [block(spatial_dims, width, norm) for _ in range(blocks)]
+            layers += [self.make_block(spatial_dims, width, norm) for _ in range(blocks)]
             self.levels.append(nn.Sequential(*layers))
             previous = width
         self.coarse_to_fine = nn.ModuleList()
@@ -80,13 +64,21 @@ class PyramidBody(nn.Module):
             self.coarse_to_fine.append(_conv_norm_act(spatial_dims, channels[level + 1] + width, width, norm))
         finest = channels[self.attention_level]
         self.auxiliary = convolution(finest, num_clusters, 1)
-        size = [-(-length // 2**self.attention_level) for length in image_size]  # every level rounds up
         self.deformable = nn.Sequential(
-            _deformable(deformable, spatial_dims, finest, size), get_norm_layer(norm, spatial_dims, finest)
+            self.make_deformable(spatial_dims, finest), get_norm_layer(norm, spatial_dims, finest)
         )
         self.head = convolution(channels[0], num_clusters, 1)
 
+    def make_block(self, spatial_dims: int, channels: int, norm: str | tuple) -> nn.Module:
+        """Return the block that stands ``num_blocks`` times on a level; an ablation overrides it."""
+        return AttentionBlock(spatial_dims, channels, norm)
+
+    def make_deformable(self, spatial_dims: int, channels: int) -> nn.Module:
+        """Return the convolution after the finest level with blocks; an ablation overrides it."""
+        return DeformableConv(spatial_dims, channels)
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits of both heads, (B, num_clusters, X, Y[, Z]) each, of images (B, C, X, Y[, Z])."""
         size = x.shape[2:]
         skips: list[Tensor] = []
         for level in self.levels:

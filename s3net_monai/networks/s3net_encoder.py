@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from s3net_monai.networks.pyramid import PyramidBody
 from s3net_monai.networks.s3net import S3Net
 
 
@@ -15,16 +14,11 @@ class S3NetEncoder(nn.Module):
     S3-Net (merging, the deformable convolution, the heads) is its decoder, so no parameter here goes unused.
 
     Args:
-        network: an S3-Net of the corrected variant; map i has ``channels[i]`` at stride ``2**i``.
-
-    Raises:
-        ValueError: for the faithful variant, which has one map of one fixed image size.
+        network: an S3-Net; map i has ``channels[i]`` at stride ``2**i``.
     """
 
     def __init__(self, network: S3Net) -> None:
         super().__init__()
-        if not isinstance(network.body, PyramidBody):
-            raise ValueError("S3Net of the faithful variant has no levels to encode with; set variant to 'corrected'")
         self.levels = network.body.levels
 
     def forward(self, x: Tensor) -> list[Tensor]:

@@ -1,6 +1,6 @@
 """Dictionary transforms: cues, intensities, geometry. They know arrays only, no files."""
 
-from s3net_monai.transforms.components import KeepComponentsd
+from s3net_monai.transforms.components import KeepCentralComponentd, KeepLargestComponentsd
 from s3net_monai.transforms.constrain_to_air import ConstrainToAird, constrain_to_air
 from s3net_monai.transforms.ct_intensity import CTIntensityd
 from s3net_monai.transforms.display_orientation import DisplayOrientationd, upside_down_axes
@@ -26,7 +26,8 @@ __all__ = [
     "ConstrainToAird",
     "DisplayOrientationd",
     "InPlaneSpacingd",
-    "KeepComponentsd",
+    "KeepCentralComponentd",
+    "KeepLargestComponentsd",
     "RandGINd",
     "RandSkinArtifactsd",
     "RandWindowd",

@@ -57,40 +57,70 @@ def rounded_central(mask: Mask, reach: float = 0.25) -> Mask:
     return ndimage.binary_fill_holes(component | (ndimage.distance_transform_edt(grown) > radius)[inner])
 
 
-_RULES: dict[str, Callable[[Mask], Mask]] = {"central": rounded_central, "large": large_components}
-
-
-class KeepComponentsd(MapTransform):
-    """Set a foreground probability to 0 in components that a rule drops, and to at least 0.75 in what it fills.
+class _KeepComponentsd(MapTransform):
+    """Set a foreground probability to 0 in components that ``select`` drops, and to at least 0.75 in what it fills.
 
     The rim of a dropped component, two voxels wide, goes with it. All else stays as soft as it is, so that the map can
     be resampled to another grid before it is cut at 0.5.
-
-    Args:
-        keys: probability maps (1, X, Y[, Z]).
-        rule: "central", the component with most pixels near the center, its notches closed (2-D: a dermatoscope is held
-            over the lesion); "large", all components of at least a tenth of the largest that are not air outside the
-            body (3-D: lungs).
-
-    Raises:
-        ValueError: for an unknown rule.
     """
 
-    def __init__(self, keys: KeysCollection, rule: str) -> None:
+    def __init__(self, keys: KeysCollection, select: Callable[[Mask], Mask]) -> None:
         super().__init__(keys)
-        if rule not in _RULES:
-            raise ValueError(f"rule is {rule!r}, expected one of {sorted(_RULES)}")
-        self.rule = _RULES[rule]
+        self.select = select
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
         for key in self.key_iterator(sample):
             probability = sample[key]
             mask = np.asarray(torch.as_tensor(probability[0]).cpu()) > 0.5
-            kept = self.rule(mask)
-            # the soft rim of a kept component lies outside its mask; the rim of a dropped one must go with it
+            kept = self.select(mask)
+            # The soft rim of a kept component lies outside its mask; the rim of a dropped one must go with it.
             dropped = ndimage.binary_dilation(mask & ~kept, iterations=2) & ~kept
             keep = torch.as_tensor(~dropped, device=probability.device)[None]
             filled = torch.as_tensor(kept & ~mask, device=probability.device)[None]
             sample[key] = torch.where(filled, probability.clamp_min(0.75), probability * keep)
         return sample
+
+
+class KeepLargestComponentsd(_KeepComponentsd):
+    """Keep the components of at least a tenth of the largest one's size that are not air outside the body.
+
+    For lungs in 3-D: a collapsed lung is still several percent of the other one. See ``large_components``. Probabilities
+    of dropped components and of their rim, two voxels wide, become 0, those of filled holes at least 0.75.
+
+    Args:
+        keys: foreground probabilities (1, X, Y, Z).
+
+    Example:
+        >>> probability = torch.zeros(1, 12, 12, 4)
+        >>> probability[:, 2:8, 2:8] = 0.9
+        >>> probability[:, 10, 10, 0] = 0.9
+        >>> kept = KeepLargestComponentsd("pred")({"pred": probability})["pred"]
+        >>> bool(kept[0, 10, 10, 0] == 0), bool(kept[0, 4, 4, 0] > 0.5)
+        (True, True)
+    """
+
+    def __init__(self, keys: KeysCollection) -> None:
+        super().__init__(keys, large_components)
+
+
+class KeepCentralComponentd(_KeepComponentsd):
+    """Keep the component with most pixels near the center, its notches closed.
+
+    For lesions in 2-D: a dermatoscope is held over the lesion. See ``rounded_central``. Probabilities of dropped
+    components and of their rim, two pixels wide, become 0, those of closed notches at least 0.75.
+
+    Args:
+        keys: foreground probabilities (1, X, Y).
+
+    Example:
+        >>> probability = torch.zeros(1, 16, 16)
+        >>> probability[:, 6:10, 6:10] = 0.9
+        >>> probability[:, 0, 0] = 0.9
+        >>> kept = KeepCentralComponentd("pred")({"pred": probability})["pred"]
+        >>> bool(kept[0, 0, 0] == 0), bool(kept[0, 7, 7] > 0.5)
+        (True, True)
+    """
+
+    def __init__(self, keys: KeysCollection) -> None:
+        super().__init__(keys, rounded_central)

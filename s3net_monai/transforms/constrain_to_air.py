@@ -21,7 +21,7 @@ Map = NDArray[np.floating]
 _AIR = 0.43  # -400 HU, the usual limit between lung and soft tissue
 _FREE_AIR = 0.05  # -930 HU
 _LIKELY = 0.35  # of a region that the mask may hold only in part
-_SURE = 0.75  # probability of a voxel that a rule calls lung, as in ``KeepComponentsd``
+_SURE = 0.75  # probability of a voxel that a rule calls lung, as in ``KeepLargestComponentsd``
 _LEAST_AREA = 1500.0  # mm2; gas in a stomach is smaller, and so is lung in its last slices alone
 
 

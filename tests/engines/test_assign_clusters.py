@@ -16,6 +16,7 @@ from s3net_monai.engines import AssignClusters, TwoViews
 from s3net_monai.engines.assign_clusters import cluster_evidence, foreground_clusters
 from s3net_monai.losses import LabelFreeLoss
 from s3net_monai.networks import ClusterToClass, S3Net, S3NetTrainingHeads
+from tests.helpers.s3net_terms import S3NET_WEIGHTS, terms
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def trainer_of(classes: ClusterToClass, handlers: list[Any], epochs: int = 1) ->
         train_data_loader=batches(),
         network=S3NetTrainingHeads(classes),
         optimizer=torch.optim.SGD(classes.parameters(), lr=1e-3),
-        loss_function=LabelFreeLoss(classes.assignment_matrix),
+        loss_function=LabelFreeLoss(terms(**S3NET_WEIGHTS), classes.assignment_matrix),
         prepare_batch=TwoViews(),
         train_handlers=handlers,
         decollate=False,

@@ -14,6 +14,7 @@ from torch import Tensor
 from s3net_monai.engines import FlipTTAInferer, PerImageInferer, TwoViews
 from s3net_monai.losses import LabelFreeLoss
 from s3net_monai.networks import ClusterToClass, S3Net
+from tests.helpers.s3net_terms import S3NET_WEIGHTS, terms
 
 
 def two_tone(center: tuple[float, float] = (22, 26), size: tuple[int, int] = (48, 48)) -> tuple[Tensor, Tensor]:
@@ -37,7 +38,9 @@ def inferer(**settings: Any) -> PerImageInferer:
     torch.manual_seed(0)
     classes = ClusterToClass(S3Net(in_channels=3, num_clusters=4, channels=8, num_blocks=1))
     settings = {"vote": darkness, "averaging": FlipTTAInferer(quarter_turns=[0]), **settings}
-    return PerImageInferer(classes, LabelFreeLoss(classes.assignment_matrix), views=TwoViews(), **settings)
+    return PerImageInferer(
+        classes, LabelFreeLoss(terms(**S3NET_WEIGHTS), classes.assignment_matrix), views=TwoViews(), **settings
+    )
 
 
 class Counting(TwoViews):
@@ -175,6 +178,13 @@ def test_volumes_from_a_config() -> None:
             "loss": {
                 "_target_": "s3net_monai.losses.LabelFreeLoss",
                 "assignment_matrix": "$@inferer#classes.assignment_matrix",
+                "terms": {
+                    "self_clustering": {
+                        "_target_": "s3net_monai.losses.WeightedTerm",
+                        "inputs": ["main"],
+                        "loss": {"_target_": "s3net_monai.losses.SelfClusteringLoss"},
+                    }
+                },
             },
             "vote": "$lung_weak_label",
             "views": {"_target_": "s3net_monai.engines.TwoViews"},

@@ -18,8 +18,10 @@ from s3net_monai.losses import (
     SelfClusteringLoss,
     SpatialConsistencyLoss,
     WeakLabelLoss,
+    WeightedTerm,
 )
 from s3net_monai.losses.affine_consistency import in_bounds_mask, warp
+from tests.helpers.s3net_terms import terms
 
 TERMS = ("self_clustering", "affine", "auxiliary", "spatial", "total_variation", "balance", "weak_label")
 NAMING = torch.tensor([0, 1, 1, 2])  # two foreground classes
@@ -27,10 +29,6 @@ NAMING = torch.tensor([0, 1, 1, 2])  # two foreground classes
 
 def assignment_matrix() -> Tensor:
     return F.one_hot(NAMING, 3).float()
-
-
-def weights(**wanted: float) -> dict[str, float]:
-    return {**dict.fromkeys(TERMS, 0.0), **wanted}
 
 
 def batch(size: tuple[int, ...]) -> tuple[tuple[Tensor, Tensor], dict[str, Tensor]]:
@@ -70,18 +68,18 @@ def test_weighted_sum_of_the_parts(size: tuple[int, ...]) -> None:
     heads, views = batch(size)
     chosen = {name: 0.3 + 0.2 * i for i, name in enumerate(TERMS)}
     expected = sum(chosen[name] * part for name, part in parts(heads, views).items())
-    torch.testing.assert_close(LabelFreeLoss(assignment_matrix, **chosen)(heads, views), expected)
+    torch.testing.assert_close(LabelFreeLoss(terms(**chosen), assignment_matrix)(heads, views), expected)
 
 
 @pytest.mark.parametrize("name", TERMS)
 @pytest.mark.parametrize("size", [(6, 7), (5, 4, 3)])
 def test_every_term_alone(name: str, size: tuple[int, ...]) -> None:
     heads, views = batch(size)
-    loss = LabelFreeLoss(assignment_matrix, **weights(**{name: 2.0}))
-    terms = loss.terms(heads, views)
-    assert list(terms) == [name]
-    torch.testing.assert_close(terms[name], parts(heads, views)[name])
-    torch.testing.assert_close(loss(heads, views), 2 * terms[name])
+    loss = LabelFreeLoss(terms(**{name: 2.0}), assignment_matrix)
+    values = loss.values(heads, views)
+    assert list(values) == [name]
+    torch.testing.assert_close(values[name], parts(heads, views)[name])
+    torch.testing.assert_close(loss(heads, views), 2 * values[name])
 
 
 class Forbidden(nn.Module):
@@ -92,20 +90,18 @@ class Forbidden(nn.Module):
 @pytest.mark.parametrize("name", TERMS)
 def test_a_term_of_weight_zero_is_not_computed(name: str) -> None:
     heads, views = batch((6, 7))
-    used = "affine" if name == "auxiliary" else name
-    idle = ("affine", "auxiliary") if used == "affine" else (name,)
-    loss = LabelFreeLoss(assignment_matrix, **{term: 0.0 if term in idle else 1.0 for term in TERMS})
-    setattr(loss, used, Forbidden())
-    assert set(loss.terms(heads, views)) == set(TERMS) - set(idle)
+    made = terms(**{term: 0.0 if term == name else 1.0 for term in TERMS})
+    made[name].loss = Forbidden()
+    assert set(LabelFreeLoss(made, assignment_matrix).values(heads, views)) == set(TERMS) - {name}
 
 
-def test_no_cue_and_no_naming_is_looked_at_by_default() -> None:
+def test_s3net_terms_need_neither_weak_label_nor_assignment() -> None:
     def unknown() -> Tensor:
-        raise AssertionError("the naming was asked for")
+        raise AssertionError("the assignment was asked for")
 
     heads, views = batch((6, 7))
     del views["weak_label"]
-    assert LabelFreeLoss(unknown)(heads, views).isfinite()
+    assert LabelFreeLoss(terms(affine=1.0, balance=1.0), unknown)(heads, views).isfinite()
 
 
 @pytest.mark.parametrize("size", [(6, 7), (5, 4, 3)])
@@ -113,7 +109,7 @@ def test_no_cue_and_no_naming_is_looked_at_by_default() -> None:
 def test_whom_a_term_teaches(name: str, size: tuple[int, ...]) -> None:
     """All terms teach the main head in both views, but the auxiliary term its own head in the second view alone."""
     (main, auxiliary), views = batch(size)
-    LabelFreeLoss(assignment_matrix, **weights(**{name: 1.0}))((main, auxiliary), views).backward()
+    LabelFreeLoss(terms(**{name: 1.0}), assignment_matrix)((main, auxiliary), views).backward()
     taught = {
         key: [bool(gradient.abs().sum() > 0) for gradient in head.grad] if head.grad is not None else [False] * 4
         for key, head in (("main", main), ("auxiliary", auxiliary))
@@ -126,35 +122,38 @@ def test_whom_a_term_teaches(name: str, size: tuple[int, ...]) -> None:
 
 def test_half_precision_logits_are_summed_in_float32() -> None:
     heads, views = batch((6, 7))
-    loss = LabelFreeLoss(assignment_matrix, weak_label=1.0)
+    loss = LabelFreeLoss(terms(weak_label=1.0), assignment_matrix)
     found = loss((heads[0].half(), heads[1].half()), views)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, loss(heads, views), rtol=1e-2, atol=1e-2)
 
 
-@pytest.mark.parametrize("chosen", [{"affine": -1.0}, dict.fromkeys(TERMS, 0.0)])
-def test_impossible_weights_are_refused(chosen: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="expected none below 0 and one above"):
-        LabelFreeLoss(assignment_matrix, **chosen)
+def test_impossible_weights_and_inputs_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"weight is -1.0, expected at least 0"):
+        terms(affine=-1.0)
+    with pytest.raises(ValueError, match="expected a weight above 0"):
+        LabelFreeLoss(terms(**dict.fromkeys(TERMS, 0.0)), assignment_matrix)
+    with pytest.raises(ValueError, match=r"input 'logits' is not known, expected main, first"):
+        WeightedTerm(SelfClusteringLoss(), ["logits"])
 
 
-def test_a_vote_without_a_naming_is_refused() -> None:
-    LabelFreeLoss(None, weak_label=0.0)
-    with pytest.raises(ValueError, match=r"weak label 0\.5 without a assignment matrix, .* or set weak label to 0"):
-        LabelFreeLoss(None, weak_label=0.5)
+def test_a_term_on_the_foreground_needs_an_assignment() -> None:
+    LabelFreeLoss(terms(weak_label=0.0, affine=1.0))
+    with pytest.raises(ValueError, match=r"term weak_label needs assignment_matrix, found None; .* its weight to 0"):
+        LabelFreeLoss(terms(weak_label=0.5))
 
 
 def test_a_missing_vote_is_refused() -> None:
     heads, views = batch((6, 7))
     del views["weak_label"]
     with pytest.raises(ValueError, match="add WeakLabeld"):
-        LabelFreeLoss(assignment_matrix, weak_label=1.0)(heads, views)
+        LabelFreeLoss(terms(weak_label=1.0), assignment_matrix)(heads, views)
 
 
 def test_a_new_naming_is_followed() -> None:
     naming = {"assignment_matrix": assignment_matrix()}
     heads, views = batch((6, 7))
-    loss = LabelFreeLoss(lambda: naming["assignment_matrix"], **weights(weak_label=1.0))
+    loss = LabelFreeLoss(terms(weak_label=1.0), lambda: naming["assignment_matrix"])
     before = loss(heads, views)
     naming["assignment_matrix"] = assignment_matrix().flip(0)
     assert not torch.isclose(loss(heads, views), before)
@@ -170,15 +169,26 @@ def test_builds_from_a_config_and_follows_the_network_there() -> None:
         "loss": {
             "_target_": "s3net_monai.losses.LabelFreeLoss",
             "assignment_matrix": "$@classes.assignment_matrix",
-            "weak_label": 1.0,
-            "affine": 0.5,
+            "terms": {
+                "weak_label": {
+                    "_target_": "s3net_monai.losses.WeightedTerm",
+                    "inputs": ["foreground", "weak_label", "weak_label_weight"],
+                    "loss": {"_target_": "s3net_monai.losses.WeakLabelLoss"},
+                },
+                "affine": {
+                    "_target_": "s3net_monai.losses.WeightedTerm",
+                    "weight": 0.5,
+                    "inputs": ["first", "second", "grid"],
+                    "loss": {"_target_": "s3net_monai.losses.AffineConsistencyLoss"},
+                },
+            },
         },
     }
     parser = ConfigParser(config)
     loss, classes = parser.get_parsed_content("loss"), parser.get_parsed_content("classes")
     classes.set_assignment(NAMING)
     heads, views = batch((6, 7))
-    expected = LabelFreeLoss(assignment_matrix, weak_label=1.0, affine=0.5)(heads, views)
+    expected = LabelFreeLoss(terms(weak_label=1.0, affine=0.5), assignment_matrix)(heads, views)
     torch.testing.assert_close(loss(heads, views), expected)
 
 

@@ -13,7 +13,14 @@ from s3net_monai.networks.pyramid import PyramidBody
 
 def body(channels: tuple[int, ...], num_blocks: tuple[int, ...], spatial_dims: int = 2) -> PyramidBody:
     torch.manual_seed(0)
-    return PyramidBody(spatial_dims, 1, 3, channels, num_blocks, norm="instance")
+    return PyramidBody(
+        spatial_dims=spatial_dims,
+        in_channels=1,
+        num_clusters=3,
+        channels=channels,
+        num_blocks=num_blocks,
+        norm="instance",
+    )
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,3 @@ def test_training_the_encoder_trains_the_network() -> None:
     idle = {name for name, parameter in network.body.named_parameters() if parameter.grad is None}
     assert not any(name.startswith("levels.") for name in idle)
     assert all(parameter.grad is not None for parameter in encoder.parameters())
-
-
-def test_faithful_variant_is_refused() -> None:
-    network = S3Net(2, 1, 4, channels=4, num_blocks=1, variant="faithful", image_size=8)
-    with pytest.raises(ValueError, match="faithful variant has no levels to encode with; set variant to 'corrected'"):
-        S3NetEncoder(network)

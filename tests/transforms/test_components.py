@@ -10,12 +10,13 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, Invertd
 from scipy import ndimage
 
-from s3net_monai.transforms import KeepComponentsd, ResampleToSpacingd
+from s3net_monai.transforms import KeepCentralComponentd, KeepLargestComponentsd, ResampleToSpacingd
 from s3net_monai.transforms.components import large_components, rounded_central
 
 
 def keep(probability: torch.Tensor, rule: str) -> torch.Tensor:
-    return KeepComponentsd("pred", rule)({"pred": probability})["pred"]
+    transform = {"central": KeepCentralComponentd, "large": KeepLargestComponentsd}[rule]
+    return transform("pred")({"pred": probability})["pred"]
 
 
 def lungs() -> tuple[np.ndarray, np.ndarray]:
@@ -115,7 +116,7 @@ def test_no_foreground_stays_none(rule: str) -> None:
 def test_input_is_not_changed_and_other_items_stay() -> None:
     probability = torch.from_numpy(soft_disc((8, 10), 6) + soft_disc((30, 34), 10))[None]
     before = probability.clone()
-    result = KeepComponentsd(["pred"], "central")({"pred": probability, "case_id": "a"})
+    result = KeepCentralComponentd(["pred"])({"pred": probability, "case_id": "a"})
     assert torch.equal(probability, before)
     assert not torch.equal(result["pred"], before)
     assert result["case_id"] == "a"
@@ -129,7 +130,7 @@ def test_map_can_be_inverted_afterwards() -> None:
     source[:, 8:20, 8:20] = source[:, 26:29, 26:29, 3:5] = 1
     sample = before({"image": MetaTensor(source, affine=affine)})
     sample["pred"] = sample["image"].clone()
-    sample = KeepComponentsd("pred", "large")(sample)
+    sample = KeepLargestComponentsd("pred")(sample)
     assert isinstance(sample["pred"], MetaTensor)
     result = Invertd("pred", before, orig_keys="image", nearest_interp=False)(sample)["pred"]
     assert result.shape == source.shape
@@ -140,14 +141,9 @@ def test_map_can_be_inverted_afterwards() -> None:
 
 
 def test_builds_from_a_config() -> None:
-    config = {"_target_": "s3net_monai.transforms.KeepComponentsd", "keys": "pred", "rule": "central"}
+    config = {"_target_": "s3net_monai.transforms.KeepCentralComponentd", "keys": "pred"}
     transform = ConfigParser({"step": config}).get_parsed_content("step")
     assert transform({"pred": torch.zeros(1, 5, 5)})["pred"].shape == (1, 5, 5)
-
-
-def test_unknown_rule_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^rule is 'largest', expected one of \['central', 'large'\]$"):
-        KeepComponentsd("pred", "largest")
 
 
 def test_air_at_the_border_is_dropped_unless_it_is_the_largest() -> None:

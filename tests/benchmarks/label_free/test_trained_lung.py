@@ -21,7 +21,7 @@ from benchmarks.label_free.supervised_lung import flat_unet, labeled_cases
 from benchmarks.label_free.trained_lung import trained_rows
 from data_prep.phantom_dicom import write_ct_series
 from s3net_monai.inference import bundle_root, load_bundle
-from s3net_monai.transforms import ConstrainToAird, KeepComponentsd
+from s3net_monai.transforms import ConstrainToAird, KeepLargestComponentsd
 from s3net_monai.utils.errors import DataError
 
 
@@ -116,7 +116,7 @@ def test_rows_without_cue_are_not_fitted_to_the_air(tmp_path: Path, monkeypatch:
     for row in rows:
         kinds = [type(step) for step in row.prepare(0)]
         assert ConstrainToAird not in kinds
-        assert KeepComponentsd in kinds
+        assert KeepLargestComponentsd in kinds
 
 
 def test_a_fold_answers_for_the_volume_that_it_has_not_seen(

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.original_s3net import fit as faithful_fit
-from s3net_monai.engines import fit_original_s3net
+from benchmarks.original_s3net import fit
+from benchmarks.original_s3net.fit import fit_original_s3net
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             super().step(closure)
             taken.append(self.settings["lr"])
 
-    monkeypatch.setattr(faithful_fit.torch.optim, "SGD", Counted)
+    monkeypatch.setattr(fit.torch.optim, "SGD", Counted)
     return taken
 
 

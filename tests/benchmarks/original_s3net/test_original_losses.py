@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from s3net_monai.losses import AuthorsAffineLoss, AuthorsLoss, AuthorsSpatialLoss, LabelFreeLoss
+from benchmarks.original_s3net.losses import OriginalAffineLoss, OriginalLoss, OriginalSpatialLoss
+from s3net_monai.losses import LabelFreeLoss, WeightedTerm
 
 
 def heads() -> tuple[torch.Tensor, torch.Tensor]:
@@ -17,7 +18,7 @@ def heads() -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_affine_term_is_plain_cross_entropy_of_the_auxiliary_head() -> None:
     main, auxiliary = heads()
-    loss = AuthorsAffineLoss()(main, auxiliary)
+    loss = OriginalAffineLoss()(main, auxiliary)
     torch.testing.assert_close(loss, F.cross_entropy(auxiliary, main.argmax(dim=1)))
     loss.backward()
     assert main.grad is None
@@ -26,7 +27,7 @@ def test_affine_term_is_plain_cross_entropy_of_the_auxiliary_head() -> None:
 
 def test_spatial_term_is_zero_on_one_color_and_has_no_gradient() -> None:
     main, _ = heads()
-    loss = AuthorsSpatialLoss()
+    loss = OriginalSpatialLoss()
     assert loss(main) > 0
     assert not loss(main).requires_grad
     assert loss(torch.ones(1, 4, 6, 5)) == 0
@@ -36,7 +37,7 @@ def test_spatial_term_of_a_straight_edge() -> None:
     """Columns 0-1 of one color, 2-3 of another: Sx is 4 |c1 - c0| on the two columns at the edge, Sy and Sxy are 0."""
     logits = torch.zeros(1, 2, 4, 4)
     logits[:, 1, 2:] = 5
-    loss = AuthorsSpatialLoss()
+    loss = OriginalSpatialLoss()
     step = (loss.palette[1] - loss.palette[0]).abs().mean()
     torch.testing.assert_close(loss(logits), 2 * (4 * step) * 2 / 4)
 
@@ -45,22 +46,27 @@ def test_spatial_term_leaves_the_global_generator_alone() -> None:
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    AuthorsSpatialLoss()(heads()[0])
+    OriginalSpatialLoss()(heads()[0])
     assert torch.equal(torch.rand(2), expected)
 
 
 def test_weights_of_the_sum() -> None:
     main, auxiliary = heads()
     clustering = F.cross_entropy(main, main.argmax(dim=1))
-    expected = 3.5 * clustering + 0.2 * AuthorsAffineLoss()(main, auxiliary) + 4 * AuthorsSpatialLoss()(main)
-    torch.testing.assert_close(AuthorsLoss()(main, auxiliary), expected)
+    expected = 3.5 * clustering + 0.2 * OriginalAffineLoss()(main, auxiliary) + 4 * OriginalSpatialLoss()(main)
+    torch.testing.assert_close(OriginalLoss()(main, auxiliary), expected)
 
 
-@pytest.mark.parametrize("name", ["authors_affine", "authors_spatial", "mutual_information"])
+TERMS = {
+    "original_affine": WeightedTerm(OriginalAffineLoss(), ("first", "first_auxiliary"), 0.2),
+    "original_spatial": WeightedTerm(OriginalSpatialLoss(), ("main",), 4.0),
+}
+
+
+@pytest.mark.parametrize("name", sorted(TERMS))
 def test_term_of_the_label_free_loss(name: str) -> None:
-    off = dict.fromkeys(("self_clustering", "affine", "auxiliary", "spatial", "total_variation", "balance"), 0.0)
     grid = F.affine_grid(torch.eye(2, 3)[None], [1, 1, 6, 5], align_corners=False)
     views = {"image": torch.rand(2, 3, 6, 5), "grid": grid}
-    loss = LabelFreeLoss(lambda: torch.eye(4), **off, **{name: 1.0})
-    assert set(loss.terms(heads(), views)) == {name}
+    loss = LabelFreeLoss({name: TERMS[name]})
+    assert set(loss.values(heads(), views)) == {name}
     assert loss(heads(), views).isfinite()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from s3net_monai.networks import S3Net
+from benchmarks.original_s3net.network import OriginalS3Net
 
 
 def batch_norm(x: Tensor) -> Tensor:
@@ -17,10 +17,9 @@ def batch_norm(x: Tensor) -> Tensor:
 
 def test_heads_are_the_published_formula() -> None:
     torch.manual_seed(0)
-    network = S3Net(2, 3, num_clusters=4, channels=4, num_blocks=2, variant="faithful", image_size=(6, 9))
-    body = network.body
+    network = OriginalS3Net(2, 3, num_clusters=4, num_blocks=2, image_size=(6, 9))
     x = torch.rand(1, 3, 6, 9)
-    stem, blocks, head, auxiliary = body.stem[0], body.blocks, body.head[1], body.auxiliary[0]
+    stem, blocks, head, auxiliary = network.stem[0], network.blocks, network.head[1], network.auxiliary[0]
     features = batch_norm(F.conv2d(x, stem.weight, stem.bias, padding=1))
     for block in blocks:  # the attention block has its own tests
         features = block(features)
@@ -29,15 +28,15 @@ def test_heads_are_the_published_formula() -> None:
     padded = F.pad(features[0], (2, 3, 2, 3))
     i, j = torch.meshgrid(torch.arange(6.0), torch.arange(9.0), indexing="ij")
     for tap in range(9):
-        a = i + tap // 3 - 1 + body.offset[0, 2 * tap]  # offsets start in [0, 1), so the padding is wide enough
-        b = j + tap % 3 - 1 + body.offset[0, 2 * tap + 1]
+        a = i + tap // 3 - 1 + network.offset[0, 2 * tap]  # offsets start in [0, 1), so the padding is wide enough
+        b = j + tap % 3 - 1 + network.offset[0, 2 * tap + 1]
         a0, b0 = a.floor().long(), b.floor().long()
         for da in (0, 1):
             for db in (0, 1):
                 share = (1 - (a - a0 - da).abs()) * (1 - (b - b0 - db).abs())
                 columns[:, tap] += share * padded[:, a0 + da + 2, b0 + db + 2]
-    columns = columns * body.modulation[0]
-    deformed = torch.einsum("oct,ctxy->oxy", body.weight.flatten(2), columns)[None]
+    columns = columns * network.modulation[0]
+    deformed = torch.einsum("oct,ctxy->oxy", network.weight.flatten(2), columns)[None]
     main = batch_norm(F.conv2d(batch_norm(deformed), head.weight, head.bias))
     other = batch_norm(F.conv2d(features, auxiliary.weight, auxiliary.bias))
 
@@ -47,31 +46,31 @@ def test_heads_are_the_published_formula() -> None:
 
 
 def test_free_offsets_are_most_of_the_parameters() -> None:
-    """94 % of the parameters belong to one image size, which is why the corrected variant predicts them."""
-    network = S3Net(2, 3, num_clusters=64, channels=64, variant="faithful", image_size=256)
-    free = network.body.offset.numel() + network.body.modulation.numel()
+    """94 % of the parameters belong to one image size, which is why ours predicts them."""
+    network = OriginalS3Net(2, 3, num_clusters=64, num_blocks=2, image_size=256)
+    free = network.offset.numel() + network.modulation.numel()
     assert free == 256 * 256 * (2 * 9 + 9)
     assert round(100 * free / sum(parameter.numel() for parameter in network.parameters())) == 94
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 8, 6), (1, 1, 6, 8), (1, 1, 9, 6)])
 def test_other_sizes_and_batches_are_refused(shape: tuple[int, ...]) -> None:
-    network = S3Net(2, 1, num_clusters=4, channels=4, num_blocks=1, variant="faithful", image_size=(8, 6))
+    network = OriginalS3Net(2, 1, num_clusters=4, num_blocks=1, image_size=(8, 6))
     assert network(torch.rand(1, 1, 8, 6)).shape == (1, 4, 8, 6)
-    with pytest.raises(ValueError, match=r"faithful S3Net takes one image of \[8, 6\], found a batch of"):
+    with pytest.raises(ValueError, match=r"the original S3-Net takes one image of \[8, 6\], found a batch of"):
         network(torch.rand(*shape))
 
 
 def test_volume() -> None:
-    network = S3Net(3, 1, num_clusters=3, channels=3, num_blocks=1, variant="faithful", image_size=(6, 5, 4))
+    network = OriginalS3Net(3, 1, num_clusters=3, num_blocks=1, image_size=(6, 5, 4))
     main, auxiliary = network.heads(torch.rand(1, 1, 6, 5, 4))
     assert main.shape == auxiliary.shape == (1, 3, 6, 5, 4)
-    assert len(network.body.blocks) == 1
+    assert len(network.blocks) == 1
 
 
 def test_every_parameter_learns() -> None:
     torch.manual_seed(0)
-    network = S3Net(2, 3, num_clusters=4, channels=4, num_blocks=1, variant="faithful", image_size=8)
+    network = OriginalS3Net(2, 3, num_clusters=4, num_blocks=1, image_size=8)
     network.eval()  # batch statistics would cancel the biases
     main, auxiliary = network.heads(torch.rand(1, 3, 8, 8))
     (torch.softmax(main, 1)[:, 0].square().sum() + torch.softmax(auxiliary, 1)[:, 0].square().sum()).backward()

@@ -8,14 +8,20 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from benchmarks.label_free.ablation_networks import (
+    FreeOffsetConv,
+    ResidualConvBlock,
+    S3NetWithFreeOffsets,
+    S3NetWithoutAttention,
+    S3NetWithoutDeformable,
+)
 from s3net_monai.networks import AttentionBlock, DeformableConv, S3Net
-from s3net_monai.networks.deformable import FreeDeformableConv
-from s3net_monai.networks.inception_lka import ConvBlock
 
 
-def network(spatial_dims: int = 2, **options: Any) -> S3Net:
+def build(kind: type[S3Net], spatial_dims: int = 2, **options: Any) -> S3Net:
     torch.manual_seed(0)
-    return S3Net(spatial_dims, 1, 3, channels=[4, 6, 8], num_blocks=[0, 1, 2], **options)
+    settings = {"in_channels": 1, "num_clusters": 3, "channels": [4, 6, 8], "num_blocks": [0, 1, 2]}
+    return kind(spatial_dims=spatial_dims, **settings, **options)
 
 
 def count(model: S3Net, kind: type) -> int:
@@ -23,8 +29,8 @@ def count(model: S3Net, kind: type) -> int:
 
 
 def test_without_attention_every_block_is_a_residual_convolution() -> None:
-    model = network(attention=False)
-    assert (count(model, AttentionBlock), count(model, ConvBlock)) == (0, 3)
+    model = build(S3NetWithoutAttention)
+    assert (count(model, AttentionBlock), count(model, ResidualConvBlock)) == (0, 3)
     assert model(torch.randn(2, 1, 13, 9)).shape == (2, 3, 13, 9)
 
 
@@ -32,13 +38,13 @@ def test_without_attention_every_block_is_a_residual_convolution() -> None:
 def test_residual_convolution_costs_about_as_much_as_attention(spatial_dims: int, width: int) -> None:
     weights = [
         sum(parameter.numel() for parameter in block(spatial_dims, width).parameters())
-        for block in (ConvBlock, AttentionBlock)
+        for block in (ResidualConvBlock, AttentionBlock)
     ]
     assert 0.7 < weights[0] / weights[1] < 1.6
 
 
 def test_residual_convolution_adds_to_its_input() -> None:
-    block = ConvBlock(2, 4, norm=("instance", {"affine": False})).eval()
+    block = ResidualConvBlock(2, 4, norm=("instance", {"affine": False})).eval()
     torch.nn.init.zeros_(block.convolution.weight)
     torch.nn.init.zeros_(block.convolution.bias)
     x = torch.randn(1, 4, 5, 5)
@@ -46,15 +52,15 @@ def test_residual_convolution_adds_to_its_input() -> None:
 
 
 def test_without_deformable_convolution_a_plain_one_stands_there() -> None:
-    model = network(deformable="none")
-    assert count(model, DeformableConv) == count(model, FreeDeformableConv) == 0
+    model = build(S3NetWithoutDeformable)
+    assert count(model, DeformableConv) == count(model, FreeOffsetConv) == 0
     assert model(torch.randn(1, 1, 10, 10)).shape == (1, 3, 10, 10)
 
 
 @pytest.mark.parametrize("size", [(16, 12), (13, 9), (10, 8, 6)])
 def test_free_offsets_take_any_batch_of_their_size(size: tuple[int, ...]) -> None:
-    model = network(len(size), deformable="free", image_size=size).eval()
-    assert count(model, FreeDeformableConv) == 1
+    model = build(S3NetWithFreeOffsets, len(size), image_size=size).eval()
+    assert count(model, FreeOffsetConv) == 1
     x = torch.randn(3, 1, *size)
     torch.testing.assert_close(model(x)[1:2], model(x[1:2]), rtol=1e-4, atol=1e-5)
 
@@ -63,17 +69,12 @@ def test_free_offsets_refuse_another_size() -> None:
     with pytest.raises(
         ValueError, match=r"^free offsets are of \[8, 8\], found features of \[10, 8\]; set image_size$"
     ):
-        network(deformable="free", image_size=16)(torch.randn(1, 1, 20, 16))
+        build(S3NetWithFreeOffsets, image_size=16)(torch.randn(1, 1, 20, 16))
 
 
 def test_free_offsets_of_zero_and_full_modulation_are_a_plain_convolution() -> None:
-    layer = FreeDeformableConv(4, (6, 5))
+    layer = FreeOffsetConv(4, (6, 5))
     torch.nn.init.zeros_(layer.offset)
     torch.nn.init.ones_(layer.modulation)
     x = torch.randn(2, 4, 6, 5)
     torch.testing.assert_close(layer(x), F.conv2d(x, layer.weight, padding=1), rtol=1e-4, atol=1e-5)
-
-
-def test_unknown_kind_of_deformable_convolution_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^deformable is 'some', expected one of predicted, free, none$"):
-        network(deformable="some")

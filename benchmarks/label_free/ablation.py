@@ -18,7 +18,7 @@ from benchmarks.common.types import BenchmarkCase
 from benchmarks.label_free.trained_skin import SEEDS, losses_alone_settings
 from benchmarks.label_free.variants import ABLATION, Overrides
 from s3net_monai.inference import Bundle, bundle_root, load_bundle
-from s3net_monai.transforms.skin_weak_label import central_component, dice
+from s3net_monai.transforms.skin_labeling import central_component, dice
 from s3net_monai.utils.atomic import atomic_path
 
 Pictures = list[tuple[str, torch.Tensor, NDArray[np.bool_]]]

@@ -25,7 +25,7 @@ from benchmarks.label_free.merged_superpixels import merged_superpixels
 from s3net_monai.io import upright_gray
 from s3net_monai.transforms.components import large_components
 from s3net_monai.transforms.ct_intensity import unknown_scale_to_hu
-from s3net_monai.transforms.lung_weak_label import air_inside_body, close_gaps
+from s3net_monai.transforms.lung_labeling import air_inside_body, close_gaps
 
 Mask = NDArray[np.bool_]
 Map = NDArray[np.floating]

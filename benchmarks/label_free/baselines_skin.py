@@ -23,7 +23,7 @@ from sklearn.mixture import GaussianMixture
 from benchmarks.common.types import BenchmarkCase, Partition, Predict, Row
 from benchmarks.label_free.merged_superpixels import merged_superpixels
 from s3net_monai.io import upright_rgb
-from s3net_monai.transforms.skin_weak_label import center_weight, central_component, vignette
+from s3net_monai.transforms.skin_labeling import center_weight, central_component, vignette
 
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.integer]

@@ -16,7 +16,7 @@ from benchmarks.original_s3net.fit import fit_original_s3net
 from s3net_monai.engines.assign_clusters import cluster_evidence, foreground_clusters
 from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.transforms import skin_lesion_prior
-from s3net_monai.transforms.skin_weak_label import central_component
+from s3net_monai.transforms.skin_labeling import central_component
 
 _AUTHORS_SIZE = (256, 256)
 

@@ -18,7 +18,7 @@ from benchmarks.label_free.corruptions import Corruption, Image, Mask, curves, e
 from s3net_monai.inference import Bundle, bundle_root, load_bundle
 from s3net_monai.inference.bundle import reading_steps
 from s3net_monai.inference.run.segmenter import infer_sample
-from s3net_monai.transforms.skin_weak_label import dice
+from s3net_monai.transforms.skin_labeling import dice
 
 LEAST_AGREEMENT = 0.97  # that flips and quarter turns must keep
 EXACT_CASES = 12  # of a split; eight runs a case

@@ -27,7 +27,7 @@ class PerImageInferer(Inferer):
     Args:
         classes: the untrained network; every image starts from a copy of it.
         loss: the terms; the weak label term must be off, since the vote only names.
-        vote: gives the evidence map (X, Y[, Z]) of an image (C, X, Y[, Z]), as ``transforms.skin_labeling_functions.skin_weak_label``.
+        vote: gives the evidence map (X, Y[, Z]) of an image (C, X, Y[, Z]), as ``transforms.skin_labeling``.
         views: makes the two views of the image.
         averaging: runs the fitted network.
         steps: most optimization steps.

@@ -6,14 +6,14 @@ from s3net_monai.transforms.ct_intensity import CTIntensityd
 from s3net_monai.transforms.display_orientation import DisplayOrientationd, upside_down_axes
 from s3net_monai.transforms.in_plane_spacing import InPlaneSpacingd
 from s3net_monai.transforms.jitter_mask import jitter_masks
-from s3net_monai.transforms.lung_weak_label import lung_weak_label
+from s3net_monai.transforms.lung_labeling import lung_weak_label
 from s3net_monai.transforms.rand_gin import RandGINd
 from s3net_monai.transforms.rand_skin_artifacts import RandSkinArtifactsd
 from s3net_monai.transforms.rand_window import RandWindowd
 from s3net_monai.transforms.resample import ResampleToSpacingd
 from s3net_monai.transforms.second_view import SecondViewd
 from s3net_monai.transforms.set_filename import SetFilenameFromCaseIdd
-from s3net_monai.transforms.skin_weak_label import skin_lesion_prior, skin_weak_label
+from s3net_monai.transforms.skin_labeling import skin_lesion_prior, skin_weak_label
 from s3net_monai.transforms.slice_to_volume import SliceToVolumed
 from s3net_monai.transforms.solidity import Solidityd
 from s3net_monai.transforms.superpixels import Superpixelsd

@@ -12,7 +12,7 @@ from monai.transforms import MapTransform
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from s3net_monai.transforms.skin_weak_label import central_component
+from s3net_monai.transforms.skin_labeling import central_component
 
 Mask = NDArray[np.bool_]
 

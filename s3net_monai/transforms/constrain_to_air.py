@@ -13,7 +13,7 @@ from monai.utils import convert_to_dst_type
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from s3net_monai.transforms.lung_weak_label import air_inside_body, free_gas
+from s3net_monai.transforms.lung_labeling import air_inside_body, free_gas
 
 Mask = NDArray[np.bool_]
 Map = NDArray[np.floating]

@@ -11,7 +11,7 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from skimage.filters import threshold_otsu
 
-from s3net_monai.transforms.lung_weak_label import air_inside_body
+from s3net_monai.transforms.lung_labeling import air_inside_body
 
 _AIR_HU = -850.0
 _TISSUE_HU = 40.0

@@ -11,8 +11,8 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from monai.utils import convert_to_tensor
 
-from s3net_monai.transforms.lung_weak_label import lung_weak_label
-from s3net_monai.transforms.skin_weak_label import center_weight, skin_weak_label
+from s3net_monai.transforms.lung_labeling import lung_weak_label
+from s3net_monai.transforms.skin_labeling import center_weight, skin_weak_label
 
 
 def _center(image: np.ndarray) -> np.ndarray:
@@ -27,8 +27,8 @@ class WeakLabeld(MapTransform):
 
     Args:
         keys: the image, (C, X, Y[, Z]).
-        task: "skin" (``skin_labeling_functions.skin_weak_label``), "lung" (``lung_cues.lung_weak_label``), or "center", a mere preference for the
-            center (``skin_labeling_functions.center_weight``) that looks at no intensity and serves to name clusters without any weak label.
+        task: "skin" (``skin_labeling.skin_weak_label``), "lung" (``lung_labeling.lung_weak_label``), or "center", a mere preference for the
+            center (``skin_labeling.center_weight``) that looks at no intensity and serves to name clusters without any weak label.
         weak_label_key: where the vote goes.
 
     Raises:

@@ -12,7 +12,7 @@ from monai.transforms import MapTransform
 from monai.utils import convert_to_dst_type
 from numpy.typing import NDArray
 
-from s3net_monai.transforms.skin_weak_label import skin_labeling_functions
+from s3net_monai.transforms.skin_labeling import skin_labeling_functions
 
 Map = NDArray[np.floating]
 

@@ -68,10 +68,10 @@ def test_pretraining_opens_no_label_and_its_encoder_starts_the_fine_tuning(
 def test_superpixels_are_kept_for_the_next_run(data: Path, tmp_path: Path) -> None:
     cache = tmp_path / "regions"
     train(data, tmp_path / "first", "pretrain_lrc", regions_cache=str(cache))
-    kept = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
+    kept = {path: path.stat().st_mtime_ns for path in cache.rglob("output.pkl")}
     assert len(kept) == 3 * 2  # patients, frames of each
     train(data, tmp_path / "second", "pretrain_lrc", regions_cache=str(cache))
-    assert {path: path.stat().st_mtime_ns for path in cache.iterdir()} == kept
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("output.pkl")} == kept
 
 
 def test_bidirectional_fine_tuning_trains_both_decoders(data: Path, tmp_path: Path) -> None:

@@ -112,8 +112,8 @@ def test_empty_section_is_an_error_that_counts(tmp_path):
         ('{"training": ["a.png"]}', "entry 1 of training is 'a.png'"),
         ('{"training": "a.png"}', "section training is str, expected a list"),
         (
-            '{"training": [], "unlabeled": [{"case_id": "a", "image": "a.png"}]}',
-            "'unlabeled', expected one of training",
+            '{"training": [], "without_labels": [{"case_id": "a", "image": "a.png"}]}',
+            "'without_labels', expected one of training",
         ),
         ('{"training": [{"case_id": 7, "image": "a.png"}]}', 'the "case_id" 7, expected text'),
         ('{"training": [{"case_id": "a", "image": 7}]}', 'the "image" 7, expected a path'),

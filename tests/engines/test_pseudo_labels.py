@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from s3net_monai.engines import AffineTTAInferer
-from s3net_monai.engines import pseudo_labels as select_pseudo_labels
+from s3net_monai.engines import select_pseudo_labels
 from s3net_monai.utils.errors import DataError
 
 

@@ -9,7 +9,7 @@ from monai.bundle import ConfigParser
 from monai.data import MetaTensor
 
 from s3net_monai.transforms import WeakLabeld, lung_weak_label, skin_weak_label
-from s3net_monai.transforms.skin_weak_label import center_weight
+from s3net_monai.transforms.skin_labeling import center_weight
 
 IMAGES = {
     "skin": torch.nn.functional.pad(torch.full((3, 10, 12), 0.2), (8, 10, 9, 9), value=0.8),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from s3net_monai.transforms import RefineWithWeakLabelsd
-from s3net_monai.transforms import weak_label_refinement as cue_refinement
+from s3net_monai.transforms import weak_label_refinement
 from s3net_monai.transforms.weak_label_refinement import refine_with_weak_labels
 
 IMAGE = np.zeros((3, 10, 10), dtype=np.float32)
@@ -16,7 +16,7 @@ IMAGE = np.zeros((3, 10, 10), dtype=np.float32)
 def two_cues(monkeypatch: pytest.MonkeyPatch) -> tuple[np.ndarray, np.ndarray]:
     left, right = np.zeros((10, 10), bool), np.zeros((10, 10), bool)
     left[1:5, 2:8] = right[4:8, 2:8] = True
-    monkeypatch.setattr(cue_refinement, "skin_labeling_functions", lambda _: [left, right])
+    monkeypatch.setattr(weak_label_refinement, "skin_labeling_functions", lambda _: [left, right])
     return left, right
 
 
@@ -42,7 +42,7 @@ def test_the_fitting_cue_wins(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_cue_that_overlaps_the_probability_stays(
     monkeypatch: pytest.MonkeyPatch, cues: list[np.ndarray]
 ) -> None:
-    monkeypatch.setattr(cue_refinement, "skin_labeling_functions", lambda _: cues)
+    monkeypatch.setattr(weak_label_refinement, "skin_labeling_functions", lambda _: cues)
     probability = np.zeros((10, 10), dtype=np.float32)
     probability[0, 5] = 0.7
     np.testing.assert_array_equal(refine_with_weak_labels(probability, IMAGE), probability)
@@ -50,7 +50,7 @@ def test_without_a_cue_that_overlaps_the_probability_stays(
 
 def test_an_empty_cue_beside_an_empty_probability_gives_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        cue_refinement, "skin_labeling_functions", lambda _: [np.zeros((10, 10), bool), np.eye(10, dtype=bool)]
+        weak_label_refinement, "skin_labeling_functions", lambda _: [np.zeros((10, 10), bool), np.eye(10, dtype=bool)]
     )
     np.testing.assert_array_equal(refine_with_weak_labels(np.zeros((10, 10), np.float32), IMAGE), 0)
 

@@ -74,7 +74,7 @@ def render_html_report(report: Mapping[str, Any]) -> str:
         report=report,
         columns=columns,
         rows=rows,
-        to_look_at=sum(bool(row["look"]) for row in rows),
+        review_count=sum(bool(row["review"]) for row in rows),
         settings={name: _plain(value) for name, value in report.get("settings", {}).items()},
         legend=[(label.name, "#{:02x}{:02x}{:02x}".format(*outline_color(label))) for label in LABELS.get(task, ())],
         thumbnail_height=112 if any(column.key == "volume_ml" for column in columns) else 84,
@@ -93,7 +93,7 @@ def _template() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("s3net_monai.inference"),
+        loader=PackageLoader("s3net_monai.inference.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -130,7 +130,7 @@ def relative_link(path: str) -> str:
     return "./" + quote(path)
 
 
-def _row(case: Mapping[str, Any], columns: Sequence[Column], look: list[str]) -> dict[str, Any]:
+def _row(case: Mapping[str, Any], columns: Sequence[Column], review: list[str]) -> dict[str, Any]:
     outputs = dict(case.get("outputs") or {})
     preview = outputs.pop("preview", None)
     measures = case.get("measures") or {}
@@ -141,7 +141,7 @@ def _row(case: Mapping[str, Any], columns: Sequence[Column], look: list[str]) ->
     ]
     return {
         "case": case,
-        "look": look,
+        "review": review,
         "preview": relative_link(preview) if preview else None,
         "links": [(name, _format_title(name), relative_link(path)) for name, path in outputs.items()],
         "input_end": "/".join(Path(case["input"]).parts[-2:]),

@@ -42,13 +42,16 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+NO_ATTENTION = "benchmarks.label_free.ablation_networks.S3NetWithoutAttention"
+
+
 def weights_of(path: Path) -> dict[str, torch.Tensor]:
     state: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
     return state
 
 
 def test_variant_is_a_bundle_of_its_own(phantoms: Path, tmp_path: Path) -> None:
-    overrides = {**TINY, "dataset_dir": str(phantoms), "network_def#network#attention": False}
+    overrides = {**TINY, "dataset_dir": str(phantoms), "network_def#network#_target_": NO_ATTENTION}
     path = train_variant(bundle_root("skin"), overrides, 0, tmp_path)
     bundle = load_bundle("skin", tmp_path, torch.device("cpu"))
     assert not any(isinstance(module, AttentionBlock) for module in bundle.network.modules())
@@ -75,6 +78,6 @@ def test_losses_alone_open_no_cue(phantoms: Path, tmp_path: Path, monkeypatch: p
     def weak_label(*_: Any) -> None:
         raise AssertionError("a simple weak label was computed")
 
-    monkeypatch.setattr("s3net_monai.transforms.skin_weak_label.skin_labeling_functions", weak_label)
+    monkeypatch.setattr("s3net_monai.transforms.skin_labeling.skin_labeling_functions", weak_label)
     overrides = {**LOSSES_ALONE, **TINY, "dataset_dir": str(phantoms)}
     assert train_variant(bundle_root("skin"), overrides, 0, tmp_path).is_file()

@@ -134,8 +134,8 @@ def test_a_loop_learns_from_chosen_masks_alone_and_goes_on_where_it_stopped(tmp_
 
 def test_the_loop_chooses_what_the_server_hands_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After ten labels, with the shipped weights: the least consistent image of those left."""
-    for module in ("benchmark.corrections_loop", "monailabel.strategies"):
-        monkeypatch.setattr(f"s3net_monai.{module}.next_images", partial(next_images, among=1))
+    for module in ("benchmarks.corrections.loop", "s3net_monai.monailabel.strategies"):
+        monkeypatch.setattr(f"{module}.next_images", partial(next_images, among=1))
     root = bundle_root("skin")
     bundle = load_bundle("skin", root, torch.device("cpu"))
     images = [write_skin_phantom(tmp_path, f"case{number:02d}", (64, 48), seed=number)[0] for number in range(13)]

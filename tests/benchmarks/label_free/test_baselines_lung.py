@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmarks.common.types import BenchmarkCase, Row
 from benchmarks.label_free.baselines_lung import read_ct, simple_rows
-from s3net_monai.transforms.skin_weak_label import dice
+from s3net_monai.transforms.skin_labeling import dice
 
 METHODS = [row for row in simple_rows() if row.name != "everything foreground"]
 

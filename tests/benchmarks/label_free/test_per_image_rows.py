@@ -15,7 +15,7 @@ from benchmarks.common.types import BenchmarkCase
 from benchmarks.label_free import per_image_rows
 from benchmarks.label_free.per_image_rows import original_s3net_per_image
 from benchmarks.label_free.trained_skin import trained_rows
-from s3net_monai.transforms.skin_weak_label import dice
+from s3net_monai.transforms.skin_labeling import dice
 
 
 @pytest.fixture(autouse=True)

@@ -268,7 +268,7 @@ def test_headings_work_from_the_keyboard(page: Any) -> None:
     heading(page, "Volume").send_keys(Keys.ENTER)
     assert shown(page)[0] == "empty"
     page.find_element("id", "filter").send_keys(Keys.TAB)
-    assert page.switch_to.active_element.get_attribute("id") == "look"
+    assert page.switch_to.active_element.get_attribute("id") == "review"
     page.switch_to.active_element.send_keys(Keys.SPACE)
     assert "case2" not in shown(page)
 
@@ -290,7 +290,7 @@ def test_the_text_filter_looks_at_ids_files_status_and_notes(page: Any) -> None:
 
 
 def test_needs_a_look_leaves_what_a_person_should_see_first(page: Any) -> None:
-    button = page.find_element("id", "look")
+    button = page.find_element("id", "review")
     button.click()
     assert button.get_attribute("aria-pressed") == "true"
     assert shown(page) == ["case10", "case1", "odd name #1%?", "empty", HOSTILE]
@@ -302,7 +302,7 @@ def test_needs_a_look_leaves_what_a_person_should_see_first(page: Any) -> None:
 
 
 def test_series_passed_over_are_folded_away(page: Any) -> None:
-    section = page.find_element("id", "passed-over")
+    section = page.find_element("id", "excluded")
     assert not section.find_element("tag name", "table").is_displayed()
     section.find_element("tag name", "summary").click()
     assert "series 2" in section.find_element("tag name", "table").text

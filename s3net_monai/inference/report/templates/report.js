@@ -6,7 +6,7 @@
   const texts = rows.map((row) => `${row.textContent} ${row.querySelector(".input").title}`.toLowerCase());
   const headers = Array.from(table.tHead.rows[0].cells);
   const filter = document.getElementById("filter");
-  const look = document.getElementById("look");
+  const review = document.getElementById("review");
   const collator = new Intl.Collator(undefined, { numeric: true });
 
   function sortBy(header) {
@@ -29,10 +29,10 @@
 
   function show() {
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const onlyLook = look.getAttribute("aria-pressed") === "true";
+    const onlyReview = review.getAttribute("aria-pressed") === "true";
     let count = 0;
     rows.forEach((row, index) => {
-      const wanted = (!onlyLook || row.dataset.look === "yes") && words.every((word) => texts[index].includes(word));
+      const wanted = (!onlyReview || row.dataset.review === "yes") && words.every((word) => texts[index].includes(word));
       row.hidden = !wanted;
       count += wanted;
     });
@@ -42,8 +42,8 @@
 
   headers.forEach((header) => header.querySelector("button").addEventListener("click", () => sortBy(header)));
   filter.addEventListener("input", show);
-  look.addEventListener("click", () => {
-    look.setAttribute("aria-pressed", String(look.getAttribute("aria-pressed") !== "true"));
+  review.addEventListener("click", () => {
+    review.setAttribute("aria-pressed", String(review.getAttribute("aria-pressed") !== "true"));
     show();
   });
   show();  // a reloaded page keeps what was typed

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_prep.phantom_lung import lung_phantom
-from s3net_monai.transforms.lung_weak_label import (
+from s3net_monai.transforms.lung_labeling import (
     air_inside_body,
     close_gaps,
     free_gas,

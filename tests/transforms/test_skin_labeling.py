@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from data_prep.phantom_skin import skin_phantom
-from s3net_monai.transforms import skin_weak_label as skin_labeling_functions
-from s3net_monai.transforms.skin_weak_label import (
+from s3net_monai.transforms import skin_labeling
+from s3net_monai.transforms.skin_labeling import (
     center_weight,
     central_component,
     dice,
@@ -118,9 +118,7 @@ def test_lower_threshold_parts_the_lowest_class() -> None:
 
 def blocks(monkeypatch: pytest.MonkeyPatch, *found: np.ndarray) -> np.ndarray:
     """The vote where the four maps of the picture show these."""
-    monkeypatch.setattr(
-        skin_labeling_functions, "_lesion_maps", lambda *_: tuple(mask.astype(np.float32) for mask in found)
-    )
+    monkeypatch.setattr(skin_labeling, "_lesion_maps", lambda *_: tuple(mask.astype(np.float32) for mask in found))
     return skin_weak_label(np.full((3, 40, 40), 0.5))
 
 
@@ -225,7 +223,7 @@ def test_blue_is_the_third_channel() -> None:
     image = picture(disc((96, 96), (48, 48), 16), np.array([0.85, 0.75, 0.2], dtype=np.float32))
     everywhere = np.ones((96, 96), bool)
     inside, outside = (48, 48), (5, 48)
-    blue, bright, color, hue = skin_labeling_functions._lesion_maps(image, everywhere)
+    blue, bright, color, hue = skin_labeling._lesion_maps(image, everywhere)
     assert blue[inside] > blue[outside]
     assert bright[inside] < bright[outside]
     assert color[inside] > hue[inside] > 20  # the median is the skin's color, from which its own pixels do not differ
@@ -273,7 +271,7 @@ def test_vote_can_be_trusted_as_far_as_it_says() -> None:
 
 def test_evidence_is_the_weighted_vote_of_the_cues() -> None:
     image = picture(disc((40, 30), (20, 15), 8))
-    cues = skin_labeling_functions.skin_labeling_functions(image)
+    cues = skin_labeling.skin_labeling_functions(image)
     assert len(cues) == 8
     np.testing.assert_array_equal(skin_lesion_prior(image), weighted_vote(cues))
     assert skin_lesion_prior(image)[20, 15] == 1

@@ -1,3 +1,3 @@
 """Label-free medical image segmentation with S3-Net, built on MONAI."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -31,15 +31,15 @@ accuracy: $(VENV)/.installed
 
 # All tables, some rows of which train for hours: `make benchmark DATA=...`
 benchmark: $(VENV)/.installed
-	$(BIN)/s3net benchmark skin --data "$(DATA)" --output docs/benchmark/skin.json
-	$(BIN)/s3net benchmark lung --data "$(DATA)" --output docs/benchmark/lung.json
-	$(BIN)/s3net benchmark corrections --data "$(DATA)" --output docs/benchmark/corrections.json
-	$(BIN)/s3net benchmark cardiac --data "$(DATA)" --output docs/benchmark/cardiac.json
-	$(BIN)/s3net benchmark abdomen --data "$(DATA)" --output docs/benchmark/abdomen.json
+	$(BIN)/python -m benchmarks skin --data "$(DATA)" --output docs/benchmark/skin.json
+	$(BIN)/python -m benchmarks lung --data "$(DATA)" --output docs/benchmark/lung.json
+	$(BIN)/python -m benchmarks corrections --data "$(DATA)" --output docs/benchmark/corrections.json
+	$(BIN)/python -m benchmarks cardiac --data "$(DATA)" --output docs/benchmark/cardiac.json
+	$(BIN)/python -m benchmarks abdomen --data "$(DATA)" --output docs/benchmark/abdomen.json
 
 benchmark-speed: $(VENV)/.installed
 	mkdir -p docs/benchmark
-	$(BIN)/s3net benchmark speed --output docs/benchmark/speed.json
+	$(BIN)/python -m benchmarks speed --output docs/benchmark/speed.json
 
 # Trains all shipped weights anew, lung and skin without a mask: `make weights DATA=...`
 weights: $(VENV)/.installed

@@ -1,4 +1,4 @@
-"""``s3net benchmark speed``: seconds of one forward pass and of one whole CT, and its peak memory, in one run."""
+"""``python -m benchmarks speed``: seconds of one forward pass and of one whole CT, and its peak memory, in one run."""
 
 from __future__ import annotations
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import sys
 import tempfile
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from s3net_monai.command_line import command_line
+from s3net_monai.utils.console import log_to_stderr
 from s3net_monai.utils.signals import ending_signals_as_keyboard_interrupt
 
 OK, SOME_FAILED, UNUSABLE = 0, 1, 2
@@ -20,12 +19,7 @@ OK, SOME_FAILED, UNUSABLE = 0, 1, 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 all succeeded, 1 some case failed, 2 nothing could be done."""
     arguments = command_line(COMMANDS).parse_args(argv)
-    # Libraries warn about every odd header, value included: noise, and a way for names into logs.
-    warnings.simplefilter("ignore")
-    logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(levelname)s: %(message)s")
-    logging.getLogger("s3net_monai").setLevel(logging.WARNING)
-    for name in ("monai", "highdicom", "pydicom"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    log_to_stderr()
     try:
         code: int = arguments.run(arguments)
     except (ValueError, OSError) as error:  # UsageError, DataError and what the file system refuses
@@ -112,45 +106,6 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return OK if evaluation.complete else SOME_FAILED
 
 
-def _benchmark(arguments: argparse.Namespace) -> int:
-    if arguments.what == "speed":
-        return _benchmark_speed(arguments.output)
-    few = arguments.what in ("cardiac", "abdomen")
-    if arguments.data is None:
-        folders = f"{arguments.what}/" if few else "skin/ and lung/"
-        raise ValueError(f"benchmark {arguments.what}: --data is missing; give the folder that holds {folders}")
-    if arguments.labels and not few:
-        raise ValueError(f"benchmark {arguments.what}: --labels is for cardiac and abdomen; leave it out")
-    work = arguments.work / arguments.what
-    if arguments.what == "corrections":
-        from benchmarks.corrections.run import run_corrections
-
-        run_corrections(arguments.data, arguments.output, arguments.work, arguments.rows)
-    elif few:
-        from benchmarks.few_labels.rows import STUDIES
-        from benchmarks.few_labels.run import run_few_labels
-
-        study = STUDIES[arguments.what]
-        run_few_labels(study, arguments.data, arguments.output, work, arguments.rows, arguments.labels)
-    else:
-        from benchmarks.label_free.run import run_benchmark
-
-        run_benchmark(arguments.what, arguments.data, arguments.output, work, arguments.rows)
-    print(arguments.output.with_suffix(".md").read_text(encoding="utf-8"))
-    return OK
-
-
-def _benchmark_speed(output: Path) -> int:
-    from benchmarks.speed import speed_benchmark
-    from s3net_monai.utils.atomic import atomic_path
-
-    text = json.dumps(speed_benchmark(), indent=2)
-    with atomic_path(output) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
-    print(text)
-    return OK
-
-
 def _prepare(arguments: argparse.Namespace) -> int:
     from data_prep.prepare import prepare
 
@@ -197,7 +152,6 @@ def _info(arguments: argparse.Namespace) -> int:
 COMMANDS = {
     "segment": _segment,
     "evaluate": _evaluate,
-    "benchmark": _benchmark,
     "prepare": _prepare,
     "phantom": _phantom,
     "export": _export,

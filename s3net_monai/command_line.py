@@ -75,48 +75,6 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
     add("--output", type=Path, metavar="FILE.json", help="write all scores as JSON")
 
 
-def _benchmark(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add(
-        "what",
-        choices=("speed", "skin", "lung", "cardiac", "abdomen", "corrections"),
-        help="speed: one forward pass, one whole CT; skin, lung: every row of the accuracy table, some of which train; "
-        "cardiac, abdomen: methods for few labels, all of which train; corrections: the skin weights fine-tuned on "
-        "corrected masks, in the order of the active-learning strategy and at random",
-    )
-    add(
-        "--output",
-        required=True,
-        type=Path,
-        metavar="FILE.json",
-        help="write the numbers; of all but speed also .md, .png",
-    )
-    add("--data", type=Path, metavar="DIR", help="all but speed: folder that holds skin/, lung/, cardiac/ and abdomen/")
-    add(
-        "--work",
-        type=Path,
-        default=Path("benchmark_output"),
-        metavar="DIR",
-        help="folder for weights and single scores, used again by the next run, and by several at a time for cardiac, "
-        "abdomen and corrections; default: benchmark_output",
-    )
-    add(
-        "--rows",
-        type=names,
-        default=(),
-        metavar="A,B",
-        help="only these rows, of skin and lung also 'robustness' or 'ablation', of corrections the orders, "
-        "with hyphens for spaces and commas; an unknown name lists them",
-    )
-    add(
-        "--labels",
-        type=names,
-        default=(),
-        metavar="1,2",
-        help="cardiac, abdomen: only these numbers of labeled patients, 'all' among them",
-    )
-
-
 def _prepare(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("dataset", help="name of the data set; an unknown name lists them")
@@ -148,7 +106,6 @@ def _info(command: argparse.ArgumentParser) -> None:
 ADD_ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "segment": _segment,
     "evaluate": _evaluate,
-    "benchmark": _benchmark,
     "prepare": _prepare,
     "phantom": _phantom,
     "export": _export,
@@ -163,10 +120,6 @@ SUMMARIES = {
     "evaluate": (
         "Compare <case>_seg masks with labels",
         "s3net evaluate --predictions masks --labels truth --output scores.json",
-    ),
-    "benchmark": (
-        "Measure accuracy against other methods, or speed and memory",
-        "s3net benchmark skin --data data --output docs/benchmark/skin.json",
     ),
     "prepare": (
         "Turn a public data set into a checked datalist.json",

@@ -1,4 +1,4 @@
-"""``s3net benchmark corrections``: how far corrected masks carry the shipped skin weights, and in which order."""
+"""``python -m benchmarks corrections``: how far corrected masks carry the shipped skin weights, and in which order."""
 
 from __future__ import annotations
 
@@ -170,4 +170,6 @@ def _shipped_scores(path: Path, stamp: str, bundle: Bundle, report: Report) -> l
 def _command(output: Path, names: Sequence[str]) -> str:
     rows = f" --rows {','.join(names)}" if names else ""
     # nobody else has the folders of this machine
-    return f"s3net benchmark corrections --data DATA --output {output.name if output.is_absolute() else output}{rows}"
+    return (
+        f"python -m benchmarks corrections --data DATA --output {output.name if output.is_absolute() else output}{rows}"
+    )

@@ -1,4 +1,4 @@
-"""The rows and columns of ``s3net benchmark cardiac|abdomen``: edit the table here.
+"""The rows and columns of ``python -m benchmarks cardiac|abdomen``: edit the table here.
 
 A row is its last stage; what that stage takes from others (an encoder, coarse models) are its ``inputs``. A stage of
 several rows is trained once.

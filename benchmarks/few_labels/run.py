@@ -1,4 +1,4 @@
-"""``s3net benchmark cardiac|abdomen``: methods for few labels, from the data to table, plot and numbers."""
+"""``python -m benchmarks cardiac|abdomen``: methods for few labels, from the data to table, plot and numbers."""
 
 from __future__ import annotations
 
@@ -192,4 +192,4 @@ def _command(task: str, output: Path, names: Sequence[str], labels: Sequence[str
     columns = f" --labels {','.join(labels)}" if labels else ""
     # nobody else has the folders of this machine
     shown = output.name if output.is_absolute() else output
-    return f"s3net benchmark {task} --data DATA --output {shown}{rows}{columns}"
+    return f"python -m benchmarks {task} --data DATA --output {shown}{rows}{columns}"

@@ -1,4 +1,4 @@
-"""``s3net benchmark skin|lung``: one command from the data to the table, the plots and their numbers."""
+"""``python -m benchmarks skin|lung``: one command from the data to the table, the plots and their numbers."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _stamp(task: str) -> str:
 def _command(task: str, output: Path, names: Sequence[str]) -> str:
     rows = f" --rows {','.join(map(slug, names))}" if names else ""
     # nobody else has the folders of this machine
-    return f"s3net benchmark {task} --data DATA --output {output.name if output.is_absolute() else output}{rows}"
+    return f"python -m benchmarks {task} --data DATA --output {output.name if output.is_absolute() else output}{rows}"
 
 
 def rounded_numbers(value: Any) -> Any:

@@ -107,7 +107,7 @@ def test_missing_structures_are_counted_and_left_out_of_distances() -> None:
 def page_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "task": "cardiac",
-        "command": "s3net benchmark cardiac",
+        "command": "python -m benchmarks cardiac",
         "package_version": "0",
         "unit": "patient",
         "cases": 12,

@@ -12,11 +12,11 @@ import pytest
 from monai.utils import set_determinism
 from PIL import Image
 
+from benchmarks.cli import main
 from benchmarks.few_labels import run as few_labels
 from benchmarks.few_labels.rows import REFERENCE, STRONG
 from benchmarks.few_labels.run import prepare_study, run_few_labels
 from benchmarks.few_labels.types import FewLabelsRow, Stage
-from s3net_monai.cli import main
 from s3net_monai.data.datalist import load_sections
 from tests.helpers.few_labels_toys import TINY, toy_study, write_acdc, write_curvas
 
@@ -154,13 +154,13 @@ def test_validation_patients_are_for_training(data: Path, tmp_path: Path) -> Non
 def test_what_is_unknown_is_told(
     task: str, extra: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["benchmark", task, "--data", str(tmp_path), "--output", str(tmp_path / "x.json"), *extra]
+    arguments = [task, "--data", str(tmp_path), "--output", str(tmp_path / "x.json"), *extra]
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
 
 
 def test_data_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["benchmark", "cardiac", "--output", str(tmp_path / "c.json")]) == 2
+    assert main(["cardiac", "--output", str(tmp_path / "c.json")]) == 2
     assert "give the folder that holds cardiac/" in capsys.readouterr().err
 
 

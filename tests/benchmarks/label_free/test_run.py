@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.cli import main
 from benchmarks.common.types import BenchmarkCase, Partition, Predict, Row
 from benchmarks.label_free import run
 from data_prep.phantom_skin import skin_phantom
-from s3net_monai.cli import main
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_one_command_writes_table_numbers_and_plots(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output, work = tmp_path / "docs" / "skin.json", tmp_path / "work"
-    assert main(["benchmark", "skin", "--data", str(data), "--output", str(output), "--work", str(work)]) == 0
+    assert main(["skin", "--data", str(data), "--output", str(output), "--work", str(work)]) == 0
     assert sorted(path.name for path in output.parent.iterdir()) == [
         "skin.json",
         "skin.md",
@@ -123,13 +123,13 @@ def test_a_partial_run_holds_what_was_asked_for(data: Path, tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("toy_rows")
 def test_an_unknown_row_lists_the_known_ones(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["benchmark", "skin", "--data", str(data), "--output", str(tmp_path / "s.json"), "--rows", "otsu"]
+    arguments = ["skin", "--data", str(data), "--output", str(tmp_path / "s.json"), "--rows", "otsu"]
     assert main(arguments) == 2
     assert "no row 'otsu'; give some of everything-foreground, worse-on-purpose" in capsys.readouterr().err
 
 
 def test_data_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["benchmark", "lung", "--output", str(tmp_path / "lung.json")]) == 2
+    assert main(["lung", "--output", str(tmp_path / "lung.json")]) == 2
     assert "benchmark lung: --data is missing" in capsys.readouterr().err
 
 

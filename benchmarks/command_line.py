@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import s3net_monai
 from s3net_monai.argument_types import names
+
+import s3net_monai
 
 FEW_LABELS = ("cardiac", "abdomen")
 LABEL_FREE = ("skin", "lung")

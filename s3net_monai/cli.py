@@ -7,9 +7,11 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 
-from s3net_monai.command_line import command_line
+from s3net_monai.command_line import built_in, command_line
+from s3net_monai.utils.commands import ENTRY_POINTS, Command
 from s3net_monai.utils.console import log_to_stderr
 from s3net_monai.utils.signals import ending_signals_as_keyboard_interrupt
 
@@ -18,7 +20,7 @@ OK, SOME_FAILED, UNUSABLE = 0, 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 all succeeded, 1 some case failed, 2 nothing could be done."""
-    arguments = command_line(COMMANDS).parse_args(argv)
+    arguments = command_line(_commands()).parse_args(argv)
     log_to_stderr()
     try:
         code: int = arguments.run(arguments)
@@ -29,6 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("s3net: interrupted", file=sys.stderr)
         return SOME_FAILED
     return code
+
+
+def _commands() -> list[Command]:
+    """The product's own commands, and those of packages beside it, such as ``data_prep``."""
+    run = {"segment": _segment, "evaluate": _evaluate, "export": _export, "info": _info}
+    return [*built_in(run), *(entry.load() for entry in sorted(entry_points(group=ENTRY_POINTS)))]
 
 
 def _segment(arguments: argparse.Namespace) -> int:
@@ -56,7 +64,15 @@ def _segment(arguments: argparse.Namespace) -> int:
             )
         if found.ignored:
             print(f"{found.ignored} files that are no images were passed over", file=sys.stderr)
-        bundle = load_bundle(arguments.task, root, parse_device(arguments.device), arguments.mode, arguments.allow)
+        bundle = load_bundle(
+            arguments.task,
+            root,
+            parse_device(arguments.device),
+            mode=arguments.mode,
+            allow=arguments.allow,
+            checkpoint=arguments.checkpoint,
+            configs=arguments.config,
+        )
         settings = Settings(
             formats=formats,
             mode=arguments.mode,
@@ -106,29 +122,6 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return OK if evaluation.complete else SOME_FAILED
 
 
-def _prepare(arguments: argparse.Namespace) -> int:
-    from data_prep.prepare import prepare
-
-    print(prepare(arguments.dataset, arguments.source, arguments.destination))
-    return OK
-
-
-def _phantom(arguments: argparse.Namespace) -> int:
-    from data_prep.phantom import make_phantoms
-
-    print(
-        make_phantoms(
-            arguments.task,
-            arguments.destination,
-            count=arguments.count,
-            dicom=arguments.dicom,
-            shape=arguments.shape,
-            seed=arguments.seed,
-        )
-    )
-    return OK
-
-
 def _export(arguments: argparse.Namespace) -> int:
     from s3net_monai.inference import bundle_root
     from s3net_monai.inference.export import export_bundle
@@ -147,13 +140,3 @@ def _info(arguments: argparse.Namespace) -> int:
     info = describe()
     print(json.dumps(info, indent=2) if arguments.json else format_info(info))
     return OK
-
-
-COMMANDS = {
-    "segment": _segment,
-    "evaluate": _evaluate,
-    "prepare": _prepare,
-    "phantom": _phantom,
-    "export": _export,
-    "info": _info,
-}

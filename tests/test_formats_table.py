@@ -9,8 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from s3net_monai.cli import COMMANDS
-from s3net_monai.command_line import command_line
+from s3net_monai.cli import main
 from s3net_monai.inference.discovery.input_formats import INPUTS
 from s3net_monai.inference.report.measures import MEASURES
 from s3net_monai.io import FORMATS
@@ -67,7 +66,7 @@ def test_a_stale_page_is_named(
 
 def test_the_help_names_every_format(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        command_line(COMMANDS).parse_args(["segment", "--help"])
+        main(["segment", "--help"])
     text = " ".join(capsys.readouterr().out.split())
     listed = re.search(r"comma-separated: (.*?);", text)
     assert listed

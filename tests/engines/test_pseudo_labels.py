@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from s3net_monai.engines import AffineTTAInferer
-from s3net_monai.engines import select_pseudo_labels
+from s3net_monai.engines import AffineTTAInferer, select_pseudo_labels
 from s3net_monai.utils.errors import DataError
 
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from s3net_monai.transforms import RefineWithWeakLabelsd
-from s3net_monai.transforms import weak_label_refinement
+from s3net_monai.transforms import RefineWithWeakLabelsd, weak_label_refinement
 from s3net_monai.transforms.weak_label_refinement import refine_with_weak_labels
 
 IMAGE = np.zeros((3, 10, 10), dtype=np.float32)

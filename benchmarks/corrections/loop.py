@@ -70,7 +70,7 @@ class Report:
 
 
 def _read(image: Path, bundle: Bundle) -> Sample:
-    sample = read_case(Case(image.stem, image, (image,), "picture"), bundle)
+    sample = read_case(Case(case_id=image.stem, input=image, image=(image,), kind="image_2d"), bundle)
     return {"image": sample["image"]}  # the source, of full size, is for reports alone
 
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient
 
 EXAMPLE_URL = "http://127.0.0.1:8042/dicom-web"
-USER, PASSWORD, TOKEN = "S3NET_DICOMWEB_USER", "S3NET_DICOMWEB_PASSWORD", "S3NET_DICOMWEB_TOKEN"
+USER_VARIABLE = "S3NET_DICOMWEB_USER"
+PASSWORD_VARIABLE = "S3NET_DICOMWEB_PASSWORD"
+TOKEN_VARIABLE = "S3NET_DICOMWEB_TOKEN"
 LOOPBACK = ("localhost", "127.0.0.1")
 TIMEOUT_SECONDS = (10.0, 120.0)  # to connect, and without receiving a byte
 RETRIES = 3
@@ -89,7 +91,7 @@ def server_problem(error: Exception) -> str:
         host = urlsplit(headers.get("Location", "")).hostname or "another address"
         return f"redirects to {host}; give the final address of the server"
     if status in (401, 403):
-        return f"access refused (HTTP {status}); check {USER} and {PASSWORD}, or {TOKEN}"
+        return f"access refused (HTTP {status}); check {USER_VARIABLE} and {PASSWORD_VARIABLE}, or {TOKEN_VARIABLE}"
     if status:
         return f"the server responded with HTTP {status}; see its log"
     if isinstance(error, exceptions.InvalidJSONError):
@@ -134,8 +136,8 @@ def _authorization(split: SplitResult) -> Any:
     user, password, token = _credentials(split)
     if (user or token) and split.scheme == "http" and split.hostname not in LOOPBACK:
         raise UsageError(
-            f"{_address(split)}: user, password or token would be sent unencrypted; give an https address, or the local "
-            "end of an encrypted tunnel"
+            f"{_address(split)}: user, password or token would be sent unencrypted; give an https address, or the "
+            "local end of an encrypted tunnel"
         )
     if split.scheme == "http" and split.hostname not in LOOPBACK:
         logger.warning("%s: images are sent unencrypted; give an https address", _address(split))
@@ -154,10 +156,10 @@ def _credentials(split: SplitResult) -> tuple[str, str, str]:
     """User, password and token; empty strings for those that are absent."""
     if split.username:
         return unquote(split.username), unquote(split.password or ""), ""
-    token = os.environ.get(TOKEN, "").strip()
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()
     if token:
         return "", "", token
-    return os.environ.get(USER, ""), os.environ.get(PASSWORD, ""), ""
+    return os.environ.get(USER_VARIABLE, ""), os.environ.get(PASSWORD_VARIABLE, ""), ""
 
 
 def _refuse_huge(response: Any, *_: Any, **__: Any) -> Any:

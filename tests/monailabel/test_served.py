@@ -53,6 +53,7 @@ def train(bundle: Path, cases: list[dict[str, str]], **overrides: Any) -> None:
         set_determinism(None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [LUNG, SKIN, CARDIAC])
 def test_corrections_fine_tune_the_served_weights(name: str, app_folder: Path, tmp_path: Path) -> None:
     bundle = app_folder / "model" / name
@@ -71,6 +72,7 @@ def test_corrections_fine_tune_the_served_weights(name: str, app_folder: Path, t
     assert [path.name for path in (bundle / "models").iterdir()] == ["model.pt"], "MONAI Label offers every .pt there"
 
 
+@pytest.mark.slow
 def test_training_follows_the_corrected_labels(app_folder: Path, tmp_path: Path) -> None:
     """Corrections that mark the background as lesion move the mask there."""
     bundle = app_folder / "model" / SKIN

@@ -34,7 +34,7 @@ def main() -> None:
         lung = write_lung_phantom(folder, "lung", (96, 96, 32))[0]
         skin = write_skin_phantom(folder, "skin", seed=3)[0]
         _show("lung", lung, "volume", folder)
-        _show("skin", skin, "picture", folder)
+        _show("skin", skin, "image_2d", folder)
         image, label = write_cardiac_phantom(folder, "heart", (96, 96, 9))[0][1:]
         _show("cardiac", image, "volume", folder, label)
 
@@ -45,7 +45,7 @@ def _show(task: str, image: Path, kind: Kind, folder: Path, label: Path | None =
 
     if label is None:
         bundle = load_bundle(task, bundle_root(task), torch.device("cpu"))
-        sample = read_case(Case(task, image, (image,), kind), bundle)
+        sample = read_case(Case(case_id=task, input=image, image=(image,), kind=kind), bundle)
         pixels = sample["source"].image
         found = infer_sample(sample, bundle)
         array, affine = found.mask, found.affine

@@ -18,7 +18,7 @@ from PIL import Image
 
 from s3net_monai.cli import main
 from s3net_monai.engines import FlipTTAInferer
-from s3net_monai.inference.dicomweb.search import Series, choose_series
+from s3net_monai.inference.dicomweb.search import SeriesOnServer, choose_series
 from s3net_monai.inference.info import describe, format_info
 from s3net_monai.inference.report.measures import measures, spacing_notes
 from s3net_monai.inference.report.previews import preview
@@ -184,7 +184,7 @@ def test_what_holds_several_phases_is_refused_in_one_line(
 
 def test_a_server_is_not_asked_for_slices_that_the_task_cannot_read() -> None:
     with pytest.raises(UsageError, match="task cardiac reads no DICOM; convert one phase"):
-        choose_series([Series("1.2", 1, "MR", 30)], "cardiac", "http://127.0.0.1")
+        choose_series([SeriesOnServer(uid="1.2", number=1, modality="MR", count=30)], "cardiac", "http://127.0.0.1")
 
 
 def test_no_mode_per_image(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import s3net_monai
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.locks import exclusive_lock
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 REPORT_NAME = "report.json"
 LOCK_NAME = ".report.lock"
 

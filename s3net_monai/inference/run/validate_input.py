@@ -40,19 +40,19 @@ def check_input(case: Case, channels: int, modality: str = "CT") -> None:
     path = case.image[0]
     if case.kind == "unusable":
         raise CaseError(case.problem)
-    if case.kind == "picture":
+    if case.kind == "image_2d":
         _check_picture(path)
-    elif case.kind == "dicompicture":
+    elif case.kind == "dicom_vl_image":
         if channels != RGB_CHANNELS:
             raise CaseError(
                 f"{case.input.name}: a photograph in DICOM, this task expects {VOLUMES.get(modality, modality)}"
             )
     elif channels == RGB_CHANNELS:
-        if case.kind == "dicom":
+        if case.kind == "dicom_series":
             read_header(path)  # what is too damaged to be sorted is called a series, too
-        found = "a DICOM series" if case.kind == "dicom" else f"a volume of {_sizes(_volume_shape(path))}"
+        found = "a DICOM series" if case.kind == "dicom_series" else f"a volume of {_sizes(_volume_shape(path))}"
         raise CaseError(f"{case.input.name}: {found}, this task expects {PICTURES}")
-    elif case.kind == "dicom" and modality == "MR":
+    elif case.kind == "dicom_series" and modality == "MR":
         read_header(path)
         raise CaseError(f"{case.input.name}: a DICOM series, this task expects {VOLUMES[modality]}")
     elif case.kind == "volume":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import s3net_monai
 from s3net_monai.argument_types import names, not_negative, positive, shard
+from s3net_monai.tasks import TASKS, task_inputs
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -30,7 +31,7 @@ def _segment(command: argparse.ArgumentParser) -> None:
     add(
         "input", nargs="*", type=Path, help="files, folders of files, folders of DICOM series, DICOMDIRs, zips of these"
     )
-    add("--task", required=True, help="lung, skin or cardiac")
+    add("--task", required=True, help=task_inputs())
     add("--output", required=True, type=Path, help="folder for masks, previews, report.json and report.html")
     add(
         "--formats",
@@ -126,7 +127,7 @@ def _prepare(command: argparse.ArgumentParser) -> None:
 
 def _phantom(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("task", help="lung, skin or cardiac")
+    add("task", help=", ".join(TASKS))
     add("destination", type=Path, help="folder for images, labels and datalist.json")
     add("--count", type=positive, default=1, help="number of images; cardiac: of patients, with two each")
     add("--dicom", action="store_true", help="lung: write DICOM series instead of NIfTI")
@@ -136,7 +137,7 @@ def _phantom(command: argparse.ArgumentParser) -> None:
 
 def _export(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("task", help="lung, skin or cardiac")
+    add("task", help=", ".join(TASKS))
     add("--output", required=True, type=Path, help="folder to write to")
     add("--bundle", type=Path, help="folder of a bundle that you trust; default: the task's own")
 

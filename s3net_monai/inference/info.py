@@ -10,9 +10,10 @@ import monai
 import torch
 
 import s3net_monai
-from s3net_monai.inference.bundle import TASK_BUNDLES, bundle_root, model_file, read_metadata
+from s3net_monai.inference.bundle import bundle_root, model_file, read_metadata
 from s3net_monai.inference.run.fingerprint import file_sha256
-from s3net_monai.io import FORMATS, LABELS
+from s3net_monai.io import FORMATS
+from s3net_monai.tasks import TASKS, Task
 from s3net_monai.utils.errors import UsageError
 
 OPTIONAL_PARTS = {
@@ -32,7 +33,7 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "monai": monai.__version__,
-        "tasks": {task: _describe_task(task) for task in TASK_BUNDLES},
+        "tasks": {name: _describe_task(task) for name, task in TASKS.items()},
         "formats": {name: file_format.extension for name, file_format in FORMATS.items()},
         "devices": {"cpu": platform.machine(), **{f"cuda:{index}": name for index, name in enumerate(gpus)}},
         "optional": {
@@ -42,14 +43,14 @@ def describe() -> dict[str, Any]:
     }
 
 
-def _describe_task(task: str) -> dict[str, Any]:
-    labels = {label.name: label.value for label in LABELS[task]}
+def _describe_task(task: Task) -> dict[str, Any]:
+    labels = {label.name: label.value for label in task.labels}
     try:
-        root = bundle_root(task)
+        root = bundle_root(task.name)
         version = str(read_metadata(root).get("version"))
         return {"labels": labels, "bundle": root.name, "version": version, "sha256": file_sha256(model_file(root))}
     except UsageError as error:
-        return {"labels": labels, "bundle": TASK_BUNDLES[task], "problem": str(error)}
+        return {"labels": labels, "bundle": task.bundle, "problem": str(error)}
 
 
 def format_info(info: dict[str, Any]) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from monai.bundle import ConfigParser
 
-from s3net_monai.inference.bundle import TASK_BUNDLES, bundle_root
+from s3net_monai.inference.bundle import bundle_root
+from s3net_monai.tasks import TASKS
 from s3net_monai.utils.errors import UsageError
 
 _APP = '''"""Begins MONAI Label's own app for bundles; made by ``s3net_monai.monailabel.served``."""
@@ -18,7 +19,7 @@ from s3net_monai.monailabel.app import App  # noqa: F401
 '''
 
 
-def make_app(folder: Path, tasks: Sequence[str] = tuple(TASK_BUNDLES)) -> list[str]:
+def make_app(folder: Path, tasks: Sequence[str] = tuple(TASKS)) -> list[str]:
     """Make the folder, or add to it what is missing; return the names of the bundles of these tasks.
 
     The weights of a bundle that is there already stay, since they may have learned from corrections: to begin anew with
@@ -82,7 +83,7 @@ def _write(parser: ConfigParser, path: Path) -> None:
 
 if __name__ == "__main__":
     try:
-        print(",".join(make_app(Path(sys.argv[1]), sys.argv[2:] or tuple(TASK_BUNDLES))))
+        print(",".join(make_app(Path(sys.argv[1]), sys.argv[2:] or tuple(TASKS))))
     except UsageError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

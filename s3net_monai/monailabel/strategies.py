@@ -173,9 +173,11 @@ class ConsistencyStrategy:
 
 
 def _task_of(bundle: Path) -> str:
-    from s3net_monai.inference.bundle import TASK_BUNDLES
+    from s3net_monai.tasks import TASKS
 
-    found = [task for task, name in TASK_BUNDLES.items() if bundle.name.startswith(name)]
+    found = [task.name for task in TASKS.values() if bundle.name.startswith(task.bundle)]
     if not found:
-        raise ValueError(f"{bundle.name}: not a bundle of this package; expected {', '.join(TASK_BUNDLES.values())}")
+        raise ValueError(
+            f"{bundle.name}: not a bundle of this package; expected {', '.join(task.bundle for task in TASKS.values())}"
+        )
     return found[0]

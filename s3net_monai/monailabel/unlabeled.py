@@ -9,7 +9,7 @@ from typing import Any
 
 from s3net_monai.inference.discovery.cases import Case, Kind
 from s3net_monai.inference.discovery.find_cases import PICTURE_SUFFIXES, SEGMENTATION_SUFFIX, VOLUME_SUFFIXES
-from s3net_monai.inference.run.validate_input import check_input
+from s3net_monai.inference.run.validate_input import check_header
 from s3net_monai.io import CaseError
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def _evenly(paths: Sequence[Path], most: int) -> Sequence[Path]:
 def _is_sound(path: Path) -> bool:
     kind: Kind = "picture" if _suffixes_like(path) == PICTURE_SUFFIXES else "volume"
     try:
-        check_input(Case(path.name, path, (path,), kind), channels=1)
+        check_header(Case(path.name, path, (path,), kind))
     except CaseError as error:
         logger.warning("not trained on: %s", error)
         return False

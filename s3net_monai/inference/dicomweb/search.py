@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from s3net_monai.inference.discovery.cases import ExcludedSeries
+from s3net_monai.tasks import TASKS
 from s3net_monai.utils.errors import CaseError, UsageError
 
 if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient
 
-# What a bundle's task can segment; of a task that is not named here, whatever is an image.
-TASK_MODALITIES = {"lung": frozenset({"CT"}), "skin": frozenset({"XC", "DMS", "GM", "OT"}), "cardiac": frozenset()}
 NO_IMAGES = frozenset({"SEG", "SR", "PR", "KO", "RTSTRUCT", "RTPLAN", "RTRECORD", "REG", "DOC", "AU", "ECG", "FID"})
 
 
@@ -70,14 +69,14 @@ def choose_series(found: list[Series], task: str, address: str) -> tuple[list[Se
     Raises:
         UsageError: when the task can use none.
     """
-    allowed = TASK_MODALITIES.get(task)
-    if allowed is not None and not allowed:
-        raise UsageError(f"task {task} reads no DICOM; convert one phase of the series to NIfTI and give that")
+    allowed = TASKS[task].dicom_modalities
+    if not allowed:
+        raise UsageError(f"task {task} reads no DICOM; {TASKS[task].dicom_remedy}")
     wanted, excluded = [], []
     for series in found:
         if series.modality in NO_IMAGES:
             excluded.append(ExcludedSeries(address, str(series), "holds no images"))
-        elif series.modality and allowed is not None and series.modality not in allowed:
+        elif series.modality and series.modality not in allowed:
             excluded.append(ExcludedSeries(address, str(series), f"not of {' or '.join(sorted(allowed))}, for {task}"))
         else:
             wanted.append(series)

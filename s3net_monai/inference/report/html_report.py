@@ -15,7 +15,8 @@ from urllib.parse import quote
 from s3net_monai.inference.report.measures import MEASURES, Measure
 from s3net_monai.inference.report.previews import outline_color
 from s3net_monai.inference.report.review import LOW_CONSISTENCY, consistency_cut, review_reasons
-from s3net_monai.io import FORMATS, LABELS
+from s3net_monai.io import FORMATS
+from s3net_monai.tasks import TASKS
 from s3net_monai.utils.atomic import atomic_path
 
 HTML_REPORT_NAME = "report.html"
@@ -65,7 +66,7 @@ def render_html_report(report: Mapping[str, Any]) -> str:
     """The page as HTML."""
     from markupsafe import Markup
 
-    cases, task = report["cases"], report["task"]
+    cases = report["cases"]
     columns = measure_columns([case.get("measures") or {} for case in cases])
     cut = consistency_cut(cases)
     rows = [_row(case, columns, review_reasons(case, cut)) for case in cases]
@@ -76,7 +77,7 @@ def render_html_report(report: Mapping[str, Any]) -> str:
         rows=rows,
         review_count=sum(bool(row["review"]) for row in rows),
         settings={name: _plain(value) for name, value in report.get("settings", {}).items()},
-        legend=[(label.name, "#{:02x}{:02x}{:02x}".format(*outline_color(label))) for label in LABELS.get(task, ())],
+        legend=_legend(report["task"]),
         thumbnail_height=112 if any(column.key == "volume_ml" for column in columns) else 84,
         excluded=report.get("excluded", []),
         low_consistency=LOW_CONSISTENCY,
@@ -112,7 +113,7 @@ def measure_columns(measures: Sequence[Mapping[str, Any]]) -> list[Column]:
         for values in measures:
             value = values.get(key)
             names.update(dict.fromkeys(value if isinstance(value, Mapping) else [None] if key in values else []))
-        measure = MEASURES.get(key, Measure(key, "", 3, ""))
+        measure = MEASURES.get(key, Measure(title=key, unit="", decimals=3, meaning=""))
         columns += [Column(key, name, measure) for name in names]
     return columns
 
@@ -128,6 +129,12 @@ def duration(seconds: float) -> str:
 def relative_link(path: str) -> str:
     """A relative path as a link: percent-encoded, so that it can name neither a scheme nor a host."""
     return "./" + quote(path)
+
+
+def _legend(task: str) -> list[tuple[str, str]]:
+    """Return the name and the outline color of every label; none for a task that this version does not have."""
+    labels = TASKS[task].labels if task in TASKS else ()
+    return [(label.name, "#{:02x}{:02x}{:02x}".format(*outline_color(label))) for label in labels]
 
 
 def _row(case: Mapping[str, Any], columns: Sequence[Column], review: list[str]) -> dict[str, Any]:

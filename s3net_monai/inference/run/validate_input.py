@@ -1,4 +1,4 @@
-"""What can be told to be wrong with an input before the network sees it, and errors in one line afterwards."""
+"""Checks of an input before the network sees it, and one-line reasons for the errors after them."""
 
 from __future__ import annotations
 
@@ -17,65 +17,76 @@ from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.limits import MAX_NIFTI_OFFSET, MAX_PIXELS, check_capacity, check_pixels, check_voxels
 from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES, read_volume_header
+from s3net_monai.tasks import Task
 from s3net_monai.utils.messages import one_line
 
-RGB_CHANNELS = 3
 # By content, whatever the name says: some of Pillow's other formats start programs.
-PICTURE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
-VOLUMES = {"CT": "a CT volume", "MR": "one phase of MR as NIfTI, NRRD or MetaImage; convert it, as dcm2niix does"}
-PICTURES = "2-D color pictures (PNG, JPEG, BMP, TIFF, DICOM photographs)"
+IMAGE_2D_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 
 
-def check_input(case: Case, channels: int, modality: str = "CT") -> None:
+def check_input(case: Case, task: Task) -> None:
     """Refuse what the task cannot take or what would expand beyond ``io.limits``, from the file's header alone.
 
+    DICOM is checked by discovery and by its readers.
+
     Args:
-        case: the input. DICOM is checked by discovery and by its readers.
-        channels: of the bundle's network: 3 takes pictures, 1 takes volumes and single slices.
-        modality: of its images. DICOM is read of CT alone: a cine series of MR holds many phases.
+        case: the input.
+        task: 2-D tasks take 2-D images, 3-D tasks take volumes and single slices as 2-D images. A series is taken only
+            where the task reads DICOM: a cine series of MR, for example, holds many phases.
 
     Raises:
         CaseError: naming the file, what was found and what is expected.
     """
-    path = case.image[0]
+    if case.kind == "dicom" and not task.reads_dicom_series:
+        read_header(case.image[0])  # discovery also calls files a series that are too damaged to be sorted
+        raise CaseError(_unsuitable(case, "a DICOM series", task))
+    if case.kind == "dicompicture" and task.dimensions != 2:
+        raise CaseError(_unsuitable(case, "a DICOM VL image", task))
+    shape = check_header(case)
+    if case.kind == "volume" and task.dimensions != 3:
+        raise CaseError(_unsuitable(case, f"a volume of {_sizes(shape)}", task))
+
+
+def check_header(case: Case) -> tuple[int, ...]:
+    """Refuse what is damaged or would expand beyond ``io.limits``, from the header of a volume or a 2-D image alone.
+
+    Returns:
+        The shape of a volume (X, Y, Z) or of a 2-D image (X, Y); empty for DICOM, which is not checked.
+
+    Raises:
+        CaseError: naming the file, what was found and what is expected.
+    """
     if case.kind == "unusable":
         raise CaseError(case.problem)
     if case.kind == "picture":
-        _check_picture(path)
-    elif case.kind == "dicompicture":
-        if channels != RGB_CHANNELS:
-            raise CaseError(
-                f"{case.input.name}: a photograph in DICOM, this task expects {VOLUMES.get(modality, modality)}"
-            )
-    elif channels == RGB_CHANNELS:
-        if case.kind == "dicom":
-            read_header(path)  # what is too damaged to be sorted is called a series, too
-        found = "a DICOM series" if case.kind == "dicom" else f"a volume of {_sizes(_volume_shape(path))}"
-        raise CaseError(f"{case.input.name}: {found}, this task expects {PICTURES}")
-    elif case.kind == "dicom" and modality == "MR":
-        read_header(path)
-        raise CaseError(f"{case.input.name}: a DICOM series, this task expects {VOLUMES[modality]}")
-    elif case.kind == "volume":
-        _volume_shape(path)
+        return _image_2d_shape(case.image[0])
+    return _volume_shape(case.image[0]) if case.kind == "volume" else ()
 
 
-def _check_picture(path: Path) -> None:
+def _unsuitable(case: Case, input_kind: str, task: Task) -> str:
+    remedy = f"; {task.dicom_remedy}" if case.kind == "dicom" and task.dicom_remedy else ""
+    return f"{case.input.name}: {input_kind}, this task expects {task.input_description}{remedy}"
+
+
+def _image_2d_shape(path: Path) -> tuple[int, ...]:
+    """Return the shape (X, Y) of a 2-D image that has passed every check of its header."""
     from PIL import Image
 
     try:
-        with Image.open(path, formats=PICTURE_FORMATS) as picture:
-            size, pages = picture.size, getattr(picture, "n_frames", 1) if picture.format == "TIFF" else 1
+        with Image.open(path, formats=IMAGE_2D_FORMATS) as image:
+            size, pages = image.size, getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
     except Image.DecompressionBombError as error:  # Pillow's own limit, which lies above this one
         raise CaseError(f"{path.name}: beyond the limit of {MAX_PIXELS} pixels; crop or shrink it") from error
     except Exception as error:  # Pillow's plugins raise whatever the damage provokes
-        raise CaseError(f"{path.name}: not readable as a picture ({_reason(error, path)}); copy it again") from error
+        raise CaseError(f"{path.name}: not readable as a 2-D image ({_reason(error, path)}); copy it again") from error
     check_pixels(path.name, *size)
     if pages > 1:
-        raise CaseError(f"{path.name}: {pages} pages found, one picture expected; save each page as a file")
+        raise CaseError(f"{path.name}: {pages} pages found, one image expected; save each page as a file")
+    return size
 
 
 def _volume_shape(path: Path) -> tuple[int, ...]:
-    """Shape (X, Y, Z) of a volume that has passed every check of its header."""
+    """Return the shape (X, Y, Z) of a volume that has passed every check of its header."""
     if path.suffix.lower() in (*NRRD_SUFFIXES, *META_SUFFIXES):
         return read_volume_header(path).shape
     return _check_nifti(path)

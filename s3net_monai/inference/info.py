@@ -1,4 +1,4 @@
-"""What this installation can do."""
+"""Description of this installation: versions, tasks, formats, devices and optional parts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPTIONAL_PARTS = {
 
 
 def describe() -> dict[str, Any]:
-    """Versions, tasks with labels and model, output formats, devices, and the optional parts that were found."""
+    """Return versions, tasks with labels and model, output formats, devices, and which optional parts are installed."""
     gpus = (
         [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     )
@@ -54,12 +54,14 @@ def _describe_task(task: Task) -> dict[str, Any]:
 
 
 def format_info(info: dict[str, Any]) -> str:
-    """The same as text."""
+    """Format the result of ``describe`` as text."""
     lines = [f"s3net {info['package_version']} (Python {info['python']}, torch {info['torch']}, MONAI {info['monai']})"]
     for task, details in info["tasks"].items():
         model = details.get("problem") or f"{details['bundle']} {details['version']}, sha256 {details['sha256'][:12]}"
         lines.append(f"task {task}: {', '.join(details['labels'])}; {model}")
     lines.append("formats: " + ", ".join(f"{name} ({extension})" for name, extension in info["formats"].items()))
-    lines.append("devices: " + ", ".join(f"{name} ({what})" for name, what in info["devices"].items()))
-    lines += [f"extra {name}: {'found' if found else 'not installed'}" for name, found in info["optional"].items()]
+    lines.append("devices: " + ", ".join(f"{name} ({model})" for name, model in info["devices"].items()))
+    lines += [
+        f"extra {name}: {'found' if installed else 'not installed'}" for name, installed in info["optional"].items()
+    ]
     return "\n".join(lines)

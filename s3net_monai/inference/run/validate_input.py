@@ -78,7 +78,9 @@ def _image_2d_shape(path: Path) -> tuple[int, ...]:
     except Image.DecompressionBombError as error:  # Pillow's own limit, which lies above this one
         raise CaseError(f"{path.name}: beyond the limit of {MAX_PIXELS} pixels; crop or shrink it") from error
     except Exception as error:  # Pillow's plugins raise whatever the damage provokes
-        raise CaseError(f"{path.name}: not readable as a 2-D image ({_reason(error, path)}); copy it again") from error
+        raise CaseError(
+            f"{path.name}: not readable as a 2-D image ({_error_text(error, path)}); copy it again"
+        ) from error
     check_pixels(path.name, *size)
     if pages > 1:
         raise CaseError(f"{path.name}: {pages} pages found, one image expected; save each page as a file")
@@ -100,7 +102,7 @@ def _check_nifti(path: Path) -> tuple[int, ...]:
         # Extensions before the voxels are read as a whole.
         image: Any = nibabel.load(path) if offset <= MAX_NIFTI_OFFSET else None
     except Exception as error:  # damaged headers raise struct, value, EOF and zlib errors
-        raise CaseError(f"{path.name}: not readable as NIfTI ({_reason(error, path)}); copy it again") from error
+        raise CaseError(f"{path.name}: not readable as NIfTI ({_error_text(error, path)}); copy it again") from error
     if image is None:
         raise CaseError(f"{path.name}: voxels begin at byte {offset:.0f}, beyond the limit; save the volume again")
     shape = tuple(int(size) for size in image.shape)
@@ -115,27 +117,27 @@ def _check_nifti(path: Path) -> tuple[int, ...]:
     if len(shape) < 3 or min(shape) < 1:
         raise CaseError(f"{path.name}: shape {_sizes(shape)} found, a 3-D volume expected; give slices as PNG")
     check_voxels(path.name, shape)
-    needed = math.prod(shape) * dtype.itemsize
-    check_capacity(path.name, needed, path.stat().st_size, path.suffix.lower() == ".gz")
+    num_bytes = math.prod(shape) * dtype.itemsize
+    check_capacity(path.name, num_bytes, path.stat().st_size, path.suffix.lower() == ".gz")
     unit = image.header.get_xyzt_units()[0]
-    if unit in ("meter", "micron"):  # no reader of the affine looks at it
+    if unit in ("meter", "micron"):  # readers of the affine ignore the unit
         raise CaseError(f"{path.name}: voxel sizes in units of {unit} found, mm expected; save the volume again")
     affine = np.asarray(image.affine)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise CaseError(f"{path.name}: its affine is not invertible, so voxels have no place; repair the header")
+        raise CaseError(f"{path.name}: its affine is not invertible, so voxels have no position; repair the header")
     return shape
 
 
 def _nifti_offset(path: Path) -> float:
-    """Where the voxels begin by the header, in bytes of the expanded file."""
+    """Return where the voxels begin by the header, in bytes of the expanded file."""
     from nibabel import Nifti1Header, Nifti2Header
 
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         block = file.read(Nifti2Header.sizeof_hdr)
     size = Nifti2Header.sizeof_hdr
-    second = size in (int.from_bytes(block[:4], "little"), int.from_bytes(block[:4], "big"))
-    kind = Nifti2Header if second else Nifti1Header
-    return float(kind(block[: kind.sizeof_hdr], check=False)["vox_offset"])
+    is_nifti2 = size in (int.from_bytes(block[:4], "little"), int.from_bytes(block[:4], "big"))
+    header_type = Nifti2Header if is_nifti2 else Nifti1Header
+    return float(header_type(block[: header_type.sizeof_hdr], check=False)["vox_offset"])
 
 
 def _sizes(shape: tuple[int, ...]) -> str:
@@ -143,49 +145,51 @@ def _sizes(shape: tuple[int, ...]) -> str:
 
 
 def failure_reason(error: BaseException, case: Case) -> str:
-    """One line for the report from whatever a case raised, naming the input and free of its identifiers."""
+    """Return one line for the report from any error of a case; it names the input and holds no identifier."""
     chain = [error]
     while chain[-1].__cause__ is not None:
         chain.append(chain[-1].__cause__)
     for link in chain:
         if isinstance(link, CaseError):
-            return _named(str(link), case)
+            return _with_input_name(str(link), case)
         if isinstance(link, MemoryError | torch.OutOfMemoryError) or "not enough memory" in str(link):
-            return _named("not enough memory; close other programs or use --device cpu", case)
+            return _with_input_name("not enough memory; close other programs or use --device cpu", case)
     if any("cannot find a suitable reader" in str(link) for link in chain):
-        return _named(_unreadable(case.image[0]), case)
+        return _with_input_name(_unreadable(case.image[0]), case)
     if _is_damage(chain[-1]):
-        return _named(f"damaged or cut off ({_reason(chain[-1], case.image[0])}); copy the file again", case)
-    return _named(f"{type(chain[-1]).__name__}: {_reason(chain[-1], case.image[0])}", case)
+        return _with_input_name(
+            f"damaged or cut off ({_error_text(chain[-1], case.image[0])}); copy the file again", case
+        )
+    return _with_input_name(f"{type(chain[-1]).__name__}: {_error_text(chain[-1], case.image[0])}", case)
 
 
 def _is_damage(error: BaseException) -> bool:
-    """Whether a compressed stream or a volume ended early or makes no sense."""
-    # What the system refuses, as for a full disk, has a number; what nibabel and gzip find in a file has none.
+    """Return whether a compressed stream or a volume ended early or is inconsistent."""
+    # Errors of the operating system, such as a full disk, have an errno; those of nibabel and gzip have none.
     return isinstance(error, EOFError | zlib.error) or (isinstance(error, OSError) and error.errno is None)
 
 
-def _named(text: str, case: Case) -> str:
+def _with_input_name(text: str, case: Case) -> str:
     text = " ".join(text.split())
     for folder in sorted({str(path.parent) for path in case.image}, key=len, reverse=True):
-        text = text.replace(f"{folder}/", "")  # a file's name is enough, and folders may carry a patient's
+        text = text.replace(f"{folder}/", "")  # the file's name suffices, and a folder may have the patient's name
     if case.input.name not in text:
         text = f"{case.input.name}: {text}"
     return one_line(redact(text, case.identifiers), limit=400)
 
 
 def _unreadable(path: Path) -> str:
-    """Why a file that has a sound header cannot be loaded; MONAI's own text is every reader's traceback."""
+    """Return why a file with a sound header cannot be loaded; MONAI's message holds the traceback of every reader."""
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
-            picture.load()
+        with Image.open(path) as image:
+            image.load()
     except Exception as error:
-        return f"not readable ({_reason(error, path)}); copy the file again"
+        return f"not readable ({_error_text(error, path)}); copy the file again"
     return "not readable; convert it to PNG or NIfTI"
 
 
-def _reason(error: BaseException, path: Path) -> str:
+def _error_text(error: BaseException, path: Path) -> str:
     text = str(error).replace(str(path), path.name) or type(error).__name__
     return one_line(text)

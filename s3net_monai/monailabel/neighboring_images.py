@@ -9,7 +9,7 @@ from typing import Any
 
 from s3net_monai.inference.discovery.cases import Case, Kind
 from s3net_monai.inference.discovery.find_cases import IMAGE_2D_SUFFIXES, SEGMENTATION_SUFFIX, VOLUME_SUFFIXES
-from s3net_monai.inference.run.validate_input import check_input
+from s3net_monai.inference.run.validate_input import check_header
 from s3net_monai.io import CaseError
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def _sample_evenly(paths: Sequence[Path], max_count: int) -> Sequence[Path]:
 def _is_readable(path: Path) -> bool:
     kind: Kind = "image_2d" if _suffixes_like(path) == IMAGE_2D_SUFFIXES else "volume"
     try:
-        check_input(Case(case_id=path.name, input=path, image=(path,), kind=kind), channels=1)
+        check_header(Case(case_id=path.name, input=path, image=(path,), kind=kind))
     except CaseError as error:
         logger.warning("not used in training: %s", error)
         return False

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from monai.bundle import ConfigParser
 
-from s3net_monai.inference.bundle import TASK_BUNDLES, bundle_root
+from s3net_monai.inference.bundle import bundle_root
+from s3net_monai.tasks import TASKS
 from s3net_monai.utils.errors import UsageError
 
 _APP = '''"""Starts MONAI Label's own app for bundles; written by ``s3net_monai.monailabel.served``."""
@@ -18,7 +19,7 @@ from s3net_monai.monailabel.app import App  # noqa: F401
 '''
 
 
-def make_app(folder: Path, tasks: Sequence[str] = tuple(TASK_BUNDLES)) -> list[str]:
+def make_app(folder: Path, tasks: Sequence[str] = tuple(TASKS)) -> list[str]:
     """Create or update the folder that MONAI Label serves.
 
     The weights of a bundle that is already there are kept, since they may have been trained on corrections; delete its
@@ -93,7 +94,7 @@ def _write(parser: ConfigParser, path: Path) -> None:
 
 if __name__ == "__main__":
     try:
-        print(",".join(make_app(Path(sys.argv[1]), sys.argv[2:] or tuple(TASK_BUNDLES))))
+        print(",".join(make_app(Path(sys.argv[1]), sys.argv[2:] or tuple(TASKS))))
     except UsageError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

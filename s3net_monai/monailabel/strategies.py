@@ -195,9 +195,10 @@ class ConsistencyStrategy:
 
 
 def _task_of(bundle: Path) -> str:
-    from s3net_monai.inference.bundle import TASK_BUNDLES
+    from s3net_monai.tasks import TASKS
 
-    tasks = [task for task, name in TASK_BUNDLES.items() if bundle.name.startswith(name)]
+    tasks = [task.name for task in TASKS.values() if bundle.name.startswith(task.bundle)]
     if not tasks:
-        raise ValueError(f"{bundle.name}: not a bundle of this package; expected {', '.join(TASK_BUNDLES.values())}")
+        bundles = ", ".join(task.bundle for task in TASKS.values())
+        raise ValueError(f"{bundle.name}: not a bundle of this package; expected {bundles}")
     return tasks[0]

@@ -13,8 +13,9 @@ import slicerio
 
 from s3net_monai.evaluation import evaluate
 from s3net_monai.evaluation.masks import read_mask
-from s3net_monai.io import LABELS, Mask, write_mask
+from s3net_monai.io import Mask, write_mask
 from s3net_monai.io.dicom.series import load_series
+from s3net_monai.tasks import TASKS
 from s3net_monai.utils.geometry import LPS_TO_RAS
 from tests.helpers.dicom_tools import SERIES, photograph
 
@@ -45,7 +46,19 @@ def write(
         if not source.exists():
             series_maker(stored_ramp, **SERIES[geometry]).save(source)
         affine = load_series([source]).affine
-        write_mask(Mask(array, affine, (source,), LABELS["lung"], "toy", "1"), folder, "a", format_name)
+        write_mask(
+            Mask(
+                array=array,
+                affine=affine,
+                source=(source,),
+                labels=TASKS["lung"].labels,
+                model_name="toy",
+                model_version="1",
+            ),
+            folder,
+            "a",
+            format_name,
+        )
         return affine
 
     return writer
@@ -118,7 +131,14 @@ def test_mask_of_a_vl_image(series_maker: Callable[..., Any], folders: tuple[Pat
     dataset.save_as(tmp_path / "image.dcm", enforce_file_format=True)
     array = np.zeros((6, 4), dtype=np.uint8)
     array[5, 1:3] = 1
-    mask = Mask(array, np.eye(4), (tmp_path / "image.dcm",), LABELS["skin"], "toy", "1")
+    mask = Mask(
+        array=array,
+        affine=np.eye(4),
+        source=(tmp_path / "image.dcm",),
+        labels=TASKS["skin"].labels,
+        model_name="toy",
+        model_version="1",
+    )
     write_mask(mask, folders[0], "a", "dicomseg")
     write_mask(mask, folders[1], "a", "png")
     (case,) = evaluate(*folders).cases

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import requests
 
-from s3net_monai.inference.bundle import TASK_BUNDLES
 from s3net_monai.monailabel.served import make_app
+from s3net_monai.tasks import TASKS
 from tests.helpers.monailabel_cases import shrink
 from tests.helpers.paths import ROOT
 
@@ -36,7 +36,7 @@ def running_server(studies: str, task: str, folder: Path, **settings: str) -> It
     """
     from monailabel.client import MONAILabelClient
 
-    for name in make_app(folder / "app", [task] if task else tuple(TASK_BUNDLES)):
+    for name in make_app(folder / "app", [task] if task else tuple(TASKS)):
         shrink(folder / "app" / "model" / name)
     port = _free_port()
     log = folder / "server.log"

@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 def test_parts_of_a_bundle(lung_bundle: Path) -> None:
     bundle = load_bundle("lung", lung_bundle, CPU)
-    assert (bundle.name, bundle.version, bundle.channels) == ("toy_lung", "1.2.3", 1)
+    assert (bundle.name, bundle.version, bundle.task.channels) == ("toy_lung", "1.2.3", 1)
     assert len(bundle.sha256) == 64
     assert not bundle.network.training
     assert bundle.network[0].bias[1] == -400.5

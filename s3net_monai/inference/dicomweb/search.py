@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from s3net_monai.inference.discovery.cases import ExcludedSeries
+from s3net_monai.tasks import TASKS
 from s3net_monai.utils.errors import CaseError, UsageError
 
 if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient
 
-# The modalities that a task can segment; a task that is not listed accepts every image.
-TASK_MODALITIES = {"lung": frozenset({"CT"}), "skin": frozenset({"XC", "DMS", "GM", "OT"}), "cardiac": frozenset()}
 NON_IMAGE_MODALITIES = frozenset(
     {"SEG", "SR", "PR", "KO", "RTSTRUCT", "RTPLAN", "RTRECORD", "REG", "DOC", "AU", "ECG", "FID"}
 )
@@ -88,15 +87,15 @@ def choose_series(
     Raises:
         UsageError: when the task can use none of them.
     """
-    allowed = TASK_MODALITIES.get(task)
-    if allowed is not None and not allowed:
-        raise UsageError(f"task {task} reads no DICOM; convert one phase of the series to NIfTI and give that")
+    allowed = TASKS[task].dicom_modalities
+    if not allowed:
+        raise UsageError(f"task {task} reads no DICOM; {TASKS[task].dicom_remedy}")
     selected, excluded = [], []
     for series in available:
         reason = ""
         if series.modality in NON_IMAGE_MODALITIES:
             reason = "contains no images"
-        elif series.modality and allowed is not None and series.modality not in allowed:
+        elif series.modality and series.modality not in allowed:
             reason = f"not {' or '.join(sorted(allowed))}, which task {task} expects"
         if reason:
             excluded.append(ExcludedSeries(input=address, series=str(series), reason=reason))

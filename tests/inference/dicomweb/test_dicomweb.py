@@ -14,8 +14,9 @@ from pydicom.uid import RLELossless, generate_uid
 from data_prep.phantom_dicom import write_ct_series
 from s3net_monai.inference.dicomweb.server import PASSWORD_VARIABLE, USER_VARIABLE
 from s3net_monai.inference.dicomweb.transfer import fetch_study, store_files
-from s3net_monai.io import LABELS, Mask, write_mask
+from s3net_monai.io import Mask, write_mask
 from s3net_monai.io.dicom.series import load_series
+from s3net_monai.tasks import TASKS
 from s3net_monai.utils.errors import UsageError
 from tests.helpers.orthanc import Orthanc, running_orthanc
 
@@ -75,7 +76,14 @@ def segmentation(folder: Path, target: Path) -> Path:
     for z in range(array.shape[2]):
         array[: z + 1, 1:3, z] = 1
     target.mkdir(exist_ok=True)
-    mask = Mask(array, series.affine, (folder,), LABELS["lung"], "S3-Net", "1.0")
+    mask = Mask(
+        array=array,
+        affine=series.affine,
+        source=(folder,),
+        labels=TASKS["lung"].labels,
+        model_name="S3-Net",
+        model_version="1.0",
+    )
     return write_mask(mask, target, "case", "dicomseg")
 
 

@@ -133,7 +133,7 @@ def test_volume_of_frames_is_refused(bundle: Bundle, tmp_path: Path) -> None:
 def test_volume_for_the_color_task_is_refused(skin_bundle: Path, tmp_path: Path) -> None:
     nib.save(nib.Nifti1Image(np.zeros((3, 3, 3), dtype=np.int16), np.eye(4)), tmp_path / "a.nii.gz")
     skin = load_bundle("skin", skin_bundle, torch.device("cpu"))
-    assert "volume of 3x3x3, this task expects 2-D color pictures" in refusal(tmp_path / "a.nii.gz", skin)
+    assert "volume of 3x3x3, this task expects 2-D color images" in refusal(tmp_path / "a.nii.gz", skin)
 
 
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.png", "a.jpg"])

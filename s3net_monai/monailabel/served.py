@@ -60,7 +60,7 @@ def serve_bundle(shipped: Path, folder: Path) -> None:
     _write(training, configs / "train.json")
     inference = _read(configs / "inference.json")
     last = {"_target_": "s3net_monai.monailabel.after_saving.AfterSaveImaged", "keys": "pred"}
-    inference["postprocessing#transforms"] = [*inference["postprocessing#transforms"], last]
+    inference["postprocessing#steps#after_saving"] = last
     _write(inference, configs / "inference.json")
     if folder.exists():
         shutil.rmtree(folder / "configs", ignore_errors=True)

@@ -144,7 +144,7 @@ def _inference_config(stage: Stage, place: Place) -> dict[str, Any]:
     trained = ConfigParser(merged_config(stage, place))
     taken = {name: trained[other] for name, other in stage.inference_ids.items()}
     taken |= {name: trained[name] for name in _referred(taken.values(), trained.get()) if name not in taken}
-    return merged(place, "inference", [*place.study.inference, *stage.inference], taken)
+    return merged(place, "inference", stage.inference, taken)
 
 
 def _referred(values: Iterable[Any], config: Mapping[str, Any]) -> set[str]:

@@ -72,7 +72,7 @@ def serve_bundle(released: Path, folder: Path) -> None:
     _write(training, configs / "train.json")
     inference = _read(configs / "inference.json")
     last_step = {"_target_": "s3net_monai.monailabel.mask_format.FormatForSaveImaged", "keys": "pred"}
-    inference["postprocessing#transforms"] = [*inference["postprocessing#transforms"], last_step]
+    inference["postprocessing#steps#format"] = last_step
     _write(inference, configs / "inference.json")
     if folder.exists():
         shutil.rmtree(folder / "configs", ignore_errors=True)

@@ -1,6 +1,7 @@
 """Dictionary transforms: cues, intensities, geometry. They know arrays only, no files."""
 
 from s3net_monai.transforms.components import KeepCentralComponentd, KeepLargestComponentsd
+from s3net_monai.transforms.compose_steps import compose_steps
 from s3net_monai.transforms.constrain_to_air import ConstrainToAird, constrain_to_air
 from s3net_monai.transforms.ct_intensity import CTIntensityd
 from s3net_monai.transforms.display_orientation import DisplayOrientationd, upside_down_axes
@@ -41,6 +42,7 @@ __all__ = [
     "ValidateChannelsd",
     "ValidateLabelsd",
     "WeakLabeld",
+    "compose_steps",
     "constrain_to_air",
     "jitter_masks",
     "lung_weak_label",

@@ -8,7 +8,7 @@ OUT ?= demo_output
 TESTED := tests s3net_monai --ignore s3net_monai/monailabel
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo test test-fast lint accuracy benchmark benchmark-speed weights monailabel test-monailabel clean
+.PHONY: demo test test-fast lint docs accuracy benchmark benchmark-speed weights monailabel test-monailabel clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -33,7 +33,12 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 
-# Scores the shipped weights on the report splits: `make accuracy DATA=...`
+# The site of the documentation, site/index.html, with the API pages; a broken link is an error.
+docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Scores the released weights on the report splits: `make accuracy DATA=...`
 accuracy: $(VENV)/.installed
 	@bash scripts/accuracy.sh "$(DATA)"
 

@@ -16,7 +16,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
-    "README.md",
+    "docs/accuracy.md",
+    "docs/few_labels.md",
     *(f"bundle/{name}_segmentation/docs/README.md" for name in ("skin_lesion", "lung_ct", "cardiac_mr")),
 )
 TRAINED_ON = (

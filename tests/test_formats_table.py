@@ -33,12 +33,12 @@ def test_every_page_has_the_formats_of_the_code(script: ModuleType) -> None:
         assert script.BLOCK.search((ROOT / page).read_text(encoding="utf-8")), page
 
 
-def test_the_readme_lists_every_format(script: ModuleType) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_lists_every_format(script: ModuleType) -> None:
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
     for suffix in (suffix for format_ in INPUTS.values() for suffix in format_.suffixes):
-        assert f"`{suffix}`" in readme
+        assert f"`{suffix}`" in page
     for name, format_ in FORMATS.items():
-        assert f"| {format_.title} | `--formats {name}` | `<case>_seg{format_.extension}` |" in readme
+        assert f"| {format_.title} | `--formats {name}` | `<case>_seg{format_.extension}` |" in page
 
 
 def test_a_block_is_replaced_and_the_rest_is_not(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

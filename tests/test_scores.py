@@ -1,4 +1,4 @@
-"""The tables in README and the model cards are those of docs/benchmark."""
+"""The tables in the docs and the model cards are those of docs/benchmark."""
 
 from __future__ import annotations
 

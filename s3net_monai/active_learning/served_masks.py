@@ -57,6 +57,6 @@ def _with_mask(sample: Sample, bundle: Bundle, image_key: str, label_key: str) -
     steps = cast(Compose, bundle.postprocessing).transforms
     before = takewhile(lambda step: not isinstance(step, Invertd), steps)
     served = Compose(list(before))({"image": MetaTensor(image), "pred": MetaTensor(probabilities[0])})
-    score = (agreement or 0.0) * float(served.get("trust", 1.0))
+    score = (agreement or 0.0) * float(served.get("quality_factor", 1.0))
     mask = torch.as_tensor(served["pred"]).as_subclass(Tensor).cpu() >= 0.5
     return score, {**sample, label_key: mask.to(torch.float32)}

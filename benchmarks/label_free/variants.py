@@ -16,7 +16,7 @@ LOSSES_ALONE: Overrides = {
     "loss#terms#spatial#weight": 0.1,
     "loss#terms#total_variation#weight": 0.2,
     "network_def#network#num_clusters": 6,
-    "train#deterministic_transforms#weak_label#task": "center",
+    "train#deterministic_transforms#weak_label#_target_": "s3net_monai.transforms.CenterWeakLabeld",
     "assignment_threshold": None,
     "batch_size": 8,
     "learning_rate": 0.003,

@@ -113,7 +113,7 @@ def infer_sample(sample: dict[str, Any], bundle: Bundle) -> Segmentation:
     del probabilities
     sample = bundle.postprocessing(sample)
     if consistency is not None:
-        consistency *= float(sample.get("trust", 1.0))  # what the bundle can tell from the mask itself
+        consistency *= float(sample.get("quality_factor", 1.0))  # what the bundle can tell from the mask itself
     result = sample["pred"]
     mask = np.asarray(result[0].cpu()).astype(np.uint8)
     if mask.shape == (*shape, 1):  # a 2-D image that the bundle read as a volume of one slice

@@ -119,7 +119,7 @@ def test_views_are_averaged_and_their_agreement_reported(bundle: Bundle, tmp_pat
 def test_what_the_bundle_tells_of_the_mask_is_multiplied_into_the_consistency(bundle: Bundle, tmp_path: Path) -> None:
     nib.save(nib.Nifti1Image(np.full((4, 1, 1), -1000, dtype=np.int16), np.eye(4)), tmp_path / "a.nii.gz")
     plain = replace(bundle, inferer=TwoViews())
-    telling = replace(plain, postprocessing=lambda sample: {**bundle.postprocessing(sample), "trust": 0.5})
+    telling = replace(plain, postprocessing=lambda sample: {**bundle.postprocessing(sample), "quality_factor": 0.5})
     expected = segment(tmp_path / "a.nii.gz", plain).consistency
     assert expected is not None
     assert segment(tmp_path / "a.nii.gz", telling).consistency == pytest.approx(expected / 2)

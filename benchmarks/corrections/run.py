@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-import s3net_monai
 from benchmarks.common.cases import skin_cases
 from benchmarks.corrections.loop import (
     ORDERS,
@@ -33,6 +32,7 @@ from benchmarks.label_free.trained_skin import skin_datalists
 from s3net_monai.inference import Bundle, bundle_root, load_bundle
 from s3net_monai.inference.bundle import read_metadata
 from s3net_monai.utils.atomic import atomic_path
+from s3net_monai.version import __version__
 
 STEPS = (10, 20, 50, 100)
 SEEDS = (0, 1, 2)
@@ -91,7 +91,7 @@ def run_corrections(
     facts = {
         "schema_version": 1,
         "command": _command(output, names),
-        "package_version": s3net_monai.__version__,
+        "package_version": __version__,
         "model": {"name": root.name, "version": str(read_metadata(root)["version"]), "sha256": bundle.sha256},
         "machine": {"cores": os.cpu_count(), "threads": torch.get_num_threads(), "torch": torch.__version__},
         "pool": len(pool.cases),

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import s3net_monai
 from benchmarks.common.scoring import slug
 from benchmarks.few_labels.cells import Cells, earlier_cells, has_scores, known_cells
 from benchmarks.few_labels.results import few_labels_results
@@ -22,6 +21,7 @@ from benchmarks.label_free.run import json_text, rounded_numbers
 from s3net_monai.inference.bundle import bundle_root
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.messages import first_cause, one_line
+from s3net_monai.version import __version__
 
 Job = tuple[FewLabelsRow, Cell]
 
@@ -60,7 +60,9 @@ def run_few_labels(
         raise ValueError("matplotlib is not installed; run: pip install 's3net-monai[benchmark]'")
     chosen, columns = _chosen_rows(rows, names), _chosen_columns(study, labels)
     work = work.absolute()
-    place = Place(study, bundle_root("cardiac").with_name(study.bundle), prepare_study(study, data, work / "data"), work)
+    place = Place(
+        study, bundle_root("cardiac").with_name(study.bundle), prepare_study(study, data, work / "data"), work
+    )
     earlier = earlier_cells(output, rows, place)
     jobs = [
         (row, cell)
@@ -140,7 +142,7 @@ def few_labels_result(
     return {
         "schema_version": 1,
         "command": command,
-        "package_version": s3net_monai.__version__,
+        "package_version": __version__,
         "task": study.task,
         "unit": study.unit,
         "cases": len(names),

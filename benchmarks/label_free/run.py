@@ -13,14 +13,14 @@ from typing import Any
 
 import torch
 
-import s3net_monai
 from benchmarks.common.cases import load_cases
 from benchmarks.common.results import row_results
 from benchmarks.common.scoring import score_row, slug
 from benchmarks.common.types import BenchmarkCase, Row
 from s3net_monai.inference.bundle import bundle_root, model_file, read_metadata
-from s3net_monai.inference.run.fingerprint import file_sha256
 from s3net_monai.utils.atomic import atomic_path
+from s3net_monai.utils.hashing import file_sha256
+from s3net_monai.version import __version__
 
 _EXTRA = ("matplotlib", "sklearn")
 _DIGITS = 5  # of every number in the file; significant ones, as p-values are small
@@ -54,7 +54,7 @@ def run_benchmark(task: str, data: Path, output: Path, work: Path, names: Sequen
     result: dict[str, Any] = {
         "schema_version": 1,
         "command": _command(task, output, names),
-        "package_version": s3net_monai.__version__,
+        "package_version": __version__,
         "task": task,
         "model": model,
         "machine": {"cores": os.cpu_count(), "threads": torch.get_num_threads(), "torch": torch.__version__},

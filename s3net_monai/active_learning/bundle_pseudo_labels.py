@@ -62,6 +62,6 @@ def _with_mask(sample: Sample, bundle: Bundle, image_key: str, label_key: str) -
     prediction = Compose(list(steps_before_inversion))(
         {"image": MetaTensor(image), "pred": MetaTensor(probabilities[0])}
     )
-    score = (agreement or 0.0) * float(prediction.get("trust", 1.0))
+    score = (agreement or 0.0) * float(prediction.get("quality_factor", 1.0))
     mask = torch.as_tensor(prediction["pred"]).as_subclass(Tensor).cpu() >= 0.5
     return score, {**sample, label_key: mask.to(torch.float32)}

@@ -9,7 +9,8 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
 from s3net_monai.inference.discovery.find_cases import Case
-from s3net_monai.inference.run.fingerprint import file_sha256, fingerprint
+from s3net_monai.inference.run.fingerprint import fingerprint
+from s3net_monai.utils.hashing import file_sha256
 
 BASIS = {"model": {"sha256": "a"}, "settings": {"formats": ["nifti"]}}
 

@@ -59,7 +59,7 @@ def self_training(shares: tuple[float, ...]) -> Stage:
     consistent about."""
     stage = LONG
     for number, share in enumerate(shares, 1):
-        stage = Stage(f"self-train-{number}", ("self_train",), {"share": share}, inputs={"teacher": stage})
+        stage = Stage(f"self-train-{number}", ("self_train",), {"fraction": share}, inputs={"teacher": stage})
     return stage
 
 

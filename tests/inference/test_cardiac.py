@@ -53,7 +53,7 @@ def bundle(tmp_path: Path) -> Path:
     config = json.loads((root / "configs" / "inference.json").read_text())
     config["network_def"] = {"_target_": "torch.nn.Conv2d", "in_channels": 1, "out_channels": 4, "kernel_size": 1}
     # Copies that are not turned and nothing cut or resized: every voxel's gray level arrives as it is.
-    config["inferer"]["copies"] = [[0, 1], [0, 1]]
+    config["inferer"]["angles_and_zooms"] = [[0, 1], [0, 1]]
     config["field_of_view"] = config["spatial_size"] = [24, 20]
     resampling = [step for step in config["image_transforms"] if step["_target_"].endswith("InPlaneSpacingd")]
     resampling[0]["_disabled_"] = True

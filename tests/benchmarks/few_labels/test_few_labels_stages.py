@@ -112,10 +112,10 @@ def test_a_longer_training_has_more_of_the_iterations_that_the_study_gives(place
 
 def test_each_round_of_self_training_learns_from_the_one_before(place: Place) -> None:
     last = self_training((0.4, 0.6))
-    assert (last.name, last.overrides["share"]) == ("self-train-2", 0.6)
+    assert (last.name, last.overrides["fraction"]) == ("self-train-2", 0.6)
     first = last.inputs["teacher"]
     assert isinstance(first, Stage)
-    assert (first.name, first.overrides["share"], first.inputs["teacher"]) == ("self-train-1", 0.4, LONG)
+    assert (first.name, first.overrides["fraction"], first.inputs["teacher"]) == ("self-train-1", 0.4, LONG)
     assert [each["stage"] for each in trainings_of(last, place)] == [LONG.name, "self-train-1", "self-train-2"]
 
 

@@ -62,7 +62,8 @@ def _segment(arguments: argparse.Namespace) -> int:
             )
         if found.ignored:
             print(f"{found.ignored} files that are no images were passed over", file=sys.stderr)
-        bundle = load_bundle(arguments.task, root, parse_device(arguments.device), arguments.mode, arguments.allow)
+        device = parse_device(arguments.device)
+        bundle = load_bundle(arguments.task, root, device, mode=arguments.mode, allow=arguments.allow)
         settings = Settings(
             formats=formats,
             mode=arguments.mode,
@@ -71,7 +72,7 @@ def _segment(arguments: argparse.Namespace) -> int:
             shard=arguments.shard,
             allow=arguments.allow,
         )
-        report = run_batch(found.cases, bundle, arguments.output, settings, found.excluded)
+        report = run_batch(found.cases, bundle, arguments.output, settings=settings, excluded=found.excluded)
         if arguments.dicomweb:
             store_masks(arguments.dicomweb, report, arguments.output)
     counts = ", ".join(f"{report.count(status)} {status}" for status in ("ok", "failed", "skipped"))

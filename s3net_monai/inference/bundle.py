@@ -95,7 +95,7 @@ def read_metadata(root: Path) -> dict[str, Any]:
 
 
 def load_bundle(
-    task: str, root: Path, device: torch.device, mode: str = "amortized", allow: Sequence[str] = ()
+    task: str, root: Path, device: torch.device, *, mode: str = "amortized", allow: Sequence[str] = ()
 ) -> Bundle:
     """Build the parts of ``configs/inference.json`` that segment one case, with ``models/model.pt`` loaded strictly.
 

@@ -46,7 +46,7 @@ class Task:
         labels: the foreground classes; values are dense from 1, since 3D Slicer's MONAI Label client names segments by
             their order.
         input_description: what the task takes, for ``--help`` and for the messages that refuse an input.
-        dicom_modalities: values of Modality (0008,0060) that the task reads; empty where it reads no DICOM.
+        dicom_modalities: values of Modality (0008,0060) that DICOMweb fetches; empty where the task reads no DICOM.
         dicom_remedy: what to do with DICOM where the task reads none.
         preview: how previews show its images.
         special_measures: by the name of a label the measures that it gets beside size, fraction and mean value.
@@ -66,8 +66,8 @@ class Task:
 
     @property
     def reads_dicom_series(self) -> bool:
-        """Whether a DICOM series of slices can be a case."""
-        return self.dimensions == 3 and self.modality in self.dicom_modalities
+        """Whether a DICOM series of slices can be a case; the reader of series takes CT alone."""
+        return self.dimensions == 3 and self.modality == "CT"
 
     @property
     def channel_def(self) -> dict[str, str]:

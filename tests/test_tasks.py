@@ -115,7 +115,7 @@ def test_a_fourth_task_is_segmented(
     assert bundle.task == liver
     output = tmp_path / "out"
     settings = Settings(formats=("nifti", "segnrrd"), workers=0)
-    report = run_batch(find_cases([path]).cases, bundle, output, settings)
+    report = run_batch(find_cases([path]).cases, bundle, output, settings=settings)
     case = report.cases["a"]
     assert case.status == "ok", case.reason
     np.testing.assert_array_equal(np.asarray(nib.load(output / "a_seg.nii.gz").dataobj), mask)

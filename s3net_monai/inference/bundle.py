@@ -98,9 +98,9 @@ def load_bundle(
     task: str,
     root: Path,
     device: torch.device,
+    *,
     mode: str = "amortized",
     allow: Sequence[str] = (),
-    *,
     checkpoint: Path | None = None,
     configs: Sequence[Path] = (),
 ) -> Bundle:

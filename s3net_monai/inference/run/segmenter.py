@@ -125,8 +125,8 @@ def infer_sample(sample: dict[str, Any], bundle: Bundle) -> Segmentation:
     (probabilities, consistency), warning = with_smaller_windows(
         lambda inferer: mean_of_views(image[None].to(bundle.device), replace(bundle, inferer=inferer)),
         bundle.inferer,
-        tuple(image.shape[1:]),
-        bundle.device,
+        spatial_shape=tuple(image.shape[1:]),
+        device=bundle.device,
     )
     sample["pred"] = MetaTensor(probabilities[0])
     del probabilities

@@ -52,7 +52,12 @@ def _segment(arguments: argparse.Namespace) -> int:
         if arguments.dicomweb:
             formats = with_storable(formats)
             found = find_study_cases(
-                arguments.dicomweb, arguments.study, arguments.task, Path(scratch), rules, arguments.keep_identifiers
+                arguments.dicomweb,
+                arguments.study,
+                task=arguments.task,
+                scratch=Path(scratch),
+                rules=rules,
+                keep_identifiers=arguments.keep_identifiers,
             )
         else:
             found = find_cases(

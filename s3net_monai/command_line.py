@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import s3net_monai
+from s3net_monai.tasks import TASKS, task_inputs
 from s3net_monai.utils.argument_types import names, not_negative, shard
 from s3net_monai.utils.commands import Command
 
@@ -33,7 +34,7 @@ def _segment(command: argparse.ArgumentParser) -> None:
     add(
         "input", nargs="*", type=Path, help="files, folders of files, folders of DICOM series, DICOMDIRs, zips of these"
     )
-    add("--task", required=True, help="lung, skin or cardiac")
+    add("--task", required=True, help=task_inputs())
     add("--output", required=True, type=Path, help="folder for masks, previews, report.json and report.html")
     add(
         "--formats",
@@ -89,7 +90,7 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
 
 def _export(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("task", help="lung, skin or cardiac")
+    add("task", help=", ".join(TASKS))
     add("--output", required=True, type=Path, help="folder to write to")
     add("--bundle", type=Path, help="folder of a bundle that you trust; default: the task's own")
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.common.types import BenchmarkCase
 from s3net_monai.evaluation.masks import read_mask
-from s3net_monai.inference.discovery.find_cases import PICTURE_SUFFIXES
+from s3net_monai.inference.discovery.find_cases import IMAGE_2D_SUFFIXES
 
 PH2, ISIC, LUNG_SLICES = "PH2", "ISIC 2018 val", "LungSegDB"
 VOLUME_SPLITS = {"id003": "volume id003", "id001": "volumes id001-002", "id002": "volumes id001-002"}
@@ -50,9 +50,9 @@ def lung_cases(data: Path) -> list[BenchmarkCase]:
 def _pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; --data is the folder that holds skin/ and lung/")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_2D_SUFFIXES)
     if not found:
-        raise ValueError(f"{folder}: no picture there, expected one of {', '.join(PICTURE_SUFFIXES)}")
+        raise ValueError(f"{folder}: no picture there, expected one of {', '.join(IMAGE_2D_SUFFIXES)}")
     return found
 
 

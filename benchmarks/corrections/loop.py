@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from benchmarks.common.types import BenchmarkCase
 from benchmarks.few_labels.stages import digest
-from s3net_monai.active_learning import FIRST_ROUND, features_of, next_images
+from s3net_monai.active_learning import FIRST_ROUND, image_features, select_images
 from s3net_monai.inference import Bundle, Case
 from s3net_monai.inference.run.segmenter import infer_sample, read_case
 from s3net_monai.utils.atomic import atomic_path
@@ -49,7 +49,7 @@ class Pool:
     @cached_property
     def features(self) -> np.ndarray:
         """(N, F) by the weights to begin with: all steps of one order measure in the same space."""
-        return np.stack([features_of(sample["image"], self.bundle.network) for sample in self.samples])
+        return np.stack([image_features(sample["image"], self.bundle.network) for sample in self.samples])
 
 
 class Report:
@@ -70,7 +70,7 @@ class Report:
 
 
 def _read(image: Path, bundle: Bundle) -> Sample:
-    sample = read_case(Case(image.stem, image, (image,), "picture"), bundle)
+    sample = read_case(Case(case_id=image.stem, input=image, image=(image,), kind="image_2d"), bundle)
     return {"image": sample["image"]}  # the source, of full size, is for reports alone
 
 
@@ -88,7 +88,7 @@ def by_consistency(pool: Pool, bundle: Bundle, chosen: Sequence[int], count: int
     if len(chosen) + count > FIRST_ROUND:
         for index in tqdm(todo, desc="consistency", unit="image"):
             scores[index] = infer_sample(dict(pool.samples[index]), bundle).consistency
-    return next_images(pool.features, scores, chosen, count)
+    return select_images(pool.features, scores, selected=chosen, count=count)
 
 
 def at_random(pool: Pool, bundle: Bundle, chosen: Sequence[int], count: int, seed: int) -> list[int]:

@@ -116,6 +116,7 @@ ROWS = (
 STUDIES = {
     "cardiac": Study(
         task="cardiac",
+        bundle="cardiac_mr_segmentation",
         dataset="acdc",
         source="cardiac/acdc",
         columns=(1, 2, 8, None),
@@ -130,14 +131,13 @@ STUDIES = {
     ),
     "abdomen": Study(
         task="abdomen",
+        bundle="abdominal_ct_slices_segmentation",
         dataset="curvas",
         source="abdomen/curvas",
         columns=(1, 2, 5),
         structures={1: "pancreas", 2: "kidney", 3: "liver"},
         unit="slice",
-        overlays=("abdomen_slices",),
-        inference=("abdomen_slices_inference",),
-        overrides={"iterations": 500, "largest": False, "complete": False},  # two kidneys; no slice has to show all
+        overrides={"iterations": 500},
         notes=(
             "CURVAS: slices of cases 10001-10005 for training, of 10006 and 10007 for this table. With two cases there "
             "is no interval over patients: intervals and tests are over slices, and say nothing about other patients.",

@@ -27,7 +27,7 @@ from benchmarks.few_labels.types import Cell, FewLabelsRow, Place, Stage
 from s3net_monai.evaluation.masks import read_mask
 from s3net_monai.evaluation.metrics import mask_metrics
 from s3net_monai.inference import Bundle, Case, load_bundle
-from s3net_monai.inference.discovery.find_cases import PICTURE_SUFFIXES, Kind
+from s3net_monai.inference.discovery.find_cases import IMAGE_2D_SUFFIXES, Kind
 from s3net_monai.inference.run.segmenter import infer_sample, read_case
 from s3net_monai.utils.atomic import atomic_path
 
@@ -115,12 +115,12 @@ def _score(bundle: Bundle, place: Place) -> list[Entry]:
 
 
 def _segment(image: Path, case_id: str, bundle: Bundle) -> np.ndarray:
-    kind: Kind = "picture" if image.suffix.lower() in PICTURE_SUFFIXES else "volume"
-    return infer_sample(read_case(Case(case_id, image, (image,), kind), bundle), bundle).mask
+    kind: Kind = "image_2d" if image.suffix.lower() in IMAGE_2D_SUFFIXES else "volume"
+    return infer_sample(read_case(Case(case_id=case_id, input=image, image=(image,), kind=kind), bundle), bundle).mask
 
 
 def _truth(path: Path) -> np.ndarray:
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+    if path.suffix.lower() in IMAGE_2D_SUFFIXES:
         return read_mask(path).array
     import nibabel
 
@@ -144,7 +144,7 @@ def _inference_config(stage: Stage, place: Place) -> dict[str, Any]:
     trained = ConfigParser(merged_config(stage, place))
     taken = {name: trained[other] for name, other in stage.inference_ids.items()}
     taken |= {name: trained[name] for name in _referred(taken.values(), trained.get()) if name not in taken}
-    return merged(place, "inference", [*place.study.inference, *stage.inference], taken)
+    return merged(place, "inference", stage.inference, taken)
 
 
 def _referred(values: Iterable[Any], config: Mapping[str, Any]) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +17,7 @@ from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.locks import LockedError, exclusive_lock
 
 LABEL_FREE = Cell(None, 0)
+BENCHMARK_CONFIGS = Path(__file__).parent / "configs"  # overlays of methods that only this benchmark trains
 _LOCK = ".lock"
 
 
@@ -72,7 +73,7 @@ def settings_of(stage: Stage, cell: Cell, place: Place) -> dict[str, Any]:
     """All that a product depends on, beside the code: configs, data, draw, and the same of every input; no path."""
     drawn = cell if stage.labeled else LABEL_FREE
     return {
-        "overlays": [*place.study.overlays, *stage.overlays],
+        "overlays": list(stage.overlays),
         "config_sha256": digest(merged_config(stage, place)),
         "cases_sha256": digest(_cases(place)),
         "num_labeled_patients": drawn.patients,
@@ -98,28 +99,31 @@ def trainings_of(stage: Stage, place: Place) -> list[dict[str, Any]]:
 
 
 def merged_config(stage: Stage, place: Place) -> dict[str, Any]:
-    """``configs/train.json`` under the overlays of study and stage, with the overrides of both,
+    """``configs/train.json`` under the overlays of the stage, with the overrides of study and stage,
     and ``stage.times`` the iterations that these give.
 
     Raises:
         ValueError: when an overlay is not there.
     """
-    overlays = [*place.study.overlays, *stage.overlays]
-    config = merged(place, "train", overlays, {**stage.overrides, **place.study.overrides})
+    config = merged(place, "train", stage.overlays, {**stage.overrides, **place.study.overrides})
     return {**config, "iterations": stage.times * config["iterations"]}
 
 
-def merged(place: Place, name: str, overlays: list[str], overrides: dict[str, Any]) -> dict[str, Any]:
-    """A config of the bundle under overlays, merged as MONAI's command line merges them."""
-    files = [place.bundle_root / "configs" / f"{each}.json" for each in (name, *overlays)]
-    missing = [file.name for file in files if not file.is_file()]
-    if missing:
-        raise ValueError(f"{place.bundle_root.name}: no configs/{missing[0]}; add it, or leave out rows that use it")
+def merged(place: Place, name: str, overlays: Sequence[str], overrides: dict[str, Any]) -> dict[str, Any]:
+    """A config of the bundle under overlays of the bundle or of the benchmark, merged as MONAI's command line does."""
+    files = [place.bundle_root / "configs" / f"{name}.json", *(_overlay(place, overlay) for overlay in overlays)]
     parser = ConfigParser()
     parser.read_config([str(file) for file in files])
     parser.update(overrides)
     config: dict[str, Any] = parser.get()
     return config
+
+
+def _overlay(place: Place, name: str) -> Path:
+    for folder in (place.bundle_root / "configs", BENCHMARK_CONFIGS):
+        if (folder / f"{name}.json").is_file():
+            return folder / f"{name}.json"
+    raise ValueError(f"{place.bundle_root.name}: no configs/{name}.json; add it, or leave out rows that use it")
 
 
 def digest(value: Any) -> str:

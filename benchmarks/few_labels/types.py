@@ -24,7 +24,7 @@ class Stage:
 
     Attributes:
         name: of its folder; stages of one name are one stage, whichever rows have them.
-        overlays: names of files in the bundle's configs, without ".json", in order.
+        overlays: names of files in the bundle's configs or in this package's own, without ".json", in order.
         overrides: new values by id, after the overlays.
         times: factor of the iterations, whatever gives them.
         product: file that the training leaves in ``ckpt_dir``, "model.pt" or "encoder.pt".
@@ -66,26 +66,24 @@ class Study:
 
     Attributes:
         task: as the command line names it.
+        bundle: folder of the bundle whose configs train and segment.
         dataset: of ``data_prep``.
         source: folder of the data set below the root of the data.
         columns: labeled patients, None for all.
         structures: by label value.
         unit: what intervals and tests are taken over, "patient" or "slice".
-        overlays: on train.json, before those of a stage.
-        inference: on inference.json, before those of a stage.
         overrides: of every training, after those of its stage.
         published: Dice by name of a source and by column.
         notes: for the page, one line each.
     """
 
     task: str
+    bundle: str
     dataset: str
     source: str
     columns: tuple[int | None, ...]
     structures: Mapping[int, str]
     unit: str
-    overlays: tuple[str, ...] = ()
-    inference: tuple[str, ...] = ()
     overrides: Mapping[str, Any] = field(default_factory=dict)
     published: Mapping[str, Mapping[int | None, float]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -26,8 +26,8 @@ NO_CUE: dict[str, Any] = {
     "loss#terms#total_variation#weight": 0.1,
     "learning_rate": 0.004,
     # no cluster reaches 1, so the one of most evidence alone is lung
-    "train#handlers#0#threshold": 1.0,
-    "train#deterministic_transforms#6": {
+    "assignment_threshold": 1.0,
+    "train#deterministic_transforms#weak_label": {
         "_target_": "Compose",
         "transforms": [
             {"_target_": "CopyItemsd", "keys": "image", "names": "weak_label"},
@@ -67,8 +67,8 @@ def slice_overrides(bundle_root: Path) -> dict[str, Any]:
         "batch_size": 8,
         "patch_size": [PATCH, PATCH, 1],
         "min_size": [PATCH, PATCH, 1],
-        "train#random_transforms": [*parser["train#random_transforms"], _ONE_SLICE],
-        "validate#center_patch": [*parser["validate#center_patch"], _ONE_SLICE],
+        "train#random_transforms": {**parser["train#random_transforms"], "one_slice": _ONE_SLICE},
+        "validate#center_patch": {**parser["validate#center_patch"], "one_slice": _ONE_SLICE},
     }
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from benchmarks.common.types import BenchmarkCase, Partition, Predict, Row
 from s3net_monai.engines import FlipTTAInferer
 from s3net_monai.inference import Bundle, Case, bundle_root, load_bundle
-from s3net_monai.inference.discovery.find_cases import PICTURE_SUFFIXES, Kind
+from s3net_monai.inference.discovery.find_cases import IMAGE_2D_SUFFIXES, Kind
 from s3net_monai.inference.run.segmenter import infer_sample, read_case
 from s3net_monai.networks import ClusterToClass
 
@@ -38,8 +38,8 @@ def bundle_predict(bundle: Bundle) -> Predict:
 
     def predict(case: BenchmarkCase) -> Partition:
         started = time.process_time()
-        kind: Kind = "picture" if case.image.suffix.lower() in PICTURE_SUFFIXES else "volume"
-        sample = read_case(Case(case.case_id, case.image, (case.image,), kind), bundle)
+        kind: Kind = "image_2d" if case.image.suffix.lower() in IMAGE_2D_SUFFIXES else "volume"
+        sample = read_case(Case(case_id=case.case_id, input=case.image, image=(case.image,), kind=kind), bundle)
         image = sample["image"]
         segmentation = infer_sample(sample, bundle)
         seconds = time.process_time() - started

@@ -16,6 +16,7 @@ def slices_of(
     cases: Sequence[dict[str, Any]],
     transform: Callable[[dict[str, Any]], Any],
     keys: Sequence[str] = ("image", "label"),
+    allow_empty: bool = False,
 ) -> list[dict[str, Any]]:
     """Every slice along the last axis of every case, for MONAI's `Dataset` or `CacheDataset`.
 
@@ -24,10 +25,10 @@ def slices_of(
     memory: 1500 of 128x128 take 100 MB in float32. A slice has the case's entries, (C, X, Y) tensors under `keys`,
     "case_id" with the index of the slice (patient001_frame01_z03), that index as "slice", and the case as "volume".
 
-    Raises DataError for no case at all, and for one without any of `keys`, with volumes of another number of axes or of
+    Raises DataError for no case at all unless `allow_empty`, and for one without any of `keys`, with volumes of another number of axes or of
     unequal depth.
     """
-    if not cases:
+    if not cases and not allow_empty:
         raise DataError("no case to take slices of: add labels to the datalist, or an overlay that trains without them")
     found: list[dict[str, Any]] = []
     for number, case in enumerate(tqdm(cases, "slices", unit="case", leave=False)):

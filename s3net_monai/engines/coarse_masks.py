@@ -21,13 +21,19 @@ _BATCH = 16
 
 @torch.no_grad()
 def add_coarse_masks(
-    samples: Sequence[dict[str, Any]], network: nn.Module, key: str = "coarse", image_key: str = "image"
+    samples: Sequence[dict[str, Any]],
+    network: nn.Module,
+    key: str = "coarse",
+    image_key: str = "image",
+    offset: int = 0,
 ) -> Samples:
     """Samples with the classes that a network gives their voxels, (1, X, Y[, Z]) uint8 under ``key``, in their order.
 
     One pass over images that are in memory, such as ``slices_of`` gives; of any size, neighbors of one size together.
     The network must not have been trained on labels of these images: masks of images that it knows are better than
     those it makes of a new patient, and what is trained on them trusts masks too much.
+
+    ``offset`` is added to every class: with 1, clusters from 0 become objects from 1, which leaves 0 to the background.
     """
     device = next(network.parameters()).device
     training = network.training
@@ -38,7 +44,7 @@ def add_coarse_masks(
         for start in range(0, len(alike), _BATCH):
             part = alike[start : start + _BATCH]
             images = torch.stack([torch.as_tensor(sample[image_key]).as_subclass(Tensor) for sample in part])
-            classes = network(images.to(device)).argmax(dim=1, keepdim=True).to("cpu", torch.uint8)
+            classes = network(images.to(device)).argmax(dim=1, keepdim=True).to("cpu", torch.uint8) + offset
             found += [{**sample, key: mask.clone()} for sample, mask in zip(part, classes, strict=True)]
     network.train(training)
     return found

@@ -36,6 +36,17 @@ def load_encoder(network: nn.Module, path: str | Path, key: str = "encoder") -> 
     return network
 
 
+def warm_start(network: nn.Module, pretrained: str | Path = "") -> nn.Module:
+    """Return ``network``, with the encoder of the checkpoint ``pretrained`` where one is given; see ``load_encoder``.
+
+    Example:
+        >>> network = nn.Conv2d(1, 4, kernel_size=3)
+        >>> warm_start(network) is network
+        True
+    """
+    return load_encoder(network, pretrained) if pretrained else network
+
+
 def load_network(network: nn.Module, path: str | Path, key: str = "model") -> nn.Module:
     """Load all weights of a trained network, such as the ``model.pt`` of ``configs/train.json``, and give it back.
 

@@ -49,11 +49,16 @@ def select_pseudo_labels(
         image_key: of the images.
         label_key: for the masks, (1, X, Y[, Z]) uint8.
 
+    Returns:
+        Samples, the most consistent volume first; none where there are no samples.
+
     Raises:
         DataError: for a share out of range, and where no volume shows a class, as when the network has learned nothing.
     """
     if not 0 < share <= 1:
         raise DataError(f"share is {share}, expected over 0 and at most 1: the part of the volumes to learn from")
+    if not samples:
+        return []
     training = network.training
     network.eval()
     found: list[tuple[float, Samples]] = []

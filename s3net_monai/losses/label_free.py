@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,17 +11,30 @@ from torch.nn.modules.loss import _Loss
 
 from s3net_monai.losses.affine_consistency import in_bounds_mask, warp
 
-Heads = tuple[Tensor, Tensor]
 Views = Mapping[str, Tensor]
+
+
+class Heads(NamedTuple):
+    """Cluster logits of both heads; ``first`` and ``second`` are the halves of ``main``.
+
+    The halves are cut once, before any term: the order in which autograd sums the gradients of the terms, and with it
+    the last bits of all weights, depends on where they are cut.
+    """
+
+    main: Tensor
+    auxiliary: Tensor
+    first: Tensor
+    second: Tensor
+
 
 # What a term can be computed from, by the name that its ``inputs`` give. Shapes: B images in two views, K clusters.
 _INPUTS: dict[str, Callable[[Heads, Views], Tensor]] = {
-    "main": lambda heads, views: heads[0],  # logits of the main head, (2B, K, ...)
-    "first": lambda heads, views: heads[0].chunk(2)[0],  # of the originals, (B, K, ...)
-    "second": lambda heads, views: heads[0].chunk(2)[1],  # of the transformed images
-    "first_detached": lambda heads, views: heads[0].chunk(2)[0].detach(),
-    "first_auxiliary": lambda heads, views: heads[1].chunk(2)[0],
-    "second_auxiliary": lambda heads, views: heads[1].chunk(2)[1],
+    "main": lambda heads, views: heads.main,  # logits of the main head, (2B, K, ...)
+    "first": lambda heads, views: heads.first,  # of the originals, (B, K, ...)
+    "second": lambda heads, views: heads.second,  # of the transformed images
+    "first_detached": lambda heads, views: heads.first.detach(),
+    "first_auxiliary": lambda heads, views: heads.auxiliary.chunk(2)[0],
+    "second_auxiliary": lambda heads, views: heads.auxiliary.chunk(2)[1],
     "image": lambda heads, views: views["image"],  # both views, (2B, C, ...)
     "grid": lambda heads, views: views["grid"],  # (B, X, Y[, Z], D), see ``affine_consistency.warp``
     "weak_label": lambda heads, views: torch.cat([views["weak_label"], warp(views["weak_label"], views["grid"])]),
@@ -61,7 +75,7 @@ class WeightedTerm(nn.Module):
     def forward(self, heads: Heads, views: Views, assignment_matrix: Callable[[], Tensor] | None) -> Tensor:
         """Return the unweighted loss of one batch; see ``LabelFreeLoss.forward``."""
         arguments = [
-            _foreground(heads[0], assignment_matrix) if name == FOREGROUND else _INPUTS[name](heads, views)
+            _foreground(heads.main, assignment_matrix) if name == FOREGROUND else _INPUTS[name](heads, views)
             for name in self.inputs
         ]
         value: Tensor = self.loss(*arguments)
@@ -109,12 +123,13 @@ class LabelFreeLoss(_Loss):
             if FOREGROUND in term.inputs and assignment_matrix is None:
                 raise ValueError(f"term {name} needs assignment_matrix, found None; give it or set its weight to 0")
 
-    def values(self, heads: Heads, views: Views) -> dict[str, Tensor]:
+    def values(self, heads: tuple[Tensor, Tensor], views: Views) -> dict[str, Tensor]:
         """Return every term with a weight above 0, unweighted, by name; see ``forward``."""
-        heads = (heads[0].float(), heads[1].float())
-        return {name: term(heads, views, self.assignment_matrix) for name, term in self.terms.items()}
+        main, auxiliary = (head.float() for head in heads)
+        logits = Heads(main, auxiliary, *main.chunk(2))
+        return {name: term(logits, views, self.assignment_matrix) for name, term in self.terms.items()}
 
-    def forward(self, input: Heads, target: dict[str, Tensor]) -> Tensor:
+    def forward(self, input: tuple[Tensor, Tensor], target: dict[str, Tensor]) -> Tensor:
         """Return the loss of one batch.
 
         Args:

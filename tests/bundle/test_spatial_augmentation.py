@@ -15,7 +15,7 @@ CONFIGS = CARDIAC_BUNDLE / "configs"
 def test_a_label_is_shifted_along_both_axes(overlay: str | None) -> None:
     parser = ConfigParser()
     parser.read_config([str(CONFIGS / f"{name}.json") for name in ("train", overlay) if name])
-    parser["train#colors"] = []
+    parser["train#intensity_augmentation"] = []
     move = parser.get_parsed_content("train#augment").set_random_state(0)
     square = torch.zeros(1, 96, 96)
     square[:, 43:53, 43:53] = 1  # in the middle, where turns and zooms leave the center

@@ -1,4 +1,4 @@
-"""DICOM SEG and Slicer segmentations as masks to compare."""
+"""Evaluation of DICOM SEG and 3D Slicer segmentations."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import slicerio
 
 from s3net_monai.evaluation import evaluate
 from s3net_monai.evaluation.masks import read_mask
-from s3net_monai.io import LABELS, Mask, write_mask
+from s3net_monai.io import Mask, write_mask
 from s3net_monai.io.dicom.series import load_series
+from s3net_monai.tasks import TASKS
 from s3net_monai.utils.geometry import LPS_TO_RAS
 from tests.helpers.dicom_tools import SERIES, photograph
 
@@ -30,7 +31,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture
 def blob() -> np.ndarray:
-    """(6, 4, 5) without any symmetry, empty at both ends and in between."""
+    """(6, 4, 5) without symmetry; the first, last and middle slices are empty."""
     array = (np.random.default_rng(0).random((6, 4, 5)) > 0.5).astype(np.uint8)
     array[:, :, [0, 2, 4]] = 0
     return array
@@ -45,7 +46,19 @@ def write(
         if not source.exists():
             series_maker(stored_ramp, **SERIES[geometry]).save(source)
         affine = load_series([source]).affine
-        write_mask(Mask(array, affine, (source,), LABELS["lung"], "toy", "1"), folder, "a", format_name)
+        write_mask(
+            Mask(
+                array=array,
+                affine=affine,
+                source=(source,),
+                labels=TASKS["lung"].labels,
+                model_name="toy",
+                model_version="1",
+            ),
+            folder,
+            "a",
+            format_name,
+        )
         return affine
 
     return writer
@@ -53,7 +66,7 @@ def write(
 
 @pytest.mark.parametrize("geometry", SERIES)
 @pytest.mark.parametrize("format_name", FORMATS)
-def test_a_segmentation_meets_the_nifti_of_the_same_grid(
+def test_segmentation_is_compared_with_nifti_of_the_same_grid(
     write: Any, blob: np.ndarray, folders: tuple[Path, Path], geometry: str, format_name: str
 ) -> None:
     affine = write(blob, geometry, format_name, folders[0])
@@ -63,9 +76,7 @@ def test_a_segmentation_meets_the_nifti_of_the_same_grid(
     assert [(case.case_id, case.dice, case.hd95) for case in evaluation.cases] == [("a", 1.0, 0.0)]
 
 
-def test_an_error_is_not_hidden_by_the_frames_left_out(
-    write: Any, blob: np.ndarray, folders: tuple[Path, Path]
-) -> None:
+def test_missing_frames_do_not_hide_errors(write: Any, blob: np.ndarray, folders: tuple[Path, Path]) -> None:
     affine = write(blob, "axial", "dicomseg", folders[0])
     truth = blob.copy()
     truth[:, :, 0] = 1  # 24 voxels in a frame that the SEG does not have
@@ -74,7 +85,7 @@ def test_an_error_is_not_hidden_by_the_frames_left_out(
     assert case.dice == pytest.approx(2 * blob.sum() / (2 * blob.sum() + 24))
 
 
-def test_two_segmentations_of_different_frames(write: Any, blob: np.ndarray, folders: tuple[Path, Path]) -> None:
+def test_segmentations_with_different_frames(write: Any, blob: np.ndarray, folders: tuple[Path, Path]) -> None:
     first, second = np.zeros_like(blob), np.zeros_like(blob)
     first[1:3, 1, 1:3] = 1
     second[1:3, 1, 2:4] = 1
@@ -84,7 +95,7 @@ def test_two_segmentations_of_different_frames(write: Any, blob: np.ndarray, fol
     assert case.dice == pytest.approx(0.5)
 
 
-def test_another_format_of_the_same_mask_goes_first(write: Any, blob: np.ndarray, folders: tuple[Path, Path]) -> None:
+def test_other_formats_of_a_mask_take_precedence(write: Any, blob: np.ndarray, folders: tuple[Path, Path]) -> None:
     for format_name in ("nifti", *FORMATS):
         write(blob, "axial", format_name, folders[0])
     write(blob, "axial", "nifti", folders[1])
@@ -94,7 +105,7 @@ def test_another_format_of_the_same_mask_goes_first(write: Any, blob: np.ndarray
     assert [case.dice for case in evaluation.cases] == [1.0]
 
 
-def test_dicom_images_beside_the_labels_are_no_labels(
+def test_dicom_images_beside_labels_are_no_labels(
     write: Any, blob: np.ndarray, folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     write(blob, "axial", "dicomseg", folders[0])
@@ -106,7 +117,7 @@ def test_dicom_images_beside_the_labels_are_no_labels(
     assert [case.dice for case in evaluation.cases] == [1.0]
 
 
-def test_another_grid_is_refused(write: Any, blob: np.ndarray, folders: tuple[Path, Path]) -> None:
+def test_different_grid_is_refused(write: Any, blob: np.ndarray, folders: tuple[Path, Path]) -> None:
     affine = write(blob, "axial", "dicomseg", folders[0])
     affine[0, 3] += 0.5
     nib.save(nib.Nifti1Image(blob, affine), folders[1] / "a.nii.gz")
@@ -115,19 +126,26 @@ def test_another_grid_is_refused(write: Any, blob: np.ndarray, folders: tuple[Pa
     assert "a" in evaluation.failed
 
 
-def test_mask_of_a_photograph(series_maker: Callable[..., Any], folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_mask_of_a_vl_image(series_maker: Callable[..., Any], folders: tuple[Path, Path], tmp_path: Path) -> None:
     dataset = photograph(series_maker(np.zeros((1, 4, 6), dtype=np.uint16)).slices[0])
-    dataset.save_as(tmp_path / "picture.dcm", enforce_file_format=True)
+    dataset.save_as(tmp_path / "image.dcm", enforce_file_format=True)
     array = np.zeros((6, 4), dtype=np.uint8)
     array[5, 1:3] = 1
-    mask = Mask(array, np.eye(4), (tmp_path / "picture.dcm",), LABELS["skin"], "toy", "1")
+    mask = Mask(
+        array=array,
+        affine=np.eye(4),
+        source=(tmp_path / "image.dcm",),
+        labels=TASKS["skin"].labels,
+        model_name="toy",
+        model_version="1",
+    )
     write_mask(mask, folders[0], "a", "dicomseg")
     write_mask(mask, folders[1], "a", "png")
     (case,) = evaluate(*folders).cases
     assert (case.dice, case.unit) == (1.0, "px")
 
 
-def test_layers_of_slicer_are_refused(tmp_path: Path) -> None:
+def test_overlapping_segments_are_refused(tmp_path: Path) -> None:
     segmentation = slicerio.create_segmentation((3, 3, 3), LPS_TO_RAS)
     for name in ("one", "two"):
         slicerio.add_segment(segmentation, np.ones((3, 3, 3), dtype=bool), {"name": name})

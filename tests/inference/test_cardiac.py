@@ -18,12 +18,13 @@ from PIL import Image
 
 from s3net_monai.cli import main
 from s3net_monai.engines import FlipTTAInferer
-from s3net_monai.inference.dicomweb.search import Series, choose_series
+from s3net_monai.inference.dicomweb.search import SeriesOnServer, choose_series
 from s3net_monai.inference.info import describe, format_info
 from s3net_monai.inference.report.measures import measures, spacing_notes
 from s3net_monai.inference.report.previews import preview
 from s3net_monai.inference.run.memory import with_smaller_windows
-from s3net_monai.io import LABELS, CaseError
+from s3net_monai.io import CaseError
+from s3net_monai.tasks import TASKS
 from s3net_monai.utils.errors import UsageError
 from tests.helpers.paths import CARDIAC_BUNDLE
 
@@ -102,7 +103,7 @@ def test_volumes_of_every_format_and_scale(segment: Callable[..., dict[str, Any]
         assert case["notes"] == case["warnings"] == []
     np.testing.assert_allclose(nib.load(tmp_path / "out" / "plain_seg.nii.gz").affine, AFFINE, atol=1e-5)
     voxel = abs(np.linalg.det(AFFINE[:3, :3])) / 1000
-    counts = {label.name: int((mask == label.value).sum()) for label in LABELS["cardiac"]}
+    counts = {label.name: int((mask == label.value).sum()) for label in TASKS["cardiac"].labels}
     found = cases["plain"]["measures"]
     assert found["volume_ml"] == pytest.approx({name: count * voxel for name, count in counts.items()}, abs=1e-3)
     assert set(found) == {"volume_ml", "fraction"}, "no Hounsfield values"
@@ -176,15 +177,15 @@ def test_what_holds_several_phases_is_refused_in_one_line(
         "as a file"
     )
     assert cases["mr"]["reason"] == (
-        "mr: a DICOM series, this task expects one phase of MR as NIfTI, NRRD or MetaImage; convert it, as dcm2niix "
-        "does"
+        "mr: a DICOM series, this task expects one phase of MR as NIfTI, NRRD or MetaImage; convert one phase to "
+        "NIfTI, as dcm2niix does"
     )
     assert not list((tmp_path / "out").glob("*_seg.*"))
 
 
 def test_a_server_is_not_asked_for_slices_that_the_task_cannot_read() -> None:
     with pytest.raises(UsageError, match="task cardiac reads no DICOM; convert one phase"):
-        choose_series([Series("1.2", 1, "MR", 30)], "cardiac", "http://127.0.0.1")
+        choose_series([SeriesOnServer(uid="1.2", number=1, modality="MR", count=30)], "cardiac", "http://127.0.0.1")
 
 
 def test_no_mode_per_image(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,7 +204,7 @@ def test_lost_spacing_is_noted_and_hounsfield_values_are_not_invented(
     assert case["notes"] == spacing_notes(np.eye(4))
     assert "volume_ml" in case["notes"][0]
     assert spacing_notes(AFFINE) == []
-    assert set(measures(heart()[1], AFFINE, LABELS["cardiac"])) == {"volume_ml", "fraction"}
+    assert set(measures(heart()[1], AFFINE, TASKS["cardiac"])) == {"volume_ml", "fraction"}
 
 
 @pytest.mark.parametrize("stored", [np.eye(4), np.diag([-1.5, -1.5, 8.0, 1.0]), AFFINE])
@@ -211,7 +212,8 @@ def test_previews_show_the_slices_as_they_lie(stored: np.ndarray) -> None:
     """In rows and columns of the file where it states no place, or one as scanners write it: none is reformatted."""
     image, mask = heart()
     image[:12, :10] += 400  # the corner where both indices are low
-    picture = np.asarray(preview(image, np.zeros_like(mask), LABELS["cardiac"], stored, 600).convert("L"), float)
+    drawing = preview(image, np.zeros_like(mask), affine=stored, task=TASKS["cardiac"], size=600)
+    picture = np.asarray(drawing.convert("L"), float)
     cells = [picture[row : row + 160, column : column + 190] for row in (0, 170) for column in (0, 205, 410)]
     for cell in cells[:5]:  # as many as slices
         corner = [cell[:60, :60].mean(), cell[:60, -60:].mean(), cell[90:130, -60:].mean()]

@@ -15,8 +15,8 @@ from s3net_monai.io.dicom.files import dicom_files
 from s3net_monai.io.dicom.geometry import masks_on_slices
 from s3net_monai.io.dicom.seg_source import frame_numbers, picture_source, series_sources
 from s3net_monai.io.dicom.series import series_files
-from s3net_monai.io.labels import Code, Label
 from s3net_monai.io.mask import Mask
+from s3net_monai.labels import Code, Label
 from s3net_monai.utils.errors import CaseError, UnsuitedFormatError
 from s3net_monai.utils.messages import one_line
 

@@ -27,7 +27,7 @@ from benchmarks.corrections.loop import (
 from benchmarks.corrections.results import corrections_result
 from benchmarks.corrections.run import run_corrections, supervised_figures, write_corrections
 from data_prep.phantom import write_skin_phantom
-from s3net_monai.active_learning import next_images
+from s3net_monai.active_learning import select_images
 from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.monailabel.strategies import ConsistencyStrategy
 from tests.helpers.image_store import Images
@@ -135,7 +135,7 @@ def test_a_loop_learns_from_chosen_masks_alone_and_goes_on_where_it_stopped(tmp_
 def test_the_loop_chooses_what_the_server_hands_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After ten labels, with the shipped weights: the least consistent image of those left."""
     for module in ("benchmarks.corrections.loop", "s3net_monai.monailabel.strategies"):
-        monkeypatch.setattr(f"{module}.next_images", partial(next_images, among=1))
+        monkeypatch.setattr(f"{module}.select_images", partial(select_images, max_candidates=1))
     root = bundle_root("skin")
     bundle = load_bundle("skin", root, torch.device("cpu"))
     images = [write_skin_phantom(tmp_path, f"case{number:02d}", (64, 48), seed=number)[0] for number in range(13)]

@@ -1,4 +1,4 @@
-"""Selection rules: what they accept, what they choose, and how bad ones are refused."""
+"""Selection rules: their tests, their default, and the messages about invalid ones."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_conditions(test: str, expected: Any, values: tuple[str, ...], holds: bo
     assert holds or failure.startswith("Key is")
 
 
-def test_default_takes_primary_axial_ct_alone() -> None:
+def test_default_selects_only_primary_axial_ct() -> None:
     assert not any(DEFAULT.failures(AXIAL_CT))
     for keyword, values, reason in (
         ("Modality", ("MR",), "Modality is MR, CT expected"),
@@ -92,20 +92,20 @@ def test_rules_are_read(tmp_path: Path) -> None:
         ({"choose": "first"}, "choose: 'first' found, one of most-slices, all expected"),
         ({"conditions": 3}, "conditions: 3 found, an object expected"),
         ({"conditions": {"Modalty": {"equals": "CT"}}}, "'Modalty' found, a DICOM keyword"),
-        ({"conditions": {"Modality": "CT"}}, "Modality: a text found, a test expected"),
+        ({"conditions": {"Modality": "CT"}}, "Modality: a string found, a test expected"),
         ({"conditions": {"Modality": {}}}, "Modality: an object found, a test expected"),
         ({"conditions": {"Modality": {"is": "CT"}}}, "Modality: is found, one of equals, regex"),
-        ({"conditions": {"Modality": {"in": "CT"}}}, "Modality: in: a text found, a list of texts or numbers"),
+        ({"conditions": {"Modality": {"in": "CT"}}}, "Modality: in: a string found, a list of strings or numbers"),
         ({"conditions": {"Modality": {"equals": None}}}, "Modality: equals: null found"),
         ({"conditions": {"SliceThickness": {"range": [3, 1]}}}, "SliceThickness: range: [3, 1] found, [low, high]"),
         ({"conditions": {"SliceThickness": {"range": [True, 1]}}}, "[low, high] expected"),
         ({"conditions": {"SliceThickness": {"range": 3}}}, "[low, high] expected"),
-        ({"conditions": {"SeriesDescription": {"regex": "("}}}, "'(' is no regular expression"),
-        ({"conditions": {"SeriesDescription": {"regex": "(a+)+$"}}}, "repeats a repetition"),
+        ({"conditions": {"SeriesDescription": {"regex": "("}}}, "'(' is not a valid regular expression"),
+        ({"conditions": {"SeriesDescription": {"regex": "(a+)+$"}}}, "nests repetitions"),
         ({"conditions": {"SeriesDescription": {"regex": "a" * 201}}}, "at most 200 characters"),
     ],
 )
-def test_bad_rules_are_refused_in_one_line(tmp_path: Path, rules: Any, message: str) -> None:
+def test_invalid_rules_are_refused_in_one_line(tmp_path: Path, rules: Any, message: str) -> None:
     path = rules_file(tmp_path, rules)
     with pytest.raises(UsageError) as refusal:
         read_rules(path)
@@ -114,6 +114,6 @@ def test_bad_rules_are_refused_in_one_line(tmp_path: Path, rules: Any, message: 
     assert "\n" not in str(refusal.value)
 
 
-def test_a_missing_rules_file_is_refused(tmp_path: Path) -> None:
+def test_missing_rules_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="rules not readable"):
         read_rules(tmp_path / "none.json")

@@ -44,7 +44,7 @@ def case(name: str, **values: Any) -> dict[str, Any]:
 def report(cases: list[dict[str, Any]], **values: Any) -> dict[str, Any]:
     counts = {status: sum(one["status"] == status for one in cases) for status in ("ok", "failed", "skipped")}
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "package_version": "0.1.0",
         "task": "lung",
         "model": {"name": "lung_ct_segmentation", "version": "1.2.3", "sha256": "0123456789abcdef" * 4},

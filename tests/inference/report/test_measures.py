@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from skimage.measure import regionprops
@@ -9,11 +11,19 @@ from skimage.measure import regionprops
 from s3net_monai.inference.report.lesion_shape import asymmetry, border_irregularity, diameter
 from s3net_monai.inference.report.lung_sides import left_right_ml
 from s3net_monai.inference.report.measures import MEASURES, measure_warnings, measures
-from s3net_monai.io import LABELS, Code, Label
+from s3net_monai.io import Code, Label
+from s3net_monai.tasks import TASKS
 
-LUNG, SKIN = LABELS["lung"], LABELS["skin"]
+LUNG, SKIN = TASKS["lung"], TASKS["skin"]
 CODE = Code("1", "x")
-TWO = [Label(1, "a", (0, 0, 0), CODE, CODE), Label(2, "b", (0, 0, 0), CODE, CODE)]
+TWO = replace(
+    LUNG,
+    labels=(
+        Label(value=1, name="a", rgb=(0, 0, 0), category=CODE, type=CODE),
+        Label(value=2, name="b", rgb=(0, 0, 0), category=CODE, type=CODE),
+    ),
+    special_measures={},
+)
 RAS = np.diag([1.0, 1.0, 1.0, 1.0])
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -59,14 +69,15 @@ def test_several_classes_are_told_apart_and_measured_each_in_its_way() -> None:
     mask = np.zeros((2, 2, 2), dtype=np.uint8)
     mask[0], mask[1, 0] = 1, 2
     image = np.where(mask == 1, -100, 50)
-    values = measures(mask, np.eye(4), TWO, image)
+    values = measures(mask, np.eye(4), TWO, image=image)
     assert values["mean_hu"] == {"a": -100.0, "b": 50.0}
     assert "left_ml" not in values
-    assert measures(mask, np.eye(4), [*LUNG, TWO[1]])["left_ml"] == {"lung": None}
+    lung_and_other = replace(LUNG, labels=(*LUNG.labels, TWO.labels[1]))
+    assert measures(mask, np.eye(4), lung_and_other)["left_ml"] == {"lung": None}
 
 
 def test_every_measure_has_a_heading() -> None:
-    ct = measures(np.ones((2, 2, 2), np.uint8), np.eye(4), LUNG, np.zeros((2, 2, 2)))
+    ct = measures(np.ones((2, 2, 2), np.uint8), np.eye(4), LUNG, image=np.zeros((2, 2, 2)))
     picture = measures(np.ones((2, 2), np.uint8), np.eye(4), SKIN, spacing=(1.0, 1.0))
     assert {*ct, *picture} == set(MEASURES)
 
@@ -80,15 +91,15 @@ def test_mean_and_median_hu_are_of_the_mask_alone_whatever_the_order_in_memory()
     mask[1, 1:4, 2] = 1
     image[1, 1:4, 2] = [-900, -800, -100]
     for stored in (image, np.asfortranarray(image)):
-        values = measures(mask, np.eye(4), LUNG, stored)
+        values = measures(mask, np.eye(4), LUNG, image=stored)
         assert (values["mean_hu"], values["median_hu"]) == (-600.0, -800.0)
 
 
 def test_values_that_are_not_finite_are_left_out() -> None:
     image = np.array([-900.0, np.nan, -700.0, np.inf]).reshape(4, 1, 1)
     mask = np.ones((4, 1, 1), dtype=np.uint8)
-    assert measures(mask, np.eye(4), LUNG, image)["mean_hu"] == -800.0
-    assert measures(mask, np.eye(4), LUNG, np.full((4, 1, 1), np.nan))["median_hu"] is None
+    assert measures(mask, np.eye(4), LUNG, image=image)["mean_hu"] == -800.0
+    assert measures(mask, np.eye(4), LUNG, image=np.full((4, 1, 1), np.nan))["median_hu"] is None
 
 
 # Left and right lung
@@ -219,7 +230,7 @@ def test_border_irregularity_is_one_for_a_disc_and_grows_with_raggedness() -> No
 
 
 def test_an_empty_mask_has_sizes_of_zero_and_no_other_numbers_and_no_warning() -> None:
-    volume = measures(np.zeros((4, 4, 4), np.uint8), np.eye(4), LUNG, np.zeros((4, 4, 4)))
+    volume = measures(np.zeros((4, 4, 4), np.uint8), np.eye(4), LUNG, image=np.zeros((4, 4, 4)))
     assert volume == {
         "volume_ml": 0.0,
         **dict.fromkeys(("left_ml", "right_ml", "mean_hu", "median_hu")),

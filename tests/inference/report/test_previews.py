@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 from PIL import Image
 
 from s3net_monai.inference.report.previews import PREVIEW_SUFFIX, outline_color, preview, write_preview
-from s3net_monai.io import LABELS, Code, Label
+from s3net_monai.io import Code, Label
+from s3net_monai.tasks import TASKS, PreviewStyle
 
-LUNG, SKIN = LABELS["lung"], LABELS["skin"]
-GREEN, ORANGE = outline_color(LUNG[0]), outline_color(SKIN[0])
+LUNG, SKIN = TASKS["lung"], TASKS["skin"]
+GREEN, ORANGE = outline_color(LUNG.labels[0]), outline_color(SKIN.labels[0])
 RAS = np.eye(4)
 
 
@@ -32,7 +34,7 @@ def test_a_picture_is_outlined_where_its_mask_is_with_x_to_the_right_and_y_down(
     image = np.full((200, 100, 3), 128, dtype=np.uint8)  # 200 wide, 100 high
     mask = np.zeros((200, 100), dtype=np.uint8)
     mask[150:190, 10:30] = 1
-    picture = preview(image, mask, SKIN, RAS)
+    picture = preview(image, mask, affine=RAS, task=SKIN)
     assert picture.size == (640, 320)
     rows, columns = np.nonzero(is_color(picture, ORANGE))
     scale = 3.2
@@ -48,28 +50,31 @@ def test_values_of_eight_bits_are_shown_as_they_are_and_others_are_stretched() -
     empty = np.zeros((50, 40), dtype=np.uint8)
     image = np.zeros((50, 40, 3), dtype=np.uint8)
     image[..., 0] = 200
-    assert preview(image, empty, SKIN, RAS).getpixel((5, 5)) == (200, 0, 0)
-    assert preview(image.astype(np.float32), empty, SKIN, RAS).getpixel((5, 5)) == (200, 0, 0)
+    assert preview(image, empty, affine=RAS, task=SKIN).getpixel((5, 5)) == (200, 0, 0)
+    assert preview(image.astype(np.float32), empty, affine=RAS, task=SKIN).getpixel((5, 5)) == (200, 0, 0)
     gray = np.zeros((50, 40), dtype=np.float32)
     gray[25:] = 4000
-    wide = preview(gray, empty, SKIN, RAS)
+    wide = preview(gray, empty, affine=RAS, task=SKIN)
     assert wide.getpixel((2, 2)) == (0, 0, 0)
     assert wide.getpixel((wide.width - 3, 2)) == (255, 255, 255)
 
 
 def test_an_empty_mask_leaves_the_image_without_an_outline() -> None:
     image = np.random.default_rng(0).integers(0, 255, (60, 40, 3)).astype(np.uint8)
-    assert not is_color(preview(image, np.zeros((60, 40), np.uint8), SKIN, RAS), ORANGE).any()
-    volume = preview(air((20, 20, 20)), np.zeros((20, 20, 20), np.uint8), LUNG, RAS)
+    assert not is_color(preview(image, np.zeros((60, 40), np.uint8), affine=RAS, task=SKIN), ORANGE).any()
+    volume = preview(air((20, 20, 20)), np.zeros((20, 20, 20), np.uint8), affine=RAS, task=LUNG)
     assert not is_color(volume, GREEN).any()
 
 
 def test_several_classes_have_their_own_colors() -> None:
     code = Code("1", "x")
-    labels = [Label(1, "a", (200, 0, 0), code, code), Label(2, "b", (0, 0, 200), code, code)]
+    labels = (
+        Label(value=1, name="a", rgb=(200, 0, 0), category=code, type=code),
+        Label(value=2, name="b", rgb=(0, 0, 200), category=code, type=code),
+    )
     mask = np.zeros((60, 60), dtype=np.uint8)
     mask[5:25, 5:25], mask[35:55, 35:55] = 1, 2
-    picture = preview(np.zeros((60, 60), np.uint8), mask, labels, RAS)
+    picture = preview(np.zeros((60, 60), np.uint8), mask, affine=RAS, task=replace(SKIN, labels=labels))
     first = np.nonzero(is_color(picture, outline_color(labels[0])))
     second = np.nonzero(is_color(picture, outline_color(labels[1])))
     assert first[0].max() < second[0].min()
@@ -87,7 +92,7 @@ def test_every_plane_is_shown_in_the_radiological_way(codes: str) -> None:
     image[30:38, 30:38, 30:38], mask[30:38, 30:38, 30:38] = 100, 1
     turn = ornt_transform(axcodes2ornt("RAS"), axcodes2ornt(tuple(codes)))
     affine = inv_ornt_aff(turn, image.shape)
-    picture = preview(apply_orientation(image, turn), apply_orientation(mask, turn), LUNG, affine)
+    picture = preview(apply_orientation(image, turn), apply_orientation(mask, turn), affine=affine, task=LUNG)
     cell = (640 - 4) // 3
     high = (picture.height - 4) // 3
     sheet = np.asarray(picture)
@@ -105,7 +110,7 @@ def test_planes_have_the_aspect_of_the_patient() -> None:
     shape = (30, 60, 12)
     mask = np.zeros(shape, dtype=np.uint8)
     mask[10:20, 20:40, 5] = 1
-    picture = preview(np.full(shape, 250, dtype=np.int16), mask, LUNG, np.diag([2.0, 1.0, 5.0, 1.0]))
+    picture = preview(np.full(shape, 250, dtype=np.int16), mask, affine=np.diag([2.0, 1.0, 5.0, 1.0]), task=LUNG)
     assert picture.size == (640, 212)  # 60 mm along every axis: three squares side by side
     assert (np.asarray(picture) > 200).any(axis=-1).mean() > 0.9  # and filled
 
@@ -114,7 +119,7 @@ def test_axial_planes_lie_within_the_mask_at_even_steps() -> None:
     shape = (16, 16, 100)
     image, mask = air(shape), np.zeros(shape, dtype=np.uint8)
     mask[4:12, 4:12, 20:90] = 1
-    picture = preview(image, mask, LUNG, RAS)
+    picture = preview(image, mask, affine=RAS, task=LUNG)
     outlined = is_color(picture, GREEN)
     cell = (640 - 4) // 3
     for place in range(9):
@@ -141,18 +146,19 @@ def test_odd_volumes_are_drawn(shape: tuple[int, int, int], affine: np.ndarray, 
     mask = np.zeros(shape, dtype=np.uint8)
     mask[tuple(extent // 2 for extent in shape)] = 1
     code = Code("1", "x")
-    for labels in (LUNG, [Label(1, "other", (9, 9, 200), code, code)]):
-        picture = preview(image, mask, labels, affine)
+    other = Label(value=1, name="other", rgb=(9, 9, 200), category=code, type=code)
+    for task in (LUNG, replace(LUNG, labels=(other,), preview=PreviewStyle())):
+        picture = preview(image, mask, affine=affine, task=task)
         assert 0 < picture.width <= 640
         assert 0 < picture.height <= 640
-        assert is_color(picture, outline_color(labels[0])).any()  # a single voxel is still to be seen
+        assert is_color(picture, outline_color(task.labels[0])).any()  # a single voxel is still to be seen
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3000, 2), (1, 500), (2500, 1800)])
 def test_odd_pictures_are_drawn(shape: tuple[int, int]) -> None:
     mask = np.zeros(shape, dtype=np.uint8)
     mask[shape[0] // 2, shape[1] // 2] = 1
-    picture = preview(np.full((*shape, 3), 90, dtype=np.uint8), mask, SKIN, RAS)
+    picture = preview(np.full((*shape, 3), 90, dtype=np.uint8), mask, affine=RAS, task=SKIN)
     assert 0 < picture.width <= 640
     assert 0 < picture.height <= 640
     assert is_color(picture, ORANGE).any()
@@ -167,7 +173,7 @@ def test_the_file_of_a_real_chest_is_small_and_a_jpeg(real_data: Path, tmp_path:
     series = load_series([real_data / "dicom" / "chest_A0001"])
     mask = (series.array < -600).astype(np.uint8)
     path = tmp_path / f"chest{PREVIEW_SUFFIX}"
-    write_preview(series.array, mask, LUNG, series.affine, path)
+    write_preview(path, series.array, mask, affine=series.affine, task=LUNG)
     assert path.stat().st_size < 200_000
     with Image.open(path) as picture:
         assert picture.format == "JPEG"
@@ -178,7 +184,7 @@ def test_the_file_of_a_real_chest_is_small_and_a_jpeg(real_data: Path, tmp_path:
 def test_noise_that_no_jpeg_makes_small_is_saved(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(-1400, 400, (40, 32, 3)).astype(np.int16)
     path = tmp_path / f"a{PREVIEW_SUFFIX}"
-    write_preview(noise, (noise < -400).astype(np.uint8), LUNG, RAS, path)
+    write_preview(path, noise, (noise < -400).astype(np.uint8), affine=RAS, task=LUNG)
     with Image.open(path) as picture:
         picture.load()
         assert picture.size[0] == 640

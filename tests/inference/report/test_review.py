@@ -28,7 +28,7 @@ def case(**values: Any) -> dict[str, Any]:
         ({"notes": ["no dicomseg written: a SEG needs a DICOM series"]}, []),
         ({"warnings": ["one", "two"], "consistency": 0.3}, ["warnings", "low consistency"]),
         ({"consistency": None}, []),
-        ({"consistency": 0.85}, ["among the lowest tenth"]),
+        ({"consistency": 0.85}, ["in the lowest tenth"]),
     ],
 )
 def test_what_makes_a_case_need_a_look(changes: dict[str, Any], expected: list[str]) -> None:

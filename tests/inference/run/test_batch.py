@@ -19,6 +19,7 @@ from PIL import Image
 from s3net_monai.inference import Bundle, Case, Settings, find_cases, load_bundle, run_batch
 from s3net_monai.inference.report.report import CaseReport
 from s3net_monai.inference.run import batch
+from s3net_monai.inference.run.outputs import OutputWriter
 
 
 @pytest.fixture
@@ -187,20 +188,20 @@ def test_writing_one_case_overlaps_with_inferring_the_next(
 ) -> None:
     b_begun = Event()
     overlapped = []
-    infer, finish = batch.infer_sample, batch.finish
+    infer, write_case = batch.infer_sample, batch.OutputWriter.write_case
 
     def infer_telling(sample: dict[str, Any], bundle: Bundle) -> Any:
         if sample["case_id"] == "b":
             b_begun.set()
         return infer(sample, bundle)
 
-    def finish_waiting(entry: CaseReport, *rest: Any) -> CaseReport:
+    def write_after_b_begun(writer: OutputWriter, entry: CaseReport, *args: Any, **kwargs: Any) -> CaseReport:
         if entry.case_id == "a":
             overlapped.append(b_begun.wait(timeout=60))
-        return finish(entry, *rest)
+        return write_case(writer, entry, *args, **kwargs)
 
     monkeypatch.setattr(batch, "infer_sample", infer_telling)
-    monkeypatch.setattr(batch, "finish", finish_waiting)
+    monkeypatch.setattr(batch.OutputWriter, "write_case", write_after_b_begun)
     assert run(volumes, bundle, tmp_path / "out")["summary"]["ok"] == 3
     assert overlapped == [True]
 
@@ -283,16 +284,16 @@ def test_a_report_that_cannot_be_written_for_a_while_does_not_end_the_run(
 ) -> None:
     (tmp_path / "out" / ".report.lock").mkdir(parents=True)  # stands for a share that is away
     collected: list[str] = []
-    original = batch.finish
+    original = batch.OutputWriter.write_case
 
-    def finish_and_return_the_share(entry: CaseReport, *rest: Any) -> CaseReport:
+    def write_and_mount(writer: OutputWriter, entry: CaseReport, *args: Any, **kwargs: Any) -> CaseReport:
         collected.append(entry.case_id)
         if entry.case_id == "d":
             (tmp_path / "out" / ".report.lock").rmdir()
-        return original(entry, *rest)
+        return original(writer, entry, *args, **kwargs)
 
     monkeypatch.setattr(batch, "REPORT_INTERVAL", 0.0)
-    monkeypatch.setattr(batch, "finish", finish_and_return_the_share)
+    monkeypatch.setattr(batch.OutputWriter, "write_case", write_and_mount)
     assert run(volumes, bundle, tmp_path / "out")["summary"]["ok"] == 3
     assert collected == ["a", "b", "d"]
 
@@ -303,10 +304,10 @@ def test_an_interruption_while_comparing_forgets_nothing(
     run(volumes, bundle, tmp_path / "out")
     original = batch.fingerprint
 
-    def interrupt_at_b(case: Case, basis: dict[str, Any]) -> str:
+    def interrupt_at_b(case: Case, configuration: dict[str, Any]) -> str:
         if case.case_id == "b":
             raise KeyboardInterrupt
-        return original(case, basis)
+        return original(case, configuration)
 
     monkeypatch.setattr(batch, "fingerprint", interrupt_at_b)
     assert run(volumes, bundle, tmp_path / "out", resume=True)["interrupted"] is True

@@ -15,7 +15,7 @@ BASIS = {"model": {"sha256": "a"}, "settings": {"formats": ["nifti"]}}
 
 
 def case(*paths: Path) -> Case:
-    return Case("x", paths[0], paths, "dicom")
+    return Case(case_id="x", input=paths[0], image=paths, kind="dicom_series")
 
 
 def test_sha256_of_a_file(tmp_path: Path) -> None:

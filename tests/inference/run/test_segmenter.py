@@ -119,7 +119,7 @@ def test_views_are_averaged_and_their_agreement_reported(bundle: Bundle, tmp_pat
 def test_what_the_bundle_tells_of_the_mask_is_multiplied_into_the_consistency(bundle: Bundle, tmp_path: Path) -> None:
     nib.save(nib.Nifti1Image(np.full((4, 1, 1), -1000, dtype=np.int16), np.eye(4)), tmp_path / "a.nii.gz")
     plain = replace(bundle, inferer=TwoViews())
-    telling = replace(plain, postprocessing=lambda sample: {**bundle.postprocessing(sample), "trust": 0.5})
+    telling = replace(plain, postprocessing=lambda sample: {**bundle.postprocessing(sample), "quality_factor": 0.5})
     expected = segment(tmp_path / "a.nii.gz", plain).consistency
     assert expected is not None
     assert segment(tmp_path / "a.nii.gz", telling).consistency == pytest.approx(expected / 2)
@@ -133,7 +133,7 @@ def test_volume_of_frames_is_refused(bundle: Bundle, tmp_path: Path) -> None:
 def test_volume_for_the_color_task_is_refused(skin_bundle: Path, tmp_path: Path) -> None:
     nib.save(nib.Nifti1Image(np.zeros((3, 3, 3), dtype=np.int16), np.eye(4)), tmp_path / "a.nii.gz")
     skin = load_bundle("skin", skin_bundle, torch.device("cpu"))
-    assert "volume of 3x3x3, this task expects 2-D color pictures" in refusal(tmp_path / "a.nii.gz", skin)
+    assert "volume of 3x3x3, this task expects 2-D color images" in refusal(tmp_path / "a.nii.gz", skin)
 
 
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.png", "a.jpg"])

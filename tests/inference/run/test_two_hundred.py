@@ -25,7 +25,7 @@ from tests.helpers.toy_bundle import toy_bundle
 MARKS = ("zebra", "quagga", "pidmark", "accmark", "1.2.826.0.1")  # the last begins every UID that the inputs hold
 SERIES_REFUSALS = {  # what is said of the others where a study holds several series
     "series 1": "ImageType is ORIGINAL, PRIMARY, LOCALIZER, not in LOCALIZER, SCOUT expected",
-    "series 4": "3 slices, the one taken has 5",
+    "series 4": "3 slices, the selected series has 5",
     "series 5": "Orientation is sagittal, axial expected",
     "series 6": "ImageType is DERIVED, SECONDARY, MPR, contains PRIMARY expected",
 }
@@ -125,7 +125,7 @@ def _check_choice(report: dict[str, Any]) -> None:
     # Four studies of five series each, and a scout on each of four media.
     assert passed == {(series, reason): 8 if series == "series 1" else 4 for series, reason in SERIES_REFUSALS.items()}
     chosen = [case for case in report["cases"] if case["selection"]]
-    assert sum("of 5 slices taken of 5 series" in case["selection"] for case in chosen) == 4
+    assert sum("of 5 slices, selected from 5 series" in case["selection"] for case in chosen) == 4
     assert len(chosen) == 8
 
 

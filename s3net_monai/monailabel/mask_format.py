@@ -1,4 +1,4 @@
-"""The mask as MONAI Label writes it."""
+"""Conversion of a mask to the form that MONAI Label's writer expects."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
 
-class AfterSaveImaged(MapTransform):
-    """Give MONAI Label a mask that its writer understands; the last step of a served bundle's postprocessing.
+class FormatForSaveImaged(MapTransform):
+    """Convert a mask for MONAI Label's writer, as the last step of a served bundle's postprocessing.
 
-    MONAI Label drops ``SaveImaged``, and its own writer keeps the type of the array, which PNG refuses unless it is a
-    whole number, and the channel of a picture's mask, which it takes for a third axis (``Restored`` of 0.8.5 drops the
-    channel of volumes alone). Whatever else runs a bundle leaves out steps with SaveImage in their name.
+    MONAI Label drops ``SaveImaged``, and its own writer keeps the data type of the array, which PNG refuses unless it
+    is an integer type, and the channel of a 2-D mask, which it takes for a third axis (``Restored`` of 0.8.5 drops the
+    channel of volumes only). ``load_bundle`` drops this step, as every step with SaveImage in its name.
 
     Args:
         keys: masks (1, X, Y[, Z]).
@@ -25,7 +25,7 @@ class AfterSaveImaged(MapTransform):
         super().__init__(keys)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """As uint8; pictures without their channel, (X, Y)."""
+        """Convert masks to uint8, and 2-D masks to (X, Y)."""
         sample = dict(data)
         for key in self.key_iterator(sample):
             mask = sample[key].to(torch.uint8)

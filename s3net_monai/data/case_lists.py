@@ -1,0 +1,42 @@
+"""Lists of cases that trainings ask for: with labels, without them, and for validation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from s3net_monai.data.datalist import UNLABELED, load_datalist
+from s3net_monai.data.pool import pool_datalists
+
+Cases = list[dict[str, Any]]
+
+
+def labeled_cases(source: str | os.PathLike[str]) -> Cases:
+    """Return the cases of a datalist's training section that have a label; raises as ``load_datalist`` does."""
+    return [case for case in load_datalist(source, "training", labels=True) if "label" in case]
+
+
+def unlabeled_images(cases: Mapping[str, Cases]) -> Cases:
+    """Return all images that a training may look at, labeled or not, without their labels.
+
+    Args:
+        cases: sections as ``few_labels`` gives them; "training" and "unlabeled" are used, in this order.
+
+    Example:
+        >>> unlabeled_images({"training": [{"image": "a", "label": "b"}], "unlabeled": [{"image": "c"}], "test": []})
+        [{'image': 'a'}, {'image': 'c'}]
+    """
+    return [
+        {key: value for key, value in case.items() if key != "label"}
+        for section in ("training", UNLABELED)
+        for case in cases[section]
+    ]
+
+
+def pool_validation(sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Cases:
+    """Return the unlabeled validation cases of one or several data folders, or, where there are none, the training ones.
+
+    Small data sets have no validation section. Raises as ``pool_datalists`` does.
+    """
+    return pool_datalists(sources, "validation") or pool_datalists(sources, "training")

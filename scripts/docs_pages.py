@@ -15,6 +15,7 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
+TITLED_FENCE = re.compile(r"^```(\w+) ([\w.]+)$", re.MULTILINE)
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)")
 OUTSIDE = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 for card in sorted(ROOT.glob("bundle/*/docs/*.md")):
@@ -30,18 +31,18 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Files) -> str:
-    """Rewrite the links of one page."""
+    """Rewrite the links of one page, and show the file names of its code blocks as titles."""
     sources = {target: source for source, target in OUTSIDE.items()}
     source = sources.get(page.file.src_uri, f"docs/{page.file.src_uri}")
 
     def site_link(match: re.Match[str]) -> str:
         target = posixpath.normpath(posixpath.join(posixpath.dirname(source), match[1]))
         in_docs = target.removeprefix("docs/") if target.startswith("docs/") else None
-        found = OUTSIDE.get(target, in_docs)
-        if found is not None:
-            return os.path.relpath(found, PurePosixPath(page.file.src_uri).parent).replace(os.sep, "/")
+        site_path = OUTSIDE.get(target, in_docs)
+        if site_path is not None:
+            return os.path.relpath(site_path, PurePosixPath(page.file.src_uri).parent).replace(os.sep, "/")
         if not (ROOT / target).exists():
             raise ValueError(f"{source}: the link {match[1]} leads nowhere; correct it")
-        return f"{config.repo_url.rstrip('/')}/blob/main/{target}"
+        return f"{config.extra['repository']}/blob/main/{target}"
 
-    return LINK.sub(site_link, markdown)
+    return TITLED_FENCE.sub(r'```\1 title="\2"', LINK.sub(site_link, markdown))

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from s3net_monai.engines import SemanticViews, add_coarse_masks, add_out_of_fold_masks, select_samples_with_classes
 from s3net_monai.losses import SemanticContrastiveLoss
-from s3net_monai.networks import EncoderUNet, FeatureQueue, ObjectProjection
+from s3net_monai.networks import FeatureQueue, ObjectProjection
 from s3net_monai.utils.errors import DataError
-from tests.helpers.feature_encoders import ENCODERS
+from tests.helpers.feature_encoders import ENCODERS, conv_unet
 
 
 class Above(nn.Module):
@@ -115,7 +115,7 @@ def test_samples_without_the_classes_are_dropped() -> None:
 def test_a_training_step_with_coarse_masks(spatial_dims: int) -> None:
     """Every layer of the encoder gets a gradient, in 2-D and in 3-D."""
     torch.manual_seed(0)
-    coarse = EncoderUNet(ENCODERS["conv"](spatial_dims, 1), spatial_dims, 1, 3)
+    coarse = conv_unet(spatial_dims, in_channels=1, out_channels=3)
     size = [16, 20, 12][:spatial_dims]
     samples = add_coarse_masks([sample(f"p{index}_1", *size) for index in range(4)], coarse)
     batch = {

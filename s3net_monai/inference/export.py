@@ -1,4 +1,4 @@
-"""A bundle in the three forms that other programs take."""
+"""Export of a bundle as zip, TorchScript and ONNX, the forms that other programs read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def export_bundle(root: Path, output: Path) -> tuple[list[Path], list[str]]:
     """Write ``<bundle>.zip``, ``<bundle>.ts`` (TorchScript, with its configs inside) and ``<bundle>.onnx``.
 
     Returns:
-        What was written, and a line for each form that was not.
+        The paths of the written files, and one line per form that was not written.
 
     Raises:
         UsageError: when the bundle has no weights.

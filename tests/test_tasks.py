@@ -62,7 +62,7 @@ def liver_bundle(liver: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         (root / "configs" / name).write_text(code_block(f"json {name}"), encoding="utf-8")
     weight = torch.tensor([0.0, 1.0, 2.0]).reshape(3, 1, 1, 1, 1)
     torch.save({"weight": weight, "bias": torch.tensor([0.0, -50.0, -200.0])}, root / "models" / "model.pt")
-    monkeypatch.setattr(bundle_module, "BUNDLE_FOLDERS", [root.parent])
+    monkeypatch.setattr(bundle_module, "BUNDLE_FOLDERS", (root.parent,))
     return root
 
 

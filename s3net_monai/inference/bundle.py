@@ -19,7 +19,7 @@ from s3net_monai.utils.messages import first_cause, one_line
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # A wheel carries the bundles inside the package, a checkout beside it.
-BUNDLE_FOLDERS = [PACKAGE / "bundle", PACKAGE.parent / "bundle"]
+BUNDLE_FOLDERS = (PACKAGE / "bundle", PACKAGE.parent / "bundle")
 MODES = {"amortized": "inferer", "per-image": "per_image_inferer"}
 
 

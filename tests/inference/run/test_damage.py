@@ -89,6 +89,7 @@ def sound(name: str) -> Files:
     return base("axial" if name == "zip" else name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_damage_gives_a_correct_mask_or_a_named_refusal(kind: str, run: Judge) -> None:
     count, strategy = EXAMPLES[kind]

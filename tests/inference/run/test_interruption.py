@@ -17,6 +17,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 NUM_CASES = 8
 
 

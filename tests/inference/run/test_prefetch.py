@@ -76,6 +76,7 @@ def test_a_crash_that_is_not_repeated_costs_nothing(volumes: Path, bundle: Bundl
     assert all(case.sample for case in load(volumes, with_step(bundle, crash_once), 1))
 
 
+@pytest.mark.slow
 def test_a_reader_that_blocks_costs_only_its_own_case(
     volumes: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ def other_run(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]
         process.communicate()
 
 
+@pytest.mark.slow
 def test_a_folder_is_locked_until_the_process_ends(
     tmp_path: Path, other_run: Callable[[str], subprocess.Popen[str]]
 ) -> None:
@@ -57,6 +58,7 @@ def test_a_folder_is_locked_until_the_process_ends(
         pass
 
 
+@pytest.mark.slow
 def test_shards_share_a_folder_that_no_whole_run_may_use(
     tmp_path: Path, other_run: Callable[[str], subprocess.Popen[str]]
 ) -> None:

@@ -31,6 +31,7 @@ EXCLUSION_REASONS = {  # of the series that were not selected where a study hold
 }
 
 
+@pytest.mark.slow
 def test_two_hundred_mixed_inputs(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

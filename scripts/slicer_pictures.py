@@ -54,7 +54,12 @@ def _show(task: str, image: Path, kind: Kind, folder: Path, label: Path | None =
         pixels, affine = np.asarray(stored.dataobj), stored.affine
         array = np.asarray(nibabel.load(label).dataobj).astype(np.uint8)
     path = folder / f"{task}.seg.nrrd"
-    FORMATS["segnrrd"].write(Mask(array, affine, (image,), LABELS[task], task, "phantom"), path)
+    FORMATS["segnrrd"].write(
+        Mask(
+            array=array, affine=affine, source=(image,), labels=LABELS[task], model_name=task, model_version="phantom"
+        ),
+        path,
+    )
     labels = _labels_in(path)
     picture = preview(pixels, array, labels, affine, WIDTH)
     sheet = Image.new("RGB", (WIDTH, picture.height + LINE * len(labels) + 8), (255, 255, 255))
@@ -77,7 +82,15 @@ def _labels_in(path: Path) -> list[Label]:
     for segment in slicerio.read_segmentation(str(path))["segments"]:
         red, green, blue = (round(255 * part) for part in segment["color"])
         category, kind = (_code(segment["terminology"][name]) for name in ("category", "type"))
-        found.append(Label(int(segment["labelValue"]), segment["name"], (red, green, blue), category, kind))
+        found.append(
+            Label(
+                value=int(segment["labelValue"]),
+                name=segment["name"],
+                rgb=(red, green, blue),
+                category=category,
+                type=kind,
+            )
+        )
     return found
 
 

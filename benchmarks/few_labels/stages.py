@@ -162,7 +162,7 @@ def _placed(cell: Cell, folder: Path, place: Place) -> dict[str, Any]:
         "output_dir": str(folder),
         "ckpt_dir": str(folder / "models"),
         "num_labeled_patients": cell.patients,
-        "draw": cell.draw,
+        "split_seed": cell.draw,
         "seed": cell.draw,
     }
 

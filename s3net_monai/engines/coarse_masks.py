@@ -25,7 +25,7 @@ def add_coarse_masks(
 ) -> Samples:
     """Samples with the classes that a network gives their voxels, (1, X, Y[, Z]) uint8 under ``key``, in their order.
 
-    One pass over images that are in memory, such as ``slices_of`` gives; of any size, neighbors of one size together.
+    One pass over images that are in memory, such as ``extract_slices`` gives; of any size, neighbors of one size together.
     The network must not have been trained on labels of these images: masks of images that it knows are better than
     those it makes of a new patient, and what is trained on them trusts masks too much.
     """
@@ -60,12 +60,12 @@ def add_out_of_fold_masks(
     exact label takes the mask's place. Jitter it strongly in training.
 
     Args:
-        samples: all labeled samples, with "case_id" as ``slices_of`` gives it.
+        samples: all labeled samples, with "case_id" as ``extract_slices`` gives it.
         network: of the models' kind; its own weights are neither used nor changed.
         models: one checkpoint for each fold, in order.
         key, image_key: as for ``add_coarse_masks``.
         label_key: key of the labels.
-        patient: regular expression of the patient in a "case_id", see ``few_labels``.
+        patient: regular expression of the patient in a "case_id", see ``split_labeled_patients``.
 
     Raises:
         FileNotFoundError, ValueError: for a checkpoint that is missing or does not fit; see ``load_network``.

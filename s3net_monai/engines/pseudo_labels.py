@@ -38,7 +38,7 @@ def select_pseudo_labels(
     the next is most often wrong in both.
 
     Args:
-        samples: slices (C, X, Y) as ``slices_of`` gives them, those of one "volume" side by side, or volumes
+        samples: slices (C, X, Y) as ``extract_slices`` gives them, those of one "volume" side by side, or volumes
             (C, X, Y, Z) without that entry; plain tensors under ``image_key``. Labels they may have are not looked at.
         network: logits (B, classes, X, Y[, Z]) of images; it is left as it was.
         inferer: copies by which consistency is measured, and whose mean is the mask.

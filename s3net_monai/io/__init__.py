@@ -1,10 +1,9 @@
-"""Files in and out: a validating CT series reader, mask writers, one label table."""
+"""Input and output files: validating image readers, mask writers and the label table."""
 
 from s3net_monai.io.dicom.reader import DicomSeriesReader
 from s3net_monai.io.dicom.vl_image import DicomVLImageReader
 from s3net_monai.io.image_2d import upright_gray, upright_rgb
-from s3net_monai.io.label_table import write_label_table
-from s3net_monai.io.labels import LABELS, Code, Label, channel_def
+from s3net_monai.io.labels import LABELS, Code, Label, channel_def, write_label_table
 from s3net_monai.io.mask import Mask
 from s3net_monai.io.volume_reader import VolumeReader
 from s3net_monai.io.writers import FORMATS, output_path, write_mask

@@ -45,7 +45,14 @@ def write(
         if not source.exists():
             series_maker(stored_ramp, **SERIES[geometry]).save(source)
         affine = load_series([source]).affine
-        write_mask(Mask(array, affine, (source,), LABELS["lung"], "toy", "1"), folder, "a", format_name)
+        write_mask(
+            Mask(
+                array=array, affine=affine, source=(source,), labels=LABELS["lung"], model_name="toy", model_version="1"
+            ),
+            folder,
+            "a",
+            format_name,
+        )
         return affine
 
     return writer
@@ -120,7 +127,14 @@ def test_mask_of_a_photograph(series_maker: Callable[..., Any], folders: tuple[P
     dataset.save_as(tmp_path / "picture.dcm", enforce_file_format=True)
     array = np.zeros((6, 4), dtype=np.uint8)
     array[5, 1:3] = 1
-    mask = Mask(array, np.eye(4), (tmp_path / "picture.dcm",), LABELS["skin"], "toy", "1")
+    mask = Mask(
+        array=array,
+        affine=np.eye(4),
+        source=(tmp_path / "picture.dcm",),
+        labels=LABELS["skin"],
+        model_name="toy",
+        model_version="1",
+    )
     write_mask(mask, folders[0], "a", "dicomseg")
     write_mask(mask, folders[1], "a", "png")
     (case,) = evaluate(*folders).cases

@@ -21,7 +21,7 @@ from tests.helpers.dicom_tools import TILTED_PLANE
 from tests.helpers.mixed_dicom import series_of, structures
 
 HU = np.zeros((6, 8, 8), dtype=np.int16)
-RATIO_FROM = 2**20  # bytes: what the limit of ``io.archive`` must be set to for the bomb to be one
+MIN_RATIO_BYTES = 2**20  # bytes: what the limit of ``io.limits`` must be set to for the bomb to be one
 
 
 def make_bad_inputs(folder: Path) -> None:
@@ -94,7 +94,7 @@ def _slip(path: Path) -> None:
 
 
 def _zip_bomb(path: Path) -> None:
-    _zip(path, {"a.nii": bytes(4 * RATIO_FROM)})
+    _zip(path, {"a.nii": bytes(4 * MIN_RATIO_BYTES)})
 
 
 def _encrypted(path: Path) -> None:
@@ -167,7 +167,7 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "singular": (_singular, "its affine is not invertible"),
     "color": (_color, "several components or frames, one 3-D volume expected"),
     "empty": (_empty, "damaged header"),
-    "elsewhere": (_elsewhere, "its data file lies outside its own folder"),
+    "elsewhere": (_elsewhere, "its data file is outside its own folder"),
     "picture bomb": (_picture_bomb, "beyond the limit of 150000000 pixels"),
     "slip": (_slip, "a member would leave the folder"),
     "zip bomb": (_zip_bomb, "expands to more than 100 times its size"),

@@ -17,5 +17,13 @@ TYPES = ["dicomseg", "dicomseg-labelmap"]
 
 def write(array: np.ndarray, source: Path, folder: Path, format_name: str = "dicomseg", **fields: Any) -> Path:
     series = load_series([source], fields.get("allow", ()))
-    mask = Mask(array, series.affine, (source,), LABELS["lung"], "toy", "1.2.3", **fields)
+    mask = Mask(
+        array=array,
+        affine=series.affine,
+        source=(source,),
+        labels=LABELS["lung"],
+        model_name="toy",
+        model_version="1.2.3",
+        **fields,
+    )
     return write_mask(mask, folder, "case", format_name)

@@ -45,7 +45,10 @@ def test_every_label_has_its_row(tmp_path: Path) -> None:
 
 def test_a_comma_in_a_name_stays_in_its_column_and_nothing_half_written_stays(tmp_path: Path) -> None:
     code = Code("1", "upper, left")
-    labels = (Label(1, "lobe, upper", (0, 0, 0), code, code), Label(2, "rest", (1, 2, 3), code, code))
+    labels = (
+        Label(value=1, name="lobe, upper", rgb=(0, 0, 0), category=code, type=code),
+        Label(value=2, name="rest", rgb=(1, 2, 3), category=code, type=code),
+    )
     first, second = read(write_label_table(tmp_path, labels))
     assert (first["Name"], first["Type_CodeMeaning"]) == ("lobe, upper", "upper, left")
     assert (second["LabelValue"], second["Color_B"]) == ("2", "3")
@@ -58,7 +61,14 @@ def test_all_outputs_agree(
 ) -> None:
     folder = series_maker(stored_ramp).save(tmp_path / "ct")
     affine = load_series([folder]).affine
-    mask = Mask(np.ones((6, 4, 5), dtype=np.uint8), affine, (folder,), LABELS[task], "toy", "1")
+    mask = Mask(
+        array=np.ones((6, 4, 5), dtype=np.uint8),
+        affine=affine,
+        source=(folder,),
+        labels=LABELS[task],
+        model_name="toy",
+        model_version="1",
+    )
     row = read(write_label_table(tmp_path, LABELS[task]))[0]
     seg = dcmread(write_mask(mask, tmp_path, "case", "dicomseg")).SegmentSequence[0]
     nrrd = slicerio.read_segmentation(str(write_mask(mask, tmp_path, "case", "segnrrd")))["segments"][0]

@@ -59,7 +59,7 @@ def png(path: Path, side: int) -> Path:
 def test_large_images_pass() -> None:
     check_voxels("a.nii", (1024, 1024, 1500))
     check_pixels("a.png", 10_000, 10_000)
-    check_capacity("a.nii.gz", 10**9, 10**6, compressed=True)
+    check_capacity("a.nii.gz", needed=10**9, stored=10**6, compressed=True)
 
 
 def test_beyond_the_limits() -> None:
@@ -68,7 +68,7 @@ def test_beyond_the_limits() -> None:
     with pytest.raises(CaseError, match=r"a\.png: 20000x10000 pixels, beyond the limit"):
         check_pixels("a.png", 20_000, 10_000)
     with pytest.raises(CaseError, match=r"a\.nii: cut off"):
-        check_capacity("a.nii", 1001, 1000, compressed=False)
+        check_capacity("a.nii", needed=1001, stored=1000, compressed=False)
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
@@ -98,9 +98,9 @@ def test_deflated_dicom_is_counted_while_expanding(tmp_path: Path, monkeypatch: 
     dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     path = tmp_path / "a.dcm"
     dataset.save_as(path, enforce_file_format=True)
-    assert read_header(path).Rows == 512
+    assert read_header(path).dataset.Rows == 512
     monkeypatch.setattr(limits, "MAX_DEFLATED_BYTES", 400_000)
     with pytest.raises(CaseError, match=r"a\.dcm: expands beyond the limit"):
         read_header(path)
     monkeypatch.setattr(limits, "MAX_DEFLATED_BYTES", 600_000)
-    assert read_header(path).Rows == 512
+    assert read_header(path).dataset.Rows == 512

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from s3net_monai.io.png import save_picture
+from s3net_monai.io.png import save_image
 from s3net_monai.utils.atomic import atomic_path
 
 
@@ -30,9 +30,9 @@ def largest_file(size: int) -> Iterator[None]:
 def test_a_disk_that_fills_up_leaves_no_half_picture(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8))
-    save_picture(picture, path)
+    save_image(picture, path)
     size = path.stat().st_size
     path.unlink()
     with largest_file(size - 100), pytest.raises(OSError, match="File too large"), atomic_path(path) as temporary:
-        save_picture(picture, temporary)
+        save_image(picture, temporary)
     assert list(tmp_path.iterdir()) == []

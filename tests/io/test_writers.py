@@ -20,7 +20,7 @@ from tests.helpers.dicom_tools import AFFINES, SERIES, read_with_simpleitk
 
 
 def make_mask(array: np.ndarray, affine: np.ndarray, source: Path, labels: tuple[Label, ...] = LABELS["lung"]) -> Mask:
-    return Mask(array, affine, (source,), labels, "toy", "1.2.3")
+    return Mask(array=array, affine=affine, source=(source,), labels=labels, model_name="toy", model_version="1.2.3")
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_png_is_transposed_back_and_white_for_one_class(tmp_path: Path) -> None:
 
 def test_png_of_several_classes_holds_their_values(tmp_path: Path) -> None:
     code = Code("1", "x")
-    labels = tuple(Label(value, str(value), (0, 0, 0), code, code) for value in (1, 2))
+    labels = tuple(Label(value=value, name=str(value), rgb=(0, 0, 0), category=code, type=code) for value in (1, 2))
     array = np.array([[0, 1], [2, 0]], dtype=np.uint8)[..., None]
     path = write_mask(make_mask(array, np.eye(4), tmp_path / "a.png", labels), tmp_path, "a", "png")
     assert np.asarray(Image.open(path)).tolist() == [[0, 2], [1, 0]]

@@ -11,7 +11,7 @@ import numpy as np
 
 from s3net_monai.inference.report.measures import LUNG
 from s3net_monai.io import LABELS, Label
-from s3net_monai.io.png import save_picture
+from s3net_monai.io.png import save_image
 from s3net_monai.transforms import upside_down_axes
 from s3net_monai.utils.atomic import atomic_path
 
@@ -38,7 +38,7 @@ def write_preview(
     picture = preview(image, mask, labels, affine, size)
     with atomic_path(path) as temporary:
         # Full color, or thin outlines fade; not optimized, since Pillow's buffer for that is too small for noise.
-        save_picture(picture, temporary, quality=85, subsampling=0)
+        save_image(picture, temporary, quality=85, subsampling=0)
 
 
 def preview(

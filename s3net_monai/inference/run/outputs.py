@@ -16,7 +16,7 @@ from s3net_monai.inference.report.report import CaseReport
 from s3net_monai.inference.run.segmenter import Segmentation, Source
 from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.io import CaseError, Mask, UnsuitedFormatError, write_label_table, write_mask
-from s3net_monai.io.label_table import FILE_NAME as LABEL_TABLE
+from s3net_monai.io.labels import LABEL_TABLE_NAME
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ def finish(
     try:
         bundle = finishing.bundle
         mask = Mask(
-            segmentation.mask,
-            segmentation.affine,
-            case.image,
-            bundle.labels,
-            bundle.name,
-            bundle.version,
-            finishing.allow,
+            array=segmentation.mask,
+            affine=segmentation.affine,
+            source=case.image,
+            labels=bundle.labels,
+            model_name=bundle.name,
+            model_version=bundle.version,
+            allow=finishing.allow,
         )
         hounsfield = source.image if bundle.modality == "CT" else None
         entry.measures = measures(segmentation.mask, segmentation.affine, bundle.labels, hounsfield, source.spacing)
@@ -90,7 +90,7 @@ def _write(
         except CaseError as error:
             missed.append(f"no {name} written: {str(error).removeprefix(f'{name}: ')}")
             (notes if isinstance(error, UnsuitedFormatError) else warnings).append(missed[-1])
-    if "nifti" in outputs and not (finishing.output / LABEL_TABLE).exists():
+    if "nifti" in outputs and not (finishing.output / LABEL_TABLE_NAME).exists():
         write_label_table(finishing.output, mask.labels)
     if not outputs:
         raise CaseError("; ".join(missed))

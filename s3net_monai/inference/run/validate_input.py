@@ -105,13 +105,13 @@ def _check_nifti(path: Path) -> tuple[int, ...]:
         raise CaseError(f"{path.name}: shape {_sizes(shape)} found, a 3-D volume expected; give slices as PNG")
     check_voxels(path.name, shape)
     needed = math.prod(shape) * dtype.itemsize
-    check_capacity(path.name, needed, path.stat().st_size, path.suffix.lower() == ".gz")
+    check_capacity(path.name, needed=needed, stored=path.stat().st_size, compressed=path.suffix.lower() == ".gz")
     unit = image.header.get_xyzt_units()[0]
     if unit in ("meter", "micron"):  # no reader of the affine looks at it
         raise CaseError(f"{path.name}: voxel sizes in units of {unit} found, mm expected; save the volume again")
     affine = np.asarray(image.affine)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise CaseError(f"{path.name}: its affine is not invertible, so voxels have no place; repair the header")
+        raise CaseError(f"{path.name}: its affine is not invertible, so voxels have no position; repair the header")
     return shape
 
 

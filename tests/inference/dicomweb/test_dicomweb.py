@@ -75,7 +75,14 @@ def segmentation(folder: Path, target: Path) -> Path:
     for z in range(array.shape[2]):
         array[: z + 1, 1:3, z] = 1
     target.mkdir(exist_ok=True)
-    mask = Mask(array, series.affine, (folder,), LABELS["lung"], "S3-Net", "1.0")
+    mask = Mask(
+        array=array,
+        affine=series.affine,
+        source=(folder,),
+        labels=LABELS["lung"],
+        model_name="S3-Net",
+        model_version="1.0",
+    )
     return write_mask(mask, target, "case", "dicomseg")
 
 

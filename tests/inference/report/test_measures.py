@@ -13,7 +13,10 @@ from s3net_monai.io import LABELS, Code, Label
 
 LUNG, SKIN = LABELS["lung"], LABELS["skin"]
 CODE = Code("1", "x")
-TWO = [Label(1, "a", (0, 0, 0), CODE, CODE), Label(2, "b", (0, 0, 0), CODE, CODE)]
+TWO = [
+    Label(value=1, name="a", rgb=(0, 0, 0), category=CODE, type=CODE),
+    Label(value=2, name="b", rgb=(0, 0, 0), category=CODE, type=CODE),
+]
 RAS = np.diag([1.0, 1.0, 1.0, 1.0])
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 

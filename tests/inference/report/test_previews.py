@@ -66,7 +66,10 @@ def test_an_empty_mask_leaves_the_image_without_an_outline() -> None:
 
 def test_several_classes_have_their_own_colors() -> None:
     code = Code("1", "x")
-    labels = [Label(1, "a", (200, 0, 0), code, code), Label(2, "b", (0, 0, 200), code, code)]
+    labels = [
+        Label(value=1, name="a", rgb=(200, 0, 0), category=code, type=code),
+        Label(value=2, name="b", rgb=(0, 0, 200), category=code, type=code),
+    ]
     mask = np.zeros((60, 60), dtype=np.uint8)
     mask[5:25, 5:25], mask[35:55, 35:55] = 1, 2
     picture = preview(np.zeros((60, 60), np.uint8), mask, labels, RAS)
@@ -141,7 +144,7 @@ def test_odd_volumes_are_drawn(shape: tuple[int, int, int], affine: np.ndarray, 
     mask = np.zeros(shape, dtype=np.uint8)
     mask[tuple(extent // 2 for extent in shape)] = 1
     code = Code("1", "x")
-    for labels in (LUNG, [Label(1, "other", (9, 9, 200), code, code)]):
+    for labels in (LUNG, [Label(value=1, name="other", rgb=(9, 9, 200), category=code, type=code)]):
         picture = preview(image, mask, labels, affine)
         assert 0 < picture.width <= 640
         assert 0 < picture.height <= 640

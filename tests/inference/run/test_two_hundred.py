@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from s3net_monai.cli import main
-from s3net_monai.io import archive
-from tests.helpers.bad_inputs import BAD, RATIO_FROM, make_bad_inputs
+from s3net_monai.io import limits
+from tests.helpers.bad_inputs import BAD, MIN_RATIO_BYTES, make_bad_inputs
 from tests.helpers.dicom_tools import places, read_with_highdicom, read_with_simpleitk
 from tests.helpers.expected_masks import THRESHOLD, Inputs, Truth
 from tests.helpers.mixed_inputs import make_good_inputs
@@ -32,7 +32,7 @@ SERIES_REFUSALS = {  # what is said of the others where a study holds several se
 
 
 def test_a_night(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "RATIO_FROM", RATIO_FROM)
+    monkeypatch.setattr(limits, "MIN_RATIO_BYTES", MIN_RATIO_BYTES)
     inputs = make_good_inputs(tmp_path / "in")
     make_bad_inputs(inputs.tree)
     output = tmp_path / "out"

@@ -14,7 +14,7 @@ from pydicom.uid import RLELossless, generate_uid
 
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.geometry import masks_on_slices
-from s3net_monai.io.dicom.series import load_series, series_files
+from s3net_monai.io.dicom.series import load_series, read_geometry
 from tests.helpers.enhanced_ct import enhanced_ct
 
 OBLIQUE = tuple(np.array([[0.8, 0.6, 0.0], [-0.36, 0.48, 0.8]]).ravel())
@@ -65,7 +65,7 @@ def test_every_frame_has_its_own_rescale(tmp_path: Path) -> None:
 
 
 def test_headers_know_their_frames(stored_ramp: np.ndarray, tmp_path: Path) -> None:
-    geometry = series_files([_save(enhanced_ct(stored_ramp, order=ORDER), tmp_path / "a.dcm")])
+    geometry = read_geometry([_save(enhanced_ct(stored_ramp, order=ORDER), tmp_path / "a.dcm")])
     # Slice i is stored as the frame at which ORDER holds i.
     assert [header.frame_index for header in geometry.headers] == [1, 3, 4, 0, 2]
     mask = np.arange(6 * 4 * 5, dtype=np.uint8).reshape(6, 4, 5)

@@ -13,7 +13,7 @@ from monai.transforms import LoadImage
 
 from s3net_monai.io import CaseError, DicomSeriesReader
 from s3net_monai.io.dicom.geometry import SeriesGeometry, masks_on_slices
-from s3net_monai.io.dicom.series import load_series, series_files
+from s3net_monai.io.dicom.series import load_series, read_geometry
 
 GRADIENT = np.array([3.0, -2.0, 5.0])  # stored values per mm (LPS); whole numbers at whole millimeters
 OBLIQUE = tuple(np.array([[0.8, 0.6, 0.0], [-0.36, 0.48, 0.8]]).ravel())
@@ -67,7 +67,7 @@ def test_missing_slices_are_interpolated_on_the_even_grid(without_two: Path) -> 
 @pytest.mark.parametrize(("allow", "remedy"), [((), "--allow missing-slices"), (("tilt",), "--allow missing-slices")])
 def test_missing_slice_is_refused_unless_allowed(without_two: Path, allow: tuple[str, ...], remedy: str) -> None:
     with pytest.raises(CaseError, match=r"missing slice: a gap of 6\.00 mm, not 2\.00 mm") as caught:
-        series_files([without_two], allow)
+        read_geometry([without_two], allow)
     assert remedy in str(caught.value)
 
 
@@ -77,7 +77,7 @@ def test_positions_rounded_to_a_tenth_keep_their_spacing_around_a_gap(series_mak
         x, y, z = dataset.ImagePositionPatient
         dataset.ImagePositionPatient = [x, y, round(float(z), 1)]
     del maker.slices[7]
-    geometry = series_files([maker.save(tmp_path / "ct")], ["missing-slices"])
+    geometry = read_geometry([maker.save(tmp_path / "ct")], ["missing-slices"])
     assert geometry.shape[2] == 41
     assert geometry.affine[2, 2] == pytest.approx(0.625)
 
@@ -96,7 +96,7 @@ def test_holes_are_not_filled(
     maker = series_maker(np.zeros((count, 2, 2), dtype=np.uint16), step=step)
     maker.slices = [dataset for index, dataset in enumerate(maker.slices) if index not in gone]
     with pytest.raises(CaseError, match=f"missing slice: .*{reason}"):
-        series_files([maker.save(tmp_path / "ct")], ["missing-slices", "tilt"])
+        read_geometry([maker.save(tmp_path / "ct")], ["missing-slices", "tilt"])
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_more_than_any_gantry_tilts_is_refused(series_maker: Maker, tmp_path: Pa
     maker = series_maker(np.zeros((5, 4, 4), dtype=np.uint16), step=2.0)
     _shear(maker, (0.0, 1.5), (1.0, 1.0))
     with pytest.raises(CaseError, match=r"gantry tilt: .*36\.9 degrees.*no gantry"):
-        series_files([maker.save(tmp_path / "ct")], ["tilt"])
+        read_geometry([maker.save(tmp_path / "ct")], ["tilt"])
 
 
 def test_one_slice_beside_the_others_is_no_tilt(series_maker: Maker, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_one_slice_beside_the_others_is_no_tilt(series_maker: Maker, tmp_path: P
     x, y, z = maker.slices[4].ImagePositionPatient
     maker.slices[4].ImagePositionPatient = [x + 3, y, z]
     with pytest.raises(CaseError, match=r"uneven slice position: 00028\.dcm"):
-        series_files([maker.save(tmp_path / "ct")], ["tilt", "missing-slices"])
+        read_geometry([maker.save(tmp_path / "ct")], ["tilt", "missing-slices"])
 
 
 def test_spacing_that_drifts_is_refused(series_maker: Maker, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_spacing_that_drifts_is_refused(series_maker: Maker, tmp_path: Path) -> 
         dataset.ImagePositionPatient = [0, 0, depth]
         depth += 0.95 if index < 20 else 1.05
     with pytest.raises(CaseError, match=r"uneven slice spacing: .* off an even grid"):
-        series_files([maker.save(tmp_path / "ct")])
+        read_geometry([maker.save(tmp_path / "ct")])
 
 
 def test_unknown_permission_is_named(without_two: Path) -> None:
@@ -181,7 +181,7 @@ def test_unknown_permission_is_named(without_two: Path) -> None:
 def test_masks_of_a_regular_series_lie_on_its_slices(
     series_maker: Maker, stored_ramp: np.ndarray, tmp_path: Path
 ) -> None:
-    geometry = series_files([series_maker(stored_ramp, step=-2.0).save(tmp_path / "ct")])
+    geometry = read_geometry([series_maker(stored_ramp, step=-2.0).save(tmp_path / "ct")])
     mask = np.arange(6 * 4 * 5, dtype=np.uint8).reshape(6, 4, 5)
     np.testing.assert_array_equal(masks_on_slices(mask, geometry), mask.transpose(2, 1, 0))
     with pytest.raises(ValueError, match="does not lie on"):
@@ -193,7 +193,7 @@ def test_masks_of_a_mended_series_come_back_to_the_real_slices(series_maker: Mak
     maker = series_maker(np.zeros((10, 8, 6), dtype=np.uint16), pixel_spacing=spacing, step=2.0)
     _shear(maker, (0.0, 0.7), spacing)
     del maker.slices[3]
-    geometry = series_files([maker.save(tmp_path / "ct")], ["missing-slices", "tilt"])
+    geometry = read_geometry([maker.save(tmp_path / "ct")], ["missing-slices", "tilt"])
     assert geometry.shape == (6, 8 + 13, 10)
     assert geometry.size == (6, 8)
     # A half-space in patient coordinates, cut obliquely to the grid and to the slices.
@@ -209,7 +209,7 @@ def test_masks_of_a_mended_series_come_back_to_the_real_slices(series_maker: Mak
     assert 0 < masks.sum() < masks.size
     for mask, header in zip(masks, geometry.headers, strict=True):
         y, x = np.mgrid[:8, :6]
-        place = np.array(header.ImagePositionPatient, dtype=float)
+        place = np.array(header.dataset.ImagePositionPatient, dtype=float)
         ras = np.stack([-(place[0] + 0.8 * x), -(place[1] + 0.5 * y), np.full(x.shape, place[2])], axis=-1)
         wrong = mask.astype(bool) != (depth(ras) > 0)
         # Nearest neighbor: only pixels within half a pixel's height of the cut may differ.
@@ -228,5 +228,5 @@ def test_regular_series_has_no_notes(series_maker: Maker, stored_ramp: np.ndarra
     folder = series_maker(stored_ramp).save(tmp_path / "ct")
     _, meta = DicomSeriesReader(allow=["missing-slices", "tilt"]).get_data([folder])
     assert meta["notes"] == []
-    geometry: SeriesGeometry = series_files([folder], ["missing-slices", "tilt"])
+    geometry: SeriesGeometry = read_geometry([folder], ["missing-slices", "tilt"])
     np.testing.assert_array_equal(geometry.corners, [[0, 0, i] for i in range(5)])

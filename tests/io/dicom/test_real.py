@@ -13,7 +13,7 @@ from pydicom.uid import generate_uid
 
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.series import load_series
-from s3net_monai.io.dicom.vl_image import load_picture
+from s3net_monai.io.dicom.vl_image import load_vl_image
 from s3net_monai.utils.geometry import LPS_TO_RAS
 
 
@@ -131,5 +131,5 @@ def test_odd_files_load_alone(real_data: Path, name: str) -> None:
 
 
 def test_ct_is_no_photograph(real_data: Path) -> None:
-    with pytest.raises(CaseError, match=r"1-04\.dcm: not a photograph but CT Image Storage"):
-        load_picture(real_data / "dicom" / "chest_A0001" / "1-04.dcm")
+    with pytest.raises(CaseError, match=r"1-04\.dcm: not a VL image but CT Image Storage"):
+        load_vl_image(real_data / "dicom" / "chest_A0001" / "1-04.dcm")

@@ -85,7 +85,14 @@ def test_mask_of_a_photograph(
     dataset.save_as(tmp_path / "picture.dcm", enforce_file_format=True)
     array = np.zeros((6, 4), dtype=np.uint8)
     array[5, 1:3] = 0 if empty else 1
-    mask = Mask(array, np.eye(4), (tmp_path / "picture.dcm",), LABELS["skin"], "toy", "1.2.3")
+    mask = Mask(
+        array=array,
+        affine=np.eye(4),
+        source=(tmp_path / "picture.dcm",),
+        labels=LABELS["skin"],
+        model_name="toy",
+        model_version="1.2.3",
+    )
     path = write_mask(mask, tmp_path, "case", format_name)
     seg = dcmread(path)
     assert seg.pixel_array.tolist() == array.T.tolist()

@@ -133,6 +133,13 @@ def test_the_patient_is_named_in_no_warning(
 
 def test_it_needs_a_dicom_source(blob: np.ndarray, tmp_path: Path) -> None:
     (tmp_path / "a.nii.gz").write_bytes(b"")
-    mask = Mask(blob, np.eye(4), (tmp_path / "a.nii.gz",), LABELS["lung"], "toy", "1.2.3")
+    mask = Mask(
+        array=blob,
+        affine=np.eye(4),
+        source=(tmp_path / "a.nii.gz",),
+        labels=LABELS["lung"],
+        model_name="toy",
+        model_version="1.2.3",
+    )
     with pytest.raises(CaseError, match="needs a DICOM series"):
         write_mask(mask, tmp_path, "a", "dicomseg")

@@ -28,7 +28,7 @@ from pydicom.uid import (
 )
 
 from s3net_monai.io import CaseError
-from s3net_monai.io.dicom.vl_image import load_picture
+from s3net_monai.io.dicom.vl_image import load_vl_image
 
 PHOTOGRAPH = "1.2.840.10008.5.1.4.1.1.77.1.4"
 DERMOSCOPY = "1.2.840.10008.5.1.4.1.1.77.1.7"
@@ -128,7 +128,7 @@ def test_masks_lie_on_columns_and_rows(load: Any, tmp_path: Path) -> None:
 def test_kinds_of_photographs(tmp_path: Path, storage: str) -> None:
     dataset = photograph(NumberOfFrames=1)
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = storage
-    picture, spacing = load_picture(_save(dataset, tmp_path / "a.dcm"))
+    picture, spacing = load_vl_image(_save(dataset, tmp_path / "a.dcm"))
     np.testing.assert_array_equal(picture, COLORS.transpose(1, 0, 2))
     assert picture.dtype == np.uint8
     assert spacing is None
@@ -161,7 +161,7 @@ def _compressed(syntax: UID) -> Callable[[], Dataset]:
 def test_lossless_colors_are_exact(tmp_path: Path, make: Callable[[], Dataset]) -> None:
     dataset = make()
     expected = COLORS if dataset.Rows == 4 else SMOOTH
-    picture, _ = load_picture(_save(dataset, tmp_path / "a.dcm"))
+    picture, _ = load_vl_image(_save(dataset, tmp_path / "a.dcm"))
     np.testing.assert_array_equal(picture, expected.transpose(1, 0, 2))
 
 
@@ -172,7 +172,7 @@ def test_ybr_is_converted_once(tmp_path: Path, planes: bool) -> None:
     dataset = photograph(ybr, "YBR_FULL")
     if planes:
         dataset.PlanarConfiguration, dataset.PixelData = 1, ybr.transpose(2, 0, 1).tobytes()
-    picture, _ = load_picture(_save(dataset, tmp_path / "a.dcm"))
+    picture, _ = load_vl_image(_save(dataset, tmp_path / "a.dcm"))
     np.testing.assert_allclose(picture.astype(int), COLORS.transpose(1, 0, 2), atol=2)
 
 
@@ -181,7 +181,7 @@ def test_uncompressed_sub_sampled_ybr(tmp_path: Path) -> None:
     ybr = convert_color_space(pairs, "RGB", "YBR_FULL").reshape(-1, 2, 3)
     stored = np.column_stack([ybr[:, 0, 0], ybr[:, 1, 0], ybr[:, 0, 1], ybr[:, 0, 2]])
     dataset = photograph(pairs, "YBR_FULL_422", PixelData=stored.tobytes())
-    picture, _ = load_picture(_save(dataset, tmp_path / "a.dcm"))
+    picture, _ = load_vl_image(_save(dataset, tmp_path / "a.dcm"))
     np.testing.assert_allclose(picture.astype(int), pairs.transpose(1, 0, 2), atol=2)
 
 
@@ -193,7 +193,7 @@ def test_jpeg_is_converted_once_whatever_the_header_calls_it(
     stream = io.BytesIO()
     Image.fromarray(SMOOTH).save(stream, "JPEG", quality=100, subsampling=subsampling)
     dataset = _encapsulated(photograph(SMOOTH, photometric), JPEGBaseline8Bit, stream.getvalue())
-    picture, _ = load_picture(_save(dataset, tmp_path / "a.dcm"))
+    picture, _ = load_vl_image(_save(dataset, tmp_path / "a.dcm"))
     assert picture.shape == (96, 64, 3)
     expected = np.asarray(Image.open(stream).convert("RGB")).astype(int)
     np.testing.assert_allclose(picture.astype(int), expected.transpose(1, 0, 2), atol=2)
@@ -209,25 +209,25 @@ def test_palette(tmp_path: Path, bits: int) -> None:
         dataset.add_new(f"{color}PaletteColorLookupTableDescriptor", "US", [4, 0, bits])
         entries = np.array(values, dtype="u1" if bits == 8 else "<u2") * (1 if bits == 8 else 257)
         dataset.add_new(f"{color}PaletteColorLookupTableData", "OW", entries.tobytes())
-    picture, _ = load_picture(_save(dataset, tmp_path / "a.dcm"))
+    picture, _ = load_vl_image(_save(dataset, tmp_path / "a.dcm"))
     expected = np.array(list(tables.values()), dtype=np.uint8).T[indices]
     np.testing.assert_array_equal(picture, expected.transpose(1, 0, 2))
 
 
 def test_gray_is_repeated_and_inverted_where_white_is_least(tmp_path: Path) -> None:
     gray = np.array([[0, 100], [200, 255]], dtype=np.uint8)
-    picture, _ = load_picture(_save(photograph(gray, "MONOCHROME2"), tmp_path / "a.dcm"))
+    picture, _ = load_vl_image(_save(photograph(gray, "MONOCHROME2"), tmp_path / "a.dcm"))
     np.testing.assert_array_equal(picture, np.stack([gray.T] * 3, axis=-1))
-    picture, _ = load_picture(_save(photograph(gray, "MONOCHROME1"), tmp_path / "b.dcm"))
+    picture, _ = load_vl_image(_save(photograph(gray, "MONOCHROME1"), tmp_path / "b.dcm"))
     np.testing.assert_array_equal(picture[:, :, 0].T, [[255, 155], [55, 0]])
 
 
 def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
     deep = COLORS.astype(np.uint16) * 257
-    picture, _ = load_picture(_save(photograph(deep), tmp_path / "a.dcm"))
+    picture, _ = load_vl_image(_save(photograph(deep), tmp_path / "a.dcm"))
     np.testing.assert_array_equal(picture, COLORS.transpose(1, 0, 2))
     gray = np.array([[1000, 2000], [3000, 6100]], dtype=np.uint16)
-    picture, _ = load_picture(_save(photograph(gray, "MONOCHROME2"), tmp_path / "b.dcm"))
+    picture, _ = load_vl_image(_save(photograph(gray, "MONOCHROME2"), tmp_path / "b.dcm"))
     np.testing.assert_array_equal(picture[:, :, 0].T, [[0, 50], [100, 255]])
 
 
@@ -237,7 +237,7 @@ def test_spacing_where_the_file_states_one(load: Any, tmp_path: Path) -> None:
     (item,) = decollate_batch(batch)
     assert [float(value) for value in item["image"].meta["spacing"]] == [0.05, 0.04]
     scanned = _save(photograph(NominalScannedPixelSpacing=[0.1, 0.1], ImagerPixelSpacing=[0.2, 0.2]), tmp_path / "b")
-    assert load_picture(scanned)[1] is None
+    assert load_vl_image(scanned)[1] is None
     assert "spacing" not in load({"image": str(scanned)})["image"].meta
 
 
@@ -261,7 +261,7 @@ def _without_table() -> Dataset:
     ("make", "reason"),
     [
         (lambda: photograph(NumberOfFrames=2, PixelData=COLORS.tobytes() * 2), "several frames: a.dcm has 2"),
-        (lambda: photograph(SOPClassUID="1.2.840.10008.5.1.4.1.1.2"), "a.dcm: not a photograph but CT Image Storage"),
+        (lambda: photograph(SOPClassUID="1.2.840.10008.5.1.4.1.1.2"), "a.dcm: not a VL image but CT Image Storage"),
         (lambda: photograph(photometric="YBR_PARTIAL_420"), "a.dcm: YBR_PARTIAL_420 of 3 samples"),
         (lambda: photograph(photometric="YBR_ICT"), "a.dcm: YBR_ICT without JPEG 2000"),
         (lambda: photograph(photometric="MONOCHROME2"), "a.dcm: MONOCHROME2 of 3 samples"),
@@ -282,7 +282,7 @@ def test_bad_photographs_are_refused_by_name(
 ) -> None:
     path = _save(make(), tmp_path / "a.dcm")
     with pytest.raises(CaseError) as caught:
-        load_picture(path)
+        load_vl_image(path)
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
     with pytest.raises(RuntimeError, match="applying transform") as passed_on:
@@ -303,8 +303,8 @@ def test_compressed_colors_stay_together_whatever_planar_configuration_says(tmp_
         dataset.PhotometricInterpretation = "YBR_FULL_422"
     else:
         dataset.compress(syntax)
-    expected, _ = load_picture(_save(dataset, tmp_path / "a.dcm"))
+    expected, _ = load_vl_image(_save(dataset, tmp_path / "a.dcm"))
     assert np.abs(expected.transpose(1, 0, 2).astype(int) - SMOOTH).mean() < 4
     for planar in (0, 1):
         dataset.PlanarConfiguration = planar
-        np.testing.assert_array_equal(load_picture(_save(dataset, tmp_path / "b.dcm"))[0], expected)
+        np.testing.assert_array_equal(load_vl_image(_save(dataset, tmp_path / "b.dcm"))[0], expected)

@@ -38,5 +38,11 @@ def lung_sources(data: Path, work: Path, without: Collection[str] = ()) -> list[
             raise DataError(f"{data / _SOURCES['lung_volumes']}: no volume {unknown[0]} to leave out; check the name")
         folders["lung_volumes"] = work / "data" / "-".join(["lung_volumes", "without", *sorted(without)])
         kept = [case for case in cases if case.case_id not in without]
-        write_datalist(folders["lung_volumes"], "lung_volumes", lung_volumes.DESCRIPTION, lung_volumes.MODALITY, kept)
+        write_datalist(
+            folders["lung_volumes"],
+            name="lung_volumes",
+            description=lung_volumes.DESCRIPTION,
+            modality=lung_volumes.MODALITY,
+            cases=kept,
+        )
     return [str(folder) for folder in folders.values()]

@@ -43,9 +43,7 @@ class DatalistCase:
     label: Path | None = None
 
 
-def write_datalist(
-    folder: Path, *, name: str, description: str, modality: str, cases: Iterable[DatalistCase]
-) -> Path:
+def write_datalist(folder: Path, *, name: str, description: str, modality: str, cases: Iterable[DatalistCase]) -> Path:
     """Write datalist.json into ``folder`` and return its path.
 
     Paths below ``folder`` are written relative to it, so that the folder can be moved as a whole; others are absolute.
@@ -55,7 +53,9 @@ def write_datalist(
     for case in sorted(cases, key=lambda case: case.case_id):
         image = case.image
         entry: dict[str, Any] = {"case_id": case.case_id}
-        entry["image"] = [_relative_path(p, folder) for p in image] if isinstance(image, list) else _relative_path(image, folder)
+        entry["image"] = (
+            [_relative_path(p, folder) for p in image] if isinstance(image, list) else _relative_path(image, folder)
+        )
         if case.label is not None:
             entry["label"] = _relative_path(case.label, folder)
         sections[case.split].append(entry)
@@ -96,7 +96,9 @@ def load_datalist(path: str | os.PathLike[str], section: str, *, labels: bool = 
     entries = [entry for name in (_ALL_SECTIONS if section == "all" else (section,)) for entry in sections[name]]
     if not entries and section != "validation":
         counts = ", ".join(f"{name} {len(sections[name])}" for name in _ALL_SECTIONS)
-        raise DataError(f"{_datalist_file(location)}: section {section} is empty (found {counts}); choose another section")
+        raise DataError(
+            f"{_datalist_file(location)}: section {section} is empty (found {counts}); choose another section"
+        )
     _check_files(entries, location)
     return entries
 
@@ -114,7 +116,8 @@ def _check_files(cases: Iterable[dict[str, Any]], source: str | os.PathLike[str]
         name, file = missing[0]
         more = f", and {len(missing) - 1} more are missing" if len(missing) > 1 else ""
         raise DataError(
-            f"{_datalist_file(Path(source))}: {name} names {file}, which does not exist{more}; paths are relative to the datalist"
+            f"{_datalist_file(Path(source))}: {name} names {file}, which does not exist{more}; "
+            "paths are relative to the datalist"
         )
 
 
@@ -188,7 +191,9 @@ def _check_entries(content: dict[str, Any], file: Path) -> None:
         for number, entry in enumerate(entries, 1):
             position = f"{file}: entry {number} of {section}"
             if not isinstance(entry, dict):
-                raise DataError(f'{position} is {entry!r}, expected {{"case_id": ..., "image": ...}}; rewrite the entry')
+                raise DataError(
+                    f'{position} is {entry!r}, expected {{"case_id": ..., "image": ...}}; rewrite the entry'
+                )
             _check_entry(entry, position)
             name = entry["case_id"]
             if name in seen:
@@ -243,7 +248,7 @@ def _list_images(folder: Path) -> list[dict[str, Any]]:
             images_by_id[unique] = str(image)
     if not images_by_id:
         raise DataError(
-            f"{folder}: no image found, searched it and its subfolders for {', '.join(IMAGE_SUFFIXES)}, DICOM files and a "
-            "datalist.json; give the folder that holds the images"
+            f"{folder}: no image found, searched it and its subfolders for {', '.join(IMAGE_SUFFIXES)}, DICOM files "
+            "and a datalist.json; give the folder that holds the images"
         )
     return [{"case_id": name, "image": path} for name, path in sorted(images_by_id.items())]

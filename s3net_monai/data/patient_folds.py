@@ -34,9 +34,7 @@ def patient_folds(case_ids: Iterable[str], num_folds: int, patient_pattern: str 
     return {case_id: names.index(patient) % num_folds for case_id, patient in patients.items()}
 
 
-def without_fold(
-    sections: Sections, fold: int, num_folds: int, patient_pattern: str = PATIENT_PATTERN
-) -> Sections:
+def without_fold(sections: Sections, fold: int, num_folds: int, patient_pattern: str = PATIENT_PATTERN) -> Sections:
     """Move the labeled cases of one fold to "unlabeled", without their labels.
 
     Args:

@@ -36,7 +36,9 @@ def extract_slices(
             unequal sizes.
     """
     if not cases:
-        raise DataError("no cases to extract slices from: add labels to the datalist, or an overlay that trains without them")
+        raise DataError(
+            "no cases to extract slices from: add labels to the datalist, or an overlay that trains without them"
+        )
     samples: list[dict[str, Any]] = []
     for number, case in enumerate(tqdm(cases, "slices", unit="case", leave=False)):
         sample = transform(case)

@@ -3,7 +3,7 @@
 import pytest
 from monai.bundle import ConfigParser
 
-from s3net_monai.data.datalist import Case, write_datalist
+from s3net_monai.data.datalist import DatalistCase, write_datalist
 from s3net_monai.data.pool import pool_datalists
 from s3net_monai.utils.errors import DataError
 
@@ -14,10 +14,19 @@ def folders(tmp_path):
     made = []
     for name, count in (("a", 7), ("b", 2), ("c", 1)):
         root = tmp_path / name
-        cases = [Case(f"{name}{i}", str(i), "training", root / f"{i}.png", root / f"{i}_m.png") for i in range(count)]
+        cases = [
+            DatalistCase(
+                case_id=f"{name}{i}",
+                patient=str(i),
+                split="training",
+                image=root / f"{i}.png",
+                label=root / f"{i}_m.png",
+            )
+            for i in range(count)
+        ]
         if name == "a":
-            cases.append(Case("a_test", "t", "test", root / "t.png"))
-        write_datalist(root, name, "", "CT", cases)
+            cases.append(DatalistCase(case_id="a_test", patient="t", split="test", image=root / "t.png"))
+        write_datalist(root, name=name, description="", modality="CT", cases=cases)
         for case in cases:
             for file in filter(None, (case.image, case.label)):
                 file.touch()

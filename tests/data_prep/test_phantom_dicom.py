@@ -41,21 +41,21 @@ def volume():
 @pytest.mark.parametrize("feet_last", [False, True])
 @pytest.mark.parametrize("name", AFFINES)
 def test_series_reads_back_with_its_geometry(tmp_path, volume, name, feet_last):
-    write_ct_series(volume, AFFINES[name], tmp_path, "case", feet_last=feet_last)
+    write_ct_series(volume, AFFINES[name], tmp_path, case_id="case", feet_last=feet_last)
     series = load_series([tmp_path])
     assert np.array_equal(series.array, volume)
     assert np.allclose(series.affine, AFFINES[name], atol=1e-4)
 
 
 def test_rows_and_columns_are_not_confused(tmp_path, volume):
-    first = pydicom.dcmread(write_ct_series(volume, AFFINES["non-square pixels"], tmp_path, "case")[0])
+    first = pydicom.dcmread(write_ct_series(volume, AFFINES["non-square pixels"], tmp_path, case_id="case")[0])
     assert (first.Rows, first.Columns) == (10, 12)
     assert [float(v) for v in first.PixelSpacing] == [1.3, 0.7]
     assert first.pixel_array[3, 5] - 1024 == volume[5, 3, 0]
 
 
 def test_feet_last_numbers_from_the_head(tmp_path, volume):
-    files = write_ct_series(volume, AFFINES["scanner"], tmp_path, "case", feet_last=True)
+    files = write_ct_series(volume, AFFINES["scanner"], tmp_path, case_id="case", feet_last=True)
     heights = [float(pydicom.dcmread(file).ImagePositionPatient[2]) for file in files]
     assert heights == sorted(heights, reverse=True)
 
@@ -63,7 +63,7 @@ def test_feet_last_numbers_from_the_head(tmp_path, volume):
 def test_tilted_gantry_is_told_by_the_positions(tmp_path, volume):
     lps = LPS_TO_RAS @ AFFINES["scanner"]
     lps[1, 2] = lps[2, 2] * np.tan(np.radians(12))
-    files = write_ct_series(volume, LPS_TO_RAS @ lps, tmp_path, "case")
+    files = write_ct_series(volume, LPS_TO_RAS @ lps, tmp_path, case_id="case")
     assert float(pydicom.dcmread(files[0]).GantryDetectorTilt) == pytest.approx(12)
     with pytest.raises(CaseError, match="tilt"):
         load_series([tmp_path])
@@ -71,13 +71,13 @@ def test_tilted_gantry_is_told_by_the_positions(tmp_path, volume):
 
 def test_axis_against_the_normal_is_refused(tmp_path, volume):
     with pytest.raises(ValueError, match="feet_last"):
-        write_ct_series(volume, AFFINES["scanner"] @ np.diag([1, 1, -1, 1]), tmp_path, "case")
+        write_ct_series(volume, AFFINES["scanner"] @ np.diag([1, 1, -1, 1]), tmp_path, case_id="case")
 
 
 def test_identifiers_are_stable_and_distinct(tmp_path, volume):
-    one = [pydicom.dcmread(f) for f in write_ct_series(volume, AFFINES["scanner"], tmp_path / "1", "a")]
-    two = [pydicom.dcmread(f) for f in write_ct_series(volume, AFFINES["scanner"], tmp_path / "2", "a")]
-    other = pydicom.dcmread(write_ct_series(volume, AFFINES["scanner"], tmp_path / "3", "b")[0])
+    one = [pydicom.dcmread(f) for f in write_ct_series(volume, AFFINES["scanner"], tmp_path / "1", case_id="a")]
+    two = [pydicom.dcmread(f) for f in write_ct_series(volume, AFFINES["scanner"], tmp_path / "2", case_id="a")]
+    other = pydicom.dcmread(write_ct_series(volume, AFFINES["scanner"], tmp_path / "3", case_id="b")[0])
     assert [d.SOPInstanceUID for d in one] == [d.SOPInstanceUID for d in two]
     assert len({d.SOPInstanceUID for d in one}) == SHAPE[2]
     assert len({d.SeriesInstanceUID for d in [*one, *two]}) == 1
@@ -87,8 +87,8 @@ def test_identifiers_are_stable_and_distinct(tmp_path, volume):
 
 
 def test_writing_again_leaves_no_slice_of_the_longer_series(tmp_path, volume):
-    write_ct_series(volume, AFFINES["scanner"], tmp_path, "case")
-    write_ct_series(volume[..., :4], AFFINES["scanner"], tmp_path, "case")
+    write_ct_series(volume, AFFINES["scanner"], tmp_path, case_id="case")
+    write_ct_series(volume[..., :4], AFFINES["scanner"], tmp_path, case_id="case")
     assert load_series([tmp_path]).array.shape == (12, 10, 4)
 
 

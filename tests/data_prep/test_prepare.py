@@ -12,7 +12,7 @@ from PIL import Image
 from data_prep.phantom import write_lung_phantom
 from data_prep.prepare import DATASETS, prepare
 from s3net_monai.data.datalist import load_datalist
-from s3net_monai.data.splits import fraction, split_of
+from s3net_monai.data.splits import choose_split, hash_fraction
 from s3net_monai.utils.errors import DataError
 
 _values = iter(range(1, 10**6))
@@ -171,7 +171,7 @@ def test_acdc(source, destination, image, label):
 
 
 def test_dicom_tree(source, destination):
-    folders = [write_lung_phantom(source, name, (8, 8, 4), seed, dicom=True)[0] for seed, name in enumerate("abc")]
+    folders = [write_lung_phantom(source, name, (8, 8, 4), seed=seed, dicom=True)[0] for seed, name in enumerate("abc")]
     # b and c share a folder; a holds a scout's place for nothing but its own slices and a text file.
     for file in folders[2].iterdir():
         file.rename(folders[1] / f"c{file.name}")
@@ -229,8 +229,8 @@ def test_preparing_twice_gives_the_same_file(source, destination):
 
 def test_split_depends_on_the_patient_alone():
     names = [f"patient{n}" for n in range(2000)]
-    shares = [split_of(name, test=False) for name in names]
-    assert 0.08 < shares.count("validation") / len(names) < 0.12
-    assert shares.count("test") == 0
-    assert split_of(names[0], test=True) == "test"
-    assert np.histogram([fraction(name) for name in names], 4, (0, 1))[0].min() > 440
+    splits = [choose_split(name, is_test=False) for name in names]
+    assert 0.08 < splits.count("validation") / len(names) < 0.12
+    assert splits.count("test") == 0
+    assert choose_split(names[0], is_test=True) == "test"
+    assert np.histogram([hash_fraction(name) for name in names], 4, (0, 1))[0].min() > 440

@@ -140,13 +140,13 @@ def test_modality_table(hounsfield: Load) -> None:
 @pytest.mark.parametrize(
     ("tags", "reason"),
     [
-        ({"RescaleSlope": None}, "no RescaleSlope, so its values are no Hounsfield units"),
+        ({"RescaleSlope": None}, "no RescaleSlope, so its values are not Hounsfield units"),
         ({"RescaleIntercept": None}, "no RescaleIntercept"),
         ({"RescaleSlope": ""}, "no RescaleSlope"),
-        ({"RescaleSlope": 0}, "rescale by 0.0 and -1024.0 gives no Hounsfield units"),
-        ({"RescaleSlope": -1}, "gives no Hounsfield units"),
-        ({"RescaleSlope": "1E6"}, "gives no Hounsfield units"),
-        ({"RescaleIntercept": "1E9"}, "gives no Hounsfield units"),
+        ({"RescaleSlope": 0}, "rescale by 0.0 and -1024.0 does not give Hounsfield units"),
+        ({"RescaleSlope": -1}, "does not give Hounsfield units"),
+        ({"RescaleSlope": "1E6"}, "does not give Hounsfield units"),
+        ({"RescaleIntercept": "1E9"}, "does not give Hounsfield units"),
         ({"RescaleSlope": "NaN"}, "no usable RescaleSlope"),
         ({"RescaleSlope": [1, 2]}, "no usable RescaleSlope"),
         ({"RescaleType": "Z_EFF"}, "values of Z_EFF found, Hounsfield units expected"),

@@ -16,7 +16,7 @@ from s3net_monai.evaluation.masks import read_mask
 from s3net_monai.io import LABELS, Mask, write_mask
 from s3net_monai.io.dicom.series import load_series
 from s3net_monai.utils.geometry import LPS_TO_RAS
-from tests.helpers.dicom_tools import SERIES, photograph
+from tests.helpers.dicom_tools import SERIES, make_vl_image
 
 FORMATS = ["dicomseg", "dicomseg-labelmap", "segnrrd"]
 
@@ -123,7 +123,7 @@ def test_another_grid_is_refused(write: Any, blob: np.ndarray, folders: tuple[Pa
 
 
 def test_mask_of_a_photograph(series_maker: Callable[..., Any], folders: tuple[Path, Path], tmp_path: Path) -> None:
-    dataset = photograph(series_maker(np.zeros((1, 4, 6), dtype=np.uint16)).slices[0])
+    dataset = make_vl_image(series_maker(np.zeros((1, 4, 6), dtype=np.uint16)).slices[0])
     dataset.save_as(tmp_path / "picture.dcm", enforce_file_format=True)
     array = np.zeros((6, 4), dtype=np.uint8)
     array[5, 1:3] = 1

@@ -1,4 +1,4 @@
-"""DICOM SEG of a small mask on a CT series, as the tests of its writer make it."""
+"""DICOM SEG of a small mask on a CT series, for the tests of its writer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of MONAI Label's datastore that strategies use, in memory."""
+"""In-memory datastore with the part of MONAI Label's interface that strategies use."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ class Images:
         self.infos[image_id].update(info)
 
     def serve(self, image_id: str) -> None:
-        """What the server notes when it hands an image out."""
+        """Record that the server handed an image out."""
         self.infos[image_id]["strategy"] = {"consistency": {"ts": int(time.time())}}

@@ -1,4 +1,4 @@
-"""The label table, and that every output says the same of a label."""
+"""The label table file, and that every output describes a label alike."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_every_label_has_its_row(tmp_path: Path) -> None:
     ]
 
 
-def test_a_comma_in_a_name_stays_in_its_column_and_nothing_half_written_stays(tmp_path: Path) -> None:
+def test_comma_in_a_name_stays_in_its_column(tmp_path: Path) -> None:
     code = Code("1", "upper, left")
     labels = (
         Label(value=1, name="lobe, upper", rgb=(0, 0, 0), category=code, type=code),

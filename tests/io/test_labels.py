@@ -1,4 +1,4 @@
-"""The label table against pydicom's own dictionary of codes."""
+"""The labels compared with pydicom's dictionary of codes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def test_values_are_dense_from_one(task: str) -> None:
 
 
 @pytest.mark.parametrize(("task", "kind"), [("lung", codes.SCT.Lung), ("skin", codes.SCT.SkinLesion)])
-def test_types_are_those_of_the_standard(task: str, kind: Any) -> None:
+def test_types_are_codes_of_the_standard(task: str, kind: Any) -> None:
     label = LABELS[task][0]
     assert (label.type.value, label.type.scheme, label.type.meaning) == (*kind[:2], kind.meaning)
 
 
-def test_parts_of_the_heart_are_coded_named_and_colored_apart() -> None:
+def test_cardiac_labels_differ() -> None:
     parts = LABELS["cardiac"]
     assert [label.name for label in parts] == ["RV", "MYO", "LV"]
     kinds = (codes.SCT.RightVentricle, codes.SCT.LeftVentricleMyocardium, codes.SCT.LeftVentricle)
@@ -33,7 +33,7 @@ def test_parts_of_the_heart_are_coded_named_and_colored_apart() -> None:
 
 
 def test_categories_are_those_of_slicers_terminology() -> None:
-    # pydicom's dictionary has gone on to 91723000 for the first; Slicer, dcmqi and CID 7150 hold on to this one.
+    # pydicom's dictionary has 91723000 for the first; Slicer, dcmqi and CID 7150 still use this code.
     assert LABELS["lung"][0].category.value == "123037004"
     assert LABELS["skin"][0].category.value == codes.SCT.MorphologicallyAbnormalStructure.value
 

@@ -11,8 +11,8 @@ import pytest
 
 from s3net_monai.inference import find_cases
 from s3net_monai.inference.discovery.series_selection import Condition, Selection
-from tests.helpers.dicom_media import SECONDARY_CAPTURE, photograph, series
-from tests.helpers.found_cases import described, ids, reasons, touch
+from tests.helpers.dicom_media import SECONDARY_CAPTURE, make_vl_image, series
+from tests.helpers.discovery_results import described, ids, reasons, touch
 
 
 def test_phases_in_one_place_do_not_count_as_slices(tmp_path: Path) -> None:
@@ -138,14 +138,14 @@ def test_only_damaged_files_are_not_dropped(tmp_path: Path) -> None:
 
 def test_photographs_are_cases_of_their_own(tmp_path: Path) -> None:
     for name in ("a", "b.dcm"):
-        photograph(SOPInstanceUID=f"1.2.3.{len(name)}").save_as(tmp_path / name, enforce_file_format=True)
+        make_vl_image(SOPInstanceUID=f"1.2.3.{len(name)}").save_as(tmp_path / name, enforce_file_format=True)
     assert described(find_cases([tmp_path])) == [("a", "dicompicture", 1), ("b", "dicompicture", 1)]
     assert described(find_cases([tmp_path / "a"])) == [("a", "dicompicture", 1)]
 
 
 def test_a_color_capture_beside_a_volume_is_passed_over(tmp_path: Path) -> None:
     series(3).save(tmp_path / "ct")
-    capture = photograph(SOPClassUID=SECONDARY_CAPTURE, StudyInstanceUID="1.2.826.0.1.1")
+    capture = make_vl_image(SOPClassUID=SECONDARY_CAPTURE, StudyInstanceUID="1.2.826.0.1.1")
     capture.save_as(tmp_path / "dose.dcm", enforce_file_format=True)
     found = find_cases([tmp_path])
     assert described(found) == [("ct", "dicom", 3)]

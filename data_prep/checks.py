@@ -82,7 +82,7 @@ def _compare(case: DatalistCase, image: Content, label: Content) -> list[str]:
         shift = max(np.abs((label.affine - image.affine) @ v)[:3].max() for v in (corner, np.array([0, 0, 0, 1.0])))
         if shift > AFFINE_TOLERANCE_MM:
             return [
-                f"{case.label}: mask lies {shift:.2f} mm off {_name(case.image)}, expected the same affine; resample it"
+                f"{case.label}: mask is {shift:.2f} mm off {_name(case.image)}, expected the same affine; resample it"
             ]
     return []
 

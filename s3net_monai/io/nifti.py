@@ -1,4 +1,4 @@
-"""Writer of NIfTI-1 masks that lie exactly on their source's grid."""
+"""Writer of NIfTI-1 masks on exactly the grid of their source."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def output_path(folder: Path, case_id: str, format_name: str) -> Path:
     return folder / f"{case_id}_seg{FORMATS[format_name].extension}"
 
 
-def write_mask(mask: Mask, folder: Path, case_id: str, format_name: str) -> Path:
+def write_mask(mask: Mask, folder: Path, *, case_id: str, format_name: str) -> Path:
     """Write one mask in one format, completely or not at all, and return its path.
 
     Raises:

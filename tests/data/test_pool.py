@@ -1,4 +1,4 @@
-"""Several data sets as one: what is repeated, and that no mask comes along."""
+"""Pooled data sets: which cases are repeated, and that labels are left out."""
 
 import pytest
 from monai.bundle import ConfigParser
@@ -59,11 +59,11 @@ def test_a_single_folder_need_not_be_a_list(folders, kind):
     assert pool_datalists(kind(folders[1] / "datalist.json"), "training", equal=True)[0]["case_id"] == "b0"
 
 
-def test_no_validation_cases_is_no_error_and_no_division(folders):
+def test_empty_validation_sections_are_accepted(folders):
     assert pool_datalists(folders, "validation", equal=True) == []
 
 
-def test_refusals_are_those_of_the_datalist(folders, tmp_path):
+def test_errors_are_those_of_the_datalist(folders, tmp_path):
     with pytest.raises(DataError, match="section test is empty"):
         pool_datalists(folders, "test")
     with pytest.raises(DataError, match="no such file or folder"):

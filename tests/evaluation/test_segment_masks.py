@@ -50,8 +50,8 @@ def write(
                 array=array, affine=affine, source=(source,), labels=LABELS["lung"], model_name="toy", model_version="1"
             ),
             folder,
-            "a",
-            format_name,
+            case_id="a",
+            format_name=format_name,
         )
         return affine
 
@@ -135,8 +135,8 @@ def test_mask_of_a_photograph(series_maker: Callable[..., Any], folders: tuple[P
         model_name="toy",
         model_version="1",
     )
-    write_mask(mask, folders[0], "a", "dicomseg")
-    write_mask(mask, folders[1], "a", "png")
+    write_mask(mask, folders[0], case_id="a", format_name="dicomseg")
+    write_mask(mask, folders[1], case_id="a", format_name="png")
     (case,) = evaluate(*folders).cases
     assert (case.dice, case.unit) == (1.0, "px")
 

@@ -26,4 +26,4 @@ def write(array: np.ndarray, source: Path, folder: Path, format_name: str = "dic
         model_version="1.2.3",
         **fields,
     )
-    return write_mask(mask, folder, "case", format_name)
+    return write_mask(mask, folder, case_id="case", format_name=format_name)

@@ -38,7 +38,7 @@ def write(array: np.ndarray, affine: np.ndarray, folder: Path, labels: tuple[Lab
         model_name="toy",
         model_version="1.2.3",
     )
-    return write_mask(mask, folder, "case", "segnrrd")
+    return write_mask(mask, folder, case_id="case", format_name="segnrrd")
 
 
 @pytest.mark.parametrize("name", AFFINES)
@@ -124,7 +124,7 @@ def test_mask_of_a_2d_image_has_the_position_of_itk(suffix: str, orientation: in
     mask = Mask(
         array=array, affine=np.eye(4), source=(source,), labels=LABELS["skin"], model_name="toy", model_version="1.2.3"
     )
-    path = write_mask(mask, tmp_path, "a", "segnrrd")
+    path = write_mask(mask, tmp_path, case_id="a", format_name="segnrrd")
     written, affine = read_with_simpleitk(path)
     assert written.shape == (*array.shape, 1)
     assert np.linalg.det(affine) > 0
@@ -142,8 +142,8 @@ def test_mask_of_a_vl_image_has_its_spacing(series_maker: Callable[..., Any], tm
             array=array, affine=np.eye(4), source=(source,), labels=LABELS["skin"], model_name="toy", model_version="1"
         ),
         tmp_path,
-        "a",
-        "segnrrd",
+        case_id="a",
+        format_name="segnrrd",
     )
     # Column 5 of 0.2 mm to the left, row 1 of 0.1 mm to the back.
     assert foreground_positions(*read_with_simpleitk(path)) == {(-1.0, -0.1, 0.0)}
@@ -160,4 +160,4 @@ def test_tiff_stored_rotated_is_refused(tmp_path: Path) -> None:
         model_version="1.2.3",
     )
     with pytest.raises(CaseError, match=r"a\.tif: a TIFF stored rotated \(orientation 6\)"):
-        write_mask(mask, tmp_path, "a", "segnrrd")
+        write_mask(mask, tmp_path, case_id="a", format_name="segnrrd")

@@ -30,7 +30,9 @@ def test_nifti_keeps_the_source_header_bit_for_bit(name: str, blob: np.ndarray, 
     source.header["descrip"] = b"somebody's name"
     nib.save(source, tmp_path / "in.nii.gz")
     stored = nib.load(tmp_path / "in.nii.gz")
-    path = write_mask(make_mask(blob, stored.affine, tmp_path / "in.nii.gz"), tmp_path, "case", "nifti")
+    path = write_mask(
+        make_mask(blob, stored.affine, tmp_path / "in.nii.gz"), tmp_path, case_id="case", format_name="nifti"
+    )
     assert path.name == "case_seg.nii.gz"
     written = nib.load(path)
     assert written.get_data_dtype() == np.uint8
@@ -51,7 +53,7 @@ def test_nifti_has_the_position_that_itk_reads(
     source = tmp_path / f"in{suffix}"
     SimpleITK.WriteImage(to_itk_image(array, AFFINES[name]), str(source))
     _, affine = read_with_simpleitk(source)
-    path = write_mask(make_mask(array, affine, source), tmp_path, "case", "nifti")
+    path = write_mask(make_mask(array, affine, source), tmp_path, case_id="case", format_name="nifti")
     written, written_affine = read_with_simpleitk(path)
     np.testing.assert_array_equal(written, array)
     np.testing.assert_allclose(written_affine, AFFINES[name], atol=1e-4)
@@ -64,7 +66,9 @@ def test_nifti_of_a_dicom_series_has_its_affine(
 ) -> None:
     folder = series_maker(stored_ramp, **SERIES[geometry]).save(tmp_path / "ct")
     series = load_series([folder])
-    written = nib.load(write_mask(make_mask(blob, series.affine, folder), tmp_path, "case", "nifti"))
+    written = nib.load(
+        write_mask(make_mask(blob, series.affine, folder), tmp_path, case_id="case", format_name="nifti")
+    )
     np.testing.assert_allclose(written.affine, series.affine, atol=1e-5)
     np.testing.assert_allclose(written.get_qform(), series.affine, atol=1e-4)
 
@@ -72,7 +76,9 @@ def test_nifti_of_a_dicom_series_has_its_affine(
 def test_png_is_transposed_back_and_white_for_one_class(tmp_path: Path) -> None:
     array = np.zeros((3, 2), dtype=np.uint8)
     array[2, 0] = 1  # right column, top row
-    path = write_mask(make_mask(array, np.eye(4), tmp_path / "a.png", LABELS["skin"]), tmp_path, "a", "png")
+    path = write_mask(
+        make_mask(array, np.eye(4), tmp_path / "a.png", LABELS["skin"]), tmp_path, case_id="a", format_name="png"
+    )
     assert np.asarray(Image.open(path)).tolist() == [[0, 0, 255], [0, 0, 0]]
 
 
@@ -80,13 +86,13 @@ def test_png_of_several_classes_holds_their_values(tmp_path: Path) -> None:
     code = Code("1", "x")
     labels = tuple(Label(value=value, name=str(value), rgb=(0, 0, 0), category=code, type=code) for value in (1, 2))
     array = np.array([[0, 1], [2, 0]], dtype=np.uint8)[..., None]
-    path = write_mask(make_mask(array, np.eye(4), tmp_path / "a.png", labels), tmp_path, "a", "png")
+    path = write_mask(make_mask(array, np.eye(4), tmp_path / "a.png", labels), tmp_path, case_id="a", format_name="png")
     assert np.asarray(Image.open(path)).tolist() == [[0, 2], [1, 0]]
 
 
 def test_png_refuses_a_volume_and_leaves_no_file(blob: np.ndarray, tmp_path: Path) -> None:
     with pytest.raises(CaseError, match="one slice, the mask has 5"):
-        write_mask(make_mask(blob, np.eye(4), tmp_path / "a.nii"), tmp_path, "a", "png")
+        write_mask(make_mask(blob, np.eye(4), tmp_path / "a.nii"), tmp_path, case_id="a", format_name="png")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -102,7 +108,7 @@ def test_a_failed_write_keeps_the_earlier_file(
 
     monkeypatch.setitem(FORMATS, "nifti", Format(".nii.gz", break_off, "", ""))
     with pytest.raises(OSError, match="disk full"):
-        write_mask(make_mask(blob, np.eye(4), tmp_path / "a.nii"), tmp_path, "a", "nifti")
+        write_mask(make_mask(blob, np.eye(4), tmp_path / "a.nii"), tmp_path, case_id="a", format_name="nifti")
     assert path.read_bytes() == b"earlier"
     assert [file.name for file in tmp_path.iterdir()] == ["a_seg.nii.gz"]
 

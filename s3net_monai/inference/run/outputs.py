@@ -86,7 +86,7 @@ def _write(
     missed: list[str] = []
     for name in formats:
         try:
-            outputs[name] = write_mask(mask, finishing.output, case.case_id, name).name
+            outputs[name] = write_mask(mask, finishing.output, case_id=case.case_id, format_name=name).name
         except CaseError as error:
             missed.append(f"no {name} written: {str(error).removeprefix(f'{name}: ')}")
             (notes if isinstance(error, UnsuitedFormatError) else warnings).append(missed[-1])

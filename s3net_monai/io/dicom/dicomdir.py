@@ -54,7 +54,7 @@ def read_dicomdir(path: Path) -> DicomDir:
         images = list(_images(dataset))
     except CaseError:
         raise
-    except Exception as error:  # pydicom raises whatever the damage provokes
+    except Exception as error:  # damaged data raises all kinds of errors in pydicom
         raise CaseError(
             f"{path.name}: not readable as DICOMDIR ({describe_damage(error)}); give the folder that contains it"
         ) from error
@@ -78,7 +78,7 @@ def read_dicomdir(path: Path) -> DicomDir:
 def _images(dataset: Dataset) -> Iterator[tuple[list[str], str]]:
     """Yield (components of the file ID, SeriesInstanceUID) of every image record.
 
-    Records lie in one flat sequence and are linked by their offsets in the file. A record belongs to the series record
+    Records are stored in one flat sequence and linked by their offsets in the file. A record belongs to the series record
     whose chain of links contains it; where a damaged link leads nowhere, it belongs to none.
     """
     records = {record.seq_item_tell: record for record in dataset.DirectoryRecordSequence}

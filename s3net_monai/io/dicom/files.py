@@ -80,7 +80,7 @@ def read_header(path: Path, extra: Sequence[str] = ()) -> SliceHeader:
         cut_off = not is_image(header) and _should_be_image(header)
     except CaseError:
         raise
-    except Exception as error:  # pydicom raises whatever the damage provokes
+    except Exception as error:  # damaged data raises all kinds of errors in pydicom
         raise CaseError(
             f"{path.name}: not readable as DICOM ({describe_damage(error)}); copy the file again"
         ) from error
@@ -118,7 +118,7 @@ def read_image(path: Path) -> SliceHeader:
             _ = element.value
         _ = dataset.get("PixelData")
         return SliceHeader(dataset, path)
-    except Exception as error:  # pydicom raises whatever the damage provokes
+    except Exception as error:  # damaged data raises all kinds of errors in pydicom
         raise CaseError(
             f"{path.name}: not readable as DICOM ({describe_damage(error)}); copy the file again"
         ) from error

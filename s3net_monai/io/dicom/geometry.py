@@ -36,7 +36,7 @@ class Irregularity(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesGeometry:
-    """A validated stack and the regular rectangular grid that its volume lies on.
+    """A validated stack and the regular rectangular grid of its volume.
 
     Attributes:
         headers: of the real slices, ordered along the slice normal.
@@ -163,7 +163,7 @@ def _check_duplicates(images: list[SliceHeader], depths: np.ndarray) -> None:
     if len(steps) and steps.min() < MIN_SLICE_DISTANCE:
         i = int(steps.argmin())
         raise CaseError(
-            f"duplicate position: {images[i].name} and {images[i + 1].name} lie {steps[i]:.3f} mm apart; "
+            f"duplicate position: {images[i].name} and {images[i + 1].name} are {steps[i]:.3f} mm apart; "
             "keep one reconstruction per folder"
         )
 
@@ -188,7 +188,7 @@ def _tilt_degrees(images: list[SliceHeader], offsets: np.ndarray, normal: np.nda
     worst = int(deviations.argmax())
     if deviations[worst] > tolerance:
         raise CaseError(
-            f"uneven slice position: {images[worst].name} lies {deviations[worst]:.1f} mm beside the line through the "
+            f"uneven slice position: {images[worst].name} is {deviations[worst]:.1f} mm off the line through the "
             "other slices; resample to NIfTI"
         )
     return float(np.degrees(np.arctan(np.linalg.norm(slope))))
@@ -226,7 +226,7 @@ def _slice_indices(images: list[SliceHeader], depths: np.ndarray) -> tuple[np.nd
     if drift.max() > max(0.1 * step, ROUNDING):
         i = int(drift.argmax())
         raise CaseError(
-            f"uneven slice spacing: {images[i].name} lies {drift[i]:.2f} mm off an even grid of {step:.2f} mm; "
+            f"uneven slice spacing: {images[i].name} is {drift[i]:.2f} mm off an even grid of {step:.2f} mm; "
             "resample to NIfTI"
         )
     return indices, step

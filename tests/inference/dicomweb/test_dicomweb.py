@@ -83,7 +83,7 @@ def segmentation(folder: Path, target: Path) -> Path:
         model_name="S3-Net",
         model_version="1.0",
     )
-    return write_mask(mask, target, "case", "dicomseg")
+    return write_mask(mask, target, case_id="case", format_name="dicomseg")
 
 
 def by_uid(paths: Iterable[Path]) -> dict[str, Dataset]:

@@ -185,6 +185,7 @@ def test_frames_of_a_tilted_gantry_lie_on_its_slices(series_maker: Maker, tmp_pa
         assert tuple(groups.PlanePositionSequence[0].ImagePositionPatient) in origins
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["chest_A0001", "chest_ibsi_rtstruct/image"])
 def test_real_series_and_back(real_data: Path, tmp_path: Path, name: str) -> None:
     folder = real_data / "dicom" / name

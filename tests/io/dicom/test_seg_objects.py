@@ -93,7 +93,7 @@ def test_mask_of_a_vl_image(
         model_name="toy",
         model_version="1.2.3",
     )
-    path = write_mask(mask, tmp_path, "case", format_name)
+    path = write_mask(mask, tmp_path, case_id="case", format_name=format_name)
     seg = dcmread(path)
     assert seg.pixel_array.tolist() == array.T.tolist()
     assert "FrameOfReferenceUID" not in seg

@@ -142,4 +142,4 @@ def test_source_must_be_dicom(blob: np.ndarray, tmp_path: Path) -> None:
         model_version="1.2.3",
     )
     with pytest.raises(CaseError, match="needs a DICOM series"):
-        write_mask(mask, tmp_path, "a", "dicomseg")
+        write_mask(mask, tmp_path, case_id="a", format_name="dicomseg")

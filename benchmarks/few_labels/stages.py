@@ -181,7 +181,7 @@ def _run_overrides(cell: Cell, folder: Path, context: RunContext) -> dict[str, A
         "output_dir": str(folder),
         "ckpt_dir": str(folder / "models"),
         "num_labeled_patients": cell.patients,
-        "draw": cell.draw,
+        "split_seed": cell.draw,
         "seed": cell.draw,
     }
 

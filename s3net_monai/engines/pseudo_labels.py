@@ -39,7 +39,7 @@ def select_pseudo_labels(
     and wrong in the next is most often wrong in both.
 
     Args:
-        samples: slices (C, X, Y) as ``slices_of`` gives them, those of one "volume" side by side, or volumes
+        samples: slices (C, X, Y) as ``extract_slices`` gives them, those of one "volume" side by side, or volumes
             (C, X, Y, Z) without that entry; plain tensors under ``image_key``. Labels that they may have are not used.
         network: logits (B, classes, X, Y[, Z]) of images; it is left unchanged.
         inferer: makes the copies that measure consistency and whose mean gives the mask.

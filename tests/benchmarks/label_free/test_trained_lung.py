@@ -40,7 +40,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     slices[:, 0, 0] = np.arange(4)
     np.savez(root / "lung/slices64/kaggle_lung_64.npz", image=slices, mask=slices < 100)
     training_patient = "a"  # the hash of this name puts it into the training section
-    write_ct_series(volume, np.diag([5.0, 5.0, 5.0, 1.0]), root / "dicom/chest_A0001", training_patient)
+    write_ct_series(volume, np.diag([5.0, 5.0, 5.0, 1.0]), root / "dicom/chest_A0001", case_id=training_patient)
     return root
 
 

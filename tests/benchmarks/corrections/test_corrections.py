@@ -87,7 +87,7 @@ def test_page_and_plot(result: dict[str, Any], tmp_path: Path) -> None:
     page = (tmp_path / "out" / "corrections.md").read_text()
     assert "| consistency | 0.850 | 0.900 | 0.900 |" in page
     assert "with all masks ([skin](skin.md)): 0.910 ± 0.010." in page
-    assert "without the 20% least consistent" in page
+    assert "of which the 20% least consistent are left out" in page
     assert "reached in the order of consistency with: 10 by 10, 20 by 10, 50 by 10." in page
     assert "- random, 50 corrections: -0.060 from the U-Net, not within 0.02." in page
     with Image.open(tmp_path / "out" / "corrections.png") as plot:

@@ -70,8 +70,8 @@ def test_a_table_is_made_in_parts(data: Path, tmp_path: Path) -> None:
     page = output.with_suffix(".md").read_text()
     assert f"| {REFERENCE} | 0." in page
     assert page.count(" | - |") >= 2  # nothing was trained with all labels
-    with Image.open(output.with_suffix(".png")) as picture:
-        assert min(picture.size) > 100
+    with Image.open(output.with_suffix(".png")) as plot:
+        assert min(plot.size) > 100
 
 
 def test_a_table_grows_without_its_first_work_folder(

@@ -73,6 +73,7 @@ ABLATION = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("toy_rows")
 def test_one_command_writes_table_numbers_and_plots(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

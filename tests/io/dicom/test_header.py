@@ -47,7 +47,7 @@ def test_integers_are_whole_and_may_have_a_default() -> None:
     assert read_integer(header(), "NumberOfFrames", 1) == 1
     with pytest.raises(CaseError, match="no usable Rows"):
         read_integer(header(), "Rows")
-    with pytest.raises(CaseError, match="SliceThickness 2.5 is not a whole number"):
+    with pytest.raises(CaseError, match=r"SliceThickness 2\.5 is not a whole number"):
         read_integer(header(SliceThickness=2.5), "SliceThickness")
 
 

@@ -92,10 +92,8 @@ def _read(path: Path | list[Path]) -> tuple[Content | None, str]:
     try:
         return _decode(path), ""
     except Exception as error:  # damaged data raises all kinds of errors in decoders
-        return (
-            None,
-            f"{_name(path)}: not readable ({one_line(error)}), expected a whole image; copy it again or remove the case",
-        )
+        problem = f"{_name(path)}: not readable ({one_line(error)}), expected a whole image"
+        return None, f"{problem}; copy it again or remove the case"
 
 
 def _decode(path: Path | list[Path]) -> Content:
@@ -141,10 +139,10 @@ def _shared_patients(cases: Sequence[DatalistCase]) -> list[str]:
     first: dict[str, DatalistCase] = {}
     lines = []
     for case in cases:
-        other = first.setdefault(case.patient, case)
-        if other.split != case.split:
+        earlier = first.setdefault(case.patient, case)
+        if earlier.split != case.split:
             lines.append(
-                f"{_name(case.image)}: patient in {case.split}, and in {other.split} with {_name(other.image)}, "
+                f"{_name(case.image)}: patient in {case.split}, and in {earlier.split} with {_name(earlier.image)}, "
                 "expected one split per patient; remove one of the two"
             )
     return lines

@@ -26,7 +26,7 @@ MAX_SEQUENCE_DEPTH = 16  # of DICOM sequences within sequences; functional group
 MAX_ARCHIVE_MEMBERS = 200_000  # files; a study of many series has some ten thousand
 MAX_ARCHIVE_BYTES = 64 * 2**30  # expanded; a whole-body CT with all its reconstructions has some ten gigabytes
 MAX_ARCHIVE_RATIO = 100  # expanded to packed size; images reach 10, empty ones more
-MIN_RATIO_BYTES = 2**30  # an archive that expands to less is harmless, whatever its ratio
+MIN_RATIO_BYTES = 2**30  # an archive that expands to less is harmless at any ratio
 
 _DEFLATED = DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN.encode()
 _META_INFORMATION = 4096  # bytes that contain the file meta information, a few hundred in practice

@@ -212,8 +212,8 @@ def _header_text(path: Path) -> str:
         raise CaseError(f"{path.name}: not readable ({error.strerror}); check the file") from error
 
 
-def _damaged(path: Path, what: str) -> CaseError:
-    return CaseError(f"{path.name}: damaged header ({what}); save the volume again")
+def _damaged(path: Path, problem: str) -> CaseError:
+    return CaseError(f"{path.name}: damaged header ({problem}); save the volume again")
 
 
 def _nrrd_fields(path: Path) -> tuple[dict[str, str], int]:

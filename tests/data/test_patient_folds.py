@@ -28,7 +28,7 @@ def test_patients_are_assigned_in_the_order_of_their_names() -> None:
 
 @pytest.mark.parametrize("folds", [2, 3, 5])
 def test_every_patient_is_left_out_once(folds: int) -> None:
-    left: list[str] = []
+    all_left_out: list[str] = []
     for fold in range(folds):
         cases = without_fold(sections(), fold, folds)
         training = {case["case_id"] for case in cases["training"]}
@@ -38,8 +38,8 @@ def test_every_patient_is_left_out_once(folds: int) -> None:
         assert all("label" in case for case in cases["training"])
         assert not any("label" in case for case in cases["unlabeled"])
         assert cases["test"] == sections()["test"]
-        left += left_out
-    assert sorted(left) == sorted(NAMES)
+        all_left_out += left_out
+    assert sorted(all_left_out) == sorted(NAMES)
 
 
 def test_arguments_are_not_modified() -> None:

@@ -44,7 +44,7 @@ def decode_frames(image: SliceHeader, **options: Any) -> Iterator[np.ndarray]:
     _check_description(image)
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         _check_codestreams(image)
-        # Decoders return the samples of a pixel together, or say that they do not, whatever the header says.
+        # Decoders return the samples of a pixel together, or say that they do not; the header's value does not apply.
         options["planar_configuration"] = 0
         if dataset.file_meta.TransferSyntaxUID == JPEG_BASELINE:
             options["decoding_plugin"] = "pillow"  # other plugins fill in what they cannot read

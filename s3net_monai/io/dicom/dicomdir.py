@@ -78,8 +78,8 @@ def read_dicomdir(path: Path) -> DicomDir:
 def _images(dataset: Dataset) -> Iterator[tuple[list[str], str]]:
     """Yield (components of the file ID, SeriesInstanceUID) of every image record.
 
-    Records are stored in one flat sequence and linked by their offsets in the file. A record belongs to the series record
-    whose chain of links contains it; where a damaged link leads nowhere, it belongs to none.
+    Records are stored in one flat sequence and linked by their offsets in the file. A record belongs to the series
+    record whose chain of links contains it; where a damaged link leads nowhere, it belongs to none.
     """
     records = {record.seq_item_tell: record for record in dataset.DirectoryRecordSequence}
     series_of: dict[int, str] = {}

@@ -56,10 +56,10 @@ def split_frames(header: SliceHeader) -> list[SliceHeader]:
         SliceHeader(_flatten(header, [group, *shared]), header.path, frame_index=index, num_frames=count)
         for index, group in enumerate(groups)
     ]
-    for keyword, what in (("StackID", "stacks"), ("TemporalPositionIndex", "points in time")):
+    for keyword, noun in (("StackID", "stacks"), ("TemporalPositionIndex", "points in time")):
         values = {str(frame.get(keyword)) for frame in frames}
         if len(values) > 1:
-            raise CaseError(f"several {what}: {header.name} holds {len(values)}; export one of them")
+            raise CaseError(f"several {noun}: {header.name} holds {len(values)}; export one of them")
     return frames
 
 

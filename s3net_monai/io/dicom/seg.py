@@ -96,7 +96,7 @@ def _build_segmentation(mask: Mask, sources: list[Dataset], pixels: np.ndarray, 
         name=mask.model_name, family=codes.DCM.ArtificialIntelligence, version=mask.model_version
     )
     names = ", ".join(label.name for label in mask.labels)
-    now = datetime.datetime.now()
+    written_at = datetime.datetime.now()
     segmentation = hd.seg.Segmentation(
         source_images=sources,
         pixel_array=np.ascontiguousarray(pixels),
@@ -105,17 +105,17 @@ def _build_segmentation(mask: Mask, sources: list[Dataset], pixels: np.ndarray, 
         segment_descriptions=[_description(label, algorithm) for label in mask.labels],
         series_instance_uid=hd.UID(),
         series_number=_series_number(sources[0]),
-        series_date=now.date(),
-        series_time=now.time(),
+        series_date=written_at.date(),
+        series_time=written_at.time(),
         sop_instance_uid=hd.UID(),
         instance_number=1,
-        content_date=now.date(),
-        content_time=now.time(),
+        content_date=written_at.date(),
+        content_time=written_at.time(),
         manufacturer=TOOL,
         manufacturer_model_name=mask.model_name,
         software_versions=__version__,
         device_serial_number=mask.model_version,
-        contributing_equipment=[_contribution(mask, now)],
+        contributing_equipment=[_contribution(mask, written_at)],
         omit_empty_frames=bool(pixels.any()),
         content_label="SEGMENTATION",
         content_description=f"S3-Net: {names}"[:64],
@@ -134,7 +134,7 @@ def _series_number(source: Dataset) -> int:
     return number if 0 < number <= MAX_SERIES_NUMBER else SERIES_NUMBER_OFFSET
 
 
-def _contribution(mask: Mask, now: datetime.datetime) -> hd.ContributingEquipment:
+def _contribution(mask: Mask, written_at: datetime.datetime) -> hd.ContributingEquipment:
     import highdicom as hd
     from pydicom.sr.codedict import codes
 
@@ -144,7 +144,7 @@ def _contribution(mask: Mask, now: datetime.datetime) -> hd.ContributingEquipmen
         manufacturer_model_name=mask.model_name,
         software_versions=__version__,
         device_serial_number=mask.model_version,
-        contribution_datetime=now,
+        contribution_datetime=written_at,
         contribution_description="Automatic segmentation, for research, not for diagnosis",
     )
 

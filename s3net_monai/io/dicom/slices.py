@@ -153,7 +153,7 @@ def _check_same_patient(images: list[SliceHeader]) -> None:
     Positions are comparable only within one frame of reference (PS3.3 section C.7.4.1), and UIDs that are not unique
     put several patients into one series.
     """
-    for keyword, what in (("FrameOfReferenceUID", "frames of reference"), ("PatientID", "patients")):
+    for keyword, noun in (("FrameOfReferenceUID", "frames of reference"), ("PatientID", "patients")):
         count = len({str(header.get(keyword)) for header in images if header.get(keyword)})
         if count > 1:
-            raise CaseError(f"mixed {what}: {count} among the {len(images)} slices of one series; give one per folder")
+            raise CaseError(f"mixed {noun}: {count} among the {len(images)} slices of one series; give one per folder")

@@ -50,11 +50,11 @@ def test_highdicom_reads_the_same_volume(stored_ramp: np.ndarray, tmp_path: Path
     )
     path = _save(dataset, tmp_path / "enhanced.dcm")
     series = load_series([path])
-    other = highdicom.imread(path).get_volume(apply_modality_transform=True)
-    values = np.asarray(other.array)  # (slices, rows, columns), LPS
+    volume = highdicom.imread(path).get_volume(apply_modality_transform=True)
+    values = np.asarray(volume.array)  # (slices, rows, columns), LPS
     for index in np.ndindex(series.array.shape):
         position = series.affine @ [*index, 1]
-        z, y, x = np.rint(np.linalg.inv(other.affine) @ (position * [-1, -1, 1, 1]))[:3].astype(int)
+        z, y, x = np.rint(np.linalg.inv(volume.affine) @ (position * [-1, -1, 1, 1]))[:3].astype(int)
         assert series.array[index] == values[z, y, x]
 
 

@@ -198,6 +198,7 @@ def test_real_series_and_back(real_data: Path, tmp_path: Path, name: str) -> Non
         _assert_same_volume(image, affine, array, series.affine)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_real_compressed_series(real_data: Path, tmp_path: Path) -> None:
     source = real_data / "dicom" / "abdomen_jpeg2000"

@@ -123,7 +123,8 @@ def _masks(
     agreement = view_agreement([view.argmax(dim=1) for view in views], mask, classes)
     if agreement is None:
         raise DataError(
-            f"{len(views)} copy of the image, expected 2 or more: one agrees with itself; add angles_and_zooms"
+            f"{len(views)} copy of the image, expected 2 or more: a single copy always agrees with itself; "
+            "add angles_and_zooms"
         )
     shown_fraction = sum(bool((mask == value).any()) for value in range(1, classes)) / (classes - 1)
     if largest:

@@ -1,4 +1,7 @@
-"""The command ``python -m benchmarks``. Imports are inside the functions, so that ``--help`` is quick."""
+"""The command ``python -m benchmarks``.
+
+Imports are inside the functions, so that ``--help`` is quick.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ OK, INTERRUPTED, UNUSABLE = 0, 1, 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one benchmark and return its exit code: 0 for success, 1 when interrupted, 2 when it cannot run."""
+    """Run one benchmark and return its exit code.
+
+    The code is 0 for success, 1 for an interrupted run, and 2 for a run that is not possible.
+    """
     arguments = command_line().parse_args(argv)
     log_to_stderr()
     try:
@@ -32,26 +38,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> str:
-    """Run the benchmark and return what it wrote: JSON for speed, the Markdown page for the others."""
+    """Run the benchmark and return the JSON of speed or the Markdown page of the others."""
     if arguments.benchmark == "speed":
         return _run_speed(arguments.output)
     _check(arguments)
-    work = arguments.work / arguments.benchmark
+    data, output, rows = arguments.data, arguments.output, arguments.rows
     if arguments.benchmark == "corrections":
         from benchmarks.corrections.run import run_corrections
 
-        run_corrections(arguments.data, arguments.output, arguments.work, arguments.rows)
+        run_corrections(data, output, work=arguments.work, names=rows)
     elif arguments.benchmark in FEW_LABELS:
         from benchmarks.few_labels.rows import STUDIES
         from benchmarks.few_labels.run import run_few_labels
 
-        study = STUDIES[arguments.benchmark]
-        run_few_labels(study, arguments.data, arguments.output, work, arguments.rows, arguments.labels)
+        work = arguments.work / arguments.benchmark
+        run_few_labels(STUDIES[arguments.benchmark], data, output, work=work, names=rows, labels=arguments.labels)
     else:
         from benchmarks.label_free.run import run_benchmark
 
-        run_benchmark(arguments.benchmark, arguments.data, arguments.output, work, arguments.rows)
-    page: str = arguments.output.with_suffix(".md").read_text(encoding="utf-8")
+        work = arguments.work / arguments.benchmark
+        run_benchmark(arguments.benchmark, data, output, work=work, names=rows)
+    page: str = output.with_suffix(".md").read_text(encoding="utf-8")
     return page
 
 

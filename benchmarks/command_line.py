@@ -7,7 +7,7 @@ from pathlib import Path
 
 from s3net_monai.argument_types import names
 
-import s3net_monai
+from s3net_monai.version import __version__
 
 FEW_LABELS = ("cardiac", "abdomen")
 LABEL_FREE = ("skin", "lung")
@@ -22,7 +22,7 @@ def command_line() -> argparse.ArgumentParser:
         epilog="example: python -m benchmarks skin --data data --output docs/benchmark/skin.json",
     )
     add = parser.add_argument
-    add("--version", action="version", version=s3net_monai.__version__)
+    add("--version", action="version", version=__version__)
     add(
         "benchmark",
         choices=BENCHMARKS,

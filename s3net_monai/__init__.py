@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from s3net_monai.version import __version__
+
 if TYPE_CHECKING:
     from s3net_monai.api import Result, evaluate, load_bundle, segment
 
-__version__ = "0.2.0"
 __all__ = ["Result", "__version__", "evaluate", "load_bundle", "segment"]
 
 

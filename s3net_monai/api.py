@@ -14,7 +14,7 @@ from s3net_monai.evaluation import evaluate
 from s3net_monai.inference import Bundle, bundle_root, find_cases, parse_device
 from s3net_monai.inference import load_bundle as _load_bundle
 from s3net_monai.inference.report.measures import measure_warnings, measures
-from s3net_monai.inference.run.segmenter import Segmentation, Source, infer_sample, prepare_image, read_case
+from s3net_monai.inference.run.segmenter import Segmentation, SourceImage, infer_sample, preprocess, read_case
 from s3net_monai.io.in_memory import channel_first, mask_like, to_array_image
 from s3net_monai.utils.errors import CaseError, UsageError
 
@@ -93,8 +93,8 @@ def segment(
     """Segment one image, or a list of images, and return a ``Result``, or a list of them.
 
     An image is a path (any file that ``s3net segment`` reads, or the folder of one DICOM series), a NumPy array or
-    tensor indexed (X, Y, Z), (X, Y) or (X, Y, 3), a MetaTensor with or without a leading channel, a SimpleITK image or a
-    nibabel image. CT is in HU; colors are 0 to 255, or 0 to 1 in floating point.
+    tensor indexed (X, Y, Z), (X, Y) or (X, Y, 3), a MetaTensor with or without a leading channel, a SimpleITK image or
+    a nibabel image. CT is in HU; colors are 0 to 255, or 0 to 1 in floating point.
 
     Args:
         images: one image, or a list or tuple of images of any of these kinds.
@@ -128,8 +128,8 @@ def _loaded(task: str | None, bundle: Bundle | str | Path | None, checkpoint: st
     if isinstance(bundle, Bundle):
         if checkpoint is not None:
             raise UsageError("checkpoint beside a loaded bundle; give checkpoint to load_bundle")
-        if task is not None and task != bundle.task:
-            raise UsageError(f"task {task!r} beside a bundle of {bundle.task!r}; leave task out")
+        if task is not None and task != bundle.task.name:
+            raise UsageError(f"task {task!r} beside a bundle of {bundle.task.name!r}; leave task out")
         return bundle
     if task is None:
         raise UsageError("task is missing; give task, or a loaded bundle")
@@ -141,8 +141,8 @@ def _segment_one(image: Any, bundle: Bundle, affine: np.ndarray | None, spacing:
         if affine is not None or spacing is not None:
             raise UsageError(f"{image}: affine and spacing are for arrays; a file states its own")
         return _segment_path(Path(image), bundle)
-    array_image = to_array_image(image, channels=bundle.channels, affine=affine, spacing=spacing)
-    sample = prepare_image(channel_first(array_image), bundle)
+    array_image = to_array_image(image, channels=bundle.task.channels, affine=affine, spacing=spacing)
+    sample = preprocess({"image": channel_first(array_image)}, bundle, name=array_image.name)
     source = sample.pop("source")
     segmentation = infer_sample(sample, bundle)
     return _result(mask_like(image, segmentation.mask, array_image), segmentation, source, bundle)
@@ -161,14 +161,14 @@ def _segment_path(path: Path, bundle: Bundle) -> Result:
     return _result(segmentation.mask, segmentation, source, bundle)
 
 
-def _result(mask: Any, segmentation: Segmentation, source: Source, bundle: Bundle) -> Result:
-    hounsfield = source.image if bundle.modality == "CT" else None
-    values = measures(segmentation.mask, segmentation.affine, bundle.labels, hounsfield, source.spacing)
+def _result(mask: Any, segmentation: Segmentation, source: SourceImage, bundle: Bundle) -> Result:
+    hounsfield = source.image if bundle.task.modality == "CT" else None
+    values = measures(segmentation.mask, segmentation.affine, bundle.task, image=hounsfield, spacing=source.spacing)
     warnings = [*source.notes, segmentation.warning, None if segmentation.mask.any() else "the mask is empty"]
     return Result(
         mask=mask,
         affine=segmentation.affine,
-        labels={label.name: label.value for label in bundle.labels},
+        labels={label.name: label.value for label in bundle.task.labels},
         consistency=segmentation.consistency,
         measures=values,
         warnings=tuple(warning for warning in [*warnings, *measure_warnings(values)] if warning),

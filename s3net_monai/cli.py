@@ -86,7 +86,7 @@ def _segment(arguments: argparse.Namespace) -> int:
             shard=arguments.shard,
             allow=arguments.allow,
         )
-        report = run_batch(found.cases, bundle, arguments.output, settings, found.excluded)
+        report = run_batch(found.cases, bundle, arguments.output, settings=settings, excluded=found.excluded)
         if arguments.dicomweb:
             store_masks(arguments.dicomweb, report, arguments.output)
     counts = ", ".join(f"{report.count(status)} {status}" for status in ("ok", "failed", "skipped"))

@@ -6,16 +6,18 @@ import argparse
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-import s3net_monai
 from s3net_monai.tasks import TASKS, task_inputs
 from s3net_monai.utils.argument_types import names, not_negative, shard
 from s3net_monai.utils.commands import Command
+from s3net_monai.version import __version__
+
+DESCRIPTION = "Label-free medical image segmentation with S3-Net, built on MONAI."
 
 
 def command_line(commands: Iterable[Command]) -> argparse.ArgumentParser:
     """Return the parser; ``arguments.run`` of what it parses is the named command's."""
-    parser = argparse.ArgumentParser(prog="s3net", description=s3net_monai.__doc__)
-    parser.add_argument("--version", action="version", version=s3net_monai.__version__)
+    parser = argparse.ArgumentParser(prog="s3net", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=__version__)
     group = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in commands:
         added = group.add_parser(

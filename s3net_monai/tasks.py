@@ -46,10 +46,10 @@ class Task:
         labels: the foreground classes; values are dense from 1, since 3D Slicer's MONAI Label client names segments by
             their order.
         input_description: what the task takes, for ``--help`` and for the messages that refuse an input.
-        dicom_modalities: values of Modality (0008,0060) that the task reads; empty where it reads no DICOM.
+        dicom_modalities: values of Modality (0008,0060) that DICOMweb fetches; empty where the task reads no DICOM.
         dicom_remedy: what to do with DICOM where the task reads none.
         preview: how previews show its images.
-        special_measures: by the name of a label the measures that it gets beside size, fraction and mean value.
+        special_measures: measures of a label, by its name, in addition to size, fraction and Hounsfield values.
     """
 
     name: str
@@ -66,8 +66,8 @@ class Task:
 
     @property
     def reads_dicom_series(self) -> bool:
-        """Whether a DICOM series of slices can be a case."""
-        return self.dimensions == 3 and self.modality in self.dicom_modalities
+        """Whether a DICOM series of slices can be a case; the reader of series takes CT alone."""
+        return self.dimensions == 3 and self.modality == "CT"
 
     @property
     def channel_def(self) -> dict[str, str]:
@@ -92,7 +92,7 @@ LUNG = Task(
     ),
     input_description="a CT volume",
     dicom_modalities=frozenset({"CT"}),
-    # Lungs dark with their vessels, soft tissue still told from bone; a thin outline leaves the vessels visible.
+    # Lungs are dark with visible vessels, and soft tissue differs from bone; a thin outline hides no vessel.
     preview=PreviewStyle(window=(-1050.0, 250.0), outline_width=1),
     special_measures={"lung": ("lung_sides",)},
 )
@@ -123,7 +123,7 @@ CARDIAC = Task(
     dimensions=3,
     channels=1,
     modality="MR",
-    # Slicer's browns of the heart's parts cannot be told apart on an image: blue for right and red for left, as usual.
+    # Blue for right and red for left, as usual: Slicer's own browns of these parts look alike on an image.
     labels=(
         Label(
             value=1,

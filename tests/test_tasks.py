@@ -62,7 +62,7 @@ def liver_bundle(liver: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         (root / "configs" / name).write_text(code_block(f"json {name}"), encoding="utf-8")
     weight = torch.tensor([0.0, 1.0, 2.0]).reshape(3, 1, 1, 1, 1)
     torch.save({"weight": weight, "bias": torch.tensor([0.0, -50.0, -200.0])}, root / "models" / "model.pt")
-    monkeypatch.setattr(bundle_module, "BUNDLE_FOLDERS", [root.parent])
+    monkeypatch.setattr(bundle_module, "BUNDLE_FOLDERS", (root.parent,))
     return root
 
 
@@ -115,7 +115,7 @@ def test_a_fourth_task_is_segmented(
     assert bundle.task == liver
     output = tmp_path / "out"
     settings = Settings(formats=("nifti", "segnrrd"), workers=0)
-    report = run_batch(find_cases([path]).cases, bundle, output, settings)
+    report = run_batch(find_cases([path]).cases, bundle, output, settings=settings)
     case = report.cases["a"]
     assert case.status == "ok", case.reason
     np.testing.assert_array_equal(np.asarray(nib.load(output / "a_seg.nii.gz").dataobj), mask)

@@ -44,14 +44,17 @@ def add_bundle_pseudo_labels(
         The remaining samples in their order, each with a mask (1, X, Y[, Z]) of 0 and 1.
     """
     # by index, since an empty CacheDataset cannot be iterated over
-    scored = [_with_mask(dict(samples[index]), bundle, image_key, label_key) for index in range(len(samples))]
+    scored = [
+        _with_mask(dict(samples[index]), bundle, image_key=image_key, label_key=label_key)
+        for index in range(len(samples))
+    ]
     by_score = sorted(range(len(scored)), key=lambda index: scored[index][0])
     included = sorted(by_score[int(excluded_fraction * len(scored)) :])
     return [scored[index][1] for index in included]
 
 
 @torch.no_grad()
-def _with_mask(sample: Sample, bundle: Bundle, image_key: str, label_key: str) -> tuple[float, Sample]:
+def _with_mask(sample: Sample, bundle: Bundle, *, image_key: str, label_key: str) -> tuple[float, Sample]:
     """The consistency of the bundle's mask, and the sample with the mask as its label."""
     from s3net_monai.inference.run.segmenter import mean_of_views
 
@@ -62,6 +65,6 @@ def _with_mask(sample: Sample, bundle: Bundle, image_key: str, label_key: str) -
     prediction = Compose(list(steps_before_inversion))(
         {"image": MetaTensor(image), "pred": MetaTensor(probabilities[0])}
     )
-    score = (agreement or 0.0) * float(prediction.get("trust", 1.0))
+    score = (agreement or 0.0) * float(prediction.get("quality_factor", 1.0))
     mask = torch.as_tensor(prediction["pred"]).as_subclass(Tensor).cpu() >= 0.5
     return score, {**sample, label_key: mask.to(torch.float32)}

@@ -12,14 +12,14 @@ import torch
 from monai.bundle import ConfigParser
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
 
-from s3net_monai.inference.run.fingerprint import file_sha256
 from s3net_monai.tasks import Task, get_task
 from s3net_monai.utils.errors import UsageError
+from s3net_monai.utils.hashing import file_sha256, files_sha256
 from s3net_monai.utils.messages import first_cause, one_line
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # A wheel carries the bundles inside the package, a checkout beside it.
-BUNDLE_FOLDERS = [PACKAGE / "bundle", PACKAGE.parent / "bundle"]
+BUNDLE_FOLDERS = (PACKAGE / "bundle", PACKAGE.parent / "bundle")
 MODES = {"amortized": "inferer", "per-image": "per_image_inferer"}
 
 
@@ -32,7 +32,7 @@ class Bundle:
         name: name of the bundle's folder.
         version: version by the metadata.
         sha256: hash of the weights.
-        config_sha256: hash of ``configs/inference.json``.
+        config_sha256: hash of ``configs/inference.json`` and of its overlays.
         device: where the network is.
         network: in evaluation mode.
         preprocessing: from ``{"image": path}`` to the image (C, spatial) that the network takes.
@@ -95,9 +95,16 @@ def read_metadata(root: Path) -> dict[str, Any]:
 
 
 def load_bundle(
-    task: str, root: Path, device: torch.device, mode: str = "amortized", allow: Sequence[str] = ()
+    task: str,
+    root: Path,
+    device: torch.device,
+    *,
+    mode: str = "amortized",
+    allow: Sequence[str] = (),
+    checkpoint: Path | None = None,
+    configs: Sequence[Path] = (),
 ) -> Bundle:
-    """Build the parts of ``configs/inference.json`` that segment one case, with ``models/model.pt`` loaded strictly.
+    """Build the parts of ``configs/inference.json`` that segment one case, with its weights loaded strictly.
 
     Call this only for bundles that you trust: a config can name any function. Weights are loaded as tensors only.
 
@@ -107,16 +114,19 @@ def load_bundle(
         device: where the network runs.
         mode: "amortized" (the trained network) or "per-image" (a fit per image), one of ``MODES``.
         allow: irregular series that the bundle's reader repairs instead of refusing; becomes the config's key "allow".
+        checkpoint: weights in place of ``models/model.pt``, such as those of a training of one's own.
+        configs: overlays of ``configs/inference.json`` that these weights need, such as another ``network_def``.
 
     Raises:
         UsageError: for an unknown task, or when the bundle is incomplete or its weights do not fit its network.
     """
     registered = get_task(task)
     metadata = read_metadata(root)
-    weights = model_file(root)
+    weights = model_file(root) if checkpoint is None else _existing(checkpoint, "checkpoint")
+    files = [root / "configs" / "inference.json", *(_existing(path, "config") for path in configs)]
     try:
         parser = ConfigParser()
-        parser.read_config(root / "configs" / "inference.json")
+        parser.read_config([str(file) for file in files])
         parser["bundle_root"] = str(root)
         parser["device"] = device
         parser["allow"] = list(allow)
@@ -137,13 +147,19 @@ def load_bundle(
         name=root.name,
         version=version,
         sha256=file_sha256(weights),
-        config_sha256=file_sha256(root / "configs" / "inference.json"),
+        config_sha256=files_sha256(files),
         device=device,
         network=network.to(device).eval(),
         preprocessing=preprocessing,
         inferer=inferer,
         postprocessing=_without_savers(postprocessing),
     )
+
+
+def _existing(path: Path, what: str) -> Path:
+    if not path.is_file():
+        raise UsageError(f"{path}: no such {what}; check the path")
+    return path
 
 
 def _load_weights(network: torch.nn.Module, path: Path, device: torch.device) -> None:

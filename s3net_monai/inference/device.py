@@ -8,7 +8,7 @@ from s3net_monai.utils.errors import UsageError
 
 
 def parse_device(name: str) -> torch.device:
-    """Return the device for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; ``auto`` prefers the GPU.
+    """Return the device named ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; ``auto`` prefers the GPU.
 
     Raises:
         UsageError: for any other name, or a GPU that does not exist.

@@ -1,4 +1,4 @@
-"""Export of a bundle for other programs: as archive, TorchScript and ONNX."""
+"""Export of a bundle as zip, TorchScript and ONNX, the forms that other programs read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def export_bundle(root: Path, output: Path) -> tuple[list[Path], list[str]]:
     """Write ``<bundle>.zip``, ``<bundle>.ts`` (TorchScript, with its configs inside) and ``<bundle>.onnx``.
 
     Returns:
-        The files written, and one line per form that could not be written.
+        The paths of the written files, and one line per form that was not written.
 
     Raises:
         UsageError: when the bundle has no weights.

@@ -9,12 +9,12 @@ from typing import Any
 import monai
 import torch
 
-import s3net_monai
 from s3net_monai.inference.bundle import bundle_root, model_file, read_metadata
-from s3net_monai.inference.run.fingerprint import file_sha256
 from s3net_monai.io import FORMATS
 from s3net_monai.tasks import TASKS, Task
 from s3net_monai.utils.errors import UsageError
+from s3net_monai.utils.hashing import file_sha256
+from s3net_monai.version import __version__
 
 OPTIONAL_PARTS = {
     "dicom-codecs": ("pylibjpeg", "libjpeg", "openjpeg"),
@@ -29,7 +29,7 @@ def describe() -> dict[str, Any]:
         [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     )
     return {
-        "package_version": s3net_monai.__version__,
+        "package_version": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "monai": monai.__version__,

@@ -93,16 +93,16 @@ def mask_like(image: Any, mask: np.ndarray, array_image: ArrayImage) -> Any:
     if _is_from("SimpleITK", image):
         import SimpleITK
 
-        result = SimpleITK.GetImageFromArray(mask.T)
-        result.CopyInformation(image)
-        return result
+        itk_mask = SimpleITK.GetImageFromArray(mask.T)
+        itk_mask.CopyInformation(image)
+        return itk_mask
     if _is_from("nibabel", image):
         import nibabel
 
         header = image.header.copy() if isinstance(image, nibabel.Nifti1Image) else None
-        result = nibabel.Nifti1Image(mask, image.affine, header, dtype=np.uint8)
-        result.header["scl_slope"], result.header["scl_inter"] = np.nan, np.nan
-        return result
+        if header is not None:
+            header["scl_slope"], header["scl_inter"] = np.nan, np.nan  # the scale of the image is not that of its mask
+        return nibabel.Nifti1Image(mask, image.affine, header, dtype=np.uint8)
     return mask
 
 

@@ -27,7 +27,7 @@ def test_features_are_channel_means_and_maxima_at_any_size(size: tuple[int, ...]
 
 
 def test_2d_network_processes_all_slices_of_a_volume() -> None:
-    network = EncoderUNet(ConvEncoder(2, 1, channels=(4, 6)), 2, 1, 2)
+    network = EncoderUNet(ConvEncoder(2, 1, channels=(4, 6)), spatial_dims=2, in_channels=1, out_channels=2)
     volume = torch.rand(1, 20, 16, 3)
     features = image_features(volume, network)
     by_slice = np.stack([image_features(volume[..., index], network) for index in range(3)])
@@ -37,7 +37,7 @@ def test_2d_network_processes_all_slices_of_a_volume() -> None:
 
 def test_encoder_of_other_networks() -> None:
     encoder = ConvEncoder(2, 1, channels=(4, 8))
-    assert find_encoder(EncoderUNet(encoder, 2, 1, 2)) is encoder
+    assert find_encoder(EncoderUNet(encoder, spatial_dims=2, in_channels=1, out_channels=2)) is encoder
     with pytest.raises(ValueError, match="Sequential has no encoder; select images with"):
         find_encoder(nn.Sequential())
 

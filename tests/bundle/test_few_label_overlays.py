@@ -90,7 +90,7 @@ def test_self_training_learns_from_its_teacher_and_opens_no_hidden_label(
     data: Path, tmp_path: Path, opened: list[str]
 ) -> None:
     teacher = str(train(data, tmp_path / "teacher", num_labeled_patients=1) / "model.pt")
-    options = {"num_labeled_patients": 1, "teacher": teacher, "share": 1.0}
+    options = {"num_labeled_patients": 1, "teacher": teacher, "fraction": 1.0}
     opened.clear()
     tuned = state(train(data, tmp_path / "tuned", "self_train", **options) / "model.pt")
     labels = {path for path in opened if path.startswith(str(data / "labels"))}
@@ -108,7 +108,7 @@ def test_labeled_and_pseudo_labeled_slices_are_drawn_as_often_as_asked_for(
     parser = ConfigParser()
     parser.read_config([configs("train"), configs("self_train")])
     parser.update({"dataset_dir": str(data), "spatial_size": [32, 32], "encoder_def#channels": [4, 6, 8]})
-    parser.update({"teacher": teacher, "share": 1.0, "num_labeled_patients": patients, "device": "cpu"})
+    parser.update({"teacher": teacher, "fraction": 1.0, "num_labeled_patients": patients, "device": "cpu"})
     weights = parser.get_parsed_content("train#weights")
     assert len(weights) == len(parser.get_parsed_content("train#dataset"))
     labeled = 2 * 4 * (patients or 3)  # frames, slices of each

@@ -38,10 +38,8 @@ def blob() -> np.ndarray:
 
 
 @pytest.fixture
-def write(
-    series_maker: Callable[..., Any], stored_ramp: np.ndarray, tmp_path: Path
-) -> Callable[[np.ndarray, str, str, Path], np.ndarray]:
-    def writer(array: np.ndarray, geometry: str, format_name: str, folder: Path) -> np.ndarray:
+def write(series_maker: Callable[..., Any], stored_ramp: np.ndarray, tmp_path: Path) -> Callable[..., np.ndarray]:
+    def writer(array: np.ndarray, folder: Path, *, geometry: str, format_name: str) -> np.ndarray:
         source = tmp_path / "ct"
         if not source.exists():
             series_maker(stored_ramp, **SERIES[geometry]).save(source)
@@ -69,7 +67,7 @@ def write(
 def test_segmentation_is_compared_with_nifti_of_the_same_grid(
     write: Any, blob: np.ndarray, folders: tuple[Path, Path], geometry: str, format_name: str
 ) -> None:
-    affine = write(blob, geometry, format_name, folders[0])
+    affine = write(blob, folders[0], geometry=geometry, format_name=format_name)
     nib.save(nib.Nifti1Image(blob, affine), folders[1] / "a.nii.gz")
     evaluation = evaluate(*folders)
     assert evaluation.failed == {}
@@ -77,7 +75,7 @@ def test_segmentation_is_compared_with_nifti_of_the_same_grid(
 
 
 def test_missing_frames_do_not_hide_errors(write: Any, blob: np.ndarray, folders: tuple[Path, Path]) -> None:
-    affine = write(blob, "axial", "dicomseg", folders[0])
+    affine = write(blob, folders[0], geometry="axial", format_name="dicomseg")
     truth = blob.copy()
     truth[:, :, 0] = 1  # 24 voxels in a frame that the SEG does not have
     nib.save(nib.Nifti1Image(truth, affine), folders[1] / "a.nii.gz")
@@ -89,16 +87,16 @@ def test_segmentations_with_different_frames(write: Any, blob: np.ndarray, folde
     first, second = np.zeros_like(blob), np.zeros_like(blob)
     first[1:3, 1, 1:3] = 1
     second[1:3, 1, 2:4] = 1
-    write(first, "oblique coronal", "dicomseg", folders[0])
-    write(second, "oblique coronal", "dicomseg", folders[1])
+    write(first, folders[0], geometry="oblique coronal", format_name="dicomseg")
+    write(second, folders[1], geometry="oblique coronal", format_name="dicomseg")
     (case,) = evaluate(*folders).cases
     assert case.dice == pytest.approx(0.5)
 
 
 def test_other_formats_of_a_mask_take_precedence(write: Any, blob: np.ndarray, folders: tuple[Path, Path]) -> None:
     for format_name in ("nifti", *FORMATS):
-        write(blob, "axial", format_name, folders[0])
-    write(blob, "axial", "nifti", folders[1])
+        write(blob, folders[0], geometry="axial", format_name=format_name)
+    write(blob, folders[1], geometry="axial", format_name="nifti")
     (folders[0] / "a_seg.dcm").write_bytes(b"never opened")
     evaluation = evaluate(*folders)
     assert evaluation.complete
@@ -108,8 +106,8 @@ def test_other_formats_of_a_mask_take_precedence(write: Any, blob: np.ndarray, f
 def test_dicom_images_beside_labels_are_no_labels(
     write: Any, blob: np.ndarray, folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    write(blob, "axial", "dicomseg", folders[0])
-    write(blob, "axial", "dicomseg", folders[1])
+    write(blob, folders[0], geometry="axial", format_name="dicomseg")
+    write(blob, folders[1], geometry="axial", format_name="dicomseg")
     for file in (tmp_path / "ct").iterdir():
         (folders[1] / file.name).write_bytes(file.read_bytes())
     evaluation = evaluate(*folders)
@@ -118,7 +116,7 @@ def test_dicom_images_beside_labels_are_no_labels(
 
 
 def test_different_grid_is_refused(write: Any, blob: np.ndarray, folders: tuple[Path, Path]) -> None:
-    affine = write(blob, "axial", "dicomseg", folders[0])
+    affine = write(blob, folders[0], geometry="axial", format_name="dicomseg")
     affine[0, 3] += 0.5
     nib.save(nib.Nifti1Image(blob, affine), folders[1] / "a.nii.gz")
     evaluation = evaluate(*folders)

@@ -64,7 +64,7 @@ def judge(files: Files, bundle: Bundle, folder: Path, sound: Files | None = None
             check_reason(str(error), "")
             return "refused"
         settings = Settings(formats=FORMATS[bundle.task.name], workers=0)
-        run_batch(found.cases, bundle, output, settings, found.excluded)
+        run_batch(found.cases, bundle, output, settings=settings, excluded=found.excluded)
     report = json.loads((output / "report.json").read_text(encoding="utf-8"))
     _check_privacy(output, records)
     for entry, case in zip(report["cases"], found.cases, strict=True):

@@ -43,7 +43,7 @@ def find_study_cases(
     """
     name = f"study-{hashlib.sha256(study.encode()).hexdigest()[:8]}"
     folder = scratch / name
-    fetched = fetch_study(url, study, folder, task)
+    fetched = fetch_study(url, study, folder=folder, task=task)
     discovery = find_cases([folder], rules=rules, keep_identifiers=keep_identifiers)
     cases = tuple(
         replace(case, case_id=f"{name}_{case.case_id}", input=case.input.relative_to(scratch))

@@ -57,9 +57,9 @@ class _Limits:
 def fetch_study(
     url: str,
     study: str,
+    *,
     folder: Path,
     task: str,
-    *,
     max_instances: int = MAX_INSTANCES,
     max_bytes: int = MAX_STUDY_BYTES,
 ) -> FetchedStudy:
@@ -104,7 +104,7 @@ def _fetch(
     files: list[Path] = []
     unusable: list[Case] = []
     size, expected_count = 0, sum(series.count for series in selected)
-    _check_limits(client, expected_count, size, limits)
+    _check_limits(client, count=expected_count, size=size, limits=limits)
     with tqdm(total=expected_count or None, desc="fetching", unit="image") as progress:
         for number, series in enumerate(selected, start=1):
             target = folder / f"series{number}"
@@ -112,7 +112,7 @@ def _fetch(
                 for path in _fetch_series(client, study, series, target):
                     progress.update()
                     size += path.stat().st_size
-                    _check_limits(client, progress.n, size, limits)
+                    _check_limits(client, count=progress.n, size=size, limits=limits)
             except CaseError as error:
                 shutil.rmtree(target, ignore_errors=True)  # an incomplete series would pass for a whole one
                 unusable.append(
@@ -123,7 +123,7 @@ def _fetch(
     return files, unusable
 
 
-def _check_limits(client: DICOMwebClient, count: int, size: int, limits: _Limits) -> None:
+def _check_limits(client: DICOMwebClient, *, count: int, size: int, limits: _Limits) -> None:
     if count > limits.instances:
         raise UsageError(f"{client.base_url}: more than {limits.instances} images in the study; give one with fewer")
     if size > limits.size:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 Kind = Literal["volume", "image_2d", "dicom_series", "dicom_vl_image", "unusable"]
+PREVIEW_SUFFIX = "_preview.jpg"  # of a run's previews, which a later search leaves out
 
 
 @dataclass(frozen=True, kw_only=True)

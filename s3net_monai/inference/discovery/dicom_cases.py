@@ -85,7 +85,9 @@ def dicom_cases(
     studies: dict[str, list[SeriesFiles]] = {}
     for series in files.series:
         if series.copies:
-            _exclude(series, paths, f"{len(series.copies)} files in other folders repeat its instances", result)
+            _exclude(
+                series, paths, reason=f"{len(series.copies)} files in other folders repeat its instances", result=result
+            )
         if series.kind == "vl_image":
             result.cases.extend(_vl_image_cases(series, display))
         else:
@@ -123,7 +125,7 @@ def _study_cases(
     selected, reasons, problem = _choose(candidates, rules, is_only_series)
     for series in study:
         if not any(series is one for one in selected):
-            _exclude(series, paths, reasons.get(id(series)) or _reason_no_candidate(series), result)
+            _exclude(series, paths, reason=reasons.get(id(series)) or _reason_no_candidate(series), result=result)
     cases = []
     for series in selected:
         series_problem = problem or _size_problem(series) or missing_files_problem(missing.get(series.uid, ()))
@@ -131,7 +133,7 @@ def _study_cases(
         if len(study) > 1:
             fit = f"closest to '{rules.name}'" if reasons.get(id(series)) else f"satisfies '{rules.name}'"
             selection = f"{_describe(series)}, selected from {len(study)} series of its study: {fit}"
-        cases.append((series, _series_case(series, paths, series_problem, selection)))
+        cases.append((series, _series_case(series, paths, problem=series_problem, selection=selection)))
     return cases
 
 
@@ -183,7 +185,7 @@ def missing_files_problem(names: Sequence[str]) -> str:
     return f"{len(names)} files that the DICOMDIR names are missing ({listed}); copy the disc again"
 
 
-def _series_case(series: SeriesFiles, paths: _DisplayPaths, problem: str, selection: str) -> Case:
+def _series_case(series: SeriesFiles, paths: _DisplayPaths, *, problem: str, selection: str) -> Case:
     source = paths.source(series)
     shown = paths.display(source)
     return Case(
@@ -243,7 +245,7 @@ def _describe(series: SeriesFiles) -> str:
     return f"series {number}{f' ({one_line(description, 64)})' if description else ''} of {slices}"
 
 
-def _exclude(series: SeriesFiles, paths: _DisplayPaths, reason: str, result: DicomCases) -> None:
+def _exclude(series: SeriesFiles, paths: _DisplayPaths, *, reason: str, result: DicomCases) -> None:
     identifiers = frozenset(series.identifiers)
     result.excluded.append(
         ExcludedSeries(

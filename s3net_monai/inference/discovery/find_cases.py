@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from s3net_monai.inference.discovery.case_ids import stem, with_unique_ids
-from s3net_monai.inference.discovery.cases import Case, Discovery, ExcludedSeries, Kind
+from s3net_monai.inference.discovery.cases import PREVIEW_SUFFIX, Case, Discovery, ExcludedSeries, Kind
 from s3net_monai.inference.discovery.dicom_cases import dicom_cases, missing_files_problem
 from s3net_monai.inference.discovery.dicom_headers import sort_files
 from s3net_monai.inference.discovery.identifiers import add_identifiers_of_paths, redact, uids_in
 from s3net_monai.inference.discovery.input_formats import KNOWN_INPUTS, suffixes_of
 from s3net_monai.inference.discovery.series_selection import DEFAULT, Selection
 from s3net_monai.inference.discovery.walk_files import walk_files
-from s3net_monai.inference.report.previews import PREVIEW_SUFFIX
 from s3net_monai.io import CaseError
 from s3net_monai.io.archive import unpack
 from s3net_monai.io.dicom.dicomdir import is_dicomdir, read_dicomdir

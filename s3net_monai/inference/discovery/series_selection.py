@@ -176,7 +176,7 @@ def read_rules(path: Path) -> Selection:
     if not isinstance(conditions, dict):
         raise UsageError(f"{path}: conditions: {_kind(conditions)} found, an object expected")
     checked = tuple(
-        _condition(path, keyword, test, expected)
+        _condition(path, keyword, test=test, expected=expected)
         for keyword, tests in conditions.items()
         for test, expected in _tests(path, keyword, tests).items()
     )
@@ -195,7 +195,7 @@ def _tests(path: Path, keyword: str, tests: Any) -> dict[str, Any]:
     return tests
 
 
-def _condition(path: Path, keyword: str, test: str, expected: Any) -> Condition:
+def _condition(path: Path, keyword: str, *, test: str, expected: Any) -> Condition:
     location = f"{path}: {keyword}: {test}"
     if test not in TESTS:
         raise UsageError(f"{location} found, one of {', '.join(TESTS)} expected")

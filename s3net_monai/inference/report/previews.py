@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 WIDTH = 640
-PREVIEW_SUFFIX = "_preview.jpg"
 FILL_OPACITY = 0.1
 GAP = 2  # pixels between the planes of a volume
 MIN_ORTHOGONAL_SLICES = 8  # along every axis; with fewer, a coronal or sagittal plane shows nothing

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import s3net_monai
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.locks import exclusive_lock
+from s3net_monai.version import __version__
 
 SCHEMA_VERSION = 2
 REPORT_NAME = "report.json"
@@ -90,7 +90,7 @@ class Report:
         """Return the report as ``report.json`` stores it."""
         return {
             "schema_version": SCHEMA_VERSION,
-            "package_version": s3net_monai.__version__,
+            "package_version": __version__,
             "task": self.task,
             "model": self.model,
             "settings": self.settings,

@@ -58,7 +58,7 @@ class Settings:
 
 
 def run_batch(
-    cases: Sequence[Case], bundle: Bundle, output: Path, settings: Settings, excluded: Sequence[ExcludedSeries] = ()
+    cases: Sequence[Case], bundle: Bundle, output: Path, *, settings: Settings, excluded: Sequence[ExcludedSeries] = ()
 ) -> Report:
     """Segment the cases of this shard into ``output`` and write the report and its page there.
 
@@ -185,7 +185,7 @@ def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Repo
                 last_write = time.perf_counter()
 
         try:
-            for loaded in load_cases(cases, writer.bundle, workers, report.configuration()):
+            for loaded in load_cases(cases, writer.bundle, workers=workers, configuration=report.configuration()):
                 pending.append(_infer(loaded, writer, thread))
                 collect(max_pending=1)
         finally:  # after Ctrl-C, too, the masks that exist are written

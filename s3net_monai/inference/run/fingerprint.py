@@ -10,18 +10,9 @@ from typing import Any
 
 from s3net_monai.inference.discovery.cases import Case
 from s3net_monai.io.volume_header import read_volume_header
+from s3net_monai.utils.hashing import file_sha256
 
-CHUNK_BYTES = 1 << 20
 DETACHED_HEADERS = (".mhd", ".nhdr")  # their voxels are in another file
-
-
-def file_sha256(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file's content."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def fingerprint(case: Case, configuration: dict[str, Any]) -> str:

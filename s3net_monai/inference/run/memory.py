@@ -28,7 +28,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def with_smaller_windows(
-    run: Callable[[Any], Result], inferer: Any, spatial_shape: tuple[int, ...], device: torch.device
+    run: Callable[[Any], Result], inferer: Any, *, spatial_shape: tuple[int, ...], device: torch.device
 ) -> tuple[Result, str | None]:
     """Call ``run(inferer)``, and where memory runs out, repeat it with smaller and smaller windows.
 

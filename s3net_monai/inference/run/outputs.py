@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s3net_monai.inference.bundle import Bundle
+from s3net_monai.inference.discovery.cases import PREVIEW_SUFFIX
 from s3net_monai.inference.discovery.find_cases import Case
 from s3net_monai.inference.discovery.identifiers import redact
 from s3net_monai.inference.report.measures import measure_warnings, measures, spacing_notes
-from s3net_monai.inference.report.previews import PREVIEW_SUFFIX, write_preview
+from s3net_monai.inference.report.previews import write_preview
 from s3net_monai.inference.report.report import CaseReport
 from s3net_monai.inference.run.segmenter import Segmentation, SourceImage
 from s3net_monai.inference.run.validate_input import failure_reason

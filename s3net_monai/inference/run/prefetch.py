@@ -47,7 +47,7 @@ class LoadedCase:
 
 
 def load_cases(
-    cases: Sequence[Case], bundle: Bundle, workers: int, configuration: dict[str, Any]
+    cases: Sequence[Case], bundle: Bundle, *, workers: int, configuration: dict[str, Any]
 ) -> Iterator[LoadedCase]:
     """Load cases in order; each worker process holds one case at most.
 

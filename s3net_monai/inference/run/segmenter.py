@@ -63,13 +63,32 @@ def read_case(case: Case, bundle: Bundle) -> dict[str, Any]:
     check_input(case, bundle.task)
     paths = [str(path) for path in case.image]
     image: str | list[str] = paths[0] if len(paths) == 1 else paths
-    read, preprocess = reading_steps(bundle.preprocessing)
-    sample: dict[str, Any] = read({"image": image, "case_id": case.case_id, "image_path": paths[0]})
+    read, _ = reading_steps(bundle.preprocessing)
+    return preprocess(
+        read({"image": image, "case_id": case.case_id, "image_path": paths[0]}), bundle, name=case.input.name
+    )
+
+
+def preprocess(sample: dict[str, Any], bundle: Bundle, *, name: str) -> dict[str, Any]:
+    """Run the steps of the bundle's preprocessing that follow the reading.
+
+    Args:
+        sample: "image" as the reading steps return it, a MetaTensor (C, X, Y[, Z]).
+        bundle: the loaded bundle.
+        name: of the image, for messages.
+
+    Returns:
+        The sample: "image" (C, X, Y[, Z]) as the network takes it, and "source", a ``SourceImage``.
+
+    Raises:
+        CaseError: when the image has another number of channels than the network takes.
+    """
     source = _source_image(sample["image"], bundle.task.modality)
-    sample = preprocess(sample)
+    _, other_steps = reading_steps(bundle.preprocessing)
+    sample = other_steps(sample)
     channels, expected = int(sample["image"].shape[0]), bundle.task.channels
     if channels != expected:
-        raise CaseError(f"{case.input.name}: {channels} channels found, {expected} expected by {bundle.name}")
+        raise CaseError(f"{name}: {channels} channels found, {expected} expected by {bundle.name}")
     sample["source"] = source
     return sample
 
@@ -106,8 +125,8 @@ def infer_sample(sample: dict[str, Any], bundle: Bundle) -> Segmentation:
     (probabilities, consistency), warning = with_smaller_windows(
         lambda inferer: mean_of_views(image[None].to(bundle.device), replace(bundle, inferer=inferer)),
         bundle.inferer,
-        tuple(image.shape[1:]),
-        bundle.device,
+        spatial_shape=tuple(image.shape[1:]),
+        device=bundle.device,
     )
     sample["pred"] = MetaTensor(probabilities[0])
     del probabilities

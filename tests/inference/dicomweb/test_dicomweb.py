@@ -97,7 +97,7 @@ def test_only_the_images_of_the_study_are_fetched(server: Orthanc, phantom: Path
     magnetic = second_series(phantom, tmp_path / "magnetic", SeriesNumber=9, Modality="MR")
     server.upload([phantom, other, report, magnetic, segmentation(phantom, tmp_path / "masks")])
 
-    study = fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung")
+    study = fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="lung")
 
     names = [str(path.relative_to(tmp_path / "fetched")) for path in study.files]
     assert names == [f"series{s}/{m:05d}.dcm" for s in (1, 2) for m in (1, 2, 3, 4)]
@@ -121,7 +121,7 @@ def test_compressed_series_keep_their_transfer_syntax(server: Orthanc, phantom: 
         dataset.compress(RLELossless, generate_instance_uid=False)
         dataset.save_as(path)
     server.upload([phantom])
-    study = fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung")
+    study = fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="lung")
     sent = by_uid(phantom.iterdir())
     for uid, dataset in by_uid(study.files).items():
         assert dataset.file_meta.TransferSyntaxUID == RLELossless
@@ -141,7 +141,7 @@ def test_real_jpeg_2000_series(server: Orthanc, real_data: Path, tmp_path: Path)
         dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID
         dataset.save_as(folder / path.name)
     server.upload([folder])
-    fetched = fetch_study(server.dicomweb_url, study, tmp_path / "fetched", "lung")
+    fetched = fetch_study(server.dicomweb_url, study, folder=tmp_path / "fetched", task="lung")
     sent, received = by_uid(folder.iterdir()), by_uid(fetched.files)
     assert sent.keys() == received.keys()
     for uid, dataset in received.items():
@@ -183,10 +183,10 @@ def test_credentials_from_address_or_environment(
     locked_server.upload([phantom])
     study = study_of(phantom)
     quoted = locked_server.dicomweb_url.replace("//", "//reader:Gr%C3%BCn%3A%201%2F2%403@")
-    assert len(fetch_study(quoted, study, tmp_path / "a", "lung").files) == 4
+    assert len(fetch_study(quoted, study, folder=tmp_path / "a", task="lung").files) == 4
     monkeypatch.setenv(USER_VARIABLE, LOGIN[0])
     monkeypatch.setenv(PASSWORD_VARIABLE, LOGIN[1])
-    assert len(fetch_study(locked_server.dicomweb_url, study, tmp_path / "b", "lung").files) == 4
+    assert len(fetch_study(locked_server.dicomweb_url, study, folder=tmp_path / "b", task="lung").files) == 4
     assert store_files(locked_server.dicomweb_url, [segmentation(phantom, tmp_path / "masks")]) == {}
 
 
@@ -196,7 +196,7 @@ def test_wrong_password_is_not_repeated_in_the_error(
     caplog.set_level(logging.DEBUG)
     url = locked_server.dicomweb_url.replace("//", "//reader:guess@")
     with pytest.raises(UsageError) as caught:
-        fetch_study(url, "1.2.3", tmp_path / "fetched", "lung")
+        fetch_study(url, "1.2.3", folder=tmp_path / "fetched", task="lung")
     assert str(caught.value) == (
         f"{locked_server.dicomweb_url}: access refused (HTTP 401); "
         "check S3NET_DICOMWEB_USER and S3NET_DICOMWEB_PASSWORD, or S3NET_DICOMWEB_TOKEN"
@@ -207,11 +207,11 @@ def test_wrong_password_is_not_repeated_in_the_error(
 def test_unknown_study_is_refused(server: Orthanc, phantom: Path, tmp_path: Path) -> None:
     server.upload([phantom])
     with pytest.raises(UsageError, match="the study was not found; check its UID"):
-        fetch_study(server.dicomweb_url, "1.2.3.4", tmp_path / "fetched", "lung")
+        fetch_study(server.dicomweb_url, "1.2.3.4", folder=tmp_path / "fetched", task="lung")
     with pytest.raises(UsageError, match=r"study was not found.*root of the DICOMweb services"):
-        fetch_study(server.url, study_of(phantom), tmp_path / "fetched", "lung")
+        fetch_study(server.url, study_of(phantom), folder=tmp_path / "fetched", task="lung")
     with pytest.raises(UsageError, match=r"no series of the study suits task skin \(found CT series 1\)"):
-        fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "skin")
+        fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="skin")
     assert not (tmp_path / "fetched").exists()
 
 
@@ -220,7 +220,7 @@ def test_unreachable_server_is_reported(phantom: Path, tmp_path: Path) -> None:
     with running_orthanc(tmp_path / "orthanc") as server:
         url = server.with_credentials(server.dicomweb_url)
     with pytest.raises(UsageError, match=f"^{url}: not reachable, or the connection was lost; check the address"):
-        fetch_study(url, "1.2.3", tmp_path / "fetched", "lung")
+        fetch_study(url, "1.2.3", folder=tmp_path / "fetched", task="lung")
     seg = segmentation(phantom, tmp_path / "masks")
     copy = seg.with_name("other_seg.dcm")
     copy.write_bytes(seg.read_bytes())
@@ -245,7 +245,7 @@ def test_lost_connection_leaves_no_files(phantom: Path, tmp_path: Path, monkeypa
 
         monkeypatch.setattr(DICOMwebClient, "retrieve_instance", stop_after_two)
         with pytest.raises(UsageError, match="the connection was lost"):
-            fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung")
+            fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="lung")
     assert [len(files) for files in fetched] == [0, 1, 2]
     assert not (tmp_path / "fetched").exists()
 
@@ -265,7 +265,7 @@ def test_missing_image_fails_only_its_series(
         return retrieve(self, *uids, **options)
 
     monkeypatch.setattr(DICOMwebClient, "retrieve_instance", lose_the_second)
-    study = fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung")
+    study = fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="lung")
     assert [path.parent.name for path in study.files] == ["series2"] * 4
     assert sorted(tmp_path.glob("fetched/**/*.*")) == sorted(study.files)
     (case,) = study.unusable
@@ -277,7 +277,7 @@ def test_series_that_cannot_be_listed_fails_alone(server: Orthanc, phantom: Path
     other = second_series(phantom, tmp_path / "other", SeriesNumber=7)
     ids = server.upload([phantom, other])
     server.stored_file(ids[1]).unlink()  # Orthanc reads the files to list a series
-    study = fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung")
+    study = fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="lung")
     assert [path.parent.name for path in study.files] == ["series2"] * 4
     assert [case.problem for case in study.unusable] == ["CT series 1: the server responded with HTTP 500; see its log"]
 
@@ -285,12 +285,12 @@ def test_series_that_cannot_be_listed_fails_alone(server: Orthanc, phantom: Path
 def test_limits_and_non_empty_folder(server: Orthanc, phantom: Path, tmp_path: Path) -> None:
     server.upload([phantom])
     with pytest.raises(UsageError, match="more than 3 images in the study"):
-        fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung", max_instances=3)
+        fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="lung", max_instances=3)
     with pytest.raises(UsageError, match=r"more than .* GiB in the study"):
-        fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung", max_bytes=3000)
+        fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="lung", max_bytes=3000)
     assert not (tmp_path / "fetched").exists()
     with pytest.raises(UsageError, match="phantom: not empty"):
-        fetch_study(server.dicomweb_url, study_of(phantom), phantom, "lung")
+        fetch_study(server.dicomweb_url, study_of(phantom), folder=phantom, task="lung")
 
 
 def test_no_identifier_in_logs_and_output(
@@ -304,11 +304,11 @@ def test_no_identifier_in_logs_and_output(
     header = dcmread(next(phantom.iterdir()))
     mask = segmentation(phantom, tmp_path / "masks")
     caplog.set_level(logging.DEBUG)
-    fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung")
+    fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="lung")
     store_files(server.dicomweb_url, [mask])
     server.stored_file(ids[1]).unlink()
     with pytest.raises(UsageError) as caught:
-        fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "second", "lung")
+        fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "second", task="lung")
     logging.getLogger("urllib3").warning("seen")
     text = (
         str(caught.value) + caplog.text + "".join(capfd.readouterr()) + "".join(map(str, tmp_path.glob("fetched/**/*")))

@@ -16,7 +16,7 @@ from s3net_monai.utils.errors import UsageError
 @pytest.mark.parametrize("study", ["", "1.2/../3", "1..2", "name", "1." * 40 + "1"])
 def test_invalid_uid_never_reaches_the_server(study: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--study: not a StudyInstanceUID"):
-        fetch_study("http://127.0.0.1:9/dicom-web", study, tmp_path / "fetched", "lung")
+        fetch_study("http://127.0.0.1:9/dicom-web", study, folder=tmp_path / "fetched", task="lung")
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,13 @@ def test_invalid_uid_never_reaches_the_server(study: str, tmp_path: Path) -> Non
 )
 def test_invalid_address_is_not_repeated(url: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--dicomweb: not the address of a DICOMweb server") as caught:
-        fetch_study(url, "1.2.3", tmp_path / "fetched", "lung")
+        fetch_study(url, "1.2.3", folder=tmp_path / "fetched", task="lung")
     assert "secret" not in str(caught.value)
 
 
 def test_credentials_are_not_sent_unencrypted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"^http://pacs.example/dicom: .*unencrypted; give an https address") as caught:
-        fetch_study("http://me:secret@pacs.example/dicom/", "1.2.3", tmp_path / "fetched", "lung")
+        fetch_study("http://me:secret@pacs.example/dicom/", "1.2.3", folder=tmp_path / "fetched", task="lung")
     assert "secret" not in str(caught.value)
     monkeypatch.setenv(TOKEN_VARIABLE, "secret")
     with pytest.raises(UsageError, match="unencrypted"):
@@ -70,7 +70,7 @@ def test_redirects_are_refused_and_a_token_is_sent(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv(TOKEN_VARIABLE, "secret")
     try:
         with pytest.raises(UsageError, match="redirects to localhost; give the final address") as caught:
-            fetch_study(f"http://127.0.0.1:{web.server_port}/web", "1.2.3", tmp_path / "fetched", "lung")
+            fetch_study(f"http://127.0.0.1:{web.server_port}/web", "1.2.3", folder=tmp_path / "fetched", task="lung")
     finally:
         web.shutdown()
         web.server_close()

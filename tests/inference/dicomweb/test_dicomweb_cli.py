@@ -50,13 +50,13 @@ def chest(server: Orthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
         dataset.save_as(path)
         server.upload([path])
         if index < 3:
-            server.upload([_copy(dataset, tmp_path / f"short{index}.dcm", series, 2, "CT")])
+            server.upload([_copy(dataset, tmp_path / f"short{index}.dcm", series=series, number=2, modality="CT")])
         if index == 0:
-            server.upload([_copy(dataset, tmp_path / "report.dcm", report, 3, "SR")])
+            server.upload([_copy(dataset, tmp_path / "report.dcm", series=report, number=3, modality="SR")])
     return folder
 
 
-def _copy(dataset: Dataset, path: Path, series: str, number: int, modality: str) -> Path:
+def _copy(dataset: Dataset, path: Path, *, series: str, number: int, modality: str) -> Path:
     copy = Dataset(dataset)
     copy.file_meta = Dataset(dataset.file_meta)
     copy.SeriesInstanceUID, copy.SeriesNumber, copy.Modality = series, number, modality

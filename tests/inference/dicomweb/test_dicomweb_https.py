@@ -57,7 +57,7 @@ def test_fetch_and_store(
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.authority))
     assert server.url.startswith("https://reader:")
-    fetched = fetch_study(server.url, uid(series), tmp_path / "fetched", "lung")
+    fetched = fetch_study(server.url, uid(series), folder=tmp_path / "fetched", task="lung")
     assert sorted(dcmread(file).SOPInstanceUID for file in fetched.files) == sorted(
         dcmread(file).SOPInstanceUID for file in series.iterdir()
     )
@@ -72,7 +72,7 @@ def test_unnamed_authority_is_not_trusted(
 ) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     with pytest.raises(UsageError, match="certificate is not trusted; set REQUESTS_CA_BUNDLE to the file") as refusal:
-        fetch_study(server.url, uid(series), tmp_path / "fetched", "lung")
+        fetch_study(server.url, uid(series), folder=tmp_path / "fetched", task="lung")
     assert LOGIN[1] not in str(refusal.value)
     assert not (tmp_path / "fetched").exists()
 
@@ -84,4 +84,4 @@ def test_certificate_of_another_host_is_not_trusted(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.authority))
     monkeypatch.setenv("NO_PROXY", "localhost")
     with pytest.raises(UsageError, match="certificate is not trusted"):
-        fetch_study(server.url.replace("127.0.0.1", "localhost"), uid(series), tmp_path / "fetched", "lung")
+        fetch_study(server.url.replace("127.0.0.1", "localhost"), uid(series), folder=tmp_path / "fetched", task="lung")

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from s3net_monai.inference import UsageError, find_cases
+from s3net_monai.inference.discovery.cases import PREVIEW_SUFFIX
 from s3net_monai.inference.discovery.input_formats import INPUTS
-from s3net_monai.inference.report.previews import PREVIEW_SUFFIX
 from tests.helpers.found_cases import described, ids, touch, zipped
 
 

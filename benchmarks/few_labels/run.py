@@ -60,7 +60,9 @@ def run_few_labels(
         raise ValueError("matplotlib is not installed; run: pip install 's3net-monai[benchmark]'")
     chosen, columns = _chosen_rows(rows, names), _chosen_columns(study, labels)
     work = work.absolute()
-    place = Place(study, bundle_root("cardiac").with_name(study.bundle), prepare_study(study, data, work / "data"), work)
+    place = Place(
+        study, bundle_root("cardiac").with_name(study.bundle), prepare_study(study, data, work / "data"), work
+    )
     earlier = earlier_cells(output, rows, place)
     jobs = [
         (row, cell)

@@ -59,6 +59,10 @@ def test_no_case_is_refused():
         slices_of([], READ)
 
 
+def test_no_case_gives_no_slice_where_that_is_allowed():
+    assert slices_of([], READ, allow_empty=True) == []
+
+
 def test_in_a_cached_dataset_with_chance(cases):
     chain = Compose([Resized("image", (12, 10), mode="bilinear"), RandFlipd("image", prob=1.0, spatial_axis=0)])
     data = CacheDataset(slices_of(cases, READ), chain, progress=False)

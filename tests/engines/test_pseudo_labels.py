@@ -135,6 +135,10 @@ def test_a_network_that_finds_nothing_teaches_nothing() -> None:
         select_pseudo_labels(slices("a", torch.zeros(32, 32)), Bright(), TURNS, share=1.0)
 
 
+def test_no_samples_give_no_pseudo_labels() -> None:
+    assert select_pseudo_labels([], Bright(), TURNS, share=0.5) == []
+
+
 def test_one_copy_has_nothing_to_agree_with() -> None:
     with pytest.raises(DataError, match="2 or more"):
         select_pseudo_labels(slices("a", heart(9)), Bright(), AffineTTAInferer(((0, 1),)), share=1.0)

@@ -54,8 +54,7 @@ def bundle(tmp_path: Path) -> Path:
     # Copies that are not turned and nothing cut or resized: every voxel's gray level arrives as it is.
     config["inferer"]["copies"] = [[0, 1], [0, 1]]
     config["field_of_view"] = config["spatial_size"] = [24, 20]
-    resampling = [step for step in config["image_transforms"] if step["_target_"].endswith("InPlaneSpacingd")]
-    resampling[0]["_disabled_"] = True
+    config["resample_in_plane"] = False
     (root / "configs" / "inference.json").write_text(json.dumps(config))
     share = heart()[0] / 300.0
     seen = torch.tensor([(level / 300 - share.mean()) / share.std() for level in LEVELS], dtype=torch.float32)

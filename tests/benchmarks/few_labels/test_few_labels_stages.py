@@ -32,6 +32,7 @@ from benchmarks.few_labels.rows import (
 from benchmarks.few_labels.run import prepare_study, run_jobs
 from benchmarks.few_labels.scores import kept_scores, score_cell
 from benchmarks.few_labels.stages import (
+    BENCHMARK_CONFIGS,
     BusyError,
     folder_of,
     merged,
@@ -153,7 +154,7 @@ def test_training_and_inference_see_the_same_image(task: str, affine: list | Non
     study = replace(STUDIES[task], overrides=sizes)
     write = write_acdc if task == "cardiac" else write_curvas
     dataset = prepare_study(study, write(tmp_path), tmp_path / "list")
-    place = Place(study, bundle_root("cardiac"), dataset, tmp_path)
+    place = Place(study, bundle_root("cardiac").with_name(study.bundle), dataset, tmp_path)
     case = load_datalist(dataset, "training", labels=True)[0]
     if affine is not None:
         assert upside_down_axes(np.array(affine)) == [1]
@@ -161,7 +162,7 @@ def test_training_and_inference_see_the_same_image(task: str, affine: list | Non
             voxels = np.asanyarray(nibabel.load(path).dataobj)
             nibabel.save(nibabel.Nifti1Image(voxels, np.array(affine)), path)
     training = ConfigParser(merged_config(STRONG, place))
-    inference = ConfigParser(merged(place, "inference", [*study.inference], sizes))
+    inference = ConfigParser(merged(place, "inference", [], sizes))
     trained = training.get_parsed_content("train#read_volume")(case)
     inferred = inference.get_parsed_content("preprocessing")({"image": case["image"]})
     assert trained["image"].shape[1:3] == tuple(training["spatial_size"])
@@ -170,10 +171,9 @@ def test_training_and_inference_see_the_same_image(task: str, affine: list | Non
     torch.testing.assert_close(torch.as_tensor(trained["image"]), inferred["image"].as_tensor())
 
 
-def test_the_nnunet_that_is_trained_is_the_one_that_infers(place: Place) -> None:
-    configs = place.bundle_root / "configs"
-    trained = json.loads((configs / "nnunet_like.json").read_text())["network_def"]
-    inferring = json.loads((configs / "nnunet_like_inference.json").read_text())["network_def"]
+def test_the_nnunet_that_is_trained_is_the_one_that_infers() -> None:
+    trained = json.loads((BENCHMARK_CONFIGS / "nnunet_like.json").read_text())["network_def"]
+    inferring = json.loads((BENCHMARK_CONFIGS / "nnunet_like_inference.json").read_text())["network_def"]
     assert inferring == {**trained, "in_channels": 1, "out_channels": 4}
 
 

@@ -138,8 +138,8 @@ def test_pretrained_weights_go_to_the_first_of_two_networks(data: Path, tmp_path
 
 def test_a_network_of_another_kind_takes_no_encoder(data: Path, tmp_path: Path) -> None:
     encoder = train(data, tmp_path / "first", "pretrain_global") / "encoder.pt"
+    overlay = str(BENCHMARK_CONFIGS / "nnunet_like.json")
     with pytest.raises(RuntimeError) as refused:
-        overlay = str(BENCHMARK_CONFIGS / "nnunet_like.json")
         train(data, tmp_path / "tuned", overlay, num_labeled_patients=1, pretrained=str(encoder))
     assert "its encoder does not fit" in str(refused.value.__cause__)
 

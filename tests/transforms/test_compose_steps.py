@@ -26,7 +26,7 @@ def test_steps_keep_the_order_of_the_mapping() -> None:
 def test_groups_are_flattened_in_place() -> None:
     group = {"second": str.upper, "inner": {"third": str.strip}}
     composed = compose_steps({"first": str.title, "group": group, "empty": {}, "last": str.lower})
-    assert composed.transforms == [str.title, str.upper, str.strip, str.lower]
+    assert list(composed.transforms) == [str.title, str.upper, str.strip, str.lower]
 
 
 def test_no_steps_leave_the_data_alone() -> None:

@@ -1,1 +1,4 @@
-"""The honest benchmark: rows over the report splits, scored without and with ground truth, and drawn."""
+"""Benchmark of the released weights against other methods.
+
+Label-free scores are kept apart from upper bounds that need ground truth.
+"""

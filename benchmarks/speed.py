@@ -1,4 +1,4 @@
-"""``s3net benchmark speed``: seconds of one forward pass and of one whole CT, and its peak memory, in one run."""
+"""``python -m benchmarks speed``: time of a forward pass, time and memory of a whole CT."""
 
 from __future__ import annotations
 
@@ -17,35 +17,43 @@ import torch
 from s3net_monai.inference import bundle_root, load_bundle
 
 _REPEATS = 10
-_PICTURE = (1, 3, 256, 256)
-_CT = (512, 512, 300)
+_IMAGE_SHAPE = (1, 3, 256, 256)
+_CT_SHAPE = (512, 512, 300)
 
 
-def speed_benchmark(ct_shape: tuple[int, int, int] = _CT) -> dict[str, Any]:
-    """A 256 x 256 picture through the skin network, and a phantom CT as a DICOM series through ``s3net segment``.
+def speed_benchmark(ct_shape: tuple[int, int, int] = _CT_SHAPE) -> dict[str, Any]:
+    """Time a 256 x 256 image in the skin network, and a phantom CT in ``s3net segment``.
+
+    The CT is a DICOM series.
 
     Args:
-        ct_shape: columns, rows and slices of the CT.
+        ct_shape: numbers of columns, rows and slices of the CT.
     """
     from data_prep.phantom import make_phantoms
 
     skin = load_bundle("skin", bundle_root("skin"), torch.device("cpu"))
     result: dict[str, Any] = {
         "machine": {"cores": os.cpu_count(), "threads": torch.get_num_threads(), "torch": torch.__version__},
-        "forward_256": forward_seconds(skin.network, _PICTURE),
+        "forward_256": forward_seconds(skin.network, _IMAGE_SHAPE),
     }
     with tempfile.TemporaryDirectory() as folder:
         make_phantoms("lung", Path(folder), dicom=True, shape=ct_shape)
         series = next((Path(folder) / "images").iterdir())
         result["ct"] = {
             "shape": list(ct_shape),
-            **segment_process(series, "lung", "nifti,dicomseg", Path(folder) / "out"),
+            **segment_process(series, task="lung", formats="nifti,dicomseg", output=Path(folder) / "out"),
         }
     return result
 
 
 def forward_seconds(network: torch.nn.Module, shape: tuple[int, ...], repeats: int = _REPEATS) -> dict[str, float]:
-    """Seconds of a forward pass of random images (B, C, X, Y[, Z]): median, least and most of the repeats."""
+    """Return the median, least and most seconds of a forward pass of random images.
+
+    Args:
+        network: network to time.
+        shape: (B, C, X, Y[, Z]) of the images.
+        repeats: number of timed passes, after one that is not timed.
+    """
     network.eval()
     image = torch.rand(shape)
     seconds = []
@@ -58,11 +66,14 @@ def forward_seconds(network: torch.nn.Module, shape: tuple[int, ...], repeats: i
     return {"median": statistics.median(seconds), "least": min(seconds), "most": max(seconds)}
 
 
-def segment_process(image: Path, task: str, formats: str, output: Path) -> dict[str, Any]:
-    """One ``s3net segment`` as a process of its own: wall seconds, peak memory in GB, seconds of each phase.
+def segment_process(image: Path, *, task: str, formats: str, output: Path) -> dict[str, Any]:
+    """Run ``s3net segment`` as a process of its own, and measure it.
+
+    Returns:
+        "formats", "wall_seconds", "peak_gb" of memory, and the seconds of each phase in "phases".
 
     Raises:
-        RuntimeError: when the command fails.
+        RuntimeError: When the command fails.
     """
     command = [sys.executable, "-m", "s3net_monai", "segment", str(image), "--task", task]
     start = time.perf_counter()
@@ -71,7 +82,7 @@ def segment_process(image: Path, task: str, formats: str, output: Path) -> dict[
     wall = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"{image}: s3net segment ended with {process.returncode}; its message stands above")
+        raise RuntimeError(f"{image}: s3net segment ended with {process.returncode}; its message is above")
     report = json.loads((output / "report.json").read_text(encoding="utf-8"))
     return {
         "formats": formats,

@@ -16,9 +16,9 @@ from data_prep.phantom_lung import lung_phantom
 from data_prep.phantom_skin import DEFAULT_SHAPE as SKIN_SHAPE
 from data_prep.phantom_skin import skin_phantom
 from s3net_monai.data.datalist import Case, write_datalist
+from s3net_monai.tasks import TASKS
 from s3net_monai.utils.atomic import atomic_path
 
-MODALITY = {"lung": "CT", "skin": "dermoscopy", "cardiac": "MR"}
 SHAPES: dict[str, tuple[int, ...]] = {"lung": LUNG_SHAPE, "skin": SKIN_SHAPE, "cardiac": CARDIAC_SHAPE}
 AXES = {"lung": "columns, rows and slices", "skin": "width and height", "cardiac": "columns, rows and slices"}
 SMALLEST = {"lung": (8, 8, 8), "skin": (8, 8), "cardiac": (8, 8, 4)}
@@ -61,7 +61,7 @@ def make_phantoms(
         else:
             image, label = write_skin_phantom(destination, case_id, size, seed + index)
         cases.append(Case(case_id=case_id, patient=case_id, split=split, image=image, label=label))
-    return write_datalist(destination, f"{task} phantoms", f"Synthetic, seed {seed}", MODALITY[task], cases)
+    return write_datalist(destination, f"{task} phantoms", f"Synthetic, seed {seed}", TASKS[task].modality, cases)
 
 
 def write_lung_phantom(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import sys
 import tempfile
-import warnings
 from collections.abc import Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 
-from s3net_monai.command_line import command_line
+from s3net_monai.command_line import built_in, command_line
+from s3net_monai.utils.commands import ENTRY_POINTS, Command
+from s3net_monai.utils.console import log_to_stderr
 from s3net_monai.utils.signals import ending_signals_as_keyboard_interrupt
 
 OK, SOME_FAILED, UNUSABLE = 0, 1, 2
@@ -19,13 +20,8 @@ OK, SOME_FAILED, UNUSABLE = 0, 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 all succeeded, 1 some case failed, 2 nothing could be done."""
-    arguments = command_line(COMMANDS).parse_args(argv)
-    # Libraries warn about every odd header, value included: noise, and a way for names into logs.
-    warnings.simplefilter("ignore")
-    logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(levelname)s: %(message)s")
-    logging.getLogger("s3net_monai").setLevel(logging.WARNING)
-    for name in ("monai", "highdicom", "pydicom"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    arguments = command_line(_commands()).parse_args(argv)
+    log_to_stderr()
     try:
         code: int = arguments.run(arguments)
     except (ValueError, OSError) as error:  # UsageError, DataError and what the file system refuses
@@ -35,6 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("s3net: interrupted", file=sys.stderr)
         return SOME_FAILED
     return code
+
+
+def _commands() -> list[Command]:
+    """The product's own commands, and those of packages beside it, such as ``data_prep``."""
+    run = {"segment": _segment, "evaluate": _evaluate, "export": _export, "info": _info}
+    return [*built_in(run), *(entry.load() for entry in sorted(entry_points(group=ENTRY_POINTS)))]
 
 
 def _segment(arguments: argparse.Namespace) -> int:
@@ -50,7 +52,12 @@ def _segment(arguments: argparse.Namespace) -> int:
         if arguments.dicomweb:
             formats = with_storable(formats)
             found = find_study_cases(
-                arguments.dicomweb, arguments.study, arguments.task, Path(scratch), rules, arguments.keep_identifiers
+                arguments.dicomweb,
+                arguments.study,
+                task=arguments.task,
+                scratch=Path(scratch),
+                rules=rules,
+                keep_identifiers=arguments.keep_identifiers,
             )
         else:
             found = find_cases(
@@ -62,7 +69,15 @@ def _segment(arguments: argparse.Namespace) -> int:
             )
         if found.ignored:
             print(f"{found.ignored} files that are no images were passed over", file=sys.stderr)
-        bundle = load_bundle(arguments.task, root, parse_device(arguments.device), arguments.mode, arguments.allow)
+        bundle = load_bundle(
+            arguments.task,
+            root,
+            parse_device(arguments.device),
+            mode=arguments.mode,
+            allow=arguments.allow,
+            checkpoint=arguments.checkpoint,
+            configs=arguments.config,
+        )
         settings = Settings(
             formats=formats,
             mode=arguments.mode,
@@ -71,7 +86,7 @@ def _segment(arguments: argparse.Namespace) -> int:
             shard=arguments.shard,
             allow=arguments.allow,
         )
-        report = run_batch(found.cases, bundle, arguments.output, settings, found.excluded)
+        report = run_batch(found.cases, bundle, arguments.output, settings=settings, excluded=found.excluded)
         if arguments.dicomweb:
             store_masks(arguments.dicomweb, report, arguments.output)
     counts = ", ".join(f"{report.count(status)} {status}" for status in ("ok", "failed", "skipped"))
@@ -112,68 +127,6 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return OK if evaluation.complete else SOME_FAILED
 
 
-def _benchmark(arguments: argparse.Namespace) -> int:
-    if arguments.what == "speed":
-        return _benchmark_speed(arguments.output)
-    few = arguments.what in ("cardiac", "abdomen")
-    if arguments.data is None:
-        folders = f"{arguments.what}/" if few else "skin/ and lung/"
-        raise ValueError(f"benchmark {arguments.what}: --data is missing; give the folder that holds {folders}")
-    if arguments.labels and not few:
-        raise ValueError(f"benchmark {arguments.what}: --labels is for cardiac and abdomen; leave it out")
-    work = arguments.work / arguments.what
-    if arguments.what == "corrections":
-        from benchmarks.corrections.run import run_corrections
-
-        run_corrections(arguments.data, arguments.output, arguments.work, arguments.rows)
-    elif few:
-        from benchmarks.few_labels.rows import STUDIES
-        from benchmarks.few_labels.run import run_few_labels
-
-        study = STUDIES[arguments.what]
-        run_few_labels(study, arguments.data, arguments.output, work, arguments.rows, arguments.labels)
-    else:
-        from benchmarks.label_free.run import run_benchmark
-
-        run_benchmark(arguments.what, arguments.data, arguments.output, work, arguments.rows)
-    print(arguments.output.with_suffix(".md").read_text(encoding="utf-8"))
-    return OK
-
-
-def _benchmark_speed(output: Path) -> int:
-    from benchmarks.speed import speed_benchmark
-    from s3net_monai.utils.atomic import atomic_path
-
-    text = json.dumps(speed_benchmark(), indent=2)
-    with atomic_path(output) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
-    print(text)
-    return OK
-
-
-def _prepare(arguments: argparse.Namespace) -> int:
-    from data_prep.prepare import prepare
-
-    print(prepare(arguments.dataset, arguments.source, arguments.destination))
-    return OK
-
-
-def _phantom(arguments: argparse.Namespace) -> int:
-    from data_prep.phantom import make_phantoms
-
-    print(
-        make_phantoms(
-            arguments.task,
-            arguments.destination,
-            count=arguments.count,
-            dicom=arguments.dicom,
-            shape=arguments.shape,
-            seed=arguments.seed,
-        )
-    )
-    return OK
-
-
 def _export(arguments: argparse.Namespace) -> int:
     from s3net_monai.inference import bundle_root
     from s3net_monai.inference.export import export_bundle
@@ -192,14 +145,3 @@ def _info(arguments: argparse.Namespace) -> int:
     info = describe()
     print(json.dumps(info, indent=2) if arguments.json else format_info(info))
     return OK
-
-
-COMMANDS = {
-    "segment": _segment,
-    "evaluate": _evaluate,
-    "benchmark": _benchmark,
-    "prepare": _prepare,
-    "phantom": _phantom,
-    "export": _export,
-    "info": _info,
-}

@@ -9,6 +9,7 @@ is written as .seg.nrrd and read back; outlines, colors, names and codes in the 
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from s3net_monai.inference import Case, bundle_root, load_bundle
 from s3net_monai.inference.discovery.find_cases import Kind
 from s3net_monai.inference.report.previews import preview
 from s3net_monai.inference.run.segmenter import infer_sample, read_case
-from s3net_monai.io import FORMATS, LABELS, Code, Label, Mask
+from s3net_monai.io import FORMATS, Code, Label, Mask
+from s3net_monai.tasks import TASKS
 
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 WIDTH, QUALITY, LINE = 420, 85, 22
@@ -34,7 +36,7 @@ def main() -> None:
         lung = write_lung_phantom(folder, "lung", (96, 96, 32))[0]
         skin = write_skin_phantom(folder, "skin", seed=3)[0]
         _show("lung", lung, "volume", folder)
-        _show("skin", skin, "picture", folder)
+        _show("skin", skin, "image_2d", folder)
         image, label = write_cardiac_phantom(folder, "heart", (96, 96, 9))[0][1:]
         _show("cardiac", image, "volume", folder, label)
 
@@ -45,7 +47,7 @@ def _show(task: str, image: Path, kind: Kind, folder: Path, label: Path | None =
 
     if label is None:
         bundle = load_bundle(task, bundle_root(task), torch.device("cpu"))
-        sample = read_case(Case(task, image, (image,), kind), bundle)
+        sample = read_case(Case(case_id=task, input=image, image=(image,), kind=kind), bundle)
         pixels = sample["source"].image
         found = infer_sample(sample, bundle)
         array, affine = found.mask, found.affine
@@ -54,9 +56,17 @@ def _show(task: str, image: Path, kind: Kind, folder: Path, label: Path | None =
         pixels, affine = np.asarray(stored.dataobj), stored.affine
         array = np.asarray(nibabel.load(label).dataobj).astype(np.uint8)
     path = folder / f"{task}.seg.nrrd"
-    FORMATS["segnrrd"].write(Mask(array, affine, (image,), LABELS[task], task, "phantom"), path)
+    mask = Mask(
+        array=array,
+        affine=affine,
+        source=(image,),
+        labels=TASKS[task].labels,
+        model_name=task,
+        model_version="phantom",
+    )
+    FORMATS["segnrrd"].write(mask, path)
     labels = _labels_in(path)
-    picture = preview(pixels, array, labels, affine, WIDTH)
+    picture = preview(pixels, array, affine=affine, task=replace(TASKS[task], labels=labels), size=WIDTH)
     sheet = Image.new("RGB", (WIDTH, picture.height + LINE * len(labels) + 8), (255, 255, 255))
     sheet.paste(picture, ((WIDTH - picture.width) // 2, 0))
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
@@ -69,16 +79,24 @@ def _show(task: str, image: Path, kind: Kind, folder: Path, label: Path | None =
     sheet.save(PICTURES / f"slicer_{task}.jpg", quality=QUALITY)
 
 
-def _labels_in(path: Path) -> list[Label]:
+def _labels_in(path: Path) -> tuple[Label, ...]:
     """Names, values, colors and codes as the file has them."""
     import slicerio
 
-    found = []
+    labels = []
     for segment in slicerio.read_segmentation(str(path))["segments"]:
         red, green, blue = (round(255 * part) for part in segment["color"])
         category, kind = (_code(segment["terminology"][name]) for name in ("category", "type"))
-        found.append(Label(int(segment["labelValue"]), segment["name"], (red, green, blue), category, kind))
-    return found
+        labels.append(
+            Label(
+                value=int(segment["labelValue"]),
+                name=segment["name"],
+                rgb=(red, green, blue),
+                category=category,
+                type=kind,
+            )
+        )
+    return tuple(labels)
 
 
 def _code(entry: list[str]) -> Code:

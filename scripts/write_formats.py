@@ -16,7 +16,7 @@ from s3net_monai.inference.report.measures import MEASURES
 from s3net_monai.io import FORMATS
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "docs/segment.md")
+PAGES = ("docs/formats.md", "docs/segment.md")
 BLOCK = re.compile(r"<!-- (formats|measures) -->\n.*?<!-- end -->", re.DOTALL)
 
 

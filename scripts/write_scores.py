@@ -1,8 +1,9 @@
-"""Fill the tables of README and model cards from docs/benchmark/*.json, so that no number in them is typed.
+"""Fill the tables of README, docs and model cards from docs/benchmark/*.json.
 
 usage: python scripts/write_scores.py [--check]
-A block begins with <!-- scores TASK... -->, <!-- consistency TASK -->, <!-- few TASK -->, <!-- structures SPLIT NAME...
--->, <!-- corrections --> or <!-- speed -->, and ends with <!-- end -->.
+So no number in the tables is typed. A block begins with <!-- scores TASK... -->, <!-- consistency TASK -->,
+<!-- few TASK -->, <!-- structures SPLIT NAME... -->, <!-- corrections --> or <!-- speed -->, and ends with
+<!-- end -->. Every page of ``PAGES`` may have blocks.
 """
 
 from __future__ import annotations
@@ -14,94 +15,102 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the benchmarks, which are not installed
+
+from benchmarks.common.splits import LUNG_TRAINING_VOLUMES
+
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (
-    "README.md",
-    *(f"bundle/{name}_segmentation/docs/README.md" for name in ("skin_lesion", "lung_ct", "cardiac_mr")),
-)
-TRAINED_ON = (
-    "volumes id001-002"  # by the shipped weights and the U-Net: only the cross-validated row may stand for them
-)
+PAGES = ("*.md", "docs/**/*.md", "bundle/*/docs/README.md")  # patterns of the pages that are searched for blocks
 BLOCK = re.compile(
     r"<!-- (scores|consistency|few|structures|corrections|speed)((?: \w+)*) -->\n.*?<!-- end -->", re.DOTALL
 )
 
 
 def scores(*tasks: str) -> str:
-    """The shipped weights beside the best simple method and the supervised U-Net, a row a report split."""
+    """Return released weights, best baseline and supervised U-Net, one row per report split."""
     lines = [
-        "| report split | cases | shipped weights, mean Dice (95 % CI) | median | below 0.5 | best simple method "
+        "| report split | cases | released weights, mean Dice (95 % CI) | median | below 0.5 | best baseline "
         "| U-Net, 100 % of the masks |",
         "|---|---|---|---|---|---|---|",
     ]
     for task in tasks:
         result = read(task)
         for split, facts in result["splits"].items():
-            unseen = [row for row in of_kind(result, "trained", split) if "cross-validated" in row["name"]]
-            ours = unseen if split == TRAINED_ON else of_kind(result, "shipped", split)
-            shipped = ours[0]["splits"][split]["label-free"]
-            name = f"{split}, cross-validated" if split == TRAINED_ON else split
-            simple = max(of_kind(result, "simple", split), key=lambda row: mean_dice(row, split))
-            supervised = [
-                f"{mean_dice(row, split):.3f}" for row in of_kind(result, "supervised", split) if split != TRAINED_ON
-            ]
-            dice, interval = shipped["dice"], shipped["dice"]["ci95"]
+            # Released weights and U-Net were trained on these volumes: only the cross-validated row may represent them.
+            is_trained_on = split == LUNG_TRAINING_VOLUMES
+            if is_trained_on:
+                rows = [row for row in of_kind(result, "trained", split) if "cross-validated" in row["name"]]
+            else:
+                rows = of_kind(result, "shipped", split)
+            figures = rows[0]["splits"][split]["label-free"]
+            name = f"{split}, cross-validated" if is_trained_on else split
+            baseline = max(of_kind(result, "simple", split), key=lambda row: mean_dice(row, split))
+            supervised = [] if is_trained_on else of_kind(result, "supervised", split)
+            dice, interval = figures["dice"], figures["dice"]["ci95"]
             spread = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
             lines.append(
                 f"| {name} | {facts['cases']} | {dice['mean']:.3f}{spread} | {dice['median']:.3f} "
-                f"| {shipped['share_failed']:.3f} | {mean_dice(simple, split):.3f} ({simple['name']}) "
-                f"| {', '.join(supervised) or '-'} |"
+                f"| {figures['share_failed']:.3f} | {mean_dice(baseline, split):.3f} ({baseline['name']}) "
+                f"| {', '.join(f'{mean_dice(row, split):.3f}' for row in supervised) or '-'} |"
             )
     return "\n".join(lines)
 
 
 def consistency(task: str) -> str:
-    """What the consistency score says about the Dice, a row a report split."""
+    """Return how well the consistency score predicts the Dice, one row per report split."""
     lines = [
         "| report split | Spearman correlation with Dice | cases below 0.5 | of them among the worst-scored 10 % |",
         "|---|---|---|---|",
     ]
     result = read(task)
     for split in result["splits"]:
-        found = of_kind(result, "shipped", split)[0]["splits"][split].get("quality")
-        if found and found["spearman"] is not None:
-            lines.append(f"| {split} | {found['spearman']:.2f} | {found['failures']} | {found['failures_reviewed']} |")
+        quality = of_kind(result, "shipped", split)[0]["splits"][split].get("quality")
+        if quality and quality["spearman"] is not None:
+            lines.append(
+                f"| {split} | {quality['spearman']:.2f} | {quality['failures']} | {quality['failures_reviewed']} |"
+            )
     return "\n".join(lines)
 
 
 def few(task: str) -> str:
-    """Mean Dice of the methods for few labels, a column a number of labeled patients; ablations are on the page."""
+    """Return the mean Dice of methods for few labels, one column per number of labeled patients.
+
+    Ablations are left out; the benchmark's page has them.
+    """
     result = read(task)
     columns, unit = result["columns"], result["unit"]
     lines = [f"| labeled patients | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     reference = result["references"][0]
-    most = {
+    max_draws = {
         column: max((len(row["cells"][column]["draws"]) for row in result["rows"] if column in row["cells"]), default=0)
         for column in columns
     }
     for row in result["rows"]:
         if row["kind"] == "ablation":
             continue
-        cells = [cell(row["cells"].get(column), reference, most[column]) for column in columns]
+        cells = [cell(row["cells"].get(column), reference, max_draws[column]) for column in columns]
         lines.append(f"| {row['name']} | {' | '.join(cells)} |")
     for source, values in result["published"].items():
-        known = (f"{values[column]:.3f}" if column in values else "-" for column in columns)
-        lines.append(f"| *{source}* | {' | '.join(known)} |")
+        published = (f"{values[column]:.3f}" if column in values else "-" for column in columns)
+        lines.append(f"| *{source}* | {' | '.join(published)} |")
     note = f"the 95 % interval of the difference over {unit}s excludes zero."
     return "\n".join([*lines, "", f'\\* above "{reference}": {note}'])
 
 
 def structures(split: str, *names: str) -> str:
-    """What `s3net evaluate` found for the shipped weights, a row a structure; cases are not independent patients."""
+    """Return the scores of ``s3net evaluate`` for the released weights, one row per structure.
+
+    Cases are not independent patients, so there are no intervals.
+    """
     cases = read(split)["cases"]
     lines = [
         "| structure | cases | mean Dice | median | lowest | HD95, voxels |",
         "|---" * 6 + "|",
     ]
     for label, name in enumerate(names, start=1):
-        found = [case["labels"][str(label)] for case in cases]
-        dice = [each["dice"] for each in found]
-        distances = [each["hd95"] for each in found if each["hd95"] is not None]
+        metrics = [case["labels"][str(label)] for case in cases]
+        dice = [metric["dice"] for metric in metrics]
+        distances = [metric["hd95"] for metric in metrics if metric["hd95"] is not None]
         lines.append(
             f"| {name} | {len(dice)} | {fmean(dice):.3f} | {median(dice):.3f} | {min(dice):.3f} "
             f"| {fmean(distances):.1f} |"
@@ -110,7 +119,10 @@ def structures(split: str, *names: str) -> str:
 
 
 def corrections() -> str:
-    """Mean Dice after each number of corrected masks, a row an order of them, the supervised network last."""
+    """Return the mean Dice after each number of corrected masks, one row per order of them.
+
+    The last column is the supervised network.
+    """
     result = read("corrections")
     steps = [str(step) for step in result["steps"]]
     lines = [
@@ -119,8 +131,8 @@ def corrections() -> str:
     ]
     for split in result["splits"]:
         for row in result["rows"]:
-            found = [row["cells"][step][split] for step in steps]
-            after = [f"{each['mean']:.3f} ± {each['seed_std']:.3f}" for each in found]
+            figures = [row["cells"][step][split] for step in steps]
+            after = [f"{dice['mean']:.3f} ± {dice['seed_std']:.3f}" for dice in figures]
             last = f"{result['supervised'][split]['mean']:.3f}" if result["supervised"] else "-"
             lines.append(
                 f"| {split} | {row['name']} | {result['shipped'][split]['mean']:.3f} | {' | '.join(after)} | {last} |"
@@ -128,49 +140,52 @@ def corrections() -> str:
     return "\n".join(lines)
 
 
-def cell(found: dict[str, Any] | None, reference: str, most: int) -> str:
-    """Dice with its interval, and how many draws of labeled patients there are where others have more."""
-    if found is None:
+def cell(figures: dict[str, Any] | None, reference: str, max_draws: int) -> str:
+    """Return Dice with its interval, and the number of draws if other rows have more."""
+    if figures is None:
         return "-"
-    dice, against = found["dice"], found["against"].get(reference)
+    dice, against = figures["dice"], figures["against"].get(reference)
     spread = " ({:.3f} to {:.3f})".format(*dice["ci95"]) if dice["ci95"] else ""
-    above = against is not None and against["ci95"] is not None and against["ci95"][0] > 0
-    count = len(found["draws"])
-    fewer = f", {count} draw{'s' if count > 1 else ''}" if count < most else ""
-    return f"{dice['mean']:.3f}{spread}{fewer}" + (" \\*" if above else "")
+    is_above = against is not None and against["ci95"] is not None and against["ci95"][0] > 0
+    count = len(figures["draws"])
+    note = f", {count} draw{'s' if count > 1 else ''}" if count < max_draws else ""
+    return f"{dice['mean']:.3f}{spread}{note}" + (" \\*" if is_above else "")
 
 
 def speed() -> str:
-    """Seconds and memory of the shipped weights."""
-    found = read("speed")
-    volume = found["ct"]
+    """Return seconds and memory of the released weights."""
+    result = read("speed")
+    volume = result["ct"]
     shape = " x ".join(str(size) for size in volume["shape"])
     return "\n".join(
         [
-            f"| on {found['machine']['cores']} cores | measured |",
+            f"| on {result['machine']['cores']} cores | measured |",
             "|---|---|",
-            f"| one forward pass of a 256 x 256 picture | {found['forward_256']['median']:.3f} s |",
-            f"| a {shape} CT, DICOM in, NIfTI and DICOM SEG out, start of the program included "
+            f"| one forward pass of a 256 x 256 image | {result['forward_256']['median']:.3f} s |",
+            f"| a {shape} CT, from DICOM to NIfTI and DICOM SEG, with the start of the program "
             f"| {volume['wall_seconds']:.1f} s, peak {volume['peak_gb']:.2f} GB |",
         ]
     )
 
 
 def of_kind(result: dict[str, Any], kind: str, split: str) -> list[dict[str, Any]]:
+    """Return the rows of one kind that have scores of a split."""
     return [row for row in result["rows"] if row["kind"] == kind and split in row["splits"]]
 
 
 def mean_dice(row: dict[str, Any], split: str) -> float:
+    """Return the mean label-free Dice of a row on a split."""
     return float(row["splits"][split]["label-free"]["dice"]["mean"])
 
 
 def read(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((ROOT / "docs" / "benchmark" / f"{name}.json").read_text(encoding="utf-8"))
-    return found
+    """Read a JSON file of docs/benchmark."""
+    result: dict[str, Any] = json.loads((ROOT / "docs" / "benchmark" / f"{name}.json").read_text(encoding="utf-8"))
+    return result
 
 
 def filled(text: str) -> str:
-    """The page with every block made anew."""
+    """Return a page with the content of every block written again."""
     make = {
         "scores": scores,
         "consistency": consistency,
@@ -180,21 +195,29 @@ def filled(text: str) -> str:
         "speed": speed,
     }
 
-    def block(found: re.Match[str]) -> str:
-        head = found[0].split("\n", 1)[0]
-        return f"{head}\n\n{make[found[1]](*found[2].split())}\n\n<!-- end -->"
+    def block(match: re.Match[str]) -> str:
+        head = match[0].split("\n", 1)[0]
+        return f"{head}\n\n{make[match[1]](*match[2].split())}\n\n<!-- end -->"
 
     return BLOCK.sub(block, text)
 
 
+def pages() -> list[Path]:
+    """Return the pages that have a block."""
+    paths = sorted({path for pattern in PAGES for path in ROOT.glob(pattern)})
+    return [path for path in paths if BLOCK.search(path.read_text(encoding="utf-8"))]
+
+
 def main(check: bool) -> int:
-    stale = [page for page in PAGES if filled(text := (ROOT / page).read_text(encoding="utf-8")) != text]
-    for page in stale:
+    """Write or check all pages; return 1 if a checked page is outdated, otherwise 0."""
+    outdated = [page for page in pages() if filled(text := page.read_text(encoding="utf-8")) != text]
+    for page in outdated:
         if check:
-            print(f"{page}: its tables differ from docs/benchmark; run scripts/write_scores.py", file=sys.stderr)
+            name = page.relative_to(ROOT).as_posix()
+            print(f"{name}: its tables differ from docs/benchmark; run scripts/write_scores.py", file=sys.stderr)
         else:
-            (ROOT / page).write_text(filled((ROOT / page).read_text(encoding="utf-8")), encoding="utf-8")
-    return int(check and bool(stale))
+            page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
+    return int(check and bool(outdated))
 
 
 if __name__ == "__main__":

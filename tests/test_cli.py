@@ -107,7 +107,7 @@ def test_argparse_errors_are_exit_code_two(arguments: list[str]) -> None:
     assert caught.value.code == 2
 
 
-@pytest.mark.parametrize("command", ["segment", "evaluate", "prepare", "phantom", "benchmark", "export", "info"])
+@pytest.mark.parametrize("command", ["segment", "evaluate", "prepare", "phantom", "export", "info"])
 def test_every_command_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
@@ -138,15 +138,6 @@ def test_phantom_and_prepare(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert Path(capsys.readouterr().out.strip()).name == "datalist.json"
     assert main(["prepare", "nothing", str(tmp_path), str(tmp_path / "d")]) == 2
     assert "ph2" in capsys.readouterr().err
-
-
-def test_benchmark_prints_what_it_writes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("benchmarks.speed.speed_benchmark", lambda: {"forward_256": {"median": 0.1}})
-    assert main(["benchmark", "speed", "--output", str(tmp_path / "speed.json")]) == 0
-    written = json.loads((tmp_path / "speed.json").read_text())
-    assert json.loads(capsys.readouterr().out) == written == {"forward_256": {"median": 0.1}}
 
 
 def test_module_runs_like_the_command() -> None:

@@ -9,8 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from s3net_monai.cli import COMMANDS
-from s3net_monai.command_line import command_line
+from s3net_monai.cli import main
 from s3net_monai.inference.discovery.input_formats import INPUTS
 from s3net_monai.inference.report.measures import MEASURES
 from s3net_monai.io import FORMATS
@@ -34,12 +33,12 @@ def test_every_page_has_the_formats_of_the_code(script: ModuleType) -> None:
         assert script.BLOCK.search((ROOT / page).read_text(encoding="utf-8")), page
 
 
-def test_the_readme_lists_every_format(script: ModuleType) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_lists_every_format(script: ModuleType) -> None:
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
     for suffix in (suffix for format_ in INPUTS.values() for suffix in format_.suffixes):
-        assert f"`{suffix}`" in readme
+        assert f"`{suffix}`" in page
     for name, format_ in FORMATS.items():
-        assert f"| {format_.title} | `--formats {name}` | `<case>_seg{format_.extension}` |" in readme
+        assert f"| {format_.title} | `--formats {name}` | `<case>_seg{format_.extension}` |" in page
 
 
 def test_a_block_is_replaced_and_the_rest_is_not(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +66,7 @@ def test_a_stale_page_is_named(
 
 def test_the_help_names_every_format(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        command_line(COMMANDS).parse_args(["segment", "--help"])
+        main(["segment", "--help"])
     text = " ".join(capsys.readouterr().out.split())
     listed = re.search(r"comma-separated: (.*?);", text)
     assert listed

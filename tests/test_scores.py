@@ -1,4 +1,4 @@
-"""The tables in README and the model cards are those of docs/benchmark."""
+"""The tables in README, docs and model cards are those of docs/benchmark."""
 
 from __future__ import annotations
 
@@ -22,21 +22,31 @@ def script() -> ModuleType:
 
 
 def test_every_page_has_the_numbers_of_the_benchmark(script: ModuleType) -> None:
-    for page in script.PAGES:
-        text = (ROOT / page).read_text(encoding="utf-8")
-        assert script.BLOCK.search(text), page
+    pages = script.pages()
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
         assert script.filled(text) == text, f"{page}: run scripts/write_scores.py"
+    for card in (ROOT / "bundle").glob("*/docs/README.md"):
+        assert card in pages, f"{card}: without a table of scores"
+
+
+def test_every_kind_of_table_is_on_a_page(script: ModuleType) -> None:
+    text = "\n".join(page.read_text(encoding="utf-8") for page in script.pages())
+    kinds = {match[1] for match in script.BLOCK.finditer(text)}
+    assert kinds == {"scores", "consistency", "few", "structures", "corrections", "speed"}
+    studies = {match[2].strip() for match in script.BLOCK.finditer(text) if match[1] == "few"}
+    assert studies == {"cardiac", "abdomen"}
 
 
 def test_a_block_is_replaced_and_the_rest_is_not(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     row = {"splits": {"A": {"label-free": {"dice": {"mean": 0.5}}}}}
-    shipped = {"dice": {"mean": 0.91234, "median": 0.95, "ci95": [0.9, 0.92]}, "share_failed": 0.25}
+    released = {"dice": {"mean": 0.91234, "median": 0.95, "ci95": [0.9, 0.92]}, "share_failed": 0.25}
     result = {
         "splits": {"A": {"cases": 7}},
         "rows": [
             {"kind": "simple", "name": "weak", **row},
             {"kind": "simple", "name": "best", "splits": {"A": {"label-free": {"dice": {"mean": 0.8}}}}},
-            {"kind": "shipped", "name": "ours", "splits": {"A": {"label-free": shipped}}},
+            {"kind": "shipped", "name": "ours", "splits": {"A": {"label-free": released}}},
         ],
     }
     monkeypatch.setattr(script, "read", lambda name: result)
@@ -48,7 +58,7 @@ def test_a_block_is_replaced_and_the_rest_is_not(script: ModuleType, monkeypatch
     assert script.filled(page) == page
 
 
-def test_corrections_have_a_row_an_order(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_corrections_have_one_row_per_order(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     cells = {"10": {"A": {"mean": 0.8512, "seed_std": 0.004}}, "20": {"A": {"mean": 0.86, "seed_std": 0.0}}}
     result = {
         "steps": [10, 20],
@@ -66,8 +76,8 @@ def test_corrections_have_a_row_an_order(script: ModuleType, monkeypatch: pytest
     assert "| A | consistency | 0.840 | 0.851 ± 0.004 | 0.860 ± 0.000 | 0.870 |" in page
 
 
-def test_few_labels_have_a_column_a_number_of_patients(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    def found(mean: float, ends: list[float] | None, difference: list[float] | None, draws: int = 3) -> dict[str, Any]:
+def test_few_labels_have_one_column_per_number_of_patients(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cell(mean: float, ends: list[float] | None, difference: list[float] | None, draws: int = 3) -> dict[str, Any]:
         against = None if difference is None else {"ci95": difference}
         return {"dice": {"mean": mean, "ci95": ends}, "against": {"scratch": against}, "draws": list(range(draws))}
 
@@ -80,11 +90,11 @@ def test_few_labels_have_a_column_a_number_of_patients(script: ModuleType, monke
             {
                 "name": "scratch",
                 "kind": "from scratch",
-                "cells": {"1": found(0.6, [0.5, 0.7], None), "all": found(0.9, None, None, 1)},
+                "cells": {"1": cell(0.6, [0.5, 0.7], None), "all": cell(0.9, None, None, 1)},
             },
-            {"name": "better", "kind": "ours", "cells": {"1": found(0.7, [0.6, 0.8], [0.05, 0.15])}},
-            {"name": "half of it", "kind": "ablation", "cells": {"1": found(0.65, [0.6, 0.7], [0.01, 0.09])}},
-            {"name": "perhaps", "kind": "pre-trained", "cells": {"1": found(0.62, [0.5, 0.7], [-0.01, 0.05], 1)}},
+            {"name": "better", "kind": "ours", "cells": {"1": cell(0.7, [0.6, 0.8], [0.05, 0.15])}},
+            {"name": "half of it", "kind": "ablation", "cells": {"1": cell(0.65, [0.6, 0.7], [0.01, 0.09])}},
+            {"name": "perhaps", "kind": "pre-trained", "cells": {"1": cell(0.62, [0.5, 0.7], [-0.01, 0.05], 1)}},
         ],
     }
     monkeypatch.setattr(script, "read", lambda name: result)

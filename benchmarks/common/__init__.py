@@ -1,1 +1,1 @@
-"""What all tables share: rows, scores, statistics, pages and plots."""
+"""Parts that all tables share: cases, scores, statistics, output files and Markdown."""

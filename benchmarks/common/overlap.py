@@ -1,4 +1,4 @@
-"""Overlap of a mask with its truth, as Dice, IoU and the two errors that skin papers report."""
+"""Overlap of a mask with its ground truth: Dice, IoU and the errors of skin papers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ Mask = NDArray[np.bool_]
 
 
 def overlap_metrics(prediction: Mask, truth: Mask) -> dict[str, float | None]:
-    """ "dice", "iou" (both 1 where both masks are empty), "hm" and "xor" of binary masks of one shape."""
+    """Return "dice", "iou", "hm" and "xor" of binary masks of one shape.
+
+    Dice and IoU are 1 for two empty masks.
+    """
     first, second = (torch.as_tensor(mask)[None, None].to(torch.uint8) for mask in (prediction, truth))
     return {
         "dice": float(compute_dice(first, second, ignore_empty=False)),
@@ -21,13 +24,13 @@ def overlap_metrics(prediction: Mask, truth: Mask) -> dict[str, float | None]:
 
 
 def error_metrics(prediction: Mask, truth: Mask) -> dict[str, float | None]:
-    """ "hm" and "xor" of binary masks A (prediction) and B (truth) of one shape.
+    """Return "hm" and "xor" of binary masks A (prediction) and B (truth) of one shape.
 
     The Hammoude measure HM = (|A or B| - |A and B|) / |A or B| = 1 - IoU (Hammoude, 1988), in [0, 1], and
-    XOR = |A xor B| / |B| (Hance et al., 1996), which exceeds 1 where more is wrong than the truth holds. Both are 0 for
-    two empty masks; XOR has no value (None) where only the truth is empty.
+    XOR = |A xor B| / |B| (Hance et al., 1996), which exceeds 1 when more pixels are wrong than the truth has. Both are
+    0 for two empty masks; XOR is None when only the truth is empty.
     """
-    wrong, either, true = (int(np.count_nonzero(part)) for part in (prediction ^ truth, prediction | truth, truth))
-    if not either:
+    wrong, union, positive = (int(np.count_nonzero(part)) for part in (prediction ^ truth, prediction | truth, truth))
+    if not union:
         return {"hm": 0.0, "xor": 0.0}
-    return {"hm": wrong / either, "xor": wrong / true if true else None}
+    return {"hm": wrong / union, "xor": wrong / positive if positive else None}

@@ -1,8 +1,8 @@
-"""The three ways to score one partition, from honest to what this family of methods publishes.
+"""Three protocols to score one partition, from label-free to the published one.
 
 *Label-free*: no ground truth chooses, clips or tunes anything. *Oracle cluster*: the truth picks the cluster.
 *Published protocol*: the truth picks the cluster and clips it to the truth's own dilated outline, as the code released
-with S3-Net (arXiv 2309.00143) does. The last two are upper bounds that no user can reach; they are kept apart by name.
+with S3-Net (arXiv 2309.00143) does. The last two are upper bounds that no user can reach, and are always named.
 """
 
 from __future__ import annotations
@@ -20,29 +20,31 @@ Protocol = Callable[[Partition, Mask], Mask]
 
 
 def label_free(partition: Partition, truth: Mask) -> Mask:
-    """The mask that the method gives by itself; the truth is not looked at."""
+    """Return the method's own mask; the truth is ignored."""
     return partition.mask
 
 
 def oracle_cluster(partition: Partition, truth: Mask) -> Mask:
-    """The single cluster of highest Dice with the truth; of two clusters either is tried, whatever a method names it.
+    """Return the single cluster with the highest Dice, whatever class it was assigned to.
 
     Args:
-        partition: its ``clusters`` are taken as they are, without the method's clean-up.
+        partition: its ``clusters`` are used without the method's postprocessing.
         truth: bool, of the shape of the clusters.
     """
     return _best_cluster(partition.clusters, np.ones_like(truth), truth)
 
 
 def published(partition: Partition, truth: Mask) -> Mask:
-    """The cluster of highest Dice after all clusters are clipped to the truth, twice dilated by a 5x5 square.
+    """Return the cluster with the highest Dice after clipping to the dilated truth.
 
-    The authors' code never picks cluster 0, whose number is arbitrary; here every cluster may be picked, which can only
-    raise the score.
+    The truth is dilated twice by a 5x5 square.
+
+    The authors' code never picks cluster 0, whose number is arbitrary. This function may pick every cluster, which can
+    only raise the score.
 
     Args:
-        partition: its ``clusters`` are taken as they are, without the method's clean-up.
-        truth: bool (X, Y), or (X, Y, Z), then dilated in each axial slice.
+        partition: its ``clusters`` are used without the method's postprocessing.
+        truth: bool (X, Y), or (X, Y, Z), which is dilated in each axial slice.
     """
     square = np.ones((5, 5, 1)[: truth.ndim], dtype=bool)
     return _best_cluster(partition.clusters, ndimage.binary_dilation(truth, square, iterations=2), truth)

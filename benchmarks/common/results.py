@@ -1,4 +1,4 @@
-"""From the scores of every case to the figures of every row."""
+"""Figures of every row of the label-free tables, from the scores of every case."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ import numpy as np
 
 from benchmarks.common.protocols import PROTOCOLS
 from benchmarks.common.quality import quality
-from benchmarks.common.statistics import compare, mean_over_seeds, share_failed, summary
+from benchmarks.common.statistics import compare, fraction_failed, mean_over_seeds, summary
 from benchmarks.common.types import Row
 
-MIN_CASES_FOR_QUALITY = 3  # cases, for a correlation and a curve
+MIN_CASES_FOR_QUALITY = 3  # a correlation and a curve need as many cases
 
 Entry = dict[str, Any]
 BySeed = Sequence[Sequence[Entry]]
 
 
 def row_results(rows: Sequence[Row], scores: Mapping[str, Mapping[str, BySeed]]) -> list[dict[str, Any]]:
-    """What the JSON holds of every row.
+    """Return what the JSON stores of every row.
 
-    The best simple method of a split is the row of kind "simple" with the highest mean label-free Dice there. Choosing
-    it with the truth favors it, never the methods that are compared with it.
+    The best baseline of a split is the row of kind "simple" with the highest mean label-free Dice there. Choosing it
+    with the ground truth favors the baseline, never the methods that are compared with it.
 
     Args:
         rows: in the order of the table.
-        scores: by name of the row and by split the entries of `score_row` for every seed.
+        scores: by row name and split, the entries of ``score_row`` for every seed.
     """
     means = {
-        name: {split: mean_over_seeds(found) for split, found in splits.items()} for name, splits in scores.items()
+        name: {split: mean_over_seeds(by_seed) for split, by_seed in splits.items()} for name, splits in scores.items()
     }
-    simple = [row.name for row in rows if row.kind == "simple"]
+    baselines = [row.name for row in rows if row.kind == "simple"]
     best: dict[str, str] = {}
-    for split in {split for name in simple for split in means[name]}:
-        best[split] = max((name for name in simple if split in means[name]), key=lambda name: _mean(means[name][split]))
+    for split in {split for name in baselines for split in means[name]}:
+        scored = [name for name in baselines if split in means[name]]
+        best[split] = max(scored, key=lambda name: _mean(means[name][split]))
     return [
         {
             "name": row.name,
@@ -54,8 +55,11 @@ def row_results(rows: Sequence[Row], scores: Mapping[str, Mapping[str, BySeed]])
 
 
 def _figures(entries: list[Entry], by_seed: BySeed) -> dict[str, Any]:
-    """Summaries over cases; the share of failures is taken over all seeds, as their mean would hide some."""
-    seed_means = [_mean(found) for found in by_seed]
+    """Summarize over cases.
+
+    Failures are counted over all seeds, as the mean over seeds would hide some.
+    """
+    seed_means = [_mean(seed_entries) for seed_entries in by_seed]
     result: dict[str, Any] = {
         "cases": _columns(entries),
         "seconds": float(np.mean([entry["seconds"] for entry in entries])),
@@ -65,8 +69,8 @@ def _figures(entries: list[Entry], by_seed: BySeed) -> dict[str, Any]:
     for protocol in PROTOCOLS:
         metrics = entries[0][protocol]
         result[protocol] = {name: summary([entry[protocol][name] for entry in entries]) for name in metrics}
-        dice = [entry[protocol]["dice"] for found in by_seed for entry in found]
-        result[protocol]["share_failed"] = share_failed(dice)
+        dice = [entry[protocol]["dice"] for seed_entries in by_seed for entry in seed_entries]
+        result[protocol]["share_failed"] = fraction_failed(dice)
     consistency = [entry["consistency"] for entry in entries]
     if None not in consistency and len(entries) >= MIN_CASES_FOR_QUALITY:
         result["quality"] = quality(consistency, [entry["label-free"]["dice"] for entry in entries])
@@ -74,7 +78,7 @@ def _figures(entries: list[Entry], by_seed: BySeed) -> dict[str, Any]:
 
 
 def _columns(entries: list[Entry]) -> dict[str, Any]:
-    """One list a quantity in place of one dict a case: a fraction of the size."""
+    """Return one list per quantity, which takes a fraction of the space of one dict per case."""
     return {
         key: _columns([entry[key] for entry in entries])
         if isinstance(entries[0][key], dict)

@@ -1,4 +1,7 @@
-"""Run the rows over the cases; every score is kept in a file, so that a run which was killed goes on."""
+"""Scoring of rows over cases.
+
+Every score is cached in a file, so that an interrupted run continues.
+"""
 
 from __future__ import annotations
 
@@ -17,50 +20,53 @@ from benchmarks.common.types import BenchmarkCase, Predict, Row
 from s3net_monai.evaluation.metrics import mask_metrics
 from s3net_monai.utils.atomic import atomic_path
 
-SAVE_INTERVAL = 30.0  # seconds of work that a killed run loses at most, beside the case it was at
+SAVE_INTERVAL = 30.0  # seconds of work that an interrupted run loses at most, beside its current case
 
 Entry = dict[str, Any]
 
 
-def score_row(row: Row, cases: Sequence[BenchmarkCase], seed: int, folder: Path, stamp: str) -> list[Entry]:
-    """Scores of one row with one seed on the cases of one split, from ``folder`` where they were kept before.
+def score_row(row: Row, cases: Sequence[BenchmarkCase], *, seed: int, folder: Path, cache_key: str) -> list[Entry]:
+    """Score one row with one seed on the cases of one split.
+
+    Scores that ``folder`` has already are reused.
 
     Args:
-        row: is made ready only when a case is left to score, as that may train a network.
-        cases: of one split; each ``row.every``-th is scored.
-        seed: one of the row's.
-        folder: for <row>-<split>-<seed>.json; delete the file to score anew.
-        stamp: of whatever else the scores depend on, such as the checksum of weights; kept scores of another one are
-            dropped.
+        row: is prepared only when a case is left to score, as that may train a network.
+        cases: cases of one split; each ``row.every``-th is scored.
+        seed: one of the row's seeds.
+        folder: folder of <row>-<split>-<seed>.json; delete the file to score again.
+        cache_key: identifies everything else that the scores depend on, such as the checksum of weights; cached scores
+            with another key are dropped.
 
     Returns:
-        For each case "case_id", "seconds" of processor time (which other work on the machine does not change),
-        "consistency", and by protocol a dict of metrics; of the protocols only "label-free" has surface distances.
+        One entry per case with "case_id", "seconds" of processor time (which other work on the machine does not
+        change), "consistency", and one dict of metrics per protocol. Of the protocols only "label-free" has surface
+        distances.
 
     Raises:
-        ValueError: when a prediction has not the shape of the truth.
+        ValueError: When the shape of a prediction differs from that of the truth.
     """
-    chosen = cases[:: row.every]
-    path = folder / f"{slug(row.name)}-{slug(chosen[0].split)}-{seed}.json"
-    kept = _read(path, stamp)
-    todo = [case for case in chosen if case.case_id not in kept]
+    scored = cases[:: row.every]
+    path = folder / f"{slug(row.name)}-{slug(scored[0].split)}-{seed}.json"
+    entries = _read(path, cache_key)
+    todo = [case for case in scored if case.case_id not in entries]
     if todo:
         predict = row.prepare(seed)
         saved = time.perf_counter()
-        for case in tqdm(todo, desc=f"{row.name}, {chosen[0].split}, seed {seed}", unit="case"):
-            kept[case.case_id] = score_case(case, predict)
+        for case in tqdm(todo, desc=f"{row.name}, {scored[0].split}, seed {seed}", unit="case"):
+            entries[case.case_id] = score_case(case, predict)
             if time.perf_counter() - saved > SAVE_INTERVAL:
-                _write(path, stamp, kept)
+                _write(path, cache_key, entries)
                 saved = time.perf_counter()
-        _write(path, stamp, kept)
-    return [kept[case.case_id] for case in chosen]
+        _write(path, cache_key, entries)
+    return [entries[case.case_id] for case in scored]
 
 
 def score_case(case: BenchmarkCase, predict: Predict) -> Entry:
-    """One entry, as `score_row` returns them.
+    """Return the entry of one case as in ``score_row``.
 
     Raises:
-        ValueError: when the prediction has not the shape of the truth.
+        ValueError: When the shape of the prediction differs from that of the truth.
     """
     started = time.process_time()
     partition = predict(case)
@@ -79,18 +85,18 @@ def score_case(case: BenchmarkCase, predict: Predict) -> Entry:
 
 
 def slug(name: str) -> str:
-    """A name as part of a file name: lower case, everything but letters and digits replaced by single hyphens."""
+    """Return a name in lower case, with single hyphens for all but letters and digits."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def _read(path: Path, stamp: str) -> dict[str, Entry]:
+def _read(path: Path, cache_key: str) -> dict[str, Entry]:
     if not path.is_file():
         return {}
     stored = json.loads(path.read_text(encoding="utf-8"))
-    return {entry["case_id"]: entry for entry in stored["cases"]} if stored["stamp"] == stamp else {}
+    return {entry["case_id"]: entry for entry in stored["cases"]} if stored.get("cache_key") == cache_key else {}
 
 
-def _write(path: Path, stamp: str, entries: dict[str, Entry]) -> None:
+def _write(path: Path, cache_key: str, entries: dict[str, Entry]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps({"stamp": stamp, "cases": list(entries.values())}), encoding="utf-8")
+        temporary.write_text(json.dumps({"cache_key": cache_key, "cases": list(entries.values())}), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""From the scores of cases to the figures of the table."""
+"""Statistics of the tables over the scores of cases: means, intervals and paired tests."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-FAILED = 0.5  # a Dice below this counts as a failure
-MIN_CASES_FOR_INTERVAL = 5  # cases; a bootstrap of fewer repeats their few values
-MIN_PAIRS_FOR_TEST = 6  # pairs; of fewer the Wilcoxon test cannot reach p < 0.05
+MIN_DICE = 0.5  # a lower Dice counts as a failure
+MIN_CASES_FOR_INTERVAL = 5  # cases; a bootstrap of fewer only repeats their few values
+MIN_PAIRS_FOR_TEST = 6  # pairs; with fewer the Wilcoxon test cannot reach p < 0.05
 _RESAMPLES = 9999
 
 Numbers = NDArray[np.float64]
@@ -19,10 +19,12 @@ Entry = Mapping[str, Any]
 
 
 def mean_over_seeds(by_seed: Sequence[Sequence[Entry]]) -> list[dict[str, Any]]:
-    """One entry a case, every number the mean over the seeds that have it, None where none has.
+    """Return one entry per case whose numbers are means over seeds.
+
+    Seeds without a value are left out; if no seed has one, the mean is None.
 
     Args:
-        by_seed: for every seed the entries of the same cases in the same order, values numbers, None, text or dicts.
+        by_seed: per seed the entries of the same cases in the same order; values are numbers, None, text or dicts.
     """
     return [_mean_entry(entries) for entries in zip(*by_seed, strict=True)]
 
@@ -36,45 +38,55 @@ def _mean_entry(entries: Sequence[Entry]) -> dict[str, Any]:
         elif isinstance(first, str):
             result[key] = first
         else:
-            known = [value for value in values if value is not None]
-            result[key] = float(np.mean(known)) if known else None
+            numbers = [value for value in values if value is not None]
+            result[key] = float(np.mean(numbers)) if numbers else None
     return result
 
 
 def summary(values: Sequence[float | None]) -> dict[str, Any]:
-    """ "count" of known values, their "mean", "median" and "ci95" of the mean, None where that cannot be told."""
-    known = np.array([value for value in values if value is not None], dtype=np.float64)
+    """Return "count", "mean", "median" and "ci95" of the mean of values that are not None.
+
+    A figure that the values do not allow is None.
+    """
+    numbers = np.array([value for value in values if value is not None], dtype=np.float64)
     return {
-        "count": known.size,
-        "mean": float(known.mean()) if known.size else None,
-        "median": float(np.median(known)) if known.size else None,
-        "ci95": interval(known),
+        "count": numbers.size,
+        "mean": float(numbers.mean()) if numbers.size else None,
+        "median": float(np.median(numbers)) if numbers.size else None,
+        "ci95": interval(numbers),
     }
 
 
 def interval(values: Numbers) -> list[float] | None:
-    """95 % confidence interval of the mean by the percentile bootstrap over cases; None below MIN_CASES_FOR_INTERVAL."""
+    """Return the 95 % confidence interval of the mean, by the percentile bootstrap over cases.
+
+    It is None for fewer than ``MIN_CASES_FOR_INTERVAL`` values.
+    """
     if values.size < MIN_CASES_FOR_INTERVAL:
         return None
-    found = stats.bootstrap(
+    bootstrap = stats.bootstrap(
         (values,), np.mean, n_resamples=_RESAMPLES, method="percentile", rng=np.random.default_rng(0), batch=1000
     )
-    return [float(found.confidence_interval.low), float(found.confidence_interval.high)]
+    return [float(bootstrap.confidence_interval.low), float(bootstrap.confidence_interval.high)]
 
 
-def share_failed(dice: Sequence[float]) -> float:
-    """Share of the cases whose Dice is below `FAILED`."""
-    return float(np.mean(np.asarray(dice) < FAILED))
+def fraction_failed(dice: Sequence[float]) -> float:
+    """Return the fraction of cases whose Dice is below ``MIN_DICE``."""
+    return float(np.mean(np.asarray(dice) < MIN_DICE))
 
 
 def compare(dice: Mapping[str, float], reference: Mapping[str, float]) -> dict[str, Any]:
-    """Difference from a reference method on the cases that both have, by a paired two-sided Wilcoxon test.
+    """Compare a method with a reference by a paired two-sided Wilcoxon test.
+
+    Only cases of both are compared.
 
     Args:
-        dice, reference: Dice by case.
+        dice: Dice of the method by case.
+        reference: Dice of the reference by case.
 
     Returns:
-        "count" of pairs, mean "difference" (positive: better than the reference) and "p", None below MIN_PAIRS_FOR_TEST.
+        "count" of pairs, mean "difference" (positive: better than the reference) and "p", which is None for fewer than
+        ``MIN_PAIRS_FOR_TEST`` pairs.
     """
     pairs = np.array([(dice[case], reference[case]) for case in dice if case in reference], dtype=np.float64)
     difference = pairs[:, 0] - pairs[:, 1] if pairs.size else np.zeros(0)

@@ -1,1 +1,1 @@
-"""The table of corrections: fine-tuning on masks that a simulated annotator corrected."""
+"""Active learning: fine-tuning on masks that a simulated annotator corrected."""

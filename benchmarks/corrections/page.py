@@ -1,4 +1,4 @@
-"""The result of the correction loop as a page and as curves."""
+"""Markdown page and plot of the corrections benchmark."""
 
 from __future__ import annotations
 
@@ -9,40 +9,27 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmarks.common.markdown_table import number, table
-from benchmarks.corrections.results import GOAL
+from benchmarks.common.markdown import figure_link, interval_text, number, p_text, spread_text, table
+from benchmarks.corrections.results import MAX_GAP
 from s3net_monai.active_learning import FIRST_ROUND, MAX_CANDIDATES
 from s3net_monai.utils.atomic import atomic_path
 
-# told apart by color-blind readers (Okabe and Ito), and by their markers
-_LOOKS = {"consistency": ("#0072b2", "o"), "random": ("#d55e00", "s")}
-_OTHER = ("#009e73", "^")
+# Color-blind readers can tell these colors apart (Okabe and Ito), and the markers differ too.
+_STYLES = {"consistency": ("#0072b2", "o"), "random": ("#d55e00", "s")}
+_DEFAULT_STYLE = ("#009e73", "^")
 
 
-def corrections_markdown(result: Mapping[str, Any], plot: Path) -> str:
-    """The page of a result of `run_corrections`."""
-    tuning, steps = result["tuning"], result["steps"]
-    length = tuning["max_epochs"] * tuning["epoch_length"]
+def corrections_page(result: Mapping[str, Any], plot: Path) -> str:
+    """Return the page of a result of ``run_corrections``."""
+    steps = result["steps"]
     lines = [
         "# Corrections: from the label-free weights to better ones",
         "",
-        f"Made by `{result['command']}`, version {result['package_version']}; shipped weights "
-        f"{result['model']['name']} {result['model']['version']}, SHA-256 `{result['model']['sha256'][:12]}`. Single "
-        "values: the .json file beside this page.",
+        f"Made by `{result['command']}`, version {result['package_version']}; released weights "
+        f"{result['model']['name']} {result['model']['version']}, SHA-256 `{result['model']['sha256'][:12]}`. The "
+        ".json file beside this page has all values.",
         "",
-        "- An annotator is simulated: an image's own mask stands for the corrected one. All choose from the same "
-        f"{result['pool']} images of the training section of ISIC 2018; no mask of an image that was not chosen is "
-        "opened.",
-        f"- **consistency**: the first {FIRST_ROUND} are images that cover all others by features of the shipped "
-        f"encoder; each later one covers best the {MAX_CANDIDATES} least consistent masks by the weights of the step before. "
-        "Seeds differ in trainings alone, and by these in later choices. **random**: permutations of the same images.",
-        f"- Each fine-tuning begins with the shipped weights and takes {length} steps of {tuning['batch_size']} "
-        f"images, learning rate {tuning['learning_rate']:g}. It learns the corrected masks, and the masks that the "
-        f"shipped bundle gives {tuning['unlabeled_images']} other images, without the {tuning['leave_out']:.0%} least "
-        "consistent. These settings were chosen on the validation "
-        "section, which is a part of ISIC's training images ([notes](notes.md)).",
-        "- A cell: mean Dice over cases and seeds, its 95 % bootstrap interval over cases, ± the standard deviation "
-        "over seeds where there are several; masks as `s3net segment` gives them.",
+        *_notes(result),
     ]
     for split, cases in result["splits"].items():
         lines += ["", f"## {split} ({cases} cases)", ""]
@@ -52,18 +39,39 @@ def corrections_markdown(result: Mapping[str, Any], plot: Path) -> str:
         if result["supervised"]:
             lines += [f"The supervised U-Net with all masks ([skin](skin.md)): {_dice(result['supervised'][split])}."]
         lines += _differences(result, split) + _sentences(result, split)
-    lines += ["", f"![Mean Dice by number of corrections]({plot.name})"]
+    lines += figure_link("Mean Dice by number of corrections", plot)
     return "\n".join(lines) + "\n"
 
 
+def _notes(result: Mapping[str, Any]) -> list[str]:
+    tuning = result["tuning"]
+    length = tuning["max_epochs"] * tuning["epoch_length"]
+    return [
+        "- The annotator is simulated: the ground truth of an image stands for its corrected mask. All annotators "
+        f"choose from the same {result['pool']} images of the training section of ISIC 2018. The mask of an image that "
+        "was not chosen is never opened.",
+        f"- **consistency**: the first {FIRST_ROUND} images are those that cover all others by features of the "
+        f"released encoder. Each later image is the one that best covers the {MAX_CANDIDATES} least consistent masks "
+        "by the weights of the step before. Seeds differ only in trainings, and thereby in later choices. "
+        "**random**: permutations of the same images.",
+        f"- Each fine-tuning starts from the released weights and takes {length} steps of {tuning['batch_size']} "
+        f"images at a learning rate of {tuning['learning_rate']:g}. It is supervised by the corrected masks, and by "
+        f"the masks that the released bundle gives {tuning['unlabeled_images']} other images, of which the "
+        f"{tuning['leave_out']:.0%} least consistent are left out. These settings were chosen on the validation "
+        "section, which is a part of ISIC's training images ([notes](notes.md)).",
+        "- Each cell is the mean Dice over cases and seeds, with its 95 % bootstrap interval over cases, and ± the "
+        "standard deviation over seeds if there are several; masks are those of `s3net segment`.",
+    ]
+
+
 def write_corrections_plot(result: Mapping[str, Any], path: Path) -> Path:
-    """Mean Dice by number of corrections, a panel a split, drawn as PNG."""
+    """Draw mean Dice over the number of corrections as PNG, one panel per split."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     steps = result["steps"]
     for axes, split in zip(figure.subplots(1, len(result["splits"]), squeeze=False)[0], result["splits"], strict=True):
         before = result["shipped"][split]["mean"]
         for row in result["rows"]:
-            color, marker = _LOOKS.get(row["name"], _OTHER)
+            color, marker = _STYLES.get(row["name"], _DEFAULT_STYLE)
             cells = [row["cells"][str(step)][split] for step in steps]
             axes.plot([0, *steps], [before, *(c["mean"] for c in cells)], color=color, marker=marker, label=row["name"])
             for step, cell in zip(steps, cells, strict=True):
@@ -83,36 +91,35 @@ def _cells(row: Mapping[str, Any], steps: list[int], split: str) -> list[str]:
 
 
 def _dice(figures: Mapping[str, Any]) -> str:
-    ends = figures["ci95"]
-    interval = "" if ends is None else f" ({ends[0]:.3f} to {ends[1]:.3f})"
-    spread = "" if figures["seed_std"] is None else f" ± {figures['seed_std']:.3f}"
-    return f"{number(figures['mean'])}{interval}{spread}"
+    return f"{number(figures['mean'])}{interval_text(figures['ci95'])}{spread_text(figures['seed_std'])}"
 
 
 def _differences(result: Mapping[str, Any], split: str) -> list[str]:
-    """Of every order from the random one, by a paired two-sided Wilcoxon test over cases."""
+    """Return the table of differences from the random order.
+
+    The test is the paired two-sided Wilcoxon test over cases.
+    """
     rows = []
     for row in result["rows"]:
-        found = [row["cells"][str(step)][split].get("against_random") for step in result["steps"]]
-        if all(found):
-            rows.append([f"{row['name']} - random", *map(_difference, found)])
+        differences = [row["cells"][str(step)][split].get("against_random") for step in result["steps"]]
+        if all(differences):
+            rows.append([f"{row['name']} - random", *map(_difference, differences)])
     return ["", *table(["difference", *map(str, result["steps"])], rows)] if rows else []
 
 
-def _difference(found: Mapping[str, Any]) -> str:
-    p = "" if found["p"] is None else f", p = {found['p']:.2g}"
-    return f"{found['difference']:+.3f}{p}"
+def _difference(against: Mapping[str, Any]) -> str:
+    return f"{against['difference']:+.3f}{p_text(against['p'])}"
 
 
 def _sentences(result: Mapping[str, Any], split: str) -> list[str]:
     answers = result["answers"][split]
     lines = [""]
     for name, reached in answers["reached"].items():
-        pairs = ", ".join(f"{step} by {other or 'none'}" for step, other in reached.items())
+        pairs = ", ".join(f"{step} by {count or 'none'}" for step, count in reached.items())
         lines.append(f"- The Dice of random corrections is reached in the order of {name} with: {pairs}.")
     for name, short in answers["short"].items():
         verdict = "within" if short["within"] else "not within"
         lines.append(
-            f"- {name}, {result['steps'][-1]} corrections: {-short['dice']:+.3f} from the U-Net, {verdict} {GOAL:g}."
+            f"- {name}, {result['steps'][-1]} corrections: {-short['dice']:+.3f} from the U-Net, {verdict} {MAX_GAP:g}."
         )
     return lines if len(lines) > 1 else []

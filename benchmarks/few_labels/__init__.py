@@ -1,1 +1,1 @@
-"""The tables of few labels: cardiac MR and abdominal CT."""
+"""Tables of label-efficient methods for cardiac MR and abdominal CT."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from monai.losses import DeepSupervisionLoss
 from monai.networks.nets import DynUNet
 from torch import Tensor, nn
+from torch.nn.modules.loss import _Loss
 
 
 def dyn_unet_encoder(network: DynUNet) -> nn.ModuleList:
@@ -12,8 +15,17 @@ def dyn_unet_encoder(network: DynUNet) -> nn.ModuleList:
     return nn.ModuleList([network.input_block, network.downsamples, network.bottleneck])
 
 
-class StackedHeadsLoss(DeepSupervisionLoss):
-    """``DeepSupervisionLoss`` of heads that are stacked along the second axis, as a DynUNet in training gives them."""
+class StackedHeadsLoss(nn.Module):
+    """``DeepSupervisionLoss`` of heads that are stacked along the second axis, as a DynUNet in training gives them.
+
+    Args:
+        loss: of one head.
+        weights: one per head, the finest first.
+    """
+
+    def __init__(self, loss: _Loss, weights: Sequence[float]) -> None:
+        super().__init__()
+        self.loss = DeepSupervisionLoss(loss, weights=list(weights))
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Return the weighted sum over the heads.
@@ -22,5 +34,5 @@ class StackedHeadsLoss(DeepSupervisionLoss):
             input: logits (B, heads, classes, X, Y[, Z]), the finest head first.
             target: labels (B, 1, X, Y[, Z]).
         """
-        loss: Tensor = super().forward(input.unbind(dim=1), target)
+        loss: Tensor = self.loss(list(input.unbind(dim=1)), target)
         return loss

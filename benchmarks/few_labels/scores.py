@@ -1,4 +1,4 @@
-"""Scores of a trained stage on the report cases, case by case and structure by structure."""
+"""Scores of a trained stage on the report cases, per case and structure."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from benchmarks.few_labels.stages import (
     settings_of,
     stage_lock,
 )
-from benchmarks.few_labels.types import Cell, FewLabelsRow, Place, Stage
+from benchmarks.few_labels.types import Cell, FewLabelsRow, RunContext, Stage
 from s3net_monai.evaluation.masks import read_mask
 from s3net_monai.evaluation.metrics import mask_metrics
 from s3net_monai.inference import Bundle, Case, load_bundle
-from s3net_monai.inference.discovery.find_cases import PICTURE_SUFFIXES, Kind
+from s3net_monai.inference.discovery.find_cases import IMAGE_2D_SUFFIXES, Kind
 from s3net_monai.inference.run.segmenter import infer_sample, read_case
 from s3net_monai.utils.atomic import atomic_path
 
@@ -36,123 +36,134 @@ DISTANCES = ("hd95", "surface_distance")
 Entry = dict[str, Any]
 
 
-def score_cell(row: FewLabelsRow, cell: Cell, place: Place, wait: bool = True) -> list[Entry]:
-    """Scores of a row with one draw, trained first where that is left to do; both are kept in the stage's folder.
+def score_cell(row: FewLabelsRow, cell: Cell, context: RunContext, *, wait: bool = True) -> list[Entry]:
+    """Score a row with one draw, after training it if necessary.
+
+    The stage's folder keeps weights and scores.
 
     Returns:
-        For every case of the test section "case_id" and by structure "dice", "hd95" and "surface_distance" in voxels,
-        see `structure_metrics`.
+        One entry per case of the test section: "case_id", and per structure the metrics of ``structure_metrics``.
 
     Raises:
-        BusyError: without ``wait``, when another process is at a stage of the row.
+        BusyError: Without ``wait``, when another process works on a stage of the row.
     """
-    kept = kept_scores(row, cell, place)
-    if kept is not None:
-        return kept
-    weights = run_stage(row.stage, cell, place, wait)
-    folder = folder_of(row.stage, cell, place)
+    entries = cached_scores(row, cell, context)
+    if entries is not None:
+        return entries
+    weights = run_stage(row.stage, cell, context, wait=wait)
+    folder = folder_of(row.stage, cell, context)
     with stage_lock(folder, wait):
-        kept = kept_scores(row, cell, place)
-        if kept is None:
-            kept = _score(_bundle(row.stage, weights, folder, place), place)
+        entries = cached_scores(row, cell, context)
+        if entries is None:
+            entries = _score(_bundle(row.stage, weights, folder, context=context), context)
             with atomic_path(folder / "scores.json") as temporary:
-                content = {"settings": _settings(row.stage, cell, place), "cases": kept}
+                content = {"settings": _settings(row.stage, cell, context), "cases": entries}
                 temporary.write_text(json.dumps(content), encoding="utf-8")
-    return kept
+    return entries
 
 
-def kept_scores(row: FewLabelsRow, cell: Cell, place: Place) -> list[Entry] | None:
-    """Scores of an earlier run with the same settings, None where there are none. They need no weights any more."""
-    path = folder_of(row.stage, cell, place) / "scores.json"
+def cached_scores(row: FewLabelsRow, cell: Cell, context: RunContext) -> list[Entry] | None:
+    """Return the scores of an earlier run with the same settings, or None.
+
+    The weights may be gone by then.
+    """
+    path = folder_of(row.stage, cell, context) / "scores.json"
     if not path.is_file():
         return None
     stored = json.loads(path.read_text(encoding="utf-8"))
     cases: list[Entry] = stored["cases"]
-    return cases if stored["settings"] == _settings(row.stage, cell, place) else None
+    return cases if stored["settings"] == _settings(row.stage, cell, context) else None
 
 
-def cell_digest(row: FewLabelsRow, cell: Cell, place: Place) -> str:
-    """SHA-256 of all that the scores of a cell depend on, beside the code."""
-    return digest(_settings(row.stage, cell, place))
+def cell_digest(row: FewLabelsRow, cell: Cell, context: RunContext) -> str:
+    """Return the SHA-256 of everything that the scores of a cell depend on beside the code."""
+    return digest(_settings(row.stage, cell, context))
 
 
 def structure_metrics(mask: np.ndarray, truth: np.ndarray, structures: Mapping[int, str]) -> dict[str, Entry]:
-    """Dice, HD95 and mean symmetric surface distance in voxels of every structure.
+    """Return Dice and distances of every structure, and whether it is missing.
 
-    Absent from mask and truth: Dice 1. Absent from either: distances None, as there is no surface to measure to.
+    Distances are HD95 and mean symmetric surface distance in voxels.
+
+    A structure that is absent from both mask and truth has Dice 1. One that is absent from either has distances of
+    None, as there is no surface to measure to.
 
     Args:
-        mask, truth: label values, of one shape.
+        mask: label values.
+        truth: label values, of the same shape.
         structures: names by label value.
     """
-    found = {}
+    metrics_by_name = {}
     for value, name in structures.items():
         predicted, expected = mask == value, truth == value
         metrics = mask_metrics(predicted, expected, (1.0,) * truth.ndim)
         measurable = bool(predicted.any() and expected.any())
-        found[name] = {
+        metrics_by_name[name] = {
             "dice": metrics["dice"],
-            **{each: metrics[each] if measurable else None for each in DISTANCES},
+            **{distance: metrics[distance] if measurable else None for distance in DISTANCES},
             "missing": bool(expected.any() and not predicted.any()),
         }
-    return found
+    return metrics_by_name
 
 
-def _settings(stage: Stage, cell: Cell, place: Place) -> dict[str, Any]:
-    return {**settings_of(stage, cell, place), "inference_sha256": digest(_inference_config(stage, place))}
+def _settings(stage: Stage, cell: Cell, context: RunContext) -> dict[str, Any]:
+    return {**settings_of(stage, cell, context), "inference_sha256": digest(_inference_config(stage, context))}
 
 
-def _score(bundle: Bundle, place: Place) -> list[Entry]:
+def _score(bundle: Bundle, context: RunContext) -> list[Entry]:
     from s3net_monai.data.datalist import load_datalist
 
     entries = []
-    for case in tqdm(load_datalist(place.dataset, "test", labels=True), desc="report cases", unit="case"):
+    for case in tqdm(load_datalist(context.dataset, "test", labels=True), desc="report cases", unit="case"):
         mask, truth = _segment(Path(case["image"]), case["case_id"], bundle), _truth(Path(case["label"]))
         if mask.shape != truth.shape:
             raise ValueError(f"{case['case_id']}: mask of {mask.shape}, expected the truth's {truth.shape}")
-        entries.append({"case_id": case["case_id"], **structure_metrics(mask, truth, place.study.structures)})
+        entries.append({"case_id": case["case_id"], **structure_metrics(mask, truth, context.study.structures)})
     return entries
 
 
 def _segment(image: Path, case_id: str, bundle: Bundle) -> np.ndarray:
-    kind: Kind = "picture" if image.suffix.lower() in PICTURE_SUFFIXES else "volume"
-    return infer_sample(read_case(Case(case_id, image, (image,), kind), bundle), bundle).mask
+    kind: Kind = "image_2d" if image.suffix.lower() in IMAGE_2D_SUFFIXES else "volume"
+    return infer_sample(read_case(Case(case_id=case_id, input=image, image=(image,), kind=kind), bundle), bundle).mask
 
 
 def _truth(path: Path) -> np.ndarray:
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+    if path.suffix.lower() in IMAGE_2D_SUFFIXES:
         return read_mask(path).array
     import nibabel
 
-    stored: Any = nibabel.load(path)  # not read_mask: it turns axes, and here both stay on the grid of the file
+    stored: Any = nibabel.load(path)  # read_mask reorders axes; the mask stays on the grid of its file instead
     return np.asarray(stored.dataobj)
 
 
-def _bundle(stage: Stage, weights: Path, folder: Path, place: Place) -> Bundle:
-    """The stage's folder as a bundle of its own, run as ``s3net segment`` runs the shipped weights."""
+def _bundle(stage: Stage, weights: Path, folder: Path, *, context: RunContext) -> Bundle:
+    """Load the stage's folder as a bundle of its own.
+
+    It runs as ``s3net segment`` runs the released weights.
+    """
     configs = folder / "configs"
     configs.mkdir(exist_ok=True)
-    shutil.copy(place.bundle_root / "configs" / "metadata.json", configs)
-    ConfigParser.export_config_file(_inference_config(stage, place), str(configs / "inference.json"), indent=1)
+    shutil.copy(context.bundle_root / "configs" / "metadata.json", configs)
+    ConfigParser.export_config_file(_inference_config(stage, context), str(configs / "inference.json"), indent=1)
     if weights != folder / "models" / "model.pt":
-        raise ValueError(f"{stage.name}: its product is {weights.name}, expected model.pt of a stage that segments")
+        raise ValueError(f"{stage.name}: its artifact is {weights.name}, expected model.pt of a stage that segments")
     return load_bundle("cardiac", folder, torch.device("cuda:0" if torch.cuda.is_available() else "cpu"))
 
 
-def _inference_config(stage: Stage, place: Place) -> dict[str, Any]:
-    """``configs/inference.json`` under its overlays, with what the stage takes from the training config."""
-    trained = ConfigParser(merged_config(stage, place))
-    taken = {name: trained[other] for name, other in stage.inference_ids.items()}
-    taken |= {name: trained[name] for name in _referred(taken.values(), trained.get()) if name not in taken}
-    return merged(place, "inference", stage.inference, taken)
+def _inference_config(stage: Stage, context: RunContext) -> dict[str, Any]:
+    """Return ``configs/inference.json`` with overlays and values of the training config."""
+    trained = ConfigParser(merged_config(stage, context))
+    values = {name: trained[training_name] for name, training_name in stage.inference_ids.items()}
+    values |= {name: trained[name] for name in _referenced_ids(values.values(), trained.get()) if name not in values}
+    return merged(context, "inference", overlays=stage.inference, overrides=values)
 
 
-def _referred(values: Iterable[Any], config: Mapping[str, Any]) -> set[str]:
-    """The ids of the top level that values refer to, however indirectly."""
-    found: set[str] = set()
+def _referenced_ids(values: Iterable[Any], config: Mapping[str, Any]) -> set[str]:
+    """Return the top-level ids that values refer to, directly or indirectly."""
+    ids: set[str] = set()
     todo = list(values)
     while todo:
-        names = set(re.findall(r"@(\w+)", json.dumps(todo.pop()))) - found
-        found |= names
+        names = set(re.findall(r"@(\w+)", json.dumps(todo.pop()))) - ids
+        ids |= names
         todo += [config[name] for name in names]
-    return found
+    return ids

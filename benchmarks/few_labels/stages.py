@@ -1,4 +1,4 @@
-"""Stages of the few-label benchmark: each trained once, kept in a folder of its own, and never by two processes."""
+"""Training of stages: each once, in a folder of its own, and by one process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import monai
 from monai.bundle import ConfigParser
 
-from benchmarks.few_labels.types import Cell, Place, Stage, column_name
+from benchmarks.few_labels.types import Cell, RunContext, Stage, column_name
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.locks import LockedError, exclusive_lock
 
@@ -22,96 +22,111 @@ _LOCK = ".lock"
 
 
 class BusyError(Exception):
-    """Another process is at the same stage."""
+    """Another process works on the same stage."""
 
 
-def run_stage(stage: Stage, cell: Cell, place: Place, wait: bool = True) -> Path:
-    """Train a stage, its inputs first, as ``python -m monai.bundle run`` would; return the path of its product.
+def run_stage(stage: Stage, cell: Cell, context: RunContext, *, wait: bool = True) -> Path:
+    """Train a stage after its inputs, and return the path of its artifact.
 
-    The folder keeps the product in models/, train.json with every value that was replaced, and settings.json, which
-    is written last: a folder that has it with the same settings is used again, so an interrupted benchmark goes on at
-    the stage where it stopped.
+    The training is that of ``python -m monai.bundle run``.
+
+    The folder of the stage has the artifact in models/, train.json with every value that was replaced, and
+    settings.json, which is written last. A folder whose settings.json has the same settings is reused, so that an
+    interrupted benchmark continues with the stage where it stopped.
 
     Args:
-        stage: what to train.
-        cell: of a label-free stage it does not matter.
-        place: where.
-        wait: for a process that is at this stage, or at one of its inputs.
+        stage: stage to train.
+        cell: labeled patients and draw; ignored by a label-free stage.
+        context: study, bundle and folders.
+        wait: whether to wait for a process that works on this stage or on one of its inputs.
 
     Raises:
-        BusyError: without ``wait``, when there is such a process.
-        ValueError: when the training leaves no product, or an overlay is not there.
+        BusyError: Without ``wait``, when there is such a process.
+        ValueError: When the training leaves no artifact, or an overlay is missing.
     """
     cell = cell if stage.labeled else LABEL_FREE
-    folder = folder_of(stage, cell, place)
-    product = folder / "models" / stage.product
-    settings = settings_of(stage, cell, place)
-    if _finished(folder, product, settings):
-        return product
+    folder = folder_of(stage, cell, context)
+    artifact = folder / "models" / stage.artifact
+    settings = settings_of(stage, cell, context)
+    if _is_finished(folder, artifact, settings):
+        return artifact
     paths = {
-        name: [str(run_stage(each, cell, place, wait)) for each in _several(taken)]
-        for name, taken in _inputs(stage, cell).items()
+        name: [str(run_stage(source, cell, context, wait=wait)) for source in _as_tuple(sources)]
+        for name, sources in _inputs(stage, cell).items()
     }
-    own = {name: found if isinstance(stage.inputs[name], tuple) else found[0] for name, found in paths.items()}
+    inputs = {name: values if isinstance(stage.inputs[name], tuple) else values[0] for name, values in paths.items()}
     with stage_lock(folder, wait):
-        if not _finished(folder, product, settings):  # by another process meanwhile
+        if not _is_finished(folder, artifact, settings):  # another process may have finished it meanwhile
             (folder / "settings.json").unlink(missing_ok=True)
-            _train(merged_config(stage, place), {**own, **_placed(cell, folder, place)}, cell.draw, folder)
-            if not product.is_file():
-                raise ValueError(f"{stage.name}: its training left no {product.name}; check the product of the stage")
+            overrides = {**inputs, **_run_overrides(cell, folder, context)}
+            _train(merged_config(stage, context), overrides, seed=cell.draw, folder=folder)
+            if not artifact.is_file():
+                raise ValueError(f"{stage.name}: its training left no {artifact.name}; check the artifact of the stage")
             _write_json(folder / "settings.json", settings)
-    return product
+    return artifact
 
 
-def folder_of(stage: Stage, cell: Cell, place: Place) -> Path:
-    """Folder of a stage, named by the draw if the draw matters to it."""
-    part = f"labels-{column_name(cell.patients)}-draw-{cell.draw}" if stage.labeled else "no-labels"
-    return place.work / "stages" / stage.name / part
+def folder_of(stage: Stage, cell: Cell, context: RunContext) -> Path:
+    """Return the folder of a stage, which is named by the draw if the stage depends on it."""
+    name = f"labels-{column_name(cell.patients)}-draw-{cell.draw}" if stage.labeled else "no-labels"
+    return context.work / "stages" / stage.name / name
 
 
-def settings_of(stage: Stage, cell: Cell, place: Place) -> dict[str, Any]:
-    """All that a product depends on, beside the code: configs, data, draw, and the same of every input; no path."""
+def settings_of(stage: Stage, cell: Cell, context: RunContext) -> dict[str, Any]:
+    """Return everything that an artifact depends on beside the code.
+
+    That is configs, data and draw, and the same of every input. No path is part of it.
+    """
     drawn = cell if stage.labeled else LABEL_FREE
     return {
         "overlays": list(stage.overlays),
-        "config_sha256": digest(merged_config(stage, place)),
-        "cases_sha256": digest(_cases(place)),
+        "config_sha256": digest(merged_config(stage, context)),
+        "cases_sha256": digest(_case_ids(context)),
         "num_labeled_patients": drawn.patients,
         "draw": drawn.draw,
         "inputs": {
-            name: [settings_of(each, drawn, place) for each in _several(taken)]
-            for name, taken in _inputs(stage, drawn).items()
+            name: [settings_of(source, drawn, context) for source in _as_tuple(sources)]
+            for name, sources in _inputs(stage, drawn).items()
         },
     }
 
 
-def trainings_of(stage: Stage, place: Place) -> list[dict[str, Any]]:
-    """Name, iterations and batch size of a stage and of all that it takes, the first one first, each once."""
+def trainings_of(stage: Stage, context: RunContext) -> list[dict[str, Any]]:
+    """Return name, iterations and batch size of a stage and its inputs.
+
+    Each appears once, in the order of training.
+    """
     before = [
         training
-        for taken in stage.inputs.values()
-        for each in _several(taken)
-        for training in trainings_of(each, place)
+        for sources in stage.inputs.values()
+        for source in _as_tuple(sources)
+        for training in trainings_of(source, context)
     ]
-    config = merged_config(stage, place)
+    config = merged_config(stage, context)
     own = {"stage": stage.name, **{name: config[name] for name in ("iterations", "batch_size")}}
     return [*{training["stage"]: training for training in [*before, own]}.values()]
 
 
-def merged_config(stage: Stage, place: Place) -> dict[str, Any]:
-    """``configs/train.json`` under the overlays of the stage, with the overrides of study and stage,
-    and ``stage.times`` the iterations that these give.
+def merged_config(stage: Stage, context: RunContext) -> dict[str, Any]:
+    """Return ``configs/train.json`` with overlays and overrides of study and stage.
+
+    The iterations that these give are multiplied by ``stage.iteration_factor``.
 
     Raises:
-        ValueError: when an overlay is not there.
+        ValueError: When an overlay is missing.
     """
-    config = merged(place, "train", stage.overlays, {**stage.overrides, **place.study.overrides})
-    return {**config, "iterations": stage.times * config["iterations"]}
+    overrides = {**stage.overrides, **context.study.overrides}
+    config = merged(context, "train", overlays=stage.overlays, overrides=overrides)
+    return {**config, "iterations": stage.iteration_factor * config["iterations"]}
 
 
-def merged(place: Place, name: str, overlays: Sequence[str], overrides: dict[str, Any]) -> dict[str, Any]:
-    """A config of the bundle under overlays of the bundle or of the benchmark, merged as MONAI's command line does."""
-    files = [place.bundle_root / "configs" / f"{name}.json", *(_overlay(place, overlay) for overlay in overlays)]
+def merged(context: RunContext, name: str, *, overlays: Sequence[str], overrides: dict[str, Any]) -> dict[str, Any]:
+    """Return a config of the bundle with overlays of the bundle or of the benchmark, as MONAI's command line merges it.
+
+    Raises:
+        ValueError: When an overlay is missing.
+    """
+    files = [context.bundle_root / "configs" / f"{name}.json", *(_overlay(context, overlay) for overlay in overlays)]
     parser = ConfigParser()
     parser.read_config([str(file) for file in files])
     parser.update(overrides)
@@ -119,24 +134,24 @@ def merged(place: Place, name: str, overlays: Sequence[str], overrides: dict[str
     return config
 
 
-def _overlay(place: Place, name: str) -> Path:
-    for folder in (place.bundle_root / "configs", BENCHMARK_CONFIGS):
+def _overlay(context: RunContext, name: str) -> Path:
+    for folder in (context.bundle_root / "configs", BENCHMARK_CONFIGS):
         if (folder / f"{name}.json").is_file():
             return folder / f"{name}.json"
-    raise ValueError(f"{place.bundle_root.name}: no configs/{name}.json; add it, or leave out rows that use it")
+    raise ValueError(f"{context.bundle_root.name}: no configs/{name}.json; add it, or leave out rows that use it")
 
 
 def digest(value: Any) -> str:
-    """SHA-256 of what can be JSON."""
+    """Return the SHA-256 of JSON data."""
     return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager
 def stage_lock(folder: Path, wait: bool) -> Iterator[None]:
-    """Hold the folder of a stage.
+    """Hold the lock of a stage's folder.
 
     Raises:
-        BusyError: without ``wait``, while another process holds it.
+        BusyError: Without ``wait``, while another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -146,23 +161,23 @@ def stage_lock(folder: Path, wait: bool) -> Iterator[None]:
         raise BusyError(folder.parent.name) from error
 
 
-def _several(taken: Stage | tuple[Stage, ...]) -> tuple[Stage, ...]:
-    return taken if isinstance(taken, tuple) else (taken,)
+def _as_tuple(sources: Stage | tuple[Stage, ...]) -> tuple[Stage, ...]:
+    return sources if isinstance(sources, tuple) else (sources,)
 
 
 def _inputs(stage: Stage, cell: Cell) -> dict[str, Stage | tuple[Stage, ...]]:
-    """The inputs that there are with so few labeled patients."""
+    """Return the inputs that exist for this number of labeled patients."""
     return {
-        name: taken
-        for name, taken in stage.inputs.items()
-        if cell.patients is None or cell.patients >= max(each.least_patients for each in _several(taken))
+        name: sources
+        for name, sources in stage.inputs.items()
+        if cell.patients is None or cell.patients >= max(source.min_patients for source in _as_tuple(sources))
     }
 
 
-def _placed(cell: Cell, folder: Path, place: Place) -> dict[str, Any]:
+def _run_overrides(cell: Cell, folder: Path, context: RunContext) -> dict[str, Any]:
     return {
-        "bundle_root": str(place.bundle_root),
-        "dataset_dir": str(place.dataset),
+        "bundle_root": str(context.bundle_root),
+        "dataset_dir": str(context.dataset),
         "output_dir": str(folder),
         "ckpt_dir": str(folder / "models"),
         "num_labeled_patients": cell.patients,
@@ -171,26 +186,26 @@ def _placed(cell: Cell, folder: Path, place: Place) -> dict[str, Any]:
     }
 
 
-def _train(config: dict[str, Any], overrides: dict[str, Any], seed: int, folder: Path) -> None:
+def _train(config: dict[str, Any], overrides: dict[str, Any], *, seed: int, folder: Path) -> None:
     parser = ConfigParser(config)
     parser.update(overrides)
     ConfigParser.export_config_file(parser.get(), str(folder / "train.json"), indent=1)
-    monai.utils.set_determinism(seed=seed)  # before the network is built: "initialize" comes to it later
+    monai.utils.set_determinism(seed=seed)  # before the network is built, which "initialize" seeds too late
     parser.get_parsed_content("initialize")
     parser.get_parsed_content("run")
     for checkpoint in (folder / "models").glob("checkpoint*.pt"):
         checkpoint.unlink()
 
 
-def _finished(folder: Path, product: Path, settings: dict[str, Any]) -> bool:
+def _is_finished(folder: Path, artifact: Path, settings: dict[str, Any]) -> bool:
     record = folder / "settings.json"
-    return product.is_file() and record.is_file() and json.loads(record.read_text(encoding="utf-8")) == settings
+    return artifact.is_file() and record.is_file() and json.loads(record.read_text(encoding="utf-8")) == settings
 
 
-def _cases(place: Place) -> dict[str, list[str]]:
+def _case_ids(context: RunContext) -> dict[str, list[str]]:
     from s3net_monai.data.datalist import load_sections
 
-    return {name: [case["case_id"] for case in cases] for name, cases in load_sections(place.dataset).items()}
+    return {name: [case["case_id"] for case in cases] for name, cases in load_sections(context.dataset).items()}
 
 
 def _write_json(path: Path, value: Any) -> None:

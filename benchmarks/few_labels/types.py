@@ -1,18 +1,24 @@
-"""What the parts of the few-label benchmark hand to each other: stages, rows, columns and the study they belong to."""
+"""Types of the few-label benchmark: stages, rows, columns and the study they belong to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
 
-PICTURE_IDS = {name: name for name in ("field_of_view", "spatial_size")}  # of training and inference alike
+# Ids that training and inference must have in common.
+IMAGE_IDS = {name: name for name in ("field_of_view", "spatial_size")}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One column of the table with one draw: the labeled patients, None for all, and the seed of draw and training."""
+    """One column of the table with one draw of labeled patients.
+
+    Attributes:
+        patients: number of labeled patients, None for all.
+        draw: seed of the draw and of the training.
+    """
 
     patients: int | None
     draw: int
@@ -20,39 +26,44 @@ class Cell:
 
 @dataclass(frozen=True)
 class Stage:
-    """One training from the bundle's own configs, ``configs/train.json`` with overlays on it.
+    """One training by the bundle's own configs: ``configs/train.json`` with overlays on it.
 
     Attributes:
-        name: of its folder; stages of one name are one stage, whichever rows have them.
+        name: name of its folder; stages of one name are one stage, whichever rows have them.
         overlays: names of files in the bundle's configs or in this package's own, without ".json", in order.
-        overrides: new values by id, after the overlays.
-        times: factor of the iterations, whatever gives them.
-        product: file that the training leaves in ``ckpt_dir``, "model.pt" or "encoder.pt".
-        labeled: whether the drawn labels matter. A label-free stage runs once, for all columns and draws.
-        inputs: by id of the config the stage whose product is given there as a path, or stages for a list of paths.
-        least_patients: with fewer labeled patients nobody takes this stage as an input.
-        inference: overlays on ``configs/inference.json`` with which the product segments.
-        inference_ids: by id of the inference config the id of the training config that gives its value, and with it all
-            that the value refers to.
+        overrides: new values by config id, which follow the overlays.
+        iteration_factor: multiplies the iterations that configs and overrides give.
+        artifact: file that the training leaves in ``ckpt_dir``, "model.pt" or "encoder.pt".
+        labeled: whether the draw of labels matters. A label-free stage runs once for all columns and draws.
+        inputs: stages that this one starts from, by the config id that takes the path of their artifact; a tuple of
+            stages gives a list of paths.
+        min_patients: with fewer labeled patients no other stage takes this one as an input.
+        inference: overlays on ``configs/inference.json`` with which the artifact segments.
+        inference_ids: config ids of inference whose value comes from the training config, each with the id there. The
+            entries that these values refer to come along.
     """
 
     name: str
     overlays: tuple[str, ...] = ()
+    _: KW_ONLY
     overrides: Mapping[str, Any] = field(default_factory=dict)
-    times: int = 1
-    product: str = "model.pt"
+    iteration_factor: int = 1
+    artifact: str = "model.pt"
     labeled: bool = True
     inputs: Mapping[str, Stage | tuple[Stage, ...]] = field(default_factory=dict)
-    least_patients: int = 1
+    min_patients: int = 1
     inference: tuple[str, ...] = ()
-    inference_ids: Mapping[str, str] = field(default_factory=lambda: {**PICTURE_IDS, "network_def": "network_def"})
+    inference_ids: Mapping[str, str] = field(default_factory=lambda: {**IMAGE_IDS, "network_def": "network_def"})
 
 
 @dataclass(frozen=True)
 class FewLabelsRow:
-    """One method of the table: ``stage`` is its last one, the others are its inputs.
+    """One method of the table.
 
-    ``kind`` is "from scratch", "two decoders", "pre-trained", "ablation" or "ours".
+    Attributes:
+        name: name in the table.
+        kind: "from scratch", "two decoders", "pre-trained", "ablation" or "ours".
+        stage: the last stage; the others are its inputs.
     """
 
     name: str
@@ -60,21 +71,21 @@ class FewLabelsRow:
     stage: Stage
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """One data set of the benchmark.
 
     Attributes:
-        task: as the command line names it.
+        task: name on the command line.
         bundle: folder of the bundle whose configs train and segment.
-        dataset: of ``data_prep``.
+        dataset: name in ``data_prep``.
         source: folder of the data set below the root of the data.
-        columns: labeled patients, None for all.
-        structures: by label value.
-        unit: what intervals and tests are taken over, "patient" or "slice".
-        overrides: of every training, after those of its stage.
+        columns: numbers of labeled patients, None for all.
+        structures: names by label value.
+        unit: unit that intervals and tests are taken over, "patient" or "slice".
+        overrides: overrides of every training, after those of its stage.
         published: Dice by name of a source and by column.
-        notes: for the page, one line each.
+        notes: one line each for the page.
     """
 
     task: str
@@ -89,9 +100,16 @@ class Study:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a study runs: the bundle, the folder with the datalist, and the folder for weights and scores."""
+@dataclass(frozen=True, kw_only=True)
+class RunContext:
+    """What a run of the benchmark works on.
+
+    Attributes:
+        study: the data set and its columns.
+        bundle_root: folder of the bundle whose configs train.
+        dataset: folder with the datalist.
+        work: folder for weights and scores.
+    """
 
     study: Study
     bundle_root: Path
@@ -100,5 +118,5 @@ class Place:
 
 
 def column_name(patients: int | None) -> str:
-    """A column as the table, the command line and the JSON name it."""
+    """Return the name of a column in the table, on the command line and in the JSON."""
     return "all" if patients is None else str(patients)

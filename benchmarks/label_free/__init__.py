@@ -1,1 +1,1 @@
-"""The tables of the two label-free tasks, skin and lung."""
+"""Tables of the two label-free tasks, skin and lung."""

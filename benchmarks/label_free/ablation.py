@@ -1,4 +1,7 @@
-"""What each part of S3-Net is worth: variants trained alike on a reduced budget with the S3-Net losses alone."""
+"""Ablation of S3-Net: variants trained alike with the S3-Net losses alone.
+
+The budget is reduced.
+"""
 
 from __future__ import annotations
 
@@ -21,29 +24,33 @@ from s3net_monai.inference import Bundle, bundle_root, load_bundle
 from s3net_monai.transforms.skin_labeling import central_component, dice
 from s3net_monai.utils.atomic import atomic_path
 
-Pictures = list[tuple[str, torch.Tensor, NDArray[np.bool_]]]
+LabeledImages = list[tuple[str, torch.Tensor, NDArray[np.bool_]]]
 
 
 def run_ablation(task: str, data: Path, work: Path, cases: Sequence[BenchmarkCase]) -> list[dict[str, Any]]:
-    """Mean label-free Dice of every variant on every report split, one view at the size of the network.
+    """Return the mean label-free Dice of every variant on every report split.
+
+    Images have the size of the network, and one view is segmented.
 
     Args:
-        task: "skin"; for "lung" there is no ablation of parts, its table compares 2-D with 3-D instead.
-        data: holds skin/isic2018 and skin/ph2.
-        work: for weights (models/) and scores (ablation/), which are reused.
-        cases: of the report splits.
+        task: "skin"; "lung" has no ablation of parts, its table compares 2-D with 3-D instead.
+        data: folder with skin/isic2018 and skin/ph2.
+        work: folder for weights (models/) and scores (ablation/), which are reused.
+        cases: cases of the report splits.
 
     Returns:
-        For each variant "variant", its "overrides", and "splits": by name of the split the "mean" of the seeds' means,
-        their standard deviation "std", and "seeds", the means themselves.
+        For each variant its name "variant", its "overrides", and "splits": by name of the split the "mean" of the
+        seeds' means, their standard deviation "std", and "seeds", the means themselves.
     """
     if task != "skin":
         return []
     base = losses_alone_settings(data, work)
-    pictures: Pictures = []
+    images: LabeledImages = []
     results = []
     for name, overrides in ABLATION.items():
-        scores = [_score(name, {**base, **overrides}, seed, work, cases, pictures) for seed in SEEDS]
+        scores = [
+            _score(name, {**base, **overrides}, seed=seed, work=work, cases=cases, images=images) for seed in SEEDS
+        ]
         splits = {
             split: {
                 "mean": float(np.mean([score[split] for score in scores])),
@@ -57,39 +64,51 @@ def run_ablation(task: str, data: Path, work: Path, cases: Sequence[BenchmarkCas
 
 
 def _score(
-    name: str, overrides: Overrides, seed: int, work: Path, cases: Sequence[BenchmarkCase], pictures: Pictures
+    name: str,
+    overrides: Overrides,
+    *,
+    seed: int,
+    work: Path,
+    cases: Sequence[BenchmarkCase],
+    images: LabeledImages,
 ) -> dict[str, float]:
-    """Dice by split, read from ``work`` where it is there; ``pictures`` is filled by the first that needs them."""
+    """Return Dice by split, from ``work`` if it is there.
+
+    The first call that needs ``images`` fills the list.
+    """
     folder = work / "models" / f"ablation-{slug(name)}-{seed}"
-    weights = train_variant(bundle_root("skin"), overrides, seed, folder)
+    weights = train_variant(bundle_root("skin"), overrides, seed=seed, folder=folder)
     path = work / "ablation" / f"{slug(name)}-{seed}.json"
     if path.is_file() and path.stat().st_mtime >= weights.stat().st_mtime:
-        kept: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
-        return kept
+        cached: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+        return cached
     bundle = load_bundle("skin", folder, torch.device("cpu"))
-    if not pictures:
-        pictures.extend(pictures_at_network_size(bundle, cases))
-    scores = single_view_dice(bundle, pictures)
+    if not images:
+        images.extend(images_at_network_size(bundle, cases))
+    scores = single_view_dice(bundle, images)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(scores), encoding="utf-8")
     return scores
 
 
-def pictures_at_network_size(bundle: Bundle, cases: Sequence[BenchmarkCase]) -> Pictures:
-    """Split, preprocessed image (3, X, Y) and truth (X, Y) of every case; all variants have the same preprocessing."""
-    found = []
+def images_at_network_size(bundle: Bundle, cases: Sequence[BenchmarkCase]) -> LabeledImages:
+    """Return split, preprocessed image (3, X, Y) and truth (X, Y) of every case.
+
+    All variants have the same preprocessing.
+    """
+    images = []
     for case in cases:
         image = bundle.preprocessing({"image": str(case.image)})["image"].as_tensor()
-        found.append((case.split, image, resize(case.truth, image.shape[1:], order=0, anti_aliasing=False)))
-    return found
+        images.append((case.split, image, resize(case.truth, image.shape[1:], order=0, anti_aliasing=False)))
+    return images
 
 
 @torch.inference_mode()
-def single_view_dice(bundle: Bundle, pictures: Pictures) -> dict[str, float]:
-    """Mean Dice by split of a network's central component on pictures, at the network's size and from one view."""
+def single_view_dice(bundle: Bundle, images: LabeledImages) -> dict[str, float]:
+    """Return the mean Dice by split of the central component of a mask from one view."""
     scores: dict[str, list[float]] = {}
-    for split, image, truth in pictures:
+    for split, image, truth in images:
         foreground = np.asarray(bundle.network(image[None].to(bundle.device))[0, 1].cpu()) > 0.5
         scores.setdefault(split, []).append(dice(central_component(foreground), truth))
     return {split: float(np.mean(values)) for split, values in scores.items()}

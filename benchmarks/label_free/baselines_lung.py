@@ -1,7 +1,8 @@
-"""Simple label-free methods for the lungs in CT: what a trained network has to beat.
+"""Baselines for the lungs in CT: simple methods that a trained network has to beat.
 
-Each splits the image into classes by intensity and calls the dark ones air; all share one clean-up. Air that is joined
-to the border of its axial slice is outside the body, small components are dropped, and gaps of vessels are closed.
+Each splits the image into classes by intensity and takes the dark ones for air. They share their postprocessing: air
+that is connected to the border of its axial slice is outside the body, small components are dropped, and the gaps of
+vessels are closed.
 """
 
 from __future__ import annotations
@@ -31,13 +32,16 @@ Mask = NDArray[np.bool_]
 Map = NDArray[np.floating]
 Labels = NDArray[np.integer]
 Method = Callable[[Map, int], tuple[Mask, Labels]]
-LARGEST = 256  # voxels along X and Y at which the methods work
-_LOW, _HIGH = -1000.0, 400.0  # HU of 0 and 1
-_SAMPLE = 10_000  # voxels that a mixture is fitted to
+MAX_SIZE = 256  # voxels along X and Y at which the methods work
+_LOW, _HIGH = -1000.0, 400.0  # HU that are scaled to 0 and 1
+_MAX_SAMPLES = 10_000  # voxels that a mixture is fitted to
 
 
-def simple_rows() -> list[Row]:
-    """One row a method, for 2-D slices and volumes alike; those that start at random have three seeds."""
+def baseline_rows() -> list[Row]:
+    """Return one row per method, for 2-D slices and volumes alike.
+
+    Methods with a random start have three seeds.
+    """
     return [
         _row("everything foreground", everything),
         _row("Otsu, air", otsu_air),
@@ -51,10 +55,12 @@ def simple_rows() -> list[Row]:
 
 
 def read_ct(path: Path) -> Map:
-    """A picture (1, X, Y) or a NIfTI volume (1, X, Y, Z), 0 to 1 for -1000 to 400 HU, on the file's own grid.
+    """Read a 2-D image (1, X, Y) or a NIfTI volume (1, X, Y, Z), scaled to [0, 1].
 
-    A picture's HU are estimated from the means of its dark and bright side (`unknown_scale_to_hu`). The third axis of a
-    volume is taken for the axial direction.
+    0 is -1000 HU, and 1 is 400 HU.
+
+    The array is on the file's own grid, and the third axis of a volume is assumed to be axial. The HU of a 2-D image
+    are estimated from the means of its dark and its bright side (``unknown_scale_to_hu``).
     """
     reader = NibabelReader() if path.name.endswith((".nii", ".nii.gz")) else PILReader(converter=upright_gray)
     values = np.asarray(reader.get_data(reader.read(path))[0], dtype=np.float32)[None]
@@ -65,15 +71,17 @@ def read_ct(path: Path) -> Map:
 
 
 def segment(image: Map, method: Method, seed: int = 0) -> Partition:
-    """Apply a method to a CT at 256 voxels or less along X and Y, and bring mask and clusters back to its size.
+    """Apply a method at no more than 256 voxels along X and Y.
+
+    Mask and clusters are resized to the size of the image.
 
     Args:
-        image: (1, X, Y) or (1, X, Y, Z) in [0, 1], as `read_ct` gives it.
-        method: gives the lungs and all clusters of a volume (X, Y, Z).
-        seed: of the methods that start at random.
+        image: (1, X, Y) or (1, X, Y, Z) in [0, 1], as ``read_ct`` returns it.
+        method: returns the lungs and all clusters of a volume (X, Y, Z).
+        seed: seed of methods with a random start.
     """
     shape = image.shape[1:]
-    scale = min(1.0, LARGEST / max(shape[:2]))
+    scale = min(1.0, MAX_SIZE / max(shape[:2]))
     small = tuple(max(1, round(size * scale)) for size in shape[:2]) + shape[2:]
     volume = np.atleast_3d(_resized(image, small, "area")[0])
     mask, clusters = (array.reshape(small)[None] for array in method(volume, seed))
@@ -82,71 +90,81 @@ def segment(image: Map, method: Method, seed: int = 0) -> Partition:
 
 
 def everything(volume: Map, seed: int) -> tuple[Mask, Labels]:
-    """Every voxel is lung, with no clean-up."""
+    """Label every voxel as lung, without postprocessing."""
     return np.ones(volume.shape, dtype=bool), np.zeros(volume.shape, dtype=int)
 
 
 def otsu_air(volume: Map, seed: int) -> tuple[Mask, Labels]:
-    """Otsu's threshold between air and tissue."""
-    air = volume < filters.threshold_otsu(volume.ravel())  # three or four slices would pass for a color picture
+    """Apply Otsu's threshold between air and tissue."""
+    air = volume < filters.threshold_otsu(
+        volume.ravel()
+    )  # unraveled, or scikit-image would take three or four slices for colors
     return lungs(air), air.astype(int)
 
 
 def fixed_threshold(volume: Map, seed: int, hu: float = -400.0) -> tuple[Mask, Labels]:
-    """A fixed threshold halfway between lung and soft tissue."""
+    """Apply a fixed threshold halfway between lung and soft tissue."""
     air = volume < (hu - _LOW) / (_HIGH - _LOW)
     return lungs(air), air.astype(int)
 
 
 def k_means(volume: Map, seed: int, count: int) -> tuple[Mask, Labels]:
-    """k-means on the intensity."""
+    """Cluster the intensity by k-means."""
     values, sample = _values(volume, seed)
-    return _named(volume, KMeans(count, n_init=3, random_state=seed).fit(sample).predict(values).reshape(volume.shape))
+    return _assigned(
+        volume, KMeans(count, n_init=3, random_state=seed).fit(sample).predict(values).reshape(volume.shape)
+    )
 
 
 def gaussian_mixture(volume: Map, seed: int, count: int) -> tuple[Mask, Labels]:
-    """A mixture of Gaussians over the intensity."""
+    """Cluster the intensity by a mixture of Gaussians."""
     values, sample = _values(volume, seed)
     mixture = GaussianMixture(count, n_init=2, reg_covar=1e-4, random_state=seed).fit(sample)
-    return _named(volume, mixture.predict(values).reshape(volume.shape))
+    return _assigned(volume, mixture.predict(values).reshape(volume.shape))
 
 
 def random_walker(volume: Map, seed: int) -> tuple[Mask, Labels]:
-    """Grady's random walker, slice by slice, from what is surely inside and surely outside of Otsu's lungs."""
-    found, _ = otsu_air(volume, seed)
-    reach = max(1, volume.shape[0] // 64)
-    walked = np.stack([_walk(volume[..., z], found[..., z], reach) for z in range(volume.shape[2])], axis=-1)
+    """Apply Grady's random walker slice by slice.
+
+    Its seeds are well inside and well outside of the lungs by Otsu's threshold.
+    """
+    otsu_lungs, _ = otsu_air(volume, seed)
+    margin = max(1, volume.shape[0] // 64)
+    walked = np.stack([_walk(volume[..., z], otsu_lungs[..., z], margin) for z in range(volume.shape[2])], axis=-1)
     return large_components(walked), walked.astype(int)
 
 
 def superpixel_merging(volume: Map, seed: int, regions: int = 20) -> tuple[Mask, Labels]:
-    """SLIC super-pixels, slice by slice, merged by Ward's criterion on the mean intensity."""
-    count = volume[..., 0].size // 20  # coarser ones lose the thin walls between lung and the air outside
+    """Merge SLIC super-pixels slice by slice, by Ward's criterion on the mean intensity."""
+    count = volume[..., 0].size // 20  # larger super-pixels lose the thin walls between lung and outside air
     slices = [merged_superpixels(volume[None, ..., z], count, regions, 0.3) for z in range(volume.shape[2])]
-    return _named(volume, np.stack([labels + z * regions for z, labels in enumerate(slices)], axis=-1))
+    return _assigned(volume, np.stack([labels + z * regions for z, labels in enumerate(slices)], axis=-1))
 
 
 def lungs(air: Mask) -> Mask:
-    """The clean-up that the methods share, on air (X, Y, Z): inside the body, large components, small gaps closed."""
+    """Return lungs from air (X, Y, Z): large components in the body, small gaps closed."""
     return close_gaps(large_components(air_inside_body(air)), max(1, air.shape[0] // 64))
 
 
-def _named(volume: Map, clusters: Labels) -> tuple[Mask, Labels]:
-    """Air is every cluster darker than halfway between the darkest and the brightest one."""
+def _assigned(volume: Map, clusters: Labels) -> tuple[Mask, Labels]:
+    """Assign dark clusters to air.
+
+    Dark is below the middle between the darkest and the brightest cluster.
+    """
     means = ndimage.mean(volume, clusters, np.arange(int(clusters.max()) + 1))
-    air = means < (np.nanmin(means) + np.nanmax(means)) / 2  # a cluster without voxels has no mean
+    air = means < (np.nanmin(means) + np.nanmax(means)) / 2  # a cluster without voxels has NaN
     return lungs(air[clusters]), clusters
 
 
 def _values(volume: Map, seed: int) -> tuple[Map, Map]:
     values = volume.reshape(-1, 1)
-    chosen = np.random.default_rng(seed).choice(len(values), min(_SAMPLE, len(values)), replace=False)
-    return values, values[chosen]
+    indices = np.random.default_rng(seed).choice(len(values), min(_MAX_SAMPLES, len(values)), replace=False)
+    return values, values[indices]
 
 
-def _walk(image: Map, lung: Mask, reach: int) -> Mask:
-    inside = ndimage.binary_erosion(lung, iterations=reach)
-    seeds = np.where(inside, 2, np.where(ndimage.binary_dilation(lung, iterations=reach), 0, 1))
+def _walk(image: Map, lung: Mask, margin: int) -> Mask:
+    inside = ndimage.binary_erosion(lung, iterations=margin)
+    seeds = np.where(inside, 2, np.where(ndimage.binary_dilation(lung, iterations=margin), 0, 1))
     if len(np.unique(seeds)) < 3:
         return lung
     return segmentation.random_walker(image, seeds, beta=1000, mode="cg_j", prob_tol=1.0) == 2
@@ -160,7 +178,7 @@ def _row(name: str, method: Method, seeds: tuple[int, ...] = (0,)) -> Row:
     def prepare(seed: int) -> Predict:
         return lambda case: _predict(case, method, seed)
 
-    return Row(name, "simple", prepare, seeds)
+    return Row(name, "simple", prepare, seeds=seeds)
 
 
 def _predict(case: BenchmarkCase, method: Method, seed: int) -> Partition:

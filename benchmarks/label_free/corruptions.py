@@ -1,4 +1,7 @@
-"""Changes of an image under which a mask should stay the same, each with the way back for the mask."""
+"""Corruptions of an image under which a mask should stay the same.
+
+Each has the inverse mapping of the mask.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +22,16 @@ BRIGHTNESS = (0.6, 0.8, 0.9, 1.1, 1.2, 1.4)
 JPEG_QUALITY = (90, 70, 50, 30, 10)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Corruption:
-    """One change of an image (C, X, Y[, Z]).
+    """One corruption of an image (C, X, Y[, Z]).
 
     Attributes:
-        name: of the change, or of the curve that it is a point of.
-        value: place on the curve's axis; None for a flip or quarter turn.
-        apply: the image changed, (C, X', Y'[, Z]).
-        undo: a mask (X', Y'[, Z]) on the changed image brought back, and where of the original (X, Y[, Z]) the changed
-            image has shown it.
+        name: name of the corruption, or of the curve that it is a point of.
+        value: position on the curve's axis; None for a flip or a rotation by a multiple of 90 degrees.
+        apply: returns the corrupted image, (C, X', Y'[, Z]).
+        undo: maps a mask (X', Y'[, Z]) of the corrupted image back to (X, Y[, Z]), and returns with it where the
+            corrupted image shows the original.
     """
 
     name: str
@@ -37,73 +40,78 @@ class Corruption:
     undo: Callable[[Mask], tuple[Mask, Mask]]
 
 
-def exact_changes() -> list[Corruption]:
-    """The seven turns and mirrorings of the plane of the first two spatial axes that map pixels onto pixels."""
-    changes = []
-    for turns in range(4):
-        for mirrored in (False, True):
-            if turns or mirrored:
-                changes.append(_exact(turns, mirrored))
-    return changes
+def exact_corruptions() -> list[Corruption]:
+    """Return the seven rotations and flips that map pixels onto pixels.
+
+    They act on the first two spatial axes.
+    """
+    return [
+        _exact(quarter_turns, flipped)
+        for quarter_turns in range(4)
+        for flipped in (False, True)
+        if quarter_turns or flipped
+    ]
 
 
-def curves(outside: str) -> list[Corruption]:
-    """Points of the curves of pictures: rotation and scale about the center, brightness and JPEG quality.
+def corruption_curves(outside: str) -> list[Corruption]:
+    """Return the points of the curves of 2-D images.
+
+    The curves are rotation and scale about the center, brightness and JPEG quality.
 
     Args:
-        outside: what lies beyond the frame, a mode of ``scipy.ndimage.affine_transform``.
+        outside: how pixels beyond the frame are filled, a mode of ``scipy.ndimage.affine_transform``.
     """
-    changes = [_moved("rotation (degrees)", value, value, 1.0, outside) for value in ROTATIONS]
-    changes += [_moved("scale", value, 0.0, value, outside) for value in SCALES]
-    changes += [_recolored("brightness", value, _brightness(value)) for value in BRIGHTNESS]
-    changes += [_recolored("JPEG quality", quality, _jpeg(quality)) for quality in JPEG_QUALITY]
-    return changes
+    corruptions = [_affine("rotation (degrees)", value, degrees=value, outside=outside) for value in ROTATIONS]
+    corruptions += [_affine("scale", value, scale=value, outside=outside) for value in SCALES]
+    corruptions += [_intensity("brightness", value, _brightness(value)) for value in BRIGHTNESS]
+    corruptions += [_intensity("JPEG quality", quality, _jpeg(quality)) for quality in JPEG_QUALITY]
+    return corruptions
 
 
-def _exact(turns: int, mirrored: bool) -> Corruption:
+def _exact(quarter_turns: int, flipped: bool) -> Corruption:
     def apply(image: Image) -> Image:
-        turned = np.rot90(image, turns, axes=(1, 2))
-        return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
+        rotated = np.rot90(image, quarter_turns, axes=(1, 2))
+        return np.ascontiguousarray(rotated[:, ::-1] if flipped else rotated)
 
     def undo(mask: Mask) -> tuple[Mask, Mask]:
-        back = np.rot90(mask[::-1] if mirrored else mask, -turns, axes=(0, 1))
-        return back, np.ones_like(back)
+        restored = np.rot90(mask[::-1] if flipped else mask, -quarter_turns, axes=(0, 1))
+        return restored, np.ones_like(restored)
 
-    words = ([f"turn {90 * turns}"] if turns else []) + (["flip"] if mirrored else [])
-    return Corruption(" and ".join(words), None, apply, undo)
+    words = ([f"turn {90 * quarter_turns}"] if quarter_turns else []) + (["flip"] if flipped else [])
+    return Corruption(name=" and ".join(words), value=None, apply=apply, undo=undo)
 
 
-def _moved(name: str, value: float, degrees: float, scale: float, outside: str) -> Corruption:
+def _affine(name: str, value: float, *, degrees: float = 0.0, scale: float = 1.0, outside: str) -> Corruption:
     angle = np.deg2rad(degrees)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
     def apply(image: Image) -> Image:
         planes = np.moveaxis(image, (1, 2), (-2, -1)).reshape(-1, *image.shape[1:3])
-        moved = np.stack([_sample(plane, turn / scale, order=1, mode=outside) for plane in planes])
-        others = [size for axis, size in enumerate(image.shape) if axis not in (1, 2)]
-        return np.moveaxis(moved.reshape(*others, *image.shape[1:3]), (-2, -1), (1, 2))
+        warped = np.stack([_sample(plane, rotation / scale, order=1, mode=outside) for plane in planes])
+        stacked_sizes = [size for axis, size in enumerate(image.shape) if axis not in (1, 2)]
+        return np.moveaxis(warped.reshape(*stacked_sizes, *image.shape[1:3]), (-2, -1), (1, 2))
 
     def undo(mask: Mask) -> tuple[Mask, Mask]:
-        back = np.linalg.inv(turn / scale)
+        inverse = np.linalg.inv(rotation / scale)
         planes = np.atleast_3d(mask)
-        found = [
-            _sample(planes[..., z].astype(np.uint8), back, order=0, mode="constant") for z in range(planes.shape[2])
+        restored = [
+            _sample(planes[..., z].astype(np.uint8), inverse, order=0, mode="constant") for z in range(planes.shape[2])
         ]
-        shown = _sample(np.ones(mask.shape[:2], np.uint8), back, order=0, mode="constant").astype(bool)
-        shown = shown.reshape(*shown.shape, *[1] * (mask.ndim - 2))
-        return np.stack(found, axis=-1).reshape(mask.shape).astype(bool), np.broadcast_to(shown, mask.shape)
+        visible = _sample(np.ones(mask.shape[:2], np.uint8), inverse, order=0, mode="constant").astype(bool)
+        visible = visible.reshape(*visible.shape, *[1] * (mask.ndim - 2))
+        return np.stack(restored, axis=-1).reshape(mask.shape).astype(bool), np.broadcast_to(visible, mask.shape)
 
-    return Corruption(name, value, apply, undo)
+    return Corruption(name=name, value=value, apply=apply, undo=undo)
 
 
-def _sample(plane: NDArray, matrix: NDArray, order: int, mode: str) -> NDArray:
-    """The plane at ``center + matrix @ (x - center)`` for every pixel x."""
+def _sample(plane: NDArray, matrix: NDArray, *, order: int, mode: str) -> NDArray:
+    """Return the plane at ``center + matrix @ (x - center)`` for every pixel x."""
     center = (np.array(plane.shape) - 1) / 2
     return ndimage.affine_transform(plane, matrix, center - matrix @ center, order=order, mode=mode)
 
 
-def _recolored(name: str, value: float, apply: Callable[[Image], Image]) -> Corruption:
-    return Corruption(name, value, apply, lambda mask: (mask, np.ones_like(mask)))
+def _intensity(name: str, value: float, apply: Callable[[Image], Image]) -> Corruption:
+    return Corruption(name=name, value=value, apply=apply, undo=lambda mask: (mask, np.ones_like(mask)))
 
 
 def _brightness(factor: float) -> Callable[[Image], Image]:
@@ -112,12 +120,12 @@ def _brightness(factor: float) -> Callable[[Image], Image]:
 
 def _jpeg(quality: int) -> Callable[[Image], Image]:
     def apply(image: Image) -> Image:
-        from PIL import Image as Picture
+        from PIL import Image as PILImage
 
         pixels = np.moveaxis(image.round().astype(np.uint8), 0, -1)
         buffer = io.BytesIO()
-        Picture.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, "JPEG", quality=quality)
-        decoded = np.asarray(Picture.open(buffer), dtype=np.float32).reshape(pixels.shape)
+        PILImage.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, "JPEG", quality=quality)
+        decoded = np.asarray(PILImage.open(buffer), dtype=np.float32).reshape(pixels.shape)
         return np.moveaxis(decoded, -1, 0)
 
     return apply

@@ -1,4 +1,4 @@
-"""The recipe of the shipped lung weights, scored on volumes that a training has not seen."""
+"""Cross-validation of the recipe of the released lung weights."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ from typing import Any
 
 import torch
 
+from benchmarks.common.splits import LUNG_TRAINING_VOLUMES, LUNG_VOLUME_SPLITS
 from benchmarks.common.train import train_variant
 from benchmarks.common.types import BenchmarkCase, Partition, Predict, Row
 from benchmarks.label_free.lung_data import lung_sources
 from benchmarks.label_free.released import bundle_predict
 from s3net_monai.inference import bundle_root, load_bundle
 
-FOLDS = ("id001", "id002")  # the volumes of the training part
-EPOCHS = 5  # half of train.json's, as there are two trainings
+FOLDS = tuple(name for name, split in LUNG_VOLUME_SPLITS.items() if split == LUNG_TRAINING_VOLUMES)
+EPOCHS = 5  # half as many as in train.json, as there are two trainings
 
 
 def cross_validated_row(data: Path, work: Path, epochs: int = EPOCHS) -> Row:
-    """Train once without each volume of ``FOLDS`` and answer for that volume with those weights.
+    """Return the row that trains once without each volume of ``FOLDS``.
 
-    All other cases are test cases to every fold; the first answers for them, so that the row also shows what one volume
-    less changes.
+    These weights segment that volume.
+
+    All other cases are test cases of every fold. The weights of the first fold segment them, so that the row also shows
+    the effect of one volume less.
 
     Args:
         data: root of the data.
-        work: for datalists and weights.
-        epochs: of each training.
+        work: folder for datalists and weights.
+        epochs: epochs of each training.
     """
 
     def prepare(seed: int) -> Predict:
@@ -36,7 +39,7 @@ def cross_validated_row(data: Path, work: Path, epochs: int = EPOCHS) -> Row:
             sources = lung_sources(data, work, without=[left_out])
             overrides: dict[str, Any] = {"dataset_dir": sources, "max_epochs": epochs}
             folder = work / "models" / f"lung-without-{left_out}-{seed}"
-            train_variant(bundle_root("lung"), overrides, seed, folder)
+            train_variant(bundle_root("lung"), overrides, seed=seed, folder=folder)
             return bundle_predict(load_bundle("lung", folder, torch.device("cpu")))
 
         def predict(case: BenchmarkCase) -> Partition:

@@ -1,26 +1,27 @@
-"""The training part of the lung data as datalists, without the volumes that an experiment leaves out."""
+"""Datalists of the training part of the lung data, without left-out volumes."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
 
-# data set of ``data_prep``, and its folder below a root laid out like the shared data
+# By name of the data set in ``data_prep``, its folder below the root of the data.
 _SOURCES = {"lung_volumes": "lung/volumes", "dicom": "dicom/chest_A0001", "kaggle_lung": "lung/slices64"}
 
 
 def lung_sources(data: Path, work: Path, without: Collection[str] = ()) -> list[str]:
-    """Folders, each with a datalist, to give as ``dataset_dir`` to the lung bundle's ``train.json``.
+    """Return folders with datalists for ``dataset_dir`` of the lung bundle's ``train.json``.
 
-    They are the three that the shipped weights were trained on; the test sections, id003 among them, are not read.
+    They are the three data sets that the released weights were trained on. The test sections, with the volume id003,
+    are not read.
 
     Args:
         data: root of the data.
-        work: the datalists are written below it.
+        work: folder for the datalists.
         without: volumes to leave out, such as "id001".
 
     Raises:
-        DataError: where a set is missing, and for a volume to leave out that there is not.
+        DataError: When a data set is missing, and for an unknown volume to leave out.
     """
     from data_prep import lung_volumes
     from data_prep.prepare import prepare
@@ -37,6 +38,8 @@ def lung_sources(data: Path, work: Path, without: Collection[str] = ()) -> list[
         if unknown:
             raise DataError(f"{data / _SOURCES['lung_volumes']}: no volume {unknown[0]} to leave out; check the name")
         folders["lung_volumes"] = work / "data" / "-".join(["lung_volumes", "without", *sorted(without)])
-        kept = [case for case in cases if case.case_id not in without]
-        write_datalist(folders["lung_volumes"], "lung_volumes", lung_volumes.DESCRIPTION, lung_volumes.MODALITY, kept)
+        remaining = [case for case in cases if case.case_id not in without]
+        write_datalist(
+            folders["lung_volumes"], "lung_volumes", lung_volumes.DESCRIPTION, lung_volumes.MODALITY, remaining
+        )
     return [str(folder) for folder in folders.values()]

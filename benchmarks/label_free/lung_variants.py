@@ -1,4 +1,4 @@
-"""Lung trainings with the S3-Net losses alone, in 3-D and slice by slice, as changes of the bundle's ``train.json``."""
+"""Overrides that train lungs with the S3-Net losses alone, in 3-D and slice by slice."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import torch
 from monai.bundle import ConfigParser
 from torch import Tensor
 
-PIXDIM = [5.0, 5.0, 5.0]  # twice as coarse in plane as the shipped weights: a quarter of the time
+PIXDIM = [5.0, 5.0, 5.0]  # twice as coarse in plane as for the released weights, which takes a quarter of the time
 PATCH = 72
 
-# agreement of the views and balance of the clusters in one term, which does not collapse on few images
-NO_CUE: dict[str, Any] = {
+# Mutual information has the agreement of the views and the balance of the clusters in one term, which does not collapse
+# on few images.
+NO_WEAK_LABEL: dict[str, Any] = {
     "loss#terms#weak_label#weight": 0.0,
     "loss#terms#affine#weight": 0.0,
     "loss#terms#balance#weight": 0.0,
@@ -34,7 +35,7 @@ NO_CUE: dict[str, Any] = {
             {
                 "_target_": "Lambdad",
                 "keys": "weak_label",
-                "func": {"_target_": "benchmarks.label_free.lung_variants.beside_midline", "_mode_": "callable"},
+                "func": {"_target_": "benchmarks.label_free.lung_variants.lung_position_prior", "_mode_": "callable"},
             },
         ],
     },
@@ -48,10 +49,12 @@ NO_CUE: dict[str, Any] = {
 _ONE_SLICE = {"_target_": "SqueezeDimd", "keys": ["image", "weak_label"], "dim": -1}
 
 
-def beside_midline(image: Tensor) -> Tensor:
-    """Where lungs lie in any axial slice: a map of the image's shape (1, X, Y, Z), 1 on either side of the midline.
+def lung_position_prior(image: Tensor) -> Tensor:
+    """Return a map (1, X, Y, Z) of where lungs are in axial slices.
 
-    It looks at no intensity, and names clusters in trainings that know no simple weak label.
+    Its maxima of 1 are on either side of the midline.
+
+    The map ignores the intensity. It assigns clusters to classes in trainings without a weak label.
     """
     x, y = torch.meshgrid(*(torch.linspace(-1, 1, size) for size in image.shape[1:3]), indexing="ij")
     weight = torch.exp(-((x.abs() - 0.4) ** 2 + y**2) / (2 * 0.2**2))
@@ -59,7 +62,10 @@ def beside_midline(image: Tensor) -> Tensor:
 
 
 def slice_overrides(bundle_root: Path) -> dict[str, Any]:
-    """Further overrides that train a 2-D network on single axial slices, eight a step: as many voxels as in 3-D."""
+    """Return more overrides, which train a 2-D network on single axial slices.
+
+    A step has eight slices, as many voxels as in 3-D.
+    """
     parser = ConfigParser()
     parser.read_config(bundle_root / "configs" / "train.json")
     return {
@@ -73,7 +79,7 @@ def slice_overrides(bundle_root: Path) -> dict[str, Any]:
 
 
 def infer_by_slices(folder: Path) -> None:
-    """Make the bundle in ``folder`` run its 2-D network over every axial slice of a volume."""
+    """Change the bundle in ``folder`` to run its 2-D network over every axial slice."""
     file = folder / "configs" / "inference.json"
     parser = ConfigParser()
     parser.read_config(file)

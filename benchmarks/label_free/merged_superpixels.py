@@ -1,4 +1,4 @@
-"""Super-pixels of a picture or a volume, merged with their neighbors until few regions are left."""
+"""Super-pixels of an image, merged with their neighbors until few regions are left."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ Labels = NDArray[np.integer]
 
 
 def merged_superpixels(features: NDArray[np.floating], count: int, regions: int, compactness: float) -> Labels:
-    """SLIC super-pixels, of which adjacent ones are merged by Ward's criterion on their mean feature.
+    """Compute SLIC super-pixels and merge adjacent ones by Ward's criterion.
+
+    The criterion compares mean features.
 
     Args:
-        features: (C, X, Y[, Z]), of one scale for all channels.
-        count: super-pixels to start from, about.
-        regions: how many regions are left; fewer where there are fewer super-pixels.
-        compactness: SLIC's weight of distance against features, which it scales to [0, 1] first.
+        features: (C, X, Y[, Z]), with the same scale for all channels.
+        count: approximate number of super-pixels to start from.
+        regions: number of remaining regions, unless there are fewer super-pixels.
+        compactness: SLIC's weight of distance against features, which SLIC scales to [0, 1] first.
 
     Returns:
-        The connected region of every pixel, (X, Y[, Z]), from 0.
+        The number of the connected region of every pixel, (X, Y[, Z]), counted from 0.
     """
     labels = segmentation.slic(features, count, compactness, channel_axis=0, start_label=0, convert2lab=False)
     _, labels = np.unique(labels, return_inverse=True)
@@ -35,12 +37,15 @@ def merged_superpixels(features: NDArray[np.floating], count: int, regions: int,
 
 
 def adjacency(labels: Labels) -> sparse.csr_matrix:
-    """Which regions share a face, as a symmetric matrix of zeros and ones; ``labels`` (X, Y[, Z]) count from 0."""
+    """Return a symmetric matrix with 1 for regions that share a face.
+
+    ``labels`` (X, Y[, Z]) count from 0.
+    """
     size = int(labels.max()) + 1
     matrix = sparse.csr_matrix((size, size), dtype=np.int8)
     for axis in range(labels.ndim):
         first, second = np.delete(labels, -1, axis).ravel(), np.delete(labels, 0, axis).ravel()
-        apart = first != second
-        pairs = np.unique(np.stack([first[apart], second[apart]]), axis=1)
+        is_border = first != second
+        pairs = np.unique(np.stack([first[is_border], second[is_border]]), axis=1)
         matrix = matrix.maximum(sparse.csr_matrix((np.ones(pairs.shape[1], dtype=np.int8), pairs), (size, size)))
     return matrix.maximum(matrix.T)

@@ -1,9 +1,10 @@
-"""How steady the shipped weights' masks are under changes of the image that should not change them."""
+"""Robustness of the released weights: agreement of masks under corruptions."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -14,32 +15,34 @@ from monai.data import MetaTensor
 from tqdm import tqdm
 
 from benchmarks.common.types import BenchmarkCase
-from benchmarks.label_free.corruptions import Corruption, Image, Mask, curves, exact_changes
+from benchmarks.label_free.corruptions import Corruption, Image, Mask, corruption_curves, exact_corruptions
 from s3net_monai.inference import Bundle, bundle_root, load_bundle
 from s3net_monai.inference.bundle import reading_steps
 from s3net_monai.inference.run.segmenter import infer_sample
 from s3net_monai.transforms.skin_labeling import dice
 
-LEAST_AGREEMENT = 0.97  # that flips and quarter turns must keep
-EXACT_CASES = 12  # of a split; eight runs a case
-CURVE_CASES = 4  # of a split; the curves take some 25 runs a case
+MIN_AGREEMENT = 0.97  # goal for flips and rotations by multiples of 90 degrees
+MAX_EXACT_CASES = 12  # per split; each takes eight runs
+MAX_CURVE_CASES = 4  # per split; each takes some 25 runs
 
 Segment = Callable[[Image], Mask]
 
 
 def measure_robustness(task: str, cases: Sequence[BenchmarkCase]) -> dict[str, Any]:
-    """Agreement of the masks of changed images, mapped back, with the masks of the unchanged ones, by split.
+    """Measure by split how masks of corrupted images agree with those of the originals.
 
-    Flips and quarter turns are measured on at most ``EXACT_CASES`` evenly chosen cases of a split, curves on at most
-    ``CURVE_CASES`` of them, if they are pictures.
-    Only the part of an image that its changed copy shows is compared.
+    Masks of corrupted images are mapped back first.
+
+    Flips and rotations by multiples of 90 degrees are measured on at most ``MAX_EXACT_CASES`` evenly spaced cases of a
+    split, curves on at most ``MAX_CURVE_CASES`` of these if they are 2-D images. Only the part of an image that its
+    corrupted copy shows is compared.
 
     Returns:
-        For every split ``{"cases": N, "curve_cases": M, "truth_mean": mean Dice of the N unchanged images with the
+        For every split ``{"cases": N, "curve_cases": M, "truth_mean": mean Dice of the N original images with the
         truth, "exact": {name: figures}, "curves": {name: [{"value": v, **figures}, ...]}}``. Figures are "count",
         "mean", "p5" (5th percentile) and "min" of the Dice between the two masks, "truth_mean", the mean Dice of the
-        changed image's mask with the truth, and "below", the ids of cases under ``LEAST_AGREEMENT`` (for flips and
-        turns).
+        corrupted image's mask with the truth, and "below", the ids of cases below ``MIN_AGREEMENT`` (for flips and
+        rotations by multiples of 90 degrees).
     """
     bundle = load_bundle(task, bundle_root(task), torch.device("cpu"))
     result = {}
@@ -49,15 +52,15 @@ def measure_robustness(task: str, cases: Sequence[BenchmarkCase]) -> dict[str, A
 
 
 def read_image(bundle: Bundle, path: Path) -> MetaTensor:
-    """An image (C, X, Y[, Z]) as the bundle's own readers give it, before any other preprocessing."""
+    """Read an image (C, X, Y[, Z]) by the bundle's readers, without other preprocessing."""
     image: MetaTensor = reading_steps(bundle.preprocessing)[0]({"image": str(path)})["image"]
     return image
 
 
 def segment_array(bundle: Bundle, array: Image, like: MetaTensor) -> Mask:
-    """Mask (X, Y[, Z]) of an array (C, X, Y[, Z]) by the bundle, with metadata as of ``like``.
+    """Segment an array (C, X, Y[, Z]) with the metadata of ``like``.
 
-    The spacing of the first two axes must be equal where an array was turned by a quarter.
+    The spacing of the first two axes must be equal if the array was rotated by 90 degrees.
     """
     meta = copy.deepcopy(like.meta)
     meta["spatial_shape"] = np.asarray(array.shape[1:])
@@ -68,9 +71,9 @@ def segment_array(bundle: Bundle, array: Image, like: MetaTensor) -> Mask:
 def _measure_split(bundle: Bundle, split: str, cases: list[BenchmarkCase]) -> dict[str, Any]:
     exact: dict[str, list[dict[str, Any]]] = {}
     points: dict[tuple[str, float | None], list[dict[str, Any]]] = {}
-    cases = cases[:: -(-len(cases) // EXACT_CASES)]
-    stride = -(-len(cases) // CURVE_CASES)
-    unchanged = []
+    cases = cases[:: -(-len(cases) // MAX_EXACT_CASES)]
+    stride = -(-len(cases) // MAX_CURVE_CASES)
+    original_dice = []
     for index, case in enumerate(tqdm(cases, desc=f"robustness, {split}", unit="case")):
         image = read_image(bundle, case.image)
         pixels = np.asarray(image.as_tensor(), dtype=np.float32)
@@ -79,34 +82,35 @@ def _measure_split(bundle: Bundle, split: str, cases: list[BenchmarkCase]) -> di
             return segment_array(bundle, array, like)
 
         reference = segment(pixels)
-        for change in exact_changes():
-            exact.setdefault(change.name, []).append(_compare(change, pixels, reference, case, segment))
-        unchanged.append(dice(reference, case.truth))
+        compare = partial(_compare, image=pixels, reference=reference, case=case, segment=segment)
+        for corruption in exact_corruptions():
+            exact.setdefault(corruption.name, []).append(compare(corruption))
+        original_dice.append(dice(reference, case.truth))
         if index % stride == 0 and case.unit == "px":
-            for change in curves("reflect" if len(pixels) == 3 else "nearest"):
-                point = points.setdefault((change.name, change.value), [])
-                point.append(_compare(change, pixels, reference, case, segment))
+            for corruption in corruption_curves("reflect" if len(pixels) == 3 else "nearest"):
+                point = points.setdefault((corruption.name, corruption.value), [])
+                point.append(compare(corruption))
     by_curve: dict[str, list[dict[str, Any]]] = {}
     for (name, value), compared in points.items():
         by_curve.setdefault(name, []).append({"value": value, **_figures(compared)})
     return {
         "cases": len(cases),
         "curve_cases": len(next(iter(points.values()), [])),
-        "truth_mean": float(np.mean(unchanged)),
+        "truth_mean": float(np.mean(original_dice)),
         "exact": {name: {**_figures(compared), "below": _below(compared)} for name, compared in exact.items()},
         "curves": by_curve,
     }
 
 
 def _compare(
-    change: Corruption, image: Image, reference: Mask, case: BenchmarkCase, segment: Segment
+    corruption: Corruption, *, image: Image, reference: Mask, case: BenchmarkCase, segment: Segment
 ) -> dict[str, Any]:
-    mask, shown = change.undo(segment(change.apply(image)))
-    mask = mask & shown
+    mask, visible = corruption.undo(segment(corruption.apply(image)))
+    mask = mask & visible
     return {
         "case_id": case.case_id,
-        "agreement": dice(mask, reference & shown),
-        "truth": dice(mask, case.truth & shown),
+        "agreement": dice(mask, reference & visible),
+        "truth": dice(mask, case.truth & visible),
     }
 
 
@@ -122,4 +126,4 @@ def _figures(compared: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _below(compared: list[dict[str, Any]]) -> list[str]:
-    return [entry["case_id"] for entry in compared if entry["agreement"] < LEAST_AGREEMENT]
+    return [entry["case_id"] for entry in compared if entry["agreement"] < MIN_AGREEMENT]

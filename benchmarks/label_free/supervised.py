@@ -1,4 +1,4 @@
-"""A supervised U-Net, for scale: what the same images give with all of their masks."""
+"""Training of a supervised U-Net on the same images with all of their masks."""
 
 from __future__ import annotations
 
@@ -35,8 +35,11 @@ from s3net_monai.utils.atomic import atomic_path
 _KEYS = ("image", "label")
 
 
-def picture_transforms(bundle_root: Path) -> list[Any]:
-    """A bundle's own preprocessing of pictures, and the mask beside it on the same grid, as (1, X, Y) of 0 and 1."""
+def image_transforms(bundle_root: Path) -> list[Any]:
+    """Return a bundle's own preprocessing of 2-D images, extended to masks.
+
+    The mask is on the same grid, as (1, X, Y) of 0 and 1.
+    """
     parser = ConfigParser()
     parser.read_config(bundle_root / "configs" / "inference.json")
     parser["bundle_root"] = str(bundle_root)
@@ -51,8 +54,8 @@ def picture_transforms(bundle_root: Path) -> list[Any]:
     ]
 
 
-def picture_augmentation() -> list[Any]:
-    """Flips, quarter turns and rotations of picture and mask."""
+def image_augmentation() -> list[Any]:
+    """Return random flips and rotations of a 2-D image and its mask."""
     return [
         RandFlipd(_KEYS, prob=0.5, spatial_axis=0),
         RandRotate90d(_KEYS, prob=0.75),
@@ -61,19 +64,20 @@ def picture_augmentation() -> list[Any]:
 
 
 def small_unet(spatial_dims: int, in_channels: int) -> UNet:
-    """MONAI's residual U-Net of 16 to 128 channels; logits of background and foreground."""
+    """Return MONAI's residual U-Net of 16 to 128 channels, with logits of two classes."""
     channels = (16, 32, 64, 128, 128)
     return UNet(spatial_dims, in_channels, 2, channels, strides=(2, 2, 2, 2), num_res_units=2, norm="batch")
 
 
 def with_probabilities(network: nn.Module) -> nn.Module:
-    """The network as bundles have it: class probabilities."""
+    """Return the network with a softmax, as bundles expect class probabilities."""
     return nn.Sequential(network, nn.Softmax(dim=1)).eval()
 
 
 def train_supervised(
     build: Callable[[], nn.Module],
     cases: Sequence[Mapping[str, Any]],
+    *,
     transforms: Sequence[Transform],
     augmentation: Sequence[Transform],
     seed: int,
@@ -82,18 +86,20 @@ def train_supervised(
     batch_size: int = 16,
     learning_rate: float = 2e-3,
 ) -> nn.Module:
-    """Dice and cross-entropy, Adam with a cosine schedule, MONAI's ``SupervisedTrainer``; the last epoch's weights.
+    """Train by Dice and cross-entropy, and return the network of the last epoch.
+
+    The optimizer is Adam with a cosine schedule.
 
     Args:
-        build: makes the untrained network.
+        build: returns the untrained network.
         cases: dictionaries with "image" and "label".
-        transforms: without randomness; kept in memory.
-        augmentation: at random, after them.
-        seed: of the training.
-        weights: state dict; loaded in place of a training where the file is there.
-        epochs: over the cases.
-        batch_size: cases a step.
-        learning_rate: at the start.
+        transforms: deterministic transforms, whose results stay in memory.
+        augmentation: random transforms that follow.
+        seed: seed of the training.
+        weights: file of the state dict; an existing file is loaded instead of training.
+        epochs: passes over the cases.
+        batch_size: cases per step.
+        learning_rate: learning rate at the start.
     """
     if weights.is_file():
         network = build()

@@ -1,4 +1,4 @@
-"""A supervised 3-D U-Net for the lungs, for scale: the volumes and slices of the training part with all their masks."""
+"""Supervised 3-D U-Net for the lungs, trained on the same images with all their masks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from monai.transforms import (
 )
 
 from benchmarks.common.types import Predict
-from benchmarks.label_free.released import bundle_predict, without
+from benchmarks.label_free.released import bundle_predict, without_step
 from benchmarks.label_free.supervised import train_supervised, with_probabilities
 from s3net_monai.engines import FlipTTAInferer
 from s3net_monai.inference import bundle_root, load_bundle
@@ -35,36 +35,52 @@ from s3net_monai.transforms import ConstrainToAird, RandWindowd, ResampleToSpaci
 EPOCHS = 5
 PATCH = (96, 96, 8)
 _KEYS = ("image", "label")
-VOLUME_REPEATS = 16  # two volumes then weigh about a sixth of the slices
+VOLUME_REPEATS = 16  # so that the two volumes weigh about a sixth of the slices
 
 
 def supervised_lung(sources: Sequence[str], seed: int, weights: Path) -> Predict:
-    """Train on every case of the training and validation sections that has a mask, or load the weights of before.
+    """Train on every case of training and validation with a mask, or load existing weights.
 
-    Reading, spacing, intensities and the rule that keeps the large components are those of the shipped bundle, without
-    its rules on air, which masks teach the network by themselves. Image and mirror image, as in training, are averaged.
+    Reading, spacing, intensities and the rule that keeps large components are those of the released bundle. Its rules
+    on air are left out, because the network learns them from masks. Predictions for the image and its mirror image,
+    which training uses too, are averaged.
 
     Args:
         sources: folders with datalists.
-        seed: of the training.
-        weights: file of the trained state dict.
+        seed: seed of the training.
+        weights: file of the state dict.
     """
     cases = labeled_cases(sources)
-    network = train_supervised(flat_unet, cases, _transforms(), _augmentation(), seed, weights, EPOCHS, batch_size=4)
+    network = train_supervised(
+        flat_unet,
+        cases,
+        transforms=_transforms(),
+        augmentation=_augmentation(),
+        seed=seed,
+        weights=weights,
+        epochs=EPOCHS,
+        batch_size=4,
+    )
     window = SlidingWindowInferer(PATCH, sw_batch_size=4, overlap=0.25, mode="gaussian")
-    bundle = without(load_bundle("lung", bundle_root("lung"), torch.device("cpu")), ConstrainToAird)
+    bundle = without_step(load_bundle("lung", bundle_root("lung"), torch.device("cpu")), ConstrainToAird)
     inferer = FlipTTAInferer(flips=((), (0,)), quarter_turns=(0,), base=window)
     return bundle_predict(replace(bundle, network=with_probabilities(network), inferer=inferer))
 
 
 def flat_unet() -> UNet:
-    """MONAI's residual U-Net of 16 to 128 channels for slabs of eight slices; logits of background and lung."""
+    """Return MONAI's residual U-Net of 16 to 128 channels for slabs of eight slices.
+
+    It gives logits of background and lung.
+    """
     strides: Any = ((2, 2, 1), (2, 2, 2), (2, 2, 2))
     return UNet(3, 1, 2, (16, 32, 64, 128), strides=strides, num_res_units=2, norm="instance")
 
 
 def labeled_cases(sources: Sequence[str]) -> list[dict[str, Any]]:
-    """Cases with a mask of the training and validation sections; volumes are repeated to count beside the slices."""
+    """Return the cases with a mask in the training and validation sections.
+
+    Volumes are repeated to balance the slices.
+    """
     from s3net_monai.data.datalist import load_datalist
 
     sections = ("training", "validation")

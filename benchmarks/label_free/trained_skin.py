@@ -1,4 +1,4 @@
-"""Rows of the skin table that fit or train a network."""
+"""Rows of the skin table that train or fit a network."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import torch
 from benchmarks.common.train import train_variant
 from benchmarks.common.types import Predict, Row
 from benchmarks.label_free.per_image_rows import corrected_per_image, original_s3net_per_image
-from benchmarks.label_free.released import bundle_predict, without
+from benchmarks.label_free.released import bundle_predict, without_step
 from benchmarks.label_free.supervised import (
-    picture_augmentation,
-    picture_transforms,
+    image_augmentation,
+    image_transforms,
     small_unet,
     train_supervised,
     with_probabilities,
@@ -27,6 +27,7 @@ from s3net_monai.inference import Bundle, bundle_root, load_bundle
 from s3net_monai.transforms import RefineWithWeakLabelsd
 
 SEEDS = (0, 1, 2)
+SUPERVISED_NAME = "supervised U-Net (100 % masks)"
 _PER_IMAGE_EVERY = 80
 _UNET_EPOCHS = 12
 _IMAGES_EVERY = 5
@@ -34,16 +35,18 @@ _DATASETS = ("isic2018", "ph2")
 
 
 def trained_rows(data: Path, work: Path) -> list[Row]:
-    """Per-image fits, the S3-Net losses alone, and the supervised U-Net; weights are kept in ``work``/models.
+    """Return per-image fits, the S3-Net losses alone, and the supervised U-Net.
 
-    All but the per-image fits train on the training part of ISIC 2018 and PH2, as the shipped weights do.
+    Weights in ``work``/models are reused.
+
+    All but the per-image fits train on the training part of ISIC 2018 and PH2, as the released weights did.
 
     Args:
-        data: holds skin/isic2018 and skin/ph2.
-        work: for datalists and weights.
+        data: folder with skin/isic2018 and skin/ph2.
+        work: folder for datalists and weights.
     """
 
-    def faithful(seed: int) -> Predict:
+    def original(seed: int) -> Predict:
         return original_s3net_per_image(seed)
 
     def corrected(seed: int) -> Predict:
@@ -51,24 +54,27 @@ def trained_rows(data: Path, work: Path) -> list[Row]:
 
     def losses_alone(seed: int) -> Predict:
         folder = work / "models" / f"skin-losses-alone-{seed}"
-        train_variant(bundle_root("skin"), losses_alone_settings(data, work), seed, folder)
+        train_variant(bundle_root("skin"), losses_alone_settings(data, work), seed=seed, folder=folder)
         return bundle_predict(plain_bundle(folder))
 
     def supervised(seed: int) -> Predict:
         weights = work / "models" / f"skin-unet-{seed}" / "model.pt"
-        network = train_unet(data, work, seed, weights)
+        network = train_unet(data, work, seed=seed, weights=weights)
         return bundle_predict(replace(plain_bundle(bundle_root("skin")), network=with_probabilities(network)))
 
     return [
-        Row("S3-Net faithful (per image)", "per-image", faithful, SEEDS, _PER_IMAGE_EVERY),
-        Row("S3-Net corrected (per image)", "per-image", corrected, SEEDS, _PER_IMAGE_EVERY),
-        Row("S3-Net losses alone (no weak label)", "trained", losses_alone, SEEDS),
-        Row("supervised U-Net (100 % masks)", "supervised", supervised, SEEDS),
+        Row("S3-Net faithful (per image)", "per-image", original, seeds=SEEDS, every=_PER_IMAGE_EVERY),
+        Row("S3-Net corrected (per image)", "per-image", corrected, seeds=SEEDS, every=_PER_IMAGE_EVERY),
+        Row("S3-Net losses alone (no weak label)", "trained", losses_alone, seeds=SEEDS),
+        Row(SUPERVISED_NAME, "supervised", supervised, seeds=SEEDS),
     ]
 
 
 def losses_alone_settings(data: Path, work: Path) -> dict[str, Any]:
-    """What the row of the S3-Net losses alone, and every variant of the ablation, changes in ``train.json``."""
+    """Return the overrides of ``train.json`` for the S3-Net losses alone.
+
+    Every variant of the ablation has them too.
+    """
     lists = skin_datalists(data, work)
     return {
         **LOSSES_ALONE,
@@ -78,12 +84,15 @@ def losses_alone_settings(data: Path, work: Path) -> dict[str, Any]:
 
 
 def plain_bundle(folder: Path) -> Bundle:
-    """The skin bundle in ``folder`` on the CPU, without the refinement by simple cues."""
-    return without(load_bundle("skin", folder, torch.device("cpu")), RefineWithWeakLabelsd)
+    """Load the skin bundle in ``folder`` on the CPU, without the refinement by weak labels."""
+    return without_step(load_bundle("skin", folder, torch.device("cpu")), RefineWithWeakLabelsd)
 
 
 def skin_datalists(data: Path, work: Path) -> list[Path]:
-    """Folders with the checked datalists of ISIC 2018 and PH2, made in ``work``/data where they are not yet."""
+    """Return the folders with the checked datalists of ISIC 2018 and PH2.
+
+    They are in ``work``/data, where missing ones are made.
+    """
     folders = [work / "data" / name for name in _DATASETS]
     for name, folder in zip(_DATASETS, folders, strict=True):
         if not (folder / "datalist.json").is_file():
@@ -91,8 +100,11 @@ def skin_datalists(data: Path, work: Path) -> list[Path]:
     return folders
 
 
-def train_unet(data: Path, work: Path, seed: int, weights: Path) -> torch.nn.Module:
-    """The U-Net trained with every mask of the training and validation sections, images prepared by the skin bundle."""
+def train_unet(data: Path, work: Path, *, seed: int, weights: Path) -> torch.nn.Module:
+    """Train the U-Net with every mask of the training and validation sections.
+
+    The preprocessing is that of the skin bundle.
+    """
     folders = skin_datalists(data, work)
     cases: list[dict[str, Any]] = [
         case
@@ -100,7 +112,12 @@ def train_unet(data: Path, work: Path, seed: int, weights: Path) -> torch.nn.Mod
         for section in ("training", "validation")
         for case in load_datalist(folder, section, labels=True)
     ]
-    transforms = picture_transforms(bundle_root("skin"))
     return train_supervised(
-        lambda: small_unet(2, 3), cases, transforms, picture_augmentation(), seed, weights, _UNET_EPOCHS
+        lambda: small_unet(2, 3),
+        cases,
+        transforms=image_transforms(bundle_root("skin")),
+        augmentation=image_augmentation(),
+        seed=seed,
+        weights=weights,
+        epochs=_UNET_EPOCHS,
     )

@@ -1,17 +1,17 @@
-"""Which image to label next: told from images and from how consistent their masks are, never from a label."""
+"""Active learning: which image to label next, from images and the consistency of their masks, without labels."""
 
-from s3net_monai.active_learning.candidate_scores import Measured, encoder_of, features_of, measure_case
-from s3net_monai.active_learning.selection import FIRST_ROUND, MAX_CANDIDATES, covering, next_images
-from s3net_monai.active_learning.served_masks import add_served_masks
+from s3net_monai.active_learning.bundle_pseudo_labels import add_bundle_pseudo_labels
+from s3net_monai.active_learning.candidate_scores import CandidateScore, find_encoder, image_features, score_candidate
+from s3net_monai.active_learning.selection import FIRST_ROUND, MAX_CANDIDATES, select_images, select_medoids
 
 __all__ = [
     "FIRST_ROUND",
     "MAX_CANDIDATES",
-    "Measured",
-    "add_served_masks",
-    "covering",
-    "encoder_of",
-    "features_of",
-    "measure_case",
-    "next_images",
+    "CandidateScore",
+    "add_bundle_pseudo_labels",
+    "find_encoder",
+    "image_features",
+    "score_candidate",
+    "select_images",
+    "select_medoids",
 ]

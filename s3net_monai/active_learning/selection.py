@@ -1,4 +1,4 @@
-"""Choosing images from their features and consistency scores; arrays only."""
+"""Selection of images from arrays of features and consistency scores."""
 
 from __future__ import annotations
 
@@ -8,77 +8,92 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-Numbers = NDArray[np.floating]
+FloatArray = NDArray[np.floating]
 
 FIRST_ROUND = 10  # images
 MAX_CANDIDATES = 40  # images
 
 
-def next_images(
-    features: Numbers,
+def select_images(
+    features: FloatArray,
     consistency: Sequence[float | None],
-    taken: Sequence[int],
+    *,
+    selected: Sequence[int],
     count: int = 1,
     first_round: int = FIRST_ROUND,
-    among: int = MAX_CANDIDATES,
+    max_candidates: int = MAX_CANDIDATES,
 ) -> list[int]:
-    """The images to label next, the first one first; several are what one would get by asking for one at a time.
+    """Select the images to label next, in order of priority.
 
-    In the first round the images that cover all others best (``covering``): few masks have been judged yet, and images
-    far from one another teach more than neighbors. Afterwards the least consistent ones. A model fails on images that
-    are alike, so that the plain order would show one mistake again and again: of the ``among`` least consistent images
-    the one comes that, with those already taken, covers these best.
+    Selecting several images at once gives the same result as selecting one at a time.
+
+    The first round selects medoids of all images (``select_medoids``): few masks have been corrected yet, and
+    dissimilar images are more informative than similar ones. Later rounds select images with low consistency. Since a
+    model fails on groups of similar images, plain ascending consistency would present one error again and again.
+    Instead, the next image is the medoid of the ``max_candidates`` least consistent images, given those that are
+    already selected.
 
     Args:
         features: (N, F) of all images.
-        consistency: N scores from 0 to 1. None for an image that has no score counts as 0: it needs a look.
-        taken: indices of images that have a label, or that an annotator is at.
-        count: how many to choose; fewer where fewer are left.
-        first_round: how many images are taken before scores count.
-        among: 1 is the plain order of the scores.
+        consistency: N scores from 0 to 1. An image without a score (None) counts as 0, since it needs review.
+        selected: indices of images that have a label or that an annotator is working on.
+        count: number of images to select; fewer are returned if fewer remain.
+        first_round: number of selected images at which scores begin to count.
+        max_candidates: number of least consistent images to choose from; 1 gives plain ascending consistency.
 
     Returns:
-        Indices, none of them taken.
+        Indices of images that are not in ``selected``.
     """
     scores = [score or 0.0 for score in consistency]
-    order = sorted(set(range(len(features))) - set(taken), key=lambda index: (scores[index], index))
-    chosen = list(taken)
-    for _ in range(min(count, len(order))):
-        (best,) = covering(features, order if len(chosen) < first_round else order[:among], chosen, 1)
-        order.remove(best)
-        chosen.append(best)
-    return chosen[len(taken) :]
+    candidates = sorted(set(range(len(features))) - set(selected), key=lambda index: (scores[index], index))
+    all_selected = list(selected)
+    for _ in range(min(count, len(candidates))):
+        pool = candidates if len(all_selected) < first_round else candidates[:max_candidates]
+        (best,) = select_medoids(features, pool, selected=all_selected, count=1)
+        candidates.remove(best)
+        all_selected.append(best)
+    return all_selected[len(selected) :]
 
 
-def covering(features: Numbers, candidates: Sequence[int], chosen: Sequence[int], count: int) -> list[int]:
-    """Greedy medoids: each pick shortens most the way from the candidates to the nearest image that is chosen.
+def select_medoids(
+    features: FloatArray, candidates: Sequence[int], *, selected: Sequence[int], count: int
+) -> list[int]:
+    """Select images greedily so that every candidate is close to a selected one (greedy k-medoids).
 
-    Like k-center this spreads the choice over all images, but an odd one far from everything counts as one image and
-    is not the first to be picked. A greedy choice goes on where an earlier one stopped.
+    Each step selects the image that most reduces the sum over the candidates of the distance to the nearest selected
+    image. Unlike in k-center, an outlier counts as one image and is not selected first. Selection is incremental:
+    a call with the previous result in ``selected`` continues it.
 
     Args:
         features: (N, F) of all images.
-        candidates: indices to choose from, and to cover.
-        chosen: indices chosen before, which cover their neighbors.
-        count: how many to choose; fewer where there are fewer candidates.
+        candidates: indices of the images to choose from, whose distances are reduced.
+        selected: indices of images that are already selected.
+        count: number of images to select; fewer are returned if there are fewer candidates.
+
+    Example:
+        >>> select_medoids(np.array([[0.0], [1.0], [10.0]]), [0, 1, 2], selected=[], count=2)
+        [1, 2]
     """
     pool = list(candidates)
     if not pool:
         return []
-    scaled = z_scored(features)
-    inner = cdist(scaled[pool], scaled[pool])
-    way = cdist(scaled[pool], scaled[list(chosen)]).min(axis=1) if chosen else np.full(len(pool), inner.max())
-    picked: list[int] = []
+    standardized = standardize(features)
+    pairwise = cdist(standardized[pool], standardized[pool])
+    if selected:
+        nearest = cdist(standardized[pool], standardized[list(selected)]).min(axis=1)
+    else:
+        nearest = np.full(len(pool), pairwise.max())
+    medoids: list[int] = []
     for _ in range(min(count, len(pool))):
-        gain = np.maximum(way - inner, 0).sum(axis=1)
-        gain[picked] = -1.0
-        picked.append(int(gain.argmax()))
-        way = np.minimum(way, inner[picked[-1]])
-    return [pool[index] for index in picked]
+        reduction = np.maximum(nearest - pairwise, 0).sum(axis=1)
+        reduction[medoids] = -1.0
+        medoids.append(int(reduction.argmax()))
+        nearest = np.minimum(nearest, pairwise[medoids[-1]])
+    return [pool[index] for index in medoids]
 
 
-def z_scored(features: Numbers) -> Numbers:
-    """Features (N, F) with a mean of 0 and a standard deviation of 1 over the images, 0 where all are equal."""
-    spread = features.std(axis=0)
-    scaled: Numbers = (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    return scaled
+def standardize(features: FloatArray) -> FloatArray:
+    """Scale features (N, F) to mean 0 and standard deviation 1 over the images; constant features become 0."""
+    deviation = features.std(axis=0)
+    standardized: FloatArray = (features - features.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+    return standardized

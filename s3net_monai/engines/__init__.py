@@ -1,13 +1,19 @@
-"""Training and inference engines where MONAI has none: two views, naming of clusters, contrast, pairs with
-unlabeled images, coarse masks, pseudo-labels, per-image fitting, moved copies at inference."""
+"""Training and inference engines where MONAI has none.
+
+These are views for consistency and contrast, assignment of clusters to classes, semi-supervised batches, coarse masks,
+pseudo-labels, loading of trained weights, per-image fitting and test-time augmentation.
+"""
 
 from s3net_monai.engines.affine_tta_inferer import AffineTTAInferer
 from s3net_monai.engines.assign_clusters import AssignClusters
 from s3net_monai.engines.attach_handlers import attach_handlers
-from s3net_monai.engines.best_checkpoint import BestCheckpoint
-from s3net_monai.engines.checkpoints import latest_checkpoint
+from s3net_monai.engines.checkpoints import BestCheckpoint, latest_checkpoint
 from s3net_monai.engines.cluster_information import ClusterInformation
-from s3net_monai.engines.coarse_masks import add_coarse_masks, add_out_of_fold_masks, showing
+from s3net_monai.engines.coarse_masks import (
+    add_coarse_masks,
+    add_out_of_fold_masks,
+    select_samples_with_classes,
+)
 from s3net_monai.engines.contrast_views import ContrastViews
 from s3net_monai.engines.devices import default_device, join_process_group, local_device
 from s3net_monai.engines.flip_tta_inferer import FlipTTAInferer
@@ -15,11 +21,14 @@ from s3net_monai.engines.labeled_views import LabeledViews
 from s3net_monai.engines.per_image import PerImageInferer
 from s3net_monai.engines.pretrained import load_encoder, load_network, warm_start
 from s3net_monai.engines.pseudo_labels import select_pseudo_labels
+from s3net_monai.engines.ramp_up import RampUpHandler
 from s3net_monai.engines.sampling_weights import sampling_weights
 from s3net_monai.engines.semantic_views import AttendedObject, SemanticViews
 from s3net_monai.engines.semi_supervised import SemiSupervisedDataset, SemiSupervisedPrepareBatch
 from s3net_monai.engines.training_log import TrainingLog, ValidationLog
 from s3net_monai.engines.two_views import TwoViews
+from s3net_monai.engines.view_agreement import view_agreement
+from s3net_monai.engines.weight_interpolation import WeightInterpolationHandler
 
 __all__ = [
     "AffineTTAInferer",
@@ -31,12 +40,14 @@ __all__ = [
     "FlipTTAInferer",
     "LabeledViews",
     "PerImageInferer",
+    "RampUpHandler",
     "SemanticViews",
     "SemiSupervisedDataset",
     "SemiSupervisedPrepareBatch",
     "TrainingLog",
     "TwoViews",
     "ValidationLog",
+    "WeightInterpolationHandler",
     "add_coarse_masks",
     "add_out_of_fold_masks",
     "attach_handlers",
@@ -48,6 +59,7 @@ __all__ = [
     "local_device",
     "sampling_weights",
     "select_pseudo_labels",
-    "showing",
+    "select_samples_with_classes",
+    "view_agreement",
     "warm_start",
 ]

@@ -1,4 +1,4 @@
-"""Which clusters are the structure: a rule over the training set that sees no ground truth."""
+"""Assignment of clusters to classes by a rule over the training set, without ground truth."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from s3net_monai.networks.cluster_to_class import ClusterToClass
 
 
 def foreground_clusters(evidence: Tensor, threshold: float | None) -> Tensor:
-    """1 for every cluster whose mean evidence exceeds the threshold, else 0, as integers (K,).
+    """Return 1 for every cluster whose mean evidence exceeds the threshold, else 0, (K,).
 
-    Where none or all do, the cluster of most evidence, or all but the one of least, are foreground, since a naming with
-    one class says nothing.
+    An assignment with one class is useless: where no cluster exceeds the threshold, the one with the highest mean
+    evidence is foreground, and where all do, the one with the lowest is background.
 
     Args:
         evidence: rows (mass of the cluster, mass weighted by the evidence map), (2, K).
@@ -25,16 +25,16 @@ def foreground_clusters(evidence: Tensor, threshold: float | None) -> Tensor:
     mass, weighted = evidence
     mean = weighted / mass.clamp_min(1e-12)
     limit = float(weighted.sum() / mass.sum().clamp_min(1e-12)) if threshold is None else threshold
-    named = (mean > limit).long()
-    if named.sum() == 0:
-        named[mean.argmax()] = 1
-    elif named.all():
-        named[mean.argmin()] = 0
-    return named
+    assignment = (mean > limit).long()
+    if assignment.sum() == 0:
+        assignment[mean.argmax()] = 1
+    elif assignment.all():
+        assignment[mean.argmin()] = 0
+    return assignment
 
 
 def cluster_evidence(clusters: Tensor, evidence: Tensor) -> Tensor:
-    """Rows (mass of each cluster, mass weighted by the evidence), (2, K).
+    """Return rows (mass of each cluster, mass weighted by the evidence), (2, K).
 
     Args:
         clusters: cluster probabilities (B, K, X, Y[, Z]).
@@ -44,21 +44,36 @@ def cluster_evidence(clusters: Tensor, evidence: Tensor) -> Tensor:
 
 
 class AssignClusters:
-    """An ignite handler that names the clusters anew after every epoch, from the images the epoch has seen.
+    """An Ignite handler that assigns clusters to classes after every epoch.
 
-    The evidence is the map that the training samples carry beside the image: the vote of simple cues, or a mere
-    preference for the center. One rule over the whole data set is far steadier than one image at a time.
+    It uses the images of that epoch. The evidence is the map that the training samples hold beside the image: the weak
+    label, or a mere preference for the center. One rule over the whole data set is far more stable than one per image.
 
     Args:
-        classes: the network whose naming is set; its state dict carries it.
+        network: whose assignment is set; its state dict holds it.
         threshold: see ``foreground_clusters``.
         evidence_key: key of the evidence maps among the views.
+
+    Example:
+        >>> import torch
+        >>> from ignite.engine import Engine
+        >>> from s3net_monai.networks import ClusterToClass, S3Net
+        >>> network = ClusterToClass(S3Net(in_channels=1, num_clusters=2, channels=4, num_blocks=1))
+        >>> logits = torch.zeros(2, 2, 4, 4)
+        >>> logits[:, 0, :2], logits[:, 1, 2:] = 9, 9
+        >>> weak_label = torch.zeros(1, 1, 4, 4)
+        >>> weak_label[..., :2, :] = 1
+        >>> trainer = Engine(lambda engine, batch: {"pred": (logits, logits), "label": {"weak_label": weak_label}})
+        >>> AssignClusters(network).attach(trainer)
+        >>> _ = trainer.run([0])
+        >>> network.cluster_class.tolist()
+        [1, 0]
     """
 
     def __init__(
-        self, classes: ClusterToClass, threshold: float | None = 0.5, evidence_key: str = "weak_label"
+        self, network: ClusterToClass, threshold: float | None = 0.5, evidence_key: str = "weak_label"
     ) -> None:
-        self.classes, self.threshold, self.evidence_key = classes, threshold, evidence_key
+        self.network, self.threshold, self.evidence_key = network, threshold, evidence_key
         self._evidence = torch.zeros(2, 1)
 
     def attach(self, engine: Engine) -> None:
@@ -68,7 +83,7 @@ class AssignClusters:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.assign)
 
     def reset(self, engine: Engine) -> None:
-        """Forget the evidence of the last epoch."""
+        """Discard the evidence of the last epoch."""
         self._evidence = torch.zeros(2, 1)
 
     def update(self, engine: Engine) -> None:
@@ -79,8 +94,8 @@ class AssignClusters:
         self._evidence = self._evidence + cluster_evidence(clusters, evidence).cpu()
 
     def assign(self, engine: Engine) -> None:
-        """Set the naming."""
-        device = self.classes.cluster_class.device
-        # every process of a distributed run has seen its own share of the images
+        """Set the assignment."""
+        device = self.network.cluster_class.device
+        # Every process of a distributed run has seen only its own part of the images.
         evidence = torch.as_tensor(idist.all_reduce(self._evidence.to(device)))
-        self.classes.set_assignment(foreground_clusters(evidence, self.threshold))
+        self.network.set_assignment(foreground_clusters(evidence, self.threshold))

@@ -1,4 +1,4 @@
-"""Inference over flips and quarter turns: their mean is the answer, their agreement the consistency score."""
+"""Test-time augmentation by flips and quarter turns, which need no interpolation."""
 
 from __future__ import annotations
 
@@ -11,14 +11,25 @@ from torch import Tensor
 
 
 class FlipTTAInferer(Inferer):
-    """Mean of a network's probabilities, or logits, over transformed copies of the image, each mapped back.
+    """Test-time augmentation: mean over flipped and rotated copies of the image.
+
+    The network's output on each copy, probabilities or logits, is mapped back before the mean. The agreement of these
+    views is the consistency score.
 
     Args:
         flips: for each copy the spatial axes to flip; the first should be empty, the image itself.
-        quarter_turns: each copy is also turned by these numbers of quarter turns in the plane of the first two spatial
-            axes. With all four turns of the image and of its mirror image, the default, the mean is equivariant to
+        quarter_turns: each copy is also rotated by these multiples of 90 degrees in the plane of the first two spatial
+            axes. With all four rotations of the image and of its mirror image, the default, the mean is equivariant to
             every flip and quarter turn in that plane.
         base: the inferer that runs the network on one copy.
+
+    Example:
+        >>> import torch
+        >>> network = torch.nn.Conv2d(1, 2, 3, padding=1)
+        >>> image = torch.rand(1, 1, 8, 8)
+        >>> inferer = FlipTTAInferer()
+        >>> torch.allclose(inferer(image.flip(2), network), inferer(image, network).flip(2), atol=1e-6)
+        True
     """
 
     def __init__(
@@ -32,15 +43,18 @@ class FlipTTAInferer(Inferer):
         self.base = SimpleInferer() if base is None else base
 
     def views(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Iterator[Tensor]:
-        """Probabilities (B, C, X, Y[, Z]) of every copy of the inputs, mapped back, the untransformed one first."""
-        for turns in self.quarter_turns:
+        """Yield the output (B, C, X, Y[, Z]) on every copy of the inputs, mapped back.
+
+        The untransformed copy comes first.
+        """
+        for quarter_turns in self.quarter_turns:
             for axes in self.flips:
                 dims = [2 + axis for axis in axes]
-                copy = torch.rot90(inputs, turns, (2, 3)).flip(dims)
-                yield torch.rot90(self.base(copy, network, *args, **kwargs).flip(dims), -turns, (2, 3))
+                copy = torch.rot90(inputs, quarter_turns, (2, 3)).flip(dims)
+                yield torch.rot90(self.base(copy, network, *args, **kwargs).flip(dims), -quarter_turns, (2, 3))
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
-        """Mean probabilities (B, C, X, Y[, Z])."""
+        """Return the mean of the views, (B, C, X, Y[, Z])."""
         views = self.views(inputs, network, *args, **kwargs)
         total = next(views).clone()
         for view in views:

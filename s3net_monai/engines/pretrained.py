@@ -1,4 +1,4 @@
-"""Taking trained weights over: an encoder into the network that is to be fine-tuned, or a whole network."""
+"""Loading of trained weights, of an encoder for fine-tuning or of a whole network."""
 
 from __future__ import annotations
 
@@ -9,30 +9,44 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_SHOWN = 3  # differing layers that a refusal names
+_MAX_LISTED = 3  # differing layers that an error message lists
 
 
 def load_encoder(network: nn.Module, path: str | Path, key: str = "encoder") -> nn.Module:
-    """Load the weights of ``network.encoder``, or of ``network`` itself if it has none, and give ``network`` back.
+    """Load pre-trained weights into the encoder of a network and return the network.
 
-    Everything must fit: names and shapes of all layers, so also the channels of the image. A method that was
-    pre-trained on (image, mask) is fine-tuned on (image, mask). Nothing is changed when the file is refused.
+    They are those of ``network.encoder``, or of ``network`` itself if it has none. Everything must fit: names and
+    shapes of all layers, hence also the channels of the image. An encoder that was pre-trained on (image, mask) is
+    fine-tuned on (image, mask). Nothing is changed when the file is refused.
 
-    The pre-training saves by a stock ``CheckpointSaver`` with ``"save_dict": {"encoder": "@encoder"}``. Beware that
-    it drops the key of a ``save_dict`` with a single entry, and writes the bare state dict: both forms are taken.
+    The pre-training saves by a standard ``CheckpointSaver`` with ``"save_dict": {"encoder": "@encoder"}``. That saver
+    drops the key of a ``save_dict`` with a single entry and writes the bare state dict: both forms are accepted.
 
     Args:
-        network: EncoderUNet, DualDecoderUNet, a projection, or an encoder.
+        network: ``EncoderUNet``, ``DualDecoderUNet``, a projection, or an encoder.
         path: the checkpoint. Only tensors are read from it, no code is run.
         key: name of the encoder in the checkpoint.
+
+    Returns:
+        ``network``.
 
     Raises:
         FileNotFoundError: when there is no such file.
         ValueError: when it is damaged, holds no such key, or does not fit. One line: file, found, expected, remedy.
+
+    Example:
+        >>> import tempfile
+        >>> from s3net_monai.networks import ConvEncoder, EncoderUNet
+        >>> encoder = ConvEncoder(2, 1, (4, 8))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     torch.save({"encoder": encoder.state_dict()}, f"{folder}/encoder.pt")
+        ...     network = load_encoder(EncoderUNet(ConvEncoder(2, 1, (4, 8)), 2, 1, 3), f"{folder}/encoder.pt")
+        >>> all(torch.equal(a, b) for a, b in zip(network.encoder.parameters(), encoder.parameters()))
+        True
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint; pre-train first, or leave the pre-trained encoder out")
-    _load(getattr(network, "encoder", network), path, key, "encoder", "pre-trained")
+    _load(getattr(network, "encoder", network), path, key=key, part="encoder", training="pre-trained")
     return network
 
 
@@ -48,25 +62,47 @@ def warm_start(network: nn.Module, pretrained: str | Path = "") -> nn.Module:
 
 
 def load_network(network: nn.Module, path: str | Path, key: str = "model") -> nn.Module:
-    """Load all weights of a trained network, such as the ``model.pt`` of ``configs/train.json``, and give it back.
+    """Load all weights of a trained network and return it.
 
-    As ``load_encoder``, of which it has all arguments and refusals, but for the network as a whole.
+    The file is such as ``model.pt`` of ``configs/train.json``. It accepts and refuses checkpoints as ``load_encoder``
+    does, for the network as a whole.
+
+    Args:
+        network: of the architecture that was trained.
+        path: the checkpoint. Only tensors are read from it, no code is run.
+        key: name of the network in the checkpoint.
+
+    Returns:
+        ``network``.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        ValueError: when it is damaged, holds no such key, or does not fit. One line: file, found, expected, remedy.
+
+    Example:
+        >>> import tempfile
+        >>> trained = torch.nn.Linear(2, 1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     torch.save(trained.state_dict(), f"{folder}/model.pt")
+        ...     network = load_network(torch.nn.Linear(2, 1), f"{folder}/model.pt")
+        >>> torch.equal(network.weight, trained.weight)
+        True
     """
     if not Path(path).is_file():
         raise FileNotFoundError(
             f"{str(path) or 'no path'}: no such checkpoint of a network; train one, and name its file"
         )
-    _load(network, path, key, "network", "trained")
+    _load(network, path, key=key, part="network", training="trained")
     return network
 
 
-def _load(module: nn.Module, path: str | Path, key: str, what: str, how: str) -> None:
-    state = _state(_read(path), path, key, what)
+def _load(module: nn.Module, path: str | Path, *, key: str, part: str, training: str) -> None:
+    state = _state(_read(path), path, key=key, part=part)
     differences = _differences(state, module.state_dict())
     if differences:
-        shown = "; ".join(differences[:_SHOWN])
-        more = f"; {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
-        raise ValueError(f"{path}: its {what} does not fit: {shown}{more}. Build the {what} that was {how}")
+        listed = "; ".join(differences[:_MAX_LISTED])
+        more = f"; {len(differences) - _MAX_LISTED} more" if len(differences) > _MAX_LISTED else ""
+        raise ValueError(f"{path}: its {part} does not fit: {listed}{more}. Build the {part} that was {training}")
     module.load_state_dict(state, strict=True)
 
 
@@ -80,7 +116,7 @@ def _read(path: str | Path) -> Any:
         ) from None
 
 
-def _state(checkpoint: Any, path: str | Path, key: str, what: str) -> Mapping[str, Tensor]:
+def _state(checkpoint: Any, path: str | Path, *, key: str, part: str) -> Mapping[str, Tensor]:
     if _is_state(checkpoint):
         return checkpoint
     if not isinstance(checkpoint, Mapping):
@@ -88,8 +124,8 @@ def _state(checkpoint: Any, path: str | Path, key: str, what: str) -> Mapping[st
             f"{path}: holds {type(checkpoint).__name__}, expected weights under {key!r}; give another file"
         )
     if not _is_state(checkpoint.get(key)):
-        found = ", ".join(repr(name) for name in checkpoint) or "nothing"
-        raise ValueError(f"{path}: holds {found}, expected weights under {key!r}; give the key of the {what}")
+        names = ", ".join(repr(name) for name in checkpoint) or "nothing"
+        raise ValueError(f"{path}: holds {names}, expected weights under {key!r}; give the key of the {part}")
     return checkpoint[key]
 
 
@@ -97,15 +133,15 @@ def _is_state(value: Any) -> bool:
     return isinstance(value, Mapping) and bool(value) and all(isinstance(entry, Tensor) for entry in value.values())
 
 
-def _differences(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:
-    """One phrase for every layer that is missing, of another shape, not finite or unexpected."""
+def _differences(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:
+    """Return one phrase per layer that is missing, of another shape, not finite or unexpected."""
     phrases = []
     for name, tensor in expected.items():
-        if name not in found:
+        if name not in state:
             phrases.append(f"{name} is missing, expected {tuple(tensor.shape)}")
-        elif found[name].shape != tensor.shape:
-            phrases.append(f"{name} is {tuple(found[name].shape)}, expected {tuple(tensor.shape)}")
-        elif not found[name].isfinite().all():
+        elif state[name].shape != tensor.shape:
+            phrases.append(f"{name} is {tuple(state[name].shape)}, expected {tuple(tensor.shape)}")
+        elif not state[name].isfinite().all():
             phrases.append(f"{name} is not finite, as after a training that diverged")
-    phrases += [f"{name} {tuple(found[name].shape)} is unexpected" for name in found if name not in expected]
+    phrases += [f"{name} {tuple(state[name].shape)} is unexpected" for name in state if name not in expected]
     return phrases

@@ -1,4 +1,7 @@
-"""Images with the mask of one object beside them: for semantic-aware contrast, and for segmenting that object."""
+"""Images with the mask of one object as a further channel.
+
+They are for semantic-aware contrast and for segmenting the object.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +17,34 @@ from s3net_monai.transforms.jitter_mask import jitter_masks
 
 
 class SemanticViews:
-    """A ``prepare_batch`` for MONAI's trainers: two views of (image, mask of one object), the object being the class.
+    """A ``prepare_batch`` that makes two views of (image, mask of one object), and its class.
 
-    For every image one of the classes that it shows is chosen, the one that the batch has fewest of. Both views are
-    moved with their mask and recolored; each mask is jittered for itself, since a coarse segmenter's masks will not be
-    exact. Two views give every sample a positive, however small the batch. Images that show none of the classes are
-    left out, and so are those whose object a view has lost. Randomness is that of ``views``.
+    It is for MONAI's trainers. For every image one of the classes that it shows is chosen, the one that is rarest in
+    the batch. Both views are transformed with their mask and recolored; each mask is jittered independently, since a
+    coarse segmenter's masks will not be exact. Two views give every sample a positive, however small the batch. Images
+    that show none of the classes are dropped, and so are those whose object is outside a view. ``views`` gives the
+    random numbers.
 
     Args:
         classes: the classes to choose from, above 0.
-        views: ranges of the moves and colors.
+        views: ranges of the spatial transforms and of the intensity changes.
         jitter: arguments of ``jitter_masks`` other than its defaults.
-        mask_only: blank the image: the ablation of how much can be read off the mask alone.
+        mask_only: blank the image; this ablation shows how much can be learned from the mask alone.
         image_key: key of the images in a batch.
-        mask_key: key of the label maps (B, 1, X, Y[, Z]) that the masks are of: labels, or masks found without labels.
+        mask_key: key of the label maps (B, 1, X, Y[, Z]) from which the masks are taken: labels, or masks made without
+            labels.
 
     Raises:
         ValueError: when no class is given, or one below 1; on a batch without any object.
+
+    Example:
+        >>> import torch
+        >>> label = torch.zeros(3, 1, 16, 16)
+        >>> label[..., 4:12, 4:12] = 2
+        >>> still = TwoViews(rotate=0, scale=0, shear=0, translate=0)
+        >>> views, classes = SemanticViews([1, 2], still)({"image": torch.rand(3, 1, 16, 16), "label": label})
+        >>> views.shape, classes.tolist()
+        (torch.Size([6, 2, 16, 16]), [2, 2, 2, 2, 2, 2])
     """
 
     def __init__(
@@ -38,11 +52,12 @@ class SemanticViews:
         classes: Sequence[int],
         views: TwoViews | None = None,
         jitter: Mapping[str, Any] | None = None,
+        *,
         mask_only: bool = False,
         image_key: str = "image",
         mask_key: str = "label",
     ) -> None:
-        self.classes = _checked(classes)
+        self.classes = _validated(classes)
         self.views = views or TwoViews()
         self.jitter = dict(jitter or {})
         self.mask_only, self.image_key, self.mask_key = mask_only, image_key, mask_key
@@ -50,59 +65,72 @@ class SemanticViews:
     def __call__(
         self, batchdata: dict[str, Any], device: str | torch.device | None = None, non_blocking: bool = False, **_: Any
     ) -> tuple[Tensor, Tensor]:
-        """Views of one batch.
+        """Return the views of one batch.
 
         Returns:
             Image and mask of all first views, then of all second ones, (2B', C + 1, X, Y[, Z]), and the class of each,
             (2B',) int64; B' is at most the size of the batch.
         """
-        image, labels = _tensors(batchdata, (self.image_key, self.mask_key), device, non_blocking)
+        image, labels = _tensors(batchdata, (self.image_key, self.mask_key), device, non_blocking=non_blocking)
         with self.views.rng_scope():
             chosen = balanced_classes(labels, self.classes)
             grids = [self.views.grid(image) for _ in range(2)]
-            exact = (labels == _beside(chosen, labels)) & (_beside(chosen, labels) > 0)
+            exact = (labels == _broadcast(chosen, labels)) & (_broadcast(chosen, labels) > 0)
             masks = [warp_labels(exact, grid) for grid in grids]
-            shown = torch.stack([mask.flatten(1).any(dim=1) for mask in masks]).all(dim=0)
-            if not shown.any():
+            visible = torch.stack([mask.flatten(1).any(dim=1) for mask in masks]).all(dim=0)
+            if not visible.any():
                 raise ValueError(
                     f"no image of this batch shows one of the classes {self.classes} under {self.mask_key!r}; "
                     "train on slices that do"
                 )
-            pictures = [self.views.jitter_intensity(warp_image(image, grid)) for grid in grids]
-            attention = [jitter_masks(mask.to(image.dtype), **self.jitter) for mask in masks]
+            images = [self.views.jitter_intensity(warp_image(image, grid)) for grid in grids]
+            jittered = [jitter_masks(mask.to(image.dtype), **self.jitter) for mask in masks]
         views = [
-            torch.cat([torch.zeros_like(picture) if self.mask_only else picture, mask], dim=1)[shown]
-            for picture, mask in zip(pictures, attention, strict=True)
+            torch.cat([torch.zeros_like(view) if self.mask_only else view, mask], dim=1)[visible]
+            for view, mask in zip(images, jittered, strict=True)
         ]
-        return torch.cat(views), chosen[shown].repeat(2)
+        return torch.cat(views), chosen[visible].repeat(2)
 
 
 class AttendedObject:
-    """A ``prepare_batch`` for MONAI's trainers: (image, jittered mask of one object) in, that object out.
+    """A ``prepare_batch`` with (image, jittered mask of one object) in, that object as target.
 
-    The fine-tuning that follows ``SemanticViews``: for every image one class is chosen as there, or any class where it
-    shows none, whose mask and target are then empty. Geometry and colors are left to the transforms of the data set.
+    It is for MONAI's trainers. It serves the fine-tuning that follows ``SemanticViews``. For every image one class is
+    chosen in the same way; an image that shows none gets any class, with an empty mask and target. Geometry and
+    intensities are left to the transforms of the data set.
 
     Args:
-        classes, jitter, mask_only, image_key: as for ``SemanticViews``.
-        mask_key: key of the label maps that the masks are of; out-of-fold predictions, where the masks of test images
-            will be predictions too.
+        classes: as for ``SemanticViews``.
+        jitter: as for ``SemanticViews``.
+        mask_only: as for ``SemanticViews``.
+        image_key: as for ``SemanticViews``.
+        mask_key: key of the label maps from which the masks are taken; out-of-fold predictions, where the masks of test
+            images will be predictions too.
         label_key: key of the exact label maps.
 
     Raises:
         ValueError: when no class is given, or one below 1.
+
+    Example:
+        >>> import torch
+        >>> label = torch.zeros(1, 1, 16, 16)
+        >>> label[..., 4:12, 4:12] = 2
+        >>> inputs, target = AttendedObject([1, 2])({"image": torch.rand(1, 1, 16, 16), "label": label})
+        >>> inputs.shape, int(target.sum())
+        (torch.Size([1, 2, 16, 16]), 64)
     """
 
     def __init__(
         self,
         classes: Sequence[int],
         jitter: Mapping[str, Any] | None = None,
+        *,
         mask_only: bool = False,
         image_key: str = "image",
         mask_key: str = "label",
         label_key: str = "label",
     ) -> None:
-        self.classes = _checked(classes)
+        self.classes = _validated(classes)
         self.jitter = dict(jitter or {})
         self.mask_only, self.image_key = mask_only, image_key
         self.mask_key, self.label_key = mask_key, label_key
@@ -110,48 +138,60 @@ class AttendedObject:
     def __call__(
         self, batchdata: dict[str, Any], device: str | torch.device | None = None, non_blocking: bool = False, **_: Any
     ) -> tuple[Tensor, Tensor]:
-        """One batch: image and mask (B, C + 1, X, Y[, Z]), and the object's exact mask (B, 1, X, Y[, Z]) int64."""
+        """Return the inputs and targets of one batch.
+
+        Returns:
+            Image and mask (B, C + 1, X, Y[, Z]), and the object's exact mask (B, 1, X, Y[, Z]) int64.
+        """
         keys = (self.image_key, self.mask_key, self.label_key)
-        image, coarse, exact = _tensors(batchdata, keys, device, non_blocking)
+        image, coarse, exact = _tensors(batchdata, keys, device, non_blocking=non_blocking)
         chosen = balanced_classes(coarse, self.classes)
-        anything = torch.tensor(self.classes)[torch.randint(len(self.classes), (len(chosen),))].to(chosen)
-        chosen = torch.where(chosen == 0, anything, chosen)
-        mask = jitter_masks((coarse == _beside(chosen, coarse)).to(image.dtype), **self.jitter)
-        picture = torch.zeros_like(image) if self.mask_only else image
-        return torch.cat([picture, mask], dim=1), (exact == _beside(chosen, exact)).long()
+        any_class = torch.tensor(self.classes)[torch.randint(len(self.classes), (len(chosen),))].to(chosen)
+        chosen = torch.where(chosen == 0, any_class, chosen)
+        mask = jitter_masks((coarse == _broadcast(chosen, coarse)).to(image.dtype), **self.jitter)
+        visible_image = torch.zeros_like(image) if self.mask_only else image
+        return torch.cat([visible_image, mask], dim=1), (exact == _broadcast(chosen, exact)).long()
 
 
 def balanced_classes(labels: Tensor, classes: Sequence[int]) -> Tensor:
-    """For each label map (B, 1, X, Y[, Z]) one of the classes in it, so that all are chosen about equally often.
+    """Return one of the classes in each label map, so that all are chosen about equally often.
 
-    Images with the least choice come first, and each takes the class that is rarest so far; torch's global generator
-    decides between equals. 0 where a map has none of the classes. Returns (B,) int64.
+    Maps with the fewest classes come first, and each takes the class that is rarest so far; torch's global generator
+    decides between equals.
+
+    Args:
+        labels: (B, 1, X, Y[, Z]).
+        classes: the classes to choose from.
+
+    Returns:
+        (B,) int64; 0 where a map has none of the classes.
     """
     present = torch.stack([(labels == value).flatten(1).any(dim=1) for value in classes], dim=1).cpu()
     chosen = torch.zeros(len(labels), dtype=torch.int64)
-    used = torch.zeros(len(classes))
+    counts = torch.zeros(len(classes))
     for index in (present.sum(dim=1) + torch.rand(len(labels))).argsort().tolist():
         if present[index].any():
-            rarity = used + 0.5 * torch.rand(len(classes))
-            best = int(rarity.masked_fill(~present[index], torch.inf).argmin())
-            chosen[index] = classes[best]
-            used[best] += 1
+            priority = counts + 0.5 * torch.rand(len(classes))
+            rarest = int(priority.masked_fill(~present[index], torch.inf).argmin())
+            chosen[index] = classes[rarest]
+            counts[rarest] += 1
     return chosen.to(labels.device)
 
 
-def _checked(classes: Sequence[int]) -> list[int]:
-    listed = [int(value) for value in classes]
-    if not listed or min(listed) < 1:
-        raise ValueError(f"classes are {listed}, expected one or several above 0")
-    return listed
+def _validated(classes: Sequence[int]) -> list[int]:
+    values = [int(value) for value in classes]
+    if not values or min(values) < 1:
+        raise ValueError(f"classes are {values}, expected one or several above 0")
+    return values
 
 
-def _beside(values: Tensor, maps: Tensor) -> Tensor:
+def _broadcast(values: Tensor, maps: Tensor) -> Tensor:
+    """Return one value per map in a shape that broadcasts over the maps."""
     return values.view(-1, *[1] * (maps.dim() - 1))
 
 
 def _tensors(
-    batchdata: dict[str, Any], keys: Sequence[str], device: str | torch.device | None, non_blocking: bool
+    batchdata: dict[str, Any], keys: Sequence[str], device: str | torch.device | None, *, non_blocking: bool
 ) -> list[Tensor]:
-    found = [torch.as_tensor(batchdata[key]).as_subclass(Tensor) for key in keys]
-    return [value.to(device, non_blocking=non_blocking) for value in found]
+    values = [torch.as_tensor(batchdata[key]).as_subclass(Tensor) for key in keys]
+    return [value.to(device, non_blocking=non_blocking) for value in values]

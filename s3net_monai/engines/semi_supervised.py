@@ -14,18 +14,24 @@ from s3net_monai.engines.two_views import TwoViews
 
 
 class SemiSupervisedDataset(Dataset):
-    """Pairs of a labeled and an unlabeled sample, for one ordinary ``DataLoader`` and MONAI's ``SupervisedTrainer``.
+    """Pairs of a labeled and an unlabeled sample, for a ``DataLoader``.
 
-    An epoch takes every sample of the larger part once and repeats those of the smaller one, as evenly as can be; so a
-    few labeled slices are met often. A batch of the loader holds as many labeled as unlabeled samples. MONAI's
-    ``DataLoader`` seeds the random transforms of both parts in its workers.
+    MONAI's ``SupervisedTrainer`` then gets both in one batch. An epoch uses every sample of the larger part once and
+    repeats those of the smaller one as evenly as possible, so a few labeled slices occur often. A batch of the loader
+    holds as many labeled as unlabeled samples. MONAI's ``DataLoader`` seeds the random transforms of both parts in its
+    workers.
 
     Args:
         labeled: samples with image and label.
-        unlabeled: samples with image; where every sample has a label, the labeled ones may stand here too.
+        unlabeled: samples with image; where every sample has a label, the labeled ones may be used here too.
 
     Raises:
         ValueError: when a part is empty.
+
+    Example:
+        >>> data = SemiSupervisedDataset([{"image": "a"}], [{"image": "b"}, {"image": "c"}])
+        >>> len(data), data[1]
+        (2, {'labeled': {'image': 'a'}, 'unlabeled': {'image': 'c'}})
     """
 
     def __init__(self, labeled: Sequence[dict[str, Any]], unlabeled: Sequence[dict[str, Any]]) -> None:
@@ -46,25 +52,36 @@ class SemiSupervisedDataset(Dataset):
 
 
 class SemiSupervisedPrepareBatch:
-    """A ``prepare_batch`` for MONAI's trainers: batches of a ``SemiSupervisedDataset``, perturbed twice.
+    """A ``prepare_batch`` that perturbs batches of a ``SemiSupervisedDataset`` twice.
 
-    Every image is moved once, with its label, and then recolored twice: the two perturbations show the same pixels, so
-    that what is said of one can teach on the other, as ``BidirectionalLoss`` has it. The second perturbation is the
-    stronger one by default, since two alike let the decoders agree too soon. A part whose samples have a second view of
-    their own (``SecondViewd``) has it perturbed in place of the image.
+    It is for MONAI's trainers. Every image is transformed once, with its label, and then recolored twice: the two
+    perturbations show the same pixels, so that a prediction on one can supervise the other, as in
+    ``BidirectionalLoss``. The second perturbation is the stronger one by default, since with two equal ones the
+    decoders agree too soon. A part whose samples have a second view of their own (``SecondViewd``) has that view in the
+    second perturbation in place of the image.
 
     Args:
-        views: ranges of the move, and of the colors of the first perturbation; chance is that of ``views``.
-        second: ranges of the colors of the second perturbation; its moves are not used.
+        views: ranges of the spatial transforms, and of the intensity changes of the first perturbation; it gives the
+            random numbers.
+        second: ranges of the intensity changes of the second perturbation; its spatial ranges are not used.
         image_key: key of the images in either part.
         label_key: key of the labels (L, 1, X, Y[, Z]) in the labeled part.
         second_key: key of the second view, in the parts that have one.
+
+    Example:
+        >>> import torch
+        >>> labeled = {"image": torch.rand(1, 1, 8, 8), "label": torch.ones(1, 1, 8, 8)}
+        >>> batch = {"labeled": labeled, "unlabeled": {"image": torch.rand(2, 1, 8, 8)}}
+        >>> views, target = SemiSupervisedPrepareBatch()(batch)
+        >>> views.shape, target["labeled"].tolist()
+        (torch.Size([6, 1, 8, 8]), [True, False, False])
     """
 
     def __init__(
         self,
         views: TwoViews | None = None,
         second: TwoViews | None = None,
+        *,
         image_key: str = "image",
         label_key: str = "label",
         second_key: str = "image_second",
@@ -76,7 +93,7 @@ class SemiSupervisedPrepareBatch:
     def __call__(
         self, batchdata: dict[str, Any], device: str | torch.device | None = None, non_blocking: bool = False, **_: Any
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """One batch of L labeled and U unlabeled images, B in sum, the labeled ones first.
+        """Return one batch of L labeled and U unlabeled images, B in sum, the labeled ones first.
 
         Returns:
             All images under the first perturbation, then under the second, (2B, C, X, Y[, Z]); and {"label": (B, 1, X,
@@ -86,19 +103,19 @@ class SemiSupervisedPrepareBatch:
         def tensor(value: Any) -> Tensor:
             return torch.as_tensor(value).as_subclass(Tensor).to(device, non_blocking=non_blocking)
 
-        known, free = batchdata["labeled"], batchdata["unlabeled"]
-        given = tensor(known[self.label_key])
-        images = torch.cat([tensor(part[self.image_key]) for part in (known, free)])
-        again = torch.cat([tensor(part.get(self.second_key, part[self.image_key])) for part in (known, free)])
-        labeled = torch.arange(len(images), device=images.device) < len(given)
+        parts = batchdata["labeled"], batchdata["unlabeled"]
+        part_labels = tensor(batchdata["labeled"][self.label_key])
+        images = torch.cat([tensor(part[self.image_key]) for part in parts])
+        second_images = torch.cat([tensor(part.get(self.second_key, part[self.image_key])) for part in parts])
+        labeled = torch.arange(len(images), device=images.device) < len(part_labels)
         with self.views.rng_scope():
             grid = self.views.grid(images)
             views = torch.cat(
                 [
                     self.views.jitter_intensity(warp_image(images, grid)),
-                    self.second.jitter_intensity(warp_image(again, grid)),
+                    self.second.jitter_intensity(warp_image(second_images, grid)),
                 ]
             )
-        label = torch.zeros(len(images), *given.shape[1:], dtype=torch.int64, device=images.device)
-        label[labeled] = warp_labels(given, grid[labeled], "reflection")
+        label = torch.zeros(len(images), *part_labels.shape[1:], dtype=torch.int64, device=images.device)
+        label[labeled] = warp_labels(part_labels, grid[labeled], "reflection")
         return views, {"label": label, "labeled": labeled}

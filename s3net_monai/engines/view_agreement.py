@@ -1,4 +1,4 @@
-"""How well the masks of transformed copies of one image agree: the quality estimate that needs no label."""
+"""Agreement of the masks of transformed copies of an image, a label-free quality estimate."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ import torch
 
 
 def view_agreement(views: Sequence[torch.Tensor], consensus: torch.Tensor, num_classes: int) -> float | None:
-    """Mean Dice of each view's mask with the consensus mask, over foreground classes.
+    """Return the mean Dice of the views' masks with the consensus, over foreground classes.
 
-    This is S3-Net's spatial consistency, measured on masks instead of trained on.
+    This is S3-Net's spatial consistency, measured on masks instead of used as a loss.
 
     Args:
         views: label masks of transformed copies, mapped back, each of the shape of ``consensus``.
         consensus: label mask of the mean probabilities, any shape.
-        num_classes: classes with background. A class that is in neither mask is left out.
+        num_classes: number of classes with background. A class that is in neither mask is ignored.
 
     Returns:
-        0 to 1; 1.0 where no mask has any foreground; None for fewer than two views, which have nothing to agree on.
+        0 to 1; 1.0 where no mask has any foreground; None for fewer than two views, which cannot agree.
+
+    Example:
+        >>> import torch
+        >>> views = [torch.tensor([1, 1, 0, 0]), torch.tensor([1, 0, 0, 0])]
+        >>> round(view_agreement(views, consensus=views[0], num_classes=2), 3)
+        0.833
     """
     if len(views) < 2:
         return None

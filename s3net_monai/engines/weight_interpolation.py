@@ -1,4 +1,7 @@
-"""A fine-tuning that goes half the way, so that few labels do not make a network forget what many had taught it."""
+"""Interpolation of initial and fine-tuned weights (WiSE-FT).
+
+With it fine-tuning on few labels does not erase what the network had learned before.
+"""
 
 from __future__ import annotations
 
@@ -8,29 +11,42 @@ from torch import Tensor, nn
 
 
 class WeightInterpolationHandler:
-    """An Ignite handler: at the end of a training every parameter becomes the mean of its first and its last value.
+    """An Ignite handler that averages every parameter's values before and after a training.
 
-    Fine-tuned weights lie in the same valley of the loss as those they began with, and between the two a network has
-    most of what it learned and loses little of what it knew (WiSE-FT, arXiv 2109.01903).
+    Fine-tuned weights lie in the same basin of the loss as those from which they started, and between the two a network
+    has most of what it learned and loses little of what it knew (WiSE-FT, arXiv 2109.01903).
 
-    Attach it before the handler that saves the final weights. The network must have its first weights by then.
+    Attach it before the handler that saves the final weights. The network must have its initial weights when the
+    training starts.
 
     Args:
         network: whose parameters are averaged, in place.
+
+    Example:
+        >>> import torch
+        >>> from ignite.engine import Engine
+        >>> network = torch.nn.Linear(1, 1)
+        >>> _ = torch.nn.init.constant_(network.weight, 2.0)
+        >>> trainer = Engine(lambda engine, batch: torch.nn.init.constant_(network.weight, 6.0))
+        >>> WeightInterpolationHandler(network).attach(trainer)
+        >>> _ = trainer.run([0])
+        >>> network.weight.item()
+        4.0
     """
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
-        self.first: dict[str, Tensor] = {}
+        self.initial: dict[str, Tensor] = {}
 
     def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.STARTED, self._keep)
+        """Listen to the start and the end of a trainer."""
+        engine.add_event_handler(Events.STARTED, self._store)
         engine.add_event_handler(Events.COMPLETED, self._average)
 
-    def _keep(self) -> None:
-        self.first = {name: value.detach().clone() for name, value in self.network.named_parameters()}
+    def _store(self) -> None:
+        self.initial = {name: value.detach().clone() for name, value in self.network.named_parameters()}
 
     @torch.no_grad()
     def _average(self) -> None:
         for name, value in self.network.named_parameters():
-            value.lerp_(self.first[name], 0.5)
+            value.lerp_(self.initial[name], 0.5)

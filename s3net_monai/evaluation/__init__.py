@@ -1,4 +1,4 @@
-"""Metrics, and masks against labels."""
+"""Evaluation of masks against ground truth."""
 
 from s3net_monai.evaluation.evaluate import Evaluation, evaluate, format_table
 from s3net_monai.evaluation.metrics import label_metrics, mask_metrics

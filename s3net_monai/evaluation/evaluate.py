@@ -1,4 +1,4 @@
-"""``s3net evaluate``: a folder of masks against a folder of labels."""
+"""``s3net evaluate``: score a folder of masks against a folder of labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from s3net_monai.evaluation.masks import MASK_SUFFIXES, SEGMENT_SUFFIXES, check_same_grid, on_one_grid, read_mask
+from s3net_monai.evaluation.masks import MASK_SUFFIXES, SEGMENT_SUFFIXES, check_same_grid, read_mask, to_common_grid
 from s3net_monai.evaluation.metrics import label_metrics
 from s3net_monai.evaluation.segment_masks import is_dicom_seg
 
@@ -20,11 +20,18 @@ IMAGE_ENDINGS = ("_ct", "_image", "_img")
 METRICS = ("dice", "iou", "hd95", "surface_distance")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class CaseScore:
-    """One prediction against its label: the mean over label values of every metric, and the values' own.
+    """The scores of one prediction against its label.
 
-    ``unit`` is that of ``hd95`` and ``surface_distance``.
+    Attributes:
+        case_id: name of the case.
+        unit: of ``hd95`` and ``surface_distance``, "mm" or "px".
+        dice: mean over the label values, as all other metrics.
+        iou: intersection over union.
+        hd95: 95th percentile Hausdorff distance.
+        surface_distance: mean symmetric surface distance.
+        labels: every metric by label value.
     """
 
     case_id: str
@@ -38,7 +45,14 @@ class CaseScore:
 
 @dataclass
 class Evaluation:
-    """All scores, and what could not be scored: names without a counterpart, pairs with the reason."""
+    """The scores of all cases, and the cases that could not be scored.
+
+    Attributes:
+        cases: the scores.
+        without_label: names of predictions without a label.
+        without_prediction: names of labels without a prediction.
+        failed: reason by name of pairs that could not be compared.
+    """
 
     cases: list[CaseScore] = field(default_factory=list)
     without_label: list[str] = field(default_factory=list)
@@ -47,11 +61,11 @@ class Evaluation:
 
     @property
     def complete(self) -> bool:
-        """Whether every prediction met its label and every label its prediction."""
+        """Whether every prediction has a label, every label a prediction, and every pair a score."""
         return not (self.without_label or self.without_prediction or self.failed)
 
     def as_dict(self) -> dict[str, Any]:
-        """The evaluation as JSON has it."""
+        """Return the evaluation in the form of its JSON file."""
         return {
             "schema_version": 1,
             "cases": [asdict(case) for case in self.cases],
@@ -62,7 +76,7 @@ class Evaluation:
         }
 
     def summary(self) -> dict[str, Any]:
-        """Counts; mean, median and number of cases of each metric; the share of cases below a Dice of 0.5."""
+        """Return counts; mean, median and number of cases per metric; the fraction of cases below a Dice of 0.5."""
         result: dict[str, Any] = {
             "count": len(self.cases),
             "missing": len(self.without_label) + len(self.without_prediction),
@@ -81,68 +95,77 @@ class Evaluation:
 
 
 def evaluate(predictions: Path, labels: Path) -> Evaluation:
-    """Score every ``<case>_seg.<ext>`` in ``predictions`` against its label in ``labels``.
+    """Score every ``<case>_seg.<ext>`` in a folder of predictions against its label.
 
-    A label belongs to a case when its name is ``<case>`` with one of ``_seg``, ``_segmentation``, ``_lung``,
-    ``_lesion``, ``_label``, ``_labels``, ``_mask``, ``_gt``, or, where there is none, ``<case>`` alone; a case's own
-    ending ``_ct``, ``_image`` or ``_img`` may be left out (``id003_ct_seg.nii.gz`` meets ``id003_lung.nii.gz``).
-    Grids must be the same; DICOM SEG and ``.seg.nrrd`` may leave out background. Where a run wrote these beside another
-    format of the same mask, the other is taken.
+    A label belongs to a case if its name is ``<case>`` followed by ``_seg``, ``_segmentation``, ``_lung``,
+    ``_lesion``, ``_label``, ``_labels``, ``_mask`` or ``_gt``, or, if there is none, ``<case>`` itself. The endings
+    ``_ct``, ``_image`` and ``_img`` of a case may be missing in the label (``id003_ct_seg.nii.gz`` is scored against
+    ``id003_lung.nii.gz``). Both must have the same grid, but DICOM SEG and ``.seg.nrrd`` may be cropped. If a mask
+    exists in one of these formats and in another one, the other one is read.
+
+    Args:
+        predictions: folder of the masks to score.
+        labels: folder of the ground truth.
 
     Raises:
-        ValueError: when a folder is missing, holds no mask, or names are ambiguous.
+        ValueError: when a folder is missing, contains no mask, or names are ambiguous.
     """
-    predicted = _masks_by_name(predictions, "predictions", only_ending=PREDICTION_ENDING)
-    stored = _masks_by_name(labels, "labels")
+    prediction_paths = _masks_by_name(predictions, "predictions", required_ending=PREDICTION_ENDING)
+    label_paths = _masks_by_name(labels, "labels")
     evaluation = Evaluation()
     used: set[str] = set()
-    for case_id, path in tqdm(predicted.items(), desc="evaluate", unit="case"):
-        label = _label_name(case_id, stored)
-        if label is None:
+    for case_id, path in tqdm(prediction_paths.items(), desc="evaluate", unit="case"):
+        label_name = _label_name(case_id, label_paths)
+        if label_name is None:
             evaluation.without_label.append(case_id)
             continue
-        used |= {label, case_id}  # a file of the case's own name beside a labeled one is its image
+        used |= {label_name, case_id}  # a file with the case's own name beside its label is the image
         try:
-            evaluation.cases.append(_score(case_id, path, stored[label]))
+            evaluation.cases.append(_score(case_id, path, label_paths[label_name]))
         except ValueError as error:
             evaluation.failed[case_id] = str(error)
-    evaluation.without_prediction = [name for name in stored if name not in used]
+    evaluation.without_prediction = [name for name in label_paths if name not in used]
     return evaluation
 
 
 def _score(case_id: str, prediction_path: Path, label_path: Path) -> CaseScore:
-    prediction, label = on_one_grid(read_mask(prediction_path), read_mask(label_path))
+    prediction, label = to_common_grid(read_mask(prediction_path), read_mask(label_path))
     check_same_grid(prediction, label)
     by_label = label_metrics(prediction.array, label.array, label.spacing)
     means = {metric: _mean_of([scores[metric] for scores in by_label.values()]) for metric in METRICS}
-    return CaseScore(case_id, "px" if label.affine is None else "mm", **means, labels=by_label)
+    return CaseScore(case_id=case_id, unit="px" if label.affine is None else "mm", **means, labels=by_label)
 
 
 def _mean_of(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if len(known) == len(values) else None
+    """The mean, or None if any value is missing."""
+    defined = [value for value in values if value is not None]
+    return statistics.fmean(defined) if len(defined) == len(values) else None
 
 
-def _masks_by_name(folder: Path, role: str, only_ending: str = "") -> dict[str, Path]:
-    """Masks of a folder by name without suffix (and without ``only_ending``, which they must then have)."""
+def _masks_by_name(folder: Path, role: str, required_ending: str = "") -> dict[str, Path]:
+    """Masks of a folder by name without suffix and without ``required_ending``; other files are skipped."""
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder of {role}; check the path")
-    found: dict[str, Path] = {}
-    named = [(path, next((s for s in MASK_SUFFIXES if path.name.lower().endswith(s)), "")) for path in folder.iterdir()]
-    # Segmentations last, so that another format of the same mask is known before them.
-    for path, suffix in sorted(named, key=lambda item: (item[1] in SEGMENT_SUFFIXES, item)):
+    masks: dict[str, Path] = {}
+    paths_and_suffixes = [
+        (path, next((s for s in MASK_SUFFIXES if path.name.lower().endswith(s)), "")) for path in folder.iterdir()
+    ]
+    # DICOM SEG and .seg.nrrd last, so that another format of the same mask takes precedence.
+    for path, suffix in sorted(paths_and_suffixes, key=lambda item: (item[1] in SEGMENT_SUFFIXES, item)):
         name = path.name[: -len(suffix)] if suffix else ""
-        if not name or name.startswith(".") or not name.endswith(only_ending):
+        if not name or name.startswith(".") or not name.endswith(required_ending):
             continue
-        name = name.removesuffix(only_ending)
-        if suffix in SEGMENT_SUFFIXES and (name in found or (suffix.endswith(".dcm") and not is_dicom_seg(path))):
+        name = name.removesuffix(required_ending)
+        if suffix in SEGMENT_SUFFIXES and (name in masks or (suffix.endswith(".dcm") and not is_dicom_seg(path))):
             continue
-        if name in found:
-            raise ValueError(f"{path}: a second mask for {name}, beside {found[name].name}; keep one of the {role}")
-        found[name] = path
-    if not found:
-        raise ValueError(f"{folder}: no {role} found; expected *{only_ending} with one of {', '.join(MASK_SUFFIXES)}")
-    return found
+        if name in masks:
+            raise ValueError(f"{path}: a second mask for {name}, beside {masks[name].name}; keep one of the {role}")
+        masks[name] = path
+    if not masks:
+        raise ValueError(
+            f"{folder}: no {role} found; expected *{required_ending} with one of {', '.join(MASK_SUFFIXES)}"
+        )
+    return masks
 
 
 def _label_name(case_id: str, labels: dict[str, Path]) -> str | None:
@@ -152,7 +175,7 @@ def _label_name(case_id: str, labels: dict[str, Path]) -> str | None:
 
 
 def format_table(evaluation: Evaluation) -> str:
-    """The scores as text: a row a case, then mean, median and the share below 0.5, then what is missing."""
+    """Format the scores: one row per case; mean, median and fraction below 0.5; cases that could not be scored."""
     summary = evaluation.summary()
     width = max([len(case.case_id) for case in evaluation.cases] + [6])
     lines = [f"{'case':<{width}}" + "".join(f"{metric:>18}" for metric in METRICS)]
@@ -160,8 +183,10 @@ def format_table(evaluation: Evaluation) -> str:
         lines.append(f"{case.case_id:<{width}}" + "".join(_cell(getattr(case, metric)) for metric in METRICS))
     for row in ("mean", "median"):
         lines.append(f"{row:<{width}}" + "".join(_cell(summary[metric][row]) for metric in METRICS))
-    share = summary["share_below_0.5"]
-    lines.append(f"{summary['count']} cases, share below Dice 0.5: " + ("-" if share is None else f"{share:.3f}"))
+    fraction = summary["share_below_0.5"]
+    lines.append(
+        f"{summary['count']} cases, fraction below Dice 0.5: " + ("-" if fraction is None else f"{fraction:.3f}")
+    )
     lines += [f"no label for {name}" for name in evaluation.without_label]
     lines += [f"no prediction for {name}" for name in evaluation.without_prediction]
     lines += [f"not comparable: {name}: {reason}" for name, reason in evaluation.failed.items()]

@@ -1,4 +1,4 @@
-"""Overlap and surface metrics of one mask against its truth."""
+"""Overlap and surface metrics of a mask against ground truth."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from monai.metrics import compute_average_surface_distance, compute_dice, comput
 
 
 def mask_metrics(prediction: np.ndarray, truth: np.ndarray, spacing: Sequence[float]) -> dict[str, float | None]:
-    """Dice, IoU, 95th percentile Hausdorff distance and mean symmetric surface distance of binary masks.
+    """Compute Dice, IoU, 95th percentile Hausdorff distance and mean symmetric surface distance.
 
-    Both empty: Dice and IoU 1, distances 0. One empty: Dice and IoU 0, distances None, as there is no surface to
-    measure to; a mean over cases therefore leaves them out and says how many it holds.
+    If both masks are empty, Dice and IoU are 1 and distances 0. If one is empty, Dice and IoU are 0 and distances None,
+    as there is no surface to measure to; a mean over cases therefore omits them and states how many it includes.
 
     Args:
         prediction: (X, Y) or (X, Y, Z) bool.
-        truth: of the same shape.
-        spacing: voxel size along each axis, in mm or in pixels; the distances are in that unit.
+        truth: ground truth of the same shape.
+        spacing: voxel size along each axis, in mm or in pixels; the distances have the same unit.
     """
     first, second = (torch.as_tensor(mask)[None, None].to(torch.uint8) for mask in (prediction, truth))
     metrics: dict[str, float | None] = {
@@ -38,7 +38,16 @@ def mask_metrics(prediction: np.ndarray, truth: np.ndarray, spacing: Sequence[fl
 def label_metrics(
     prediction: np.ndarray, truth: np.ndarray, spacing: Sequence[float]
 ) -> dict[str, dict[str, float | None]]:
-    """`mask_metrics` of every label value that either mask holds, by value as text; of value 1 where both are empty."""
+    """Compute ``mask_metrics`` for every label value in either mask, or for value 1 if both are empty.
+
+    Args:
+        prediction: (X, Y) or (X, Y, Z) label values.
+        truth: ground truth of the same shape.
+        spacing: voxel size along each axis, in mm or in pixels.
+
+    Returns:
+        The metrics by label value, as a string.
+    """
     values = sorted({int(value) for mask in (prediction, truth) for value in np.unique(mask)} - {0}) or [1]
     return {str(value): mask_metrics(prediction == value, truth == value, spacing) for value in values}
 

@@ -1,4 +1,4 @@
-"""Reading segmentations that name their segments: DICOM SEG and 3D Slicer's ``.seg.nrrd``."""
+"""Read segmentations with named segments: DICOM SEG and 3D Slicer's ``.seg.nrrd``."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ from s3net_monai.utils.geometry import LPS_TO_RAS
 
 
 def is_dicom_seg(path: Path) -> bool:
-    """Whether a ``.dcm`` file is a segmentation and not an image or report that lies beside it."""
+    """Return whether a ``.dcm`` file is a segmentation, and not an image or report."""
     from pydicom import dcmread
 
     try:
         return str(dcmread(path, specific_tags=["Modality"], stop_before_pixels=True).get("Modality")) == "SEG"
-    except Exception:  # not DICOM, or damaged: pydicom raises whatever the damage provokes
+    except Exception:  # not DICOM, or damaged: pydicom raises many types of exceptions
         return False
 
 
 def read_dicom_seg(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Segment numbers (X, Y, Z) and RAS+ affine of a SEG, or (X, Y) and None of a photograph's.
+    """Read segment numbers and affine of a DICOM SEG.
 
-    Frames that the file leaves out between others are background; before the first and after the last there are none.
+    Frames that are missing between others are background; none are added before the first and after the last one.
+
+    Returns:
+        Segment numbers (X, Y, Z) and RAS+ affine (4, 4) in mm; (X, Y) and None for the SEG of a VL image.
 
     Raises:
-        ValueError: when segments overlap or the planes are no regular volume.
+        ValueError: when segments overlap or the planes do not form a regular volume.
     """
     import highdicom as hd
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom quotes what it finds malformed, such as the patient's name
+        warnings.simplefilter("ignore")  # pydicom quotes malformed values, such as the patient's name
         seg = hd.seg.segread(path)
         if "FrameOfReferenceUID" not in seg:
             frames = seg.get_pixels_by_source_instance(
@@ -45,10 +48,10 @@ def read_dicom_seg(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def read_seg_nrrd(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Label values (X, Y, Z) and RAS+ affine of a ``.seg.nrrd``.
+    """Read label values (X, Y, Z) and RAS+ affine (4, 4) in mm of a ``.seg.nrrd``.
 
     Raises:
-        ValueError: when its segments overlap, which Slicer stores in layers.
+        ValueError: when its segments overlap, which 3D Slicer stores in layers.
     """
     import slicerio
 

@@ -1,4 +1,4 @@
-"""From paths to masks and a report: finding cases, running a bundle on them, isolating failures."""
+"""Inference: find cases, run a bundle on each, and write masks and a report."""
 
 from s3net_monai.inference.bundle import Bundle, bundle_root, load_bundle
 from s3net_monai.inference.device import parse_device

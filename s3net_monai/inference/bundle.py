@@ -1,10 +1,10 @@
-"""A MONAI Bundle as the batch run uses it: its own transforms, inferer and weights, none of its savers."""
+"""Loading of MONAI Bundles for inference: their transforms, inferer and weights, without their savers."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,37 +12,41 @@ import torch
 from monai.bundle import ConfigParser
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
 
-from s3net_monai.inference.run.fingerprint import file_sha256
-from s3net_monai.io import LABELS, Label
+from s3net_monai.tasks import Task, get_task
 from s3net_monai.utils.errors import UsageError
+from s3net_monai.utils.hashing import file_sha256, files_sha256
 from s3net_monai.utils.messages import first_cause, one_line
 
-TASK_BUNDLES = {
-    "lung": "lung_ct_segmentation",
-    "skin": "skin_lesion_segmentation",
-    "cardiac": "cardiac_mr_segmentation",
-}
+PACKAGE = Path(__file__).resolve().parents[1]
+# A wheel carries the bundles inside the package, a checkout beside it.
+BUNDLE_FOLDERS = (PACKAGE / "bundle", PACKAGE.parent / "bundle")
 MODES = {"amortized": "inferer", "per-image": "per_image_inferer"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """What one task needs to segment.
+    """A loaded bundle: everything that segmenting the cases of one task needs.
 
-    ``inferer(image, network)`` gives class probabilities (B, classes, spatial), or logits where the postprocessing
-    begins with a softmax. ``modality`` is that of the images by the metadata, "CT" where they state none.
-    ``sha256`` is of the weights, ``config_sha256`` of ``configs/inference.json``.
+    Attributes:
+        task: the task, with the channels and the modality of the images as the bundle's metadata state them.
+        name: name of the bundle's folder.
+        version: version by the metadata.
+        sha256: hash of the weights.
+        config_sha256: hash of ``configs/inference.json`` and of its overlays.
+        device: where the network is.
+        network: in evaluation mode.
+        preprocessing: from ``{"image": path}`` to the image (C, spatial) that the network takes.
+        inferer: ``inferer(image, network)`` returns class probabilities (B, classes, spatial), or logits where the
+            postprocessing begins with a softmax.
+        postprocessing: from "pred" (classes, spatial) to the mask on the grid of the image.
     """
 
-    task: str
+    task: Task
     name: str
     version: str
     sha256: str
     config_sha256: str
     device: torch.device
-    labels: tuple[Label, ...]
-    channels: int
-    modality: str
     network: torch.nn.Module
     preprocessing: Callable[[dict[str, Any]], dict[str, Any]]
     inferer: Any
@@ -50,29 +54,25 @@ class Bundle:
 
 
 def bundle_root(task: str, path: Path | None = None) -> Path:
-    """Folder of the task's bundle: ``path`` if given, else the one that comes with the package.
+    """Return the folder of the task's bundle: ``path`` if given, else the one that comes with the package.
 
     Raises:
-        UsageError: for an unknown task or a folder that is no bundle.
+        UsageError: for an unknown task, or a folder that is not a bundle.
     """
-    if task not in TASK_BUNDLES:
-        raise UsageError(f"task {task!r} is not known; give one of {', '.join(TASK_BUNDLES)}")
-    package = Path(__file__).resolve().parents[1]
-    # A wheel carries the bundles inside the package, a checkout beside it.
-    places = [path] if path else [package / "bundle", package.parent / "bundle"]
-    for place in places:
-        root = place if path else place / TASK_BUNDLES[task]
+    bundle_name = get_task(task).bundle
+    roots = [path] if path else [folder / bundle_name for folder in BUNDLE_FOLDERS]
+    for root in roots:
         if (root / "configs" / "inference.json").is_file() and (root / "configs" / "metadata.json").is_file():
             return root.resolve()
-    where = path or places[-1] / TASK_BUNDLES[task]
-    raise UsageError(f"{where}: no bundle there (configs/inference.json and configs/metadata.json); check --bundle")
+    missing = "no bundle there (configs/inference.json and configs/metadata.json); check --bundle"
+    raise UsageError(f"{roots[-1]}: {missing}")
 
 
 def model_file(root: Path) -> Path:
-    """The bundle's weights.
+    """Return the path of the bundle's weights.
 
     Raises:
-        UsageError: when they are missing.
+        UsageError: when there are none.
     """
     path = root / "models" / "model.pt"
     if not path.is_file():
@@ -81,7 +81,7 @@ def model_file(root: Path) -> Path:
 
 
 def read_metadata(root: Path) -> dict[str, Any]:
-    """configs/metadata.json of a bundle.
+    """Read ``configs/metadata.json`` of a bundle.
 
     Raises:
         UsageError: when it is not JSON.
@@ -95,21 +95,38 @@ def read_metadata(root: Path) -> dict[str, Any]:
 
 
 def load_bundle(
-    task: str, root: Path, device: torch.device, mode: str = "amortized", allow: Sequence[str] = ()
+    task: str,
+    root: Path,
+    device: torch.device,
+    *,
+    mode: str = "amortized",
+    allow: Sequence[str] = (),
+    checkpoint: Path | None = None,
+    configs: Sequence[Path] = (),
 ) -> Bundle:
-    """Build the parts of ``configs/inference.json`` that segment one case, with ``models/model.pt`` loaded strictly.
+    """Build the parts of ``configs/inference.json`` that segment one case, with its weights loaded strictly.
 
-    ``allow`` becomes the config's own key of that name: irregular series that its reader resamples, not refuses.
-    Only run this on bundles that you trust: a config can name any function. Weights are loaded as tensors only.
+    Call this only for bundles that you trust: a config can name any function. Weights are loaded as tensors only.
+
+    Args:
+        task: name of a task of the registry.
+        root: folder of the bundle.
+        device: where the network runs.
+        mode: "amortized" (the trained network) or "per-image" (a fit per image), one of ``MODES``.
+        allow: irregular series that the bundle's reader repairs instead of refusing; becomes the config's key "allow".
+        checkpoint: weights in place of ``models/model.pt``, such as those of a training of one's own.
+        configs: overlays of ``configs/inference.json`` that these weights need, such as another ``network_def``.
 
     Raises:
-        UsageError: when the bundle is incomplete or its weights do not fit its network.
+        UsageError: for an unknown task, or when the bundle is incomplete or its weights do not fit its network.
     """
+    registered = get_task(task)
     metadata = read_metadata(root)
-    weights = model_file(root)
+    weights = model_file(root) if checkpoint is None else _existing(checkpoint, "checkpoint")
+    files = [root / "configs" / "inference.json", *(_existing(path, "config") for path in configs)]
     try:
         parser = ConfigParser()
-        parser.read_config(root / "configs" / "inference.json")
+        parser.read_config([str(file) for file in files])
         parser["bundle_root"] = str(root)
         parser["device"] = device
         parser["allow"] = list(allow)
@@ -120,26 +137,29 @@ def load_bundle(
         inferer = parser.get_parsed_content(MODES[mode])
         postprocessing = parser.get_parsed_content("postprocessing")
         image = metadata["network_data_format"]["inputs"]["image"]
-        channels, modality = int(image["num_channels"]), str(image.get("modality", "CT"))
+        channels, modality = int(image["num_channels"]), str(image.get("modality", registered.modality))
         version = str(metadata["version"])
     except Exception as error:  # a config can name anything, so anything can be raised
         raise UsageError(f"{root}: the bundle's configs cannot be used ({one_line(first_cause(error))})") from error
     _load_weights(network, weights, device)
     return Bundle(
-        task=task,
+        task=replace(registered, channels=channels, modality=modality),
         name=root.name,
         version=version,
         sha256=file_sha256(weights),
-        config_sha256=file_sha256(root / "configs" / "inference.json"),
+        config_sha256=files_sha256(files),
         device=device,
-        labels=LABELS[task],
-        channels=channels,
-        modality=modality,
         network=network.to(device).eval(),
         preprocessing=preprocessing,
         inferer=inferer,
         postprocessing=_without_savers(postprocessing),
     )
+
+
+def _existing(path: Path, what: str) -> Path:
+    if not path.is_file():
+        raise UsageError(f"{path}: no such {what}; check the path")
+    return path
 
 
 def _load_weights(network: torch.nn.Module, path: Path, device: torch.device) -> None:
@@ -150,7 +170,7 @@ def _load_weights(network: torch.nn.Module, path: Path, device: torch.device) ->
 
 
 def reading_steps(preprocessing: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[Compose, Compose]:
-    """The steps of a bundle's preprocessing that read a file, channel first, and all others."""
+    """Split a bundle's preprocessing into the steps that read a file, channel first, and all others."""
     steps = cast(Compose, preprocessing).transforms
     reading = [step for step in steps if isinstance(step, (LoadImaged, EnsureChannelFirstd))]
     return Compose(reading), Compose([step for step in steps if step not in reading])

@@ -1,4 +1,4 @@
-"""The device a user names."""
+"""Selection of the device to compute on."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from s3net_monai.utils.errors import UsageError
 
 
 def parse_device(name: str) -> torch.device:
-    """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` -> a device that exists; ``auto`` prefers the GPU.
+    """Return the device named ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; ``auto`` prefers the GPU.
 
     Raises:
-        UsageError: for any other name, or a GPU that is not there.
+        UsageError: for any other name, or a GPU that does not exist.
     """
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":

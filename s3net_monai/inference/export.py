@@ -1,4 +1,4 @@
-"""A bundle in the three forms that other programs take."""
+"""Export of a bundle as zip, TorchScript and ONNX, the forms that other programs read."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.messages import one_line
 
-ONNX_PARTS = ("onnx", "onnxscript")
+ONNX_PACKAGES = ("onnx", "onnxscript")
 
 
 def export_bundle(root: Path, output: Path) -> tuple[list[Path], list[str]]:
     """Write ``<bundle>.zip``, ``<bundle>.ts`` (TorchScript, with its configs inside) and ``<bundle>.onnx``.
 
     Returns:
-        What was written, and a line for each form that was not.
+        The paths of the written files, and one line per form that was not written.
 
     Raises:
         UsageError: when the bundle has no weights.
@@ -37,19 +37,19 @@ def export_bundle(root: Path, output: Path) -> tuple[list[Path], list[str]]:
             with atomic_path(path) as temporary:
                 write(root, temporary)
             written.append(path)
-        except Exception as error:  # torch's exporters raise many kinds; the other forms are still of use
+        except Exception as error:  # torch's exporters raise many types, and the other forms are still useful
             problems.append(f"{path.name} not written: {one_line(error)}")
     return written, problems
 
 
 def _write_zip(root: Path, path: Path) -> None:
-    parts = [root / "LICENSE", *(root / "models").glob("model.*")]
-    parts += [file for folder in ("configs", "docs") for file in sorted((root / folder).rglob("*"))]
+    members = [root / "LICENSE", *(root / "models").glob("model.*")]
+    members += [file for folder in ("configs", "docs") for file in sorted((root / folder).rglob("*"))]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for part in parts:
-            if part.is_file():
-                # The single top folder carries the bundle's name, as the bundle specification asks.
-                archive.write(part, Path(root.name) / part.relative_to(root))
+        for member in members:
+            if member.is_file():
+                # The bundle specification requires a single top folder with the bundle's name.
+                archive.write(member, Path(root.name) / member.relative_to(root))
 
 
 def _write_script(root: Path, path: Path) -> None:
@@ -57,7 +57,7 @@ def _write_script(root: Path, path: Path) -> None:
 
 
 def _write_onnx(root: Path, path: Path) -> None:
-    missing = [part for part in ONNX_PARTS if importlib.util.find_spec(part) is None]
+    missing = [package for package in ONNX_PACKAGES if importlib.util.find_spec(package) is None]
     if missing:
         raise UsageError(f"{' and '.join(missing)} not installed; pip install 's3net-monai[export]'")
     onnx_export(**_export_arguments(root, path))

@@ -1,4 +1,4 @@
-"""What this installation can do."""
+"""Description of this installation: versions, tasks, formats, devices and optional parts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 import monai
 import torch
 
-import s3net_monai
-from s3net_monai.inference.bundle import TASK_BUNDLES, bundle_root, model_file, read_metadata
-from s3net_monai.inference.run.fingerprint import file_sha256
-from s3net_monai.io import FORMATS, LABELS
+from s3net_monai.inference.bundle import bundle_root, model_file, read_metadata
+from s3net_monai.io import FORMATS
+from s3net_monai.tasks import TASKS, Task
 from s3net_monai.utils.errors import UsageError
+from s3net_monai.utils.hashing import file_sha256
+from s3net_monai.version import __version__
 
 OPTIONAL_PARTS = {
     "dicom-codecs": ("pylibjpeg", "libjpeg", "openjpeg"),
@@ -23,16 +24,16 @@ OPTIONAL_PARTS = {
 
 
 def describe() -> dict[str, Any]:
-    """Versions, tasks with labels and model, output formats, devices, and the optional parts that were found."""
+    """Return versions, tasks with labels and model, output formats, devices, and which optional parts are installed."""
     gpus = (
         [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     )
     return {
-        "package_version": s3net_monai.__version__,
+        "package_version": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "monai": monai.__version__,
-        "tasks": {task: _describe_task(task) for task in TASK_BUNDLES},
+        "tasks": {name: _describe_task(task) for name, task in TASKS.items()},
         "formats": {name: file_format.extension for name, file_format in FORMATS.items()},
         "devices": {"cpu": platform.machine(), **{f"cuda:{index}": name for index, name in enumerate(gpus)}},
         "optional": {
@@ -42,23 +43,25 @@ def describe() -> dict[str, Any]:
     }
 
 
-def _describe_task(task: str) -> dict[str, Any]:
-    labels = {label.name: label.value for label in LABELS[task]}
+def _describe_task(task: Task) -> dict[str, Any]:
+    labels = {label.name: label.value for label in task.labels}
     try:
-        root = bundle_root(task)
+        root = bundle_root(task.name)
         version = str(read_metadata(root).get("version"))
         return {"labels": labels, "bundle": root.name, "version": version, "sha256": file_sha256(model_file(root))}
     except UsageError as error:
-        return {"labels": labels, "bundle": TASK_BUNDLES[task], "problem": str(error)}
+        return {"labels": labels, "bundle": task.bundle, "problem": str(error)}
 
 
 def format_info(info: dict[str, Any]) -> str:
-    """The same as text."""
+    """Format the result of ``describe`` as text."""
     lines = [f"s3net {info['package_version']} (Python {info['python']}, torch {info['torch']}, MONAI {info['monai']})"]
     for task, details in info["tasks"].items():
         model = details.get("problem") or f"{details['bundle']} {details['version']}, sha256 {details['sha256'][:12]}"
         lines.append(f"task {task}: {', '.join(details['labels'])}; {model}")
     lines.append("formats: " + ", ".join(f"{name} ({extension})" for name, extension in info["formats"].items()))
-    lines.append("devices: " + ", ".join(f"{name} ({what})" for name, what in info["devices"].items()))
-    lines += [f"extra {name}: {'found' if found else 'not installed'}" for name, found in info["optional"].items()]
+    lines.append("devices: " + ", ".join(f"{name} ({model})" for name, model in info["devices"].items()))
+    lines += [
+        f"extra {name}: {'found' if installed else 'not installed'}" for name, installed in info["optional"].items()
+    ]
     return "\n".join(lines)

@@ -4,15 +4,14 @@ from s3net_monai.io.dicom.reader import DicomSeriesReader
 from s3net_monai.io.dicom.vl_image import DicomVLImageReader
 from s3net_monai.io.image_2d import upright_gray, upright_rgb
 from s3net_monai.io.label_table import write_label_table
-from s3net_monai.io.labels import LABELS, Code, Label, channel_def
 from s3net_monai.io.mask import Mask
 from s3net_monai.io.volume_reader import VolumeReader
 from s3net_monai.io.writers import FORMATS, output_path, write_mask
+from s3net_monai.labels import Code, Label
 from s3net_monai.utils.errors import CaseError, UnsuitedFormatError
 
 __all__ = [
     "FORMATS",
-    "LABELS",
     "CaseError",
     "Code",
     "DicomSeriesReader",
@@ -21,7 +20,6 @@ __all__ = [
     "Mask",
     "UnsuitedFormatError",
     "VolumeReader",
-    "channel_def",
     "output_path",
     "upright_gray",
     "upright_rgb",

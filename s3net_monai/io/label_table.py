@@ -6,7 +6,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from s3net_monai.io.labels import Label
+from s3net_monai.labels import Label
 from s3net_monai.utils.atomic import atomic_path
 
 FILE_NAME = "labels.csv"

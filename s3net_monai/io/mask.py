@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from s3net_monai.io.labels import Label
+from s3net_monai.labels import Label
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Mask:
     """A label mask on its source's grid.
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from s3net_monai.io.image_to_lps import picture_to_lps
-from s3net_monai.io.labels import Code, Label
 from s3net_monai.io.mask import Mask
+from s3net_monai.labels import Code, Label
 from s3net_monai.utils.geometry import LPS_TO_RAS
 
 TERMINOLOGY = "Segmentation category and type - 3D Slicer General Anatomy list"

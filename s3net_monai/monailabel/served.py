@@ -1,4 +1,4 @@
-"""The folder that MONAI Label serves: its app, and a copy of every bundle, which corrections then train further."""
+"""The folder that MONAI Label serves: its app, and a copy of every bundle, to be fine-tuned on corrections."""
 
 from __future__ import annotations
 
@@ -9,58 +9,70 @@ from pathlib import Path
 
 from monai.bundle import ConfigParser
 
-from s3net_monai.inference.bundle import TASK_BUNDLES, bundle_root
+from s3net_monai.inference.bundle import bundle_root
+from s3net_monai.tasks import TASKS
 from s3net_monai.utils.errors import UsageError
 
-_APP = '''"""Begins MONAI Label's own app for bundles; made by ``s3net_monai.monailabel.served``."""
+_APP = '''"""Starts MONAI Label's own app for bundles; written by ``s3net_monai.monailabel.served``."""
 
 from s3net_monai.monailabel.app import App  # noqa: F401
 '''
 
 
-def make_app(folder: Path, tasks: Sequence[str] = tuple(TASK_BUNDLES)) -> list[str]:
-    """Make the folder, or add to it what is missing; return the names of the bundles of these tasks.
+def make_app(folder: Path, tasks: Sequence[str] = tuple(TASKS)) -> list[str]:
+    """Create or update the folder that MONAI Label serves.
 
-    The weights of a bundle that is there already stay, since they may have learned from corrections: to begin anew with
-    the shipped ones, delete its folder. Its configs are written anew. Bundles without weights or without a
-    ``fine_tune.json`` are left out: from them corrections could not be learned.
+    The weights of a bundle that is already there are kept, since they may have been trained on corrections; delete its
+    folder to start again from the released ones. Its configs are always rewritten. Bundles without weights or without
+    a ``fine_tune.json`` are left out, since they could not be trained on corrections.
+
+    Args:
+        folder: the folder of the app.
+        tasks: names of the tasks whose bundles are served.
+
+    Returns:
+        The names of the served bundles.
 
     Raises:
-        UsageError: for an unknown task, and when nothing is left to serve.
+        UsageError: for an unknown task, and when no bundle can be served.
     """
     (folder / "model").mkdir(parents=True, exist_ok=True)
     (folder / "main.py").write_text(_APP, encoding="utf-8")
     names = []
     for task in tasks:
-        shipped = bundle_root(task)
-        if all((shipped / part).is_file() for part in ("models/model.pt", "configs/fine_tune.json")):
-            names.append(shipped.name)
-            serve_bundle(shipped, folder / "model" / shipped.name)
+        released = bundle_root(task)
+        if all((released / file).is_file() for file in ("models/model.pt", "configs/fine_tune.json")):
+            names.append(released.name)
+            serve_bundle(released, folder / "model" / released.name)
     if not names:
         raise UsageError(f"nothing to serve for {', '.join(tasks)}: found no models/model.pt, expected trained weights")
     return names
 
 
-def serve_bundle(shipped: Path, folder: Path) -> None:
-    """Copy a bundle to where MONAI Label serves and trains it; its configs become what MONAI Label needs.
+def serve_bundle(released: Path, folder: Path) -> None:
+    """Copy a bundle to the folder where MONAI Label serves and trains it, and adapt its configs to MONAI Label.
 
-    Of a bundle that is there, the configs alone are replaced.
+    If the copy exists, only its configs are replaced.
 
-    * MONAI Label reads ``train.json`` and nothing beside it, and serves the weights in ``models/``. So the copy's
-      ``train.json`` has ``fine_tune.json`` on it, and leaves its weights there: the next mask is made by what the last
-      training made.
-    * ``inference.json`` gets ``AfterSaveImaged`` as the last step of its postprocessing.
+    * MONAI Label reads only ``train.json``, and serves the weights in ``models/``. The copy's ``train.json`` is
+      therefore merged with ``fine_tune.json`` and saves its weights in ``models/``, so that the next mask is made with
+      the weights of the last training.
+    * ``inference.json`` gets ``FormatForSaveImaged`` as the last step of its postprocessing.
+
+    Args:
+        released: folder of the bundle.
+        folder: destination.
     """
     unfinished = folder.with_name(folder.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    shutil.copytree(shipped, unfinished, ignore=shutil.ignore_patterns("data", "eval", "__pycache__"))
+    shutil.copytree(released, unfinished, ignore=shutil.ignore_patterns("data", "eval", "__pycache__"))
     configs = unfinished / "configs"
     training = _read(configs / "train.json", configs / "fine_tune.json")
     training["ckpt_dir"] = "$@bundle_root + '/models'"
     _write(training, configs / "train.json")
     inference = _read(configs / "inference.json")
-    last = {"_target_": "s3net_monai.monailabel.after_saving.AfterSaveImaged", "keys": "pred"}
-    inference["postprocessing#steps#after_saving"] = last
+    last_step = {"_target_": "s3net_monai.monailabel.mask_format.FormatForSaveImaged", "keys": "pred"}
+    inference["postprocessing#steps#format"] = last_step
     _write(inference, configs / "inference.json")
     if folder.exists():
         shutil.rmtree(folder / "configs", ignore_errors=True)
@@ -82,7 +94,7 @@ def _write(parser: ConfigParser, path: Path) -> None:
 
 if __name__ == "__main__":
     try:
-        print(",".join(make_app(Path(sys.argv[1]), sys.argv[2:] or tuple(TASK_BUNDLES))))
+        print(",".join(make_app(Path(sys.argv[1]), sys.argv[2:] or tuple(TASKS))))
     except UsageError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -1,7 +1,8 @@
-"""Which image MONAI Label hands to the annotator next.
+"""Scoring of images and selection of the next image to annotate in MONAI Label.
 
-Its interfaces ``Strategy`` and ``ScoringMethod`` are a description, ``info()`` and a call, and it never asks for their
-classes; so nothing of it is imported, and these run and are tested where it is not installed. An app gives them by::
+MONAI Label's interfaces ``Strategy`` and ``ScoringMethod`` consist of a description, ``info()`` and a call, and it
+never checks for their classes. So nothing of it is imported here, and this module runs and is tested without it. An
+app registers the classes as follows::
 
     def init_scoring_methods(self):
         return {"consistency": ConsistencyScoring(path_of_the_bundle)}
@@ -20,36 +21,43 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from s3net_monai.active_learning import FIRST_ROUND, Measured, measure_case, next_images
+from s3net_monai.active_learning import FIRST_ROUND, CandidateScore, score_candidate, select_images
 
 logger = logging.getLogger(__name__)
 
-MAX_MEASURED_IMAGES = 50  # images that a call of the scoring measures: each of a DICOMweb archive is fetched for it
-SERVED_FOR = 3600.0  # seconds in which an image that was handed out is not handed out again
-_DIGITS = 4
+MAX_SCORED_IMAGES = 50  # images scored per call: each image of a DICOMweb archive must be fetched for that
+RESERVATION_SECONDS = 3600.0  # an image that was handed out is not handed out again within this time
+_SIGNIFICANT_DIGITS = 4
 
 
 class Datastore(Protocol):
-    """What is used here of ``monailabel.interfaces.datastore.Datastore``."""
+    """The methods of ``monailabel.interfaces.datastore.Datastore`` that are used here."""
 
-    def list_images(self) -> list[str]: ...
+    def list_images(self) -> list[str]:
+        """Return the ids of all images."""
 
-    def get_labeled_images(self) -> list[str]: ...
+    def get_labeled_images(self) -> list[str]:
+        """Return the ids of images with a final label."""
 
-    def get_unlabeled_images(self) -> list[str]: ...
+    def get_unlabeled_images(self) -> list[str]:
+        """Return the ids of images without a final label."""
 
-    def get_image_uri(self, image_id: str) -> str: ...
+    def get_image_uri(self, image_id: str) -> str:
+        """Return the path of an image, after fetching it if necessary."""
 
-    def get_image_info(self, image_id: str) -> dict[str, Any]: ...
+    def get_image_info(self, image_id: str) -> dict[str, Any]:
+        """Return the metadata of an image."""
 
-    def update_image_info(self, image_id: str, info: dict[str, Any]) -> None: ...
+    def update_image_info(self, image_id: str, info: dict[str, Any]) -> None:
+        """Add to the metadata of an image."""
 
 
 class ConsistencyScoring:
-    """Measure all images with a bundle's present weights: consistency of the mask, and features of the image.
+    """Score all images with a bundle's current weights: consistency of the mask, and features of the image.
 
-    The datastore keeps what was found beside each image, with the date of the weights, so that a restarted server, or
-    the process of its own in which MONAI Label scores, goes on where another stopped; other weights measure anew.
+    The datastore keeps the scores in each image's metadata, with the modification time of the weights. A restarted
+    server, or the separate process in which MONAI Label scores, therefore continues where another stopped; after a
+    training, images are scored again.
 
     Args:
         bundle: folder of the bundle, under the name that it has in this package.
@@ -62,31 +70,39 @@ class ConsistencyScoring:
         self.key = f"s3net_consistency_{self.bundle.name}"  # a server may serve several bundles over one datastore
 
     def info(self) -> dict[str, str]:
+        """Return the description that MONAI Label shows."""
         return {"description": self.description}
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
-        """Measure what is not measured yet, ``request["max_samples"]`` images or ``MAX_MEASURED_IMAGES``; count them."""
+        """Score images without a score, up to ``request["max_samples"]`` or ``MAX_SCORED_IMAGES``, and count them."""
         started = time.time()
         images = datastore.list_images()
-        missing = [image for image in images if not self.is_tried(datastore.get_image_info(image))]
-        todo = missing[: int(request.get("max_samples") or MAX_MEASURED_IMAGES)]
-        self.measure(todo, datastore)
-        executed = {"executed": len(todo), "skipped": len(images) - len(missing)}
-        return {"total": len(images), **executed, "latency": round(time.time() - started, 3)}
+        unscored = [image for image in images if not self.is_attempted(datastore.get_image_info(image))]
+        to_score = unscored[: int(request.get("max_samples") or MAX_SCORED_IMAGES)]
+        self.score_images(to_score, datastore)
+        return {
+            "total": len(images),
+            "executed": len(to_score),
+            "skipped": len(images) - len(unscored),
+            "latency": round(time.time() - started, 3),
+        }
 
-    def measured(self, info: dict[str, Any]) -> Measured | None:
-        """What the present weights found of an image; None where they have not seen it, or it could not be read."""
-        found = info.get(self.key, {})
-        if not self.is_tried(info) or found["consistency"] is None:
+    def stored_score(self, info: dict[str, Any]) -> CandidateScore | None:
+        """Return an image's score by the current weights from its metadata, or None if there is none.
+
+        There is none before scoring, and for an image that could not be read.
+        """
+        entry = info.get(self.key, {})
+        if not self.is_attempted(info) or entry["consistency"] is None:
             return None
-        return Measured(np.asarray(found["features"], dtype=np.float32), found["consistency"])
+        return CandidateScore(np.asarray(entry["features"], dtype=np.float32), entry["consistency"])
 
-    def is_tried(self, info: dict[str, Any]) -> bool:
-        """Whether the present weights have been given an image, be it in vain."""
-        return bool(info.get(self.key, {}).get("weights") == self.date_of_weights())
+    def is_attempted(self, info: dict[str, Any]) -> bool:
+        """Return whether scoring an image with the current weights was attempted, successfully or not."""
+        return bool(info.get(self.key, {}).get("weights") == self.weights_time())
 
-    def measure(self, images: Sequence[str], datastore: Datastore) -> None:
-        """Measure images and keep what was found; one that cannot be had gets no score and stops nothing."""
+    def score_images(self, images: Sequence[str], datastore: Datastore) -> None:
+        """Score images and store the scores; an image that cannot be read gets no score, and the others continue."""
         if not images:
             return
         from s3net_monai.inference.bundle import load_bundle
@@ -94,88 +110,95 @@ class ConsistencyScoring:
         from s3net_monai.inference.discovery.find_cases import find_cases
         from s3net_monai.io import CaseError
 
-        date = self.date_of_weights()
+        weights_time = self.weights_time()
         bundle = load_bundle(_task_of(self.bundle), self.bundle, parse_device(self.device))
         for image in images:
-            entry: dict[str, Any] = {"weights": date, "consistency": None, "features": []}
+            entry: dict[str, Any] = {"weights": weights_time, "consistency": None, "features": []}
             try:
                 cases = find_cases([Path(datastore.get_image_uri(image))]).cases
                 if len(cases) != 1:
                     raise CaseError(f"{len(cases)} images found, expected one")
-                found = measure_case(cases[0], bundle)
-                features = [float(f"{value:.{_DIGITS}g}") for value in found.features]
-                entry |= {"consistency": found.consistency, "features": features}
+                score = score_candidate(cases[0], bundle)
+                features = [float(f"{value:.{_SIGNIFICANT_DIGITS}g}") for value in score.features]
+                entry |= {"consistency": score.consistency, "features": features}
             except CaseError as error:
                 logger.warning("not scored: %s", error)
-            except Exception as error:  # from a store's network, or a reader of files that are no images
-                # by its number: in a DICOMweb store an image's name is a UID of the patient's study
-                number = datastore.list_images().index(image)
-                logger.warning("image %d of the list is not scored: %s", number, type(error).__name__)
+            except Exception as error:  # from a datastore's network, or from the reader of a file that is no image
+                # The message gives its index, since in a DICOMweb datastore an image's name is a UID.
+                index = datastore.list_images().index(image)
+                logger.warning("image %d of the list is not scored: %s", index, type(error).__name__)
             datastore.update_image_info(image, {self.key: entry})
 
-    def date_of_weights(self) -> int:
+    def weights_time(self) -> int:
+        """Return the modification time of the bundle's weights, in seconds since 1970."""
         return int((self.bundle / "models" / "model.pt").stat().st_mtime)
 
 
 class ConsistencyStrategy:
-    """Hand out the image whose label is expected to teach most; see ``active_learning.next_images``.
+    """Hand out the image whose label is expected to improve the model most (``active_learning.select_images``).
 
-    First ten images that cover all others; then those with the least consistent masks. An image that was handed out is
-    not handed out again for an hour, as somebody is at it.
+    The first ten images are medoids of all images; after that, images with the least consistent masks follow. An image
+    that was handed out is reserved for an hour, since an annotator is working on it.
 
     Args:
         bundle: see ``ConsistencyScoring``.
         device: see ``ConsistencyScoring``.
-        at_once: where fewer images than this are scored, a call scores so many itself, and the annotator waits.
+        min_scored: number of images to score within the call if fewer have scores; the annotator waits for it.
     """
 
-    def __init__(self, bundle: str | Path, device: str = "auto", at_once: int = 8) -> None:
-        self.scoring, self.at_once = ConsistencyScoring(bundle, device), at_once
+    def __init__(self, bundle: str | Path, device: str = "auto", min_scored: int = 8) -> None:
+        self.scoring, self.min_scored = ConsistencyScoring(bundle, device), min_scored
         self.description = f"First images that cover all others, then the least consistent: {self.scoring.bundle.name}"
 
     def info(self) -> dict[str, str]:
+        """Return the description that MONAI Label shows."""
         return {"description": self.description}
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any] | None:
-        """ "id" and "consistency" of the next image; None where every image has a label."""
+        """Return "id" and "consistency" of the next image, or None if every image has a label."""
         unlabeled = datastore.get_unlabeled_images()
         if not unlabeled:
             return None
-        served = [each for each in unlabeled if self._is_served(each, request, datastore)]
-        free = [each for each in unlabeled if each not in served] or unlabeled
-        self._score_some(free, datastore)
-        taken = [each for each in (*datastore.get_labeled_images(), *served) if each not in free]
-        known = {each: found for each in (*free, *taken) if (found := self._found(each, datastore)) is not None}
-        names = list(known)
-        if not any(each in known for each in free):  # none of them can be read: the annotator must see that
-            return {"id": free[0]}
-        seen = [names.index(each) for each in taken if each in known]
-        (index,) = next_images(
-            np.stack([known[each].features for each in names]),
-            [known[each].consistency for each in names],
-            seen,
-            first_round=FIRST_ROUND - (len(taken) - len(seen)),  # labels count also where their images are not measured
+        reserved = [image for image in unlabeled if self._is_reserved(image, request, datastore)]
+        available = [image for image in unlabeled if image not in reserved] or unlabeled
+        self._score_some(available, datastore)
+        selected = [image for image in (*datastore.get_labeled_images(), *reserved) if image not in available]
+        scores: dict[str, CandidateScore] = {}
+        for image in (*available, *selected):
+            score = self.scoring.stored_score(datastore.get_image_info(image))
+            if score is not None:
+                scores[image] = score
+        if not any(image in scores for image in available):  # none can be read, which the annotator must notice
+            return {"id": available[0]}
+        names = list(scores)
+        selected_indices = [names.index(image) for image in selected if image in scores]
+        unscored_count = len(selected) - len(selected_indices)  # labels count even if their images have no score
+        (index,) = select_images(
+            np.stack([scores[image].features for image in names]),
+            [scores[image].consistency for image in names],
+            selected=selected_indices,
+            first_round=FIRST_ROUND - unscored_count,
         )
-        return {"id": names[index], "consistency": known[names[index]].consistency}
+        return {"id": names[index], "consistency": scores[names[index]].consistency}
 
     def _score_some(self, images: Sequence[str], datastore: Datastore) -> None:
-        missing = [each for each in images if not self.scoring.is_tried(datastore.get_image_info(each))]
-        least = min(self.at_once, len(images))
-        self.scoring.measure(missing[: max(0, least - (len(images) - len(missing)))], datastore)
-
-    def _found(self, image: str, datastore: Datastore) -> Measured | None:
-        return self.scoring.measured(datastore.get_image_info(image))
+        """Score as many of ``images`` as are missing to ``min_scored``."""
+        unscored = [image for image in images if not self.scoring.is_attempted(datastore.get_image_info(image))]
+        target = min(self.min_scored, len(images))
+        scored_count = len(images) - len(unscored)
+        self.scoring.score_images(unscored[: max(0, target - scored_count)], datastore)
 
     @staticmethod
-    def _is_served(image: str, request: dict[str, Any], datastore: Datastore) -> bool:
-        served = datastore.get_image_info(image).get("strategy", {}).get(request.get("strategy"), {})
-        return time.time() - float(served.get("ts", 0)) < SERVED_FOR
+    def _is_reserved(image: str, request: dict[str, Any], datastore: Datastore) -> bool:
+        entry = datastore.get_image_info(image).get("strategy", {}).get(request.get("strategy"), {})
+        return time.time() - float(entry.get("ts", 0)) < RESERVATION_SECONDS
 
 
 def _task_of(bundle: Path) -> str:
-    from s3net_monai.inference.bundle import TASK_BUNDLES
+    from s3net_monai.tasks import TASKS
 
-    found = [task for task, name in TASK_BUNDLES.items() if bundle.name.startswith(name)]
-    if not found:
-        raise ValueError(f"{bundle.name}: not a bundle of this package; expected {', '.join(TASK_BUNDLES.values())}")
-    return found[0]
+    tasks = [task.name for task in TASKS.values() if bundle.name.startswith(task.bundle)]
+    if not tasks:
+        bundles = ", ".join(task.bundle for task in TASKS.values())
+        raise ValueError(f"{bundle.name}: not a bundle of this package; expected {bundles}")
+    return tasks[0]

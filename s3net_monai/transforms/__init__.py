@@ -1,4 +1,7 @@
-"""Dictionary transforms: cues, intensities, geometry. They know arrays only, no files."""
+"""Dictionary transforms: labeling functions, intensities, geometry and validation.
+
+They work on arrays in memory and read no files. ``Superpixelsd`` alone can write to a folder, the cache of ``joblib``.
+"""
 
 from s3net_monai.transforms.components import KeepCentralComponentd, KeepLargestComponentsd
 from s3net_monai.transforms.compose_steps import compose_steps
@@ -19,16 +22,18 @@ from s3net_monai.transforms.slice_to_volume import SliceToVolumed
 from s3net_monai.transforms.solidity import Solidityd
 from s3net_monai.transforms.superpixels import Superpixelsd
 from s3net_monai.transforms.validate import ValidateChannelsd, ValidateLabelsd
-from s3net_monai.transforms.weak_label import WeakLabeld
+from s3net_monai.transforms.weak_label import CenterWeakLabeld, LungWeakLabeld, SkinWeakLabeld, WeakLabeld
 from s3net_monai.transforms.weak_label_refinement import RefineWithWeakLabelsd
 
 __all__ = [
     "CTIntensityd",
+    "CenterWeakLabeld",
     "ConstrainToAird",
     "DisplayOrientationd",
     "InPlaneSpacingd",
     "KeepCentralComponentd",
     "KeepLargestComponentsd",
+    "LungWeakLabeld",
     "RandGINd",
     "RandSkinArtifactsd",
     "RandWindowd",
@@ -36,6 +41,7 @@ __all__ = [
     "ResampleToSpacingd",
     "SecondViewd",
     "SetFilenameFromCaseIdd",
+    "SkinWeakLabeld",
     "SliceToVolumed",
     "Solidityd",
     "Superpixelsd",

@@ -1,4 +1,4 @@
-"""Pixels of about the size that a network knows, where the header tells it and where it does not."""
+"""In-plane resampling to one pixel size, also where the header does not state the size."""
 
 from __future__ import annotations
 
@@ -11,37 +11,44 @@ from monai.data import MetaTensor
 from monai.transforms import InvertibleTransform, MapTransform, Resize
 from monai.utils import TraceKeys, ensure_tuple_rep
 
-UNKNOWN_SPACING_MM = (
-    1.0  # mm, what files state that have lost their sizes; no scanner makes short-axis pixels of exactly that
-)
-PLAUSIBLE_SPACING_MM = (0.3, 6.0)  # mm; beyond, the size is no patient's
+# Files that have lost their pixel size state exactly 1 mm; no scanner makes short-axis pixels of exactly that size.
+UNKNOWN_SPACING_MM = 1.0
+PLAUSIBLE_SPACING_MM = (0.3, 6.0)  # outside this range the size is not that of a patient
 
 
 class InPlaneSpacingd(MapTransform, InvertibleTransform):
-    """Resample the plane of (C, X, Y[, Z]) to square pixels of ``pixdim`` mm; slices stay as they are.
+    """Resample the plane of (C, X, Y[, Z]) to square pixels; slices stay as they are.
 
-    Where the pixel size is lost (exactly 1 mm, or beyond belief), the longer side of the image is taken to show
+    Where the pixel size is unknown (exactly 1 mm, or implausible), the longer side of the image is assumed to be
     ``longer_side`` mm: scanners interpolate to other matrices on request, but the field of view around one organ varies
-    little. The inverse brings a mask back.
+    little. The inverse maps a mask back.
 
-    The first key that a sample has tells the pixel size for all: a label follows its image, whatever its own header has
-    lost.
+    The first key that a sample has gives the pixel size for all: a label follows its image, whatever geometry its own
+    header has lost.
 
     Args:
-        keys: an image with an affine, and what has its grid.
-        pixdim: the size to resample to in mm.
+        keys: an image with an affine, and arrays on its grid.
+        pixdim: pixel size to resample to, in mm.
         longer_side: see above, in mm.
-        mode: "linear" or "nearest-exact", one for all keys or one for each; the latter for labels ("nearest" would move
-            them by up to half a pixel against the image).
+        mode: "linear" or "nearest-exact", one for all keys or one per key; the latter is for labels ("nearest" would
+            move them by up to half a pixel against the image).
         allow_missing_keys: whether a sample may lack some of ``keys``.
 
     Raises:
         ValueError: for keys of unequal grids.
+
+    Example:
+        >>> import torch
+        >>> from monai.data import MetaTensor
+        >>> image = MetaTensor(torch.rand(1, 30, 20, 2), affine=torch.diag(torch.tensor([3.0, 3.0, 8.0, 1.0])))
+        >>> InPlaneSpacingd("image", pixdim=1.5)({"image": image})["image"].shape
+        torch.Size([1, 60, 40, 2])
     """
 
     def __init__(
         self,
         keys: KeysCollection,
+        *,
         pixdim: float = 1.5,
         longer_side: float = 384.0,
         mode: str | Sequence[str] = "linear",
@@ -52,33 +59,35 @@ class InPlaneSpacingd(MapTransform, InvertibleTransform):
         self.mode = ensure_tuple_rep(mode, len(self.keys))
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return a copy of the sample resampled to ``pixdim``."""
         sample = dict(data)
         grids = {key: tuple(sample[key].shape[1:]) for key in self.key_iterator(sample)}
         if len(set(grids.values())) > 1:
             name = sample.get("case_id", "sample")
             raise ValueError(f"{name}: found grids {grids}, expected one; resample the label to its image")
-        size: list[int] = []
+        target_size: list[int] = []
         for key, mode in self.key_iterator(sample, self.mode):
             image = sample[key]
-            size = size or self._size(image)
-            before = {"orig_size": grids[key], "extra_info": {"affine": image.affine.clone()}}
-            sample[key] = self.push_transform(_resized(image, size, mode), **before)
+            target_size = target_size or self._target_size(image)
+            original = {"orig_size": grids[key], "extra_info": {"affine": image.affine.clone()}}
+            sample[key] = self.push_transform(_resized(image, target_size, mode), **original)
         return sample
 
     def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Resample back to the grid that came in."""
+        """Resample back to the original grid."""
         sample = dict(data)
         for key, mode in self.key_iterator(sample, self.mode):
             trace = self.pop_transform(sample[key])
             sample[key] = _resized(sample[key], trace[TraceKeys.ORIG_SIZE], mode)
-            sample[key].affine = trace[TraceKeys.EXTRA_INFO]["affine"]  # to the bit: scaling forth and back rounds
+            # Restored bit by bit, since scaling an affine back and forth rounds.
+            sample[key].affine = trace[TraceKeys.EXTRA_INFO]["affine"]
         return sample
 
-    def _size(self, image: MetaTensor) -> list[int]:
+    def _target_size(self, image: MetaTensor) -> list[int]:
         sizes = [int(size) for size in image.shape[1:]]
         plane = [float(spacing) for spacing in image.pixdim[:2]]
-        lost = all(abs(spacing - UNKNOWN_SPACING_MM) < 1e-6 for spacing in plane)
-        if lost or min(plane) < PLAUSIBLE_SPACING_MM[0] or max(plane) > PLAUSIBLE_SPACING_MM[1]:
+        unknown = all(abs(spacing - UNKNOWN_SPACING_MM) < 1e-6 for spacing in plane)
+        if unknown or min(plane) < PLAUSIBLE_SPACING_MM[0] or max(plane) > PLAUSIBLE_SPACING_MM[1]:
             plane = [self.longer_side / max(sizes[:2])] * 2
         return [*(max(1, round(sizes[axis] * plane[axis] / self.pixdim)) for axis in (0, 1)), *sizes[2:]]
 

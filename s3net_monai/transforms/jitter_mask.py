@@ -1,4 +1,4 @@
-"""Coarse masks made of exact ones: what an attention mask looks like when another segmenter drew it."""
+"""Random perturbation of masks, to simulate an attention mask that another segmenter drew."""
 
 from __future__ import annotations
 
@@ -8,30 +8,40 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-SMALLEST_SHARE = 0.25
+MIN_FRACTION = 0.25  # of a mask that an erosion must leave
 
 
 def jitter_masks(
     mask: Tensor,
+    *,
     shift: float = 0.03,
     scale: float = 0.1,
     radius: int = 2,
     elastic: float = 0.02,
 ) -> Tensor:
-    """Every mask shifted, scaled about its own center, bent, and dilated or eroded, each at random and for itself.
+    """Return every mask with a random change of position, size and shape.
 
-    Randomness comes from torch's global generator.
+    Each mask is shifted, scaled about its own center, bent, and dilated or eroded, independently of the others. Random
+    numbers come from torch's global generator.
 
     Args:
         mask: (B, 1, X, Y[, Z]) of 0 and 1.
-        shift: largest shift along each axis, as a share of the image size.
+        shift: largest shift along each axis, as a fraction of the image size.
         scale: largest relative change of size, either way.
         radius: largest dilation or erosion in pixels, by a square in the plane of the first two axes. An erosion that
-            would leave less than a quarter of the mask is left out, so that thin walls survive.
-        elastic: largest bend along each axis, as a share of the image size.
+            would leave less than a quarter of the mask is skipped, so that thin walls survive.
+        elastic: largest bend along each axis, as a fraction of the image size.
 
     Returns:
         As ``mask``. A mask that would vanish stays as it was.
+
+    Example:
+        >>> import torch
+        >>> mask = torch.zeros(2, 1, 32, 32)
+        >>> mask[..., 8:24, 8:24] = 1
+        >>> jittered = jitter_masks(mask, shift=0.1)
+        >>> jittered.shape, jittered.unique().tolist()
+        (torch.Size([2, 1, 32, 32]), [0.0, 1.0])
     """
     count, dims = mask.shape[0], mask.dim() - 2
     exact = mask.float()
@@ -50,28 +60,32 @@ def jitter_masks(
         align_corners=True,
     ).movedim(1, -1)
     source = center + (grid - center) * zoom + 2 * shift * uniform(*[1] * dims, dims) + bend
-    moved = (F.grid_sample(exact, source, mode="bilinear", align_corners=False) > 0.5).to(exact)
-    steps = torch.randint(-radius, radius + 1, (count,)).tolist()
-    changed = torch.cat([_grow(one[None], step) for one, step in zip(moved, steps, strict=True)])
-    lost = changed.flatten(1).sum(dim=1) == 0
-    return torch.where(lost.view(-1, *[1] * (dims + 1)), exact, changed).to(mask.dtype)
+    warped = (F.grid_sample(exact, source, mode="bilinear", align_corners=False) > 0.5).to(exact)
+    radii = torch.randint(-radius, radius + 1, (count,)).tolist()
+    jittered = torch.cat([_dilate(single[None], signed) for single, signed in zip(warped, radii, strict=True)])
+    vanished = jittered.flatten(1).sum(dim=1) == 0
+    return torch.where(vanished.view(-1, *[1] * (dims + 1)), exact, jittered).to(mask.dtype)
 
 
 def _center(mask: Tensor, grid: Tensor) -> Tensor:
-    """Center of every mask in normalized coordinates, (B, 1, ..., D); that of the image for an empty one."""
+    """Return every mask's center in normalized coordinates, (B, 1, ..., D).
+
+    An empty mask has the image's center.
+    """
     weight = mask.movedim(1, -1)
     axes = tuple(range(1, grid.dim() - 1))
     return (grid * weight).sum(axes, keepdim=True) / weight.sum(axes, keepdim=True).clamp_min(1)
 
 
-def _grow(mask: Tensor, step: int) -> Tensor:
-    if step == 0:
+def _dilate(mask: Tensor, radius: int) -> Tensor:
+    """Dilate by a positive radius, erode by a negative one."""
+    if radius == 0:
         return mask
     dims = mask.dim() - 2
-    kernel = [2 * abs(step) + 1] * 2 + [1] * (dims - 2)
+    kernel = [2 * abs(radius) + 1] * 2 + [1] * (dims - 2)
     margin = [side // 2 for side in kernel]
     pool = F.max_pool2d if dims == 2 else F.max_pool3d
-    if step > 0:
+    if radius > 0:
         return pool(mask, kernel, stride=1, padding=margin)
     eroded = 1 - pool(1 - mask, kernel, stride=1, padding=margin)
-    return eroded if eroded.sum() >= SMALLEST_SHARE * mask.sum() else mask
+    return eroded if eroded.sum() >= MIN_FRACTION * mask.sum() else mask

@@ -1,4 +1,4 @@
-"""Resampling a volume to a spacing and back, axis by axis."""
+"""Resampling of a volume to a target spacing and back, axis by axis."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from monai.utils import TraceKeys
 
 
 class ResampleToSpacing(InvertibleTransform):
-    """Interpolate linearly to about the wished spacing; directions and the extent in space stay.
+    """Interpolate linearly to about the target spacing.
 
-    MONAI's ``Spacing`` builds a sampling grid of three coordinates a voxel: for a mask of 512 x 512 x 300 voxels that
-    alone is 0.9 GB. Axes that keep their directions need none. The number of voxels is rounded, so the spacing reached
-    differs from the wished one by at most half a voxel over the whole axis; an axis too short for that keeps one voxel.
-    The affine states the spacing reached.
+    Directions and the extent in space are preserved. MONAI's ``Spacing`` builds a sampling grid of three coordinates
+    per voxel: for a mask of 512 x 512 x 300 voxels that alone is 0.9 GB. Axes that keep their directions need none. The
+    number of voxels is rounded, so the resulting spacing differs from the target by at most half a voxel over the whole
+    axis; an axis too short for that keeps one voxel. The affine states the resulting spacing.
 
     Args:
-        pixdim: wished spacing of every axis in mm.
+        pixdim: target spacing of every axis in mm.
     """
 
     def __init__(self, pixdim: Sequence[float]) -> None:
@@ -31,13 +31,13 @@ class ResampleToSpacing(InvertibleTransform):
     def __call__(self, img: MetaTensor) -> MetaTensor:
         """Resample (C, X, Y[, Z])."""
         size = [
-            max(1, round(count * float(spacing) / wished))
-            for count, spacing, wished in zip(img.shape[1:], img.pixdim, self.pixdim, strict=True)
+            max(1, round(count * float(spacing) / target))
+            for count, spacing, target in zip(img.shape[1:], img.pixdim, self.pixdim, strict=True)
         ]
         return self.push_transform(_resize(img, size), orig_size=tuple(img.shape[1:]))
 
     def inverse(self, data: MetaTensor) -> MetaTensor:
-        """Resample back to the grid that came in."""
+        """Resample back to the original grid."""
         return _resize(data, self.pop_transform(data)[TraceKeys.ORIG_SIZE])
 
 
@@ -48,14 +48,23 @@ def _resize(img: MetaTensor, size: Sequence[int]) -> MetaTensor:
 
 
 class ResampleToSpacingd(MapTransform, InvertibleTransform):
-    """Dictionary form of ``ResampleToSpacing``.
+    """Resample images to a target spacing; the dictionary form of ``ResampleToSpacing``.
 
-    Unlike ``Spacingd`` of MONAI 1.6.1 it looks at nothing but ``keys``, so a sample may hold ``image_path`` or any
-    other plain value beside the image, as MONAI Label's samples do.
+    Unlike ``Spacingd`` of MONAI 1.6.1 it reads nothing but ``keys``, so a sample may hold ``image_path`` or any other
+    plain value beside the image, as MONAI Label's samples do.
 
     Args:
         keys: images (C, X, Y[, Z]) with an affine.
-        pixdim: wished spacing of every axis in mm.
+        pixdim: target spacing of every axis in mm.
+
+    Example:
+        >>> import torch
+        >>> from monai.data import MetaTensor
+        >>> image = MetaTensor(torch.rand(1, 8, 8, 4), affine=torch.diag(torch.tensor([1.0, 1.0, 5.0, 1.0])))
+        >>> transform = ResampleToSpacingd("image", pixdim=(2.0, 2.0, 5.0))
+        >>> sample = transform({"image": image})
+        >>> sample["image"].shape, transform.inverse(sample)["image"].shape
+        (torch.Size([1, 4, 4, 4]), torch.Size([1, 8, 8, 4]))
     """
 
     def __init__(self, keys: KeysCollection, pixdim: Sequence[float]) -> None:
@@ -63,6 +72,7 @@ class ResampleToSpacingd(MapTransform, InvertibleTransform):
         self.resample = ResampleToSpacing(pixdim)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return a copy of the sample with resampled images."""
         sample = dict(data)
         for key in self.key_iterator(sample):
             sample[key] = self.resample(sample[key])

@@ -10,14 +10,23 @@ from monai.transforms import MapTransform, Randomizable
 
 
 class SecondViewd(MapTransform, Randomizable):
-    """Give every image a second view under another key: what ``transform`` makes of the image, which itself stays.
+    """Add a transformed copy of every image under a key of its own.
 
-    For methods that compare two appearances of the same pixels: move the image first, then recolor the second view.
+    The image itself stays as it is. This is for methods that compare two appearances of the same pixels: apply spatial
+    transforms first, then change the intensities of the second view.
 
     Args:
         keys: images.
-        transform: of a sample that has the image alone, under the same key; random ones get their seed from here.
-        postfix: of the second view's key, "image_second".
+        transform: applied to a sample that holds the image alone, under the same key; random transforms are seeded from
+            here.
+        postfix: of the second view's key, so that "image" gives "image_second".
+
+    Example:
+        >>> import torch
+        >>> from monai.transforms import ScaleIntensityd
+        >>> sample = SecondViewd("image", ScaleIntensityd("image"))({"image": torch.tensor([[0.0, 4.0]])})
+        >>> sample["image"].tolist(), sample["image_second"].tolist()
+        ([[0.0, 4.0]], [[0.0, 1.0]])
     """
 
     def __init__(
@@ -37,6 +46,7 @@ class SecondViewd(MapTransform, Randomizable):
         return self
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return a copy of the sample with a second view per image."""
         sample = dict(data)
         for key in self.key_iterator(sample):
             sample[f"{key}_{self.postfix}"] = self.transform({key: sample[key]})[key]

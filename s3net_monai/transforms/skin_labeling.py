@@ -1,4 +1,7 @@
-"""Simple cues of where a skin lesion is, each from the image alone, and their vote."""
+"""Labeling functions that mark a skin lesion, and the weak label that they vote for.
+
+Each uses the image alone.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +17,22 @@ Map = NDArray[np.floating]
 
 
 def vignette(gray: Map, darkness: float = 0.45) -> Mask:
-    """The dark corners that a dermatoscope's tube leaves: dark regions that hold a corner of the picture.
+    """Return the dark corners that a dermatoscope's tube leaves, (X, Y).
+
+    They are the dark regions that contain a corner of the image.
 
     Args:
         gray: brightness (X, Y) in [0, 1].
-        darkness: share of the median brightness below which a pixel counts as dark.
+        darkness: fraction of the median brightness below which a pixel counts as dark.
     """
     regions = measure.label(gray < darkness * np.median(gray))
     corners = np.unique(regions[[0, 0, -1, -1], [0, -1, 0, -1]])
-    found = np.isin(regions, corners[corners > 0])
-    return ndimage.binary_dilation(found, iterations=max(1, min(gray.shape) // 50)) if found.any() else found
+    mask = np.isin(regions, corners[corners > 0])
+    return ndimage.binary_dilation(mask, iterations=max(1, min(gray.shape) // 50)) if mask.any() else mask
 
 
 def central_component(mask: Mask) -> Mask:
-    """The connected component with the most pixels near the center, its holes filled."""
+    """Return the connected component with the most pixels near the center, its holes filled."""
     regions, count = ndimage.label(mask)
     if count == 0:
         return mask
@@ -37,61 +42,96 @@ def central_component(mask: Mask) -> Mask:
 
 
 def center_weight(shape: tuple[int, ...], spread: float = 0.5) -> Map:
-    """A Gaussian over the picture (X, Y): 1 at the center; ``spread`` is its standard deviation in half widths."""
+    """Return a Gaussian over the image (X, Y), 1 at the center.
+
+    Args:
+        shape: of the image.
+        spread: standard deviation in half widths.
+    """
     axes = np.meshgrid(*(np.linspace(-1, 1, size) for size in shape), indexing="ij", sparse=True)
     return np.exp(-sum(axis**2 for axis in axes) / (2 * spread**2))
 
 
 def skin_weak_label(image: Map) -> Map:
-    """``skin_lesion_prior``, drawn towards one half where the cues of a picture disagree.
+    """Return the weak label of a skin lesion.
+
+    It is ``skin_lesion_prior``, moved towards one half where the labeling functions disagree.
 
     Args:
-        image: RGB picture (3, X, Y) in [0, 1].
+        image: RGB image (3, X, Y) in [0, 1].
 
     Returns:
-        (X, Y) in [0, 1]. ``|2 vote - 1|`` is the share by which the cues agree on the pixel, times their agreement on
-        the picture: the mean Dice between the four cues of Otsu's threshold, 0 for 0.5 and less, 1 from 0.9 on.
+        Weak label (X, Y) in [0, 1]. ``|2 weak_label - 1|`` is the agreement of the labeling functions on the pixel
+        times their agreement on the image: the mean Dice between the four masks of Otsu's threshold, scaled to 0 for
+        0.5 and less and to 1 from 0.9 on.
+
+    Example:
+        >>> import numpy as np
+        >>> image = np.full((3, 40, 40), 0.8, dtype=np.float32)
+        >>> image[:, 14:26, 14:26] = 0.2
+        >>> weak_label = skin_weak_label(image)
+        >>> weak_label.shape, bool(weak_label[20, 20] > 0.5), bool(weak_label[2, 20] > 0.5)
+        ((40, 40), True, False)
     """
-    cues = skin_labeling_functions(image)
-    if not cues:
+    masks = skin_labeling_functions(image)
+    if not masks:
         return np.full(image.shape[1:], 0.5, dtype=np.float32)
-    agreement = np.mean([dice(a, b) for a, b in combinations(cues[:4], 2)])
-    return (0.5 + (weighted_vote(cues) - 0.5) * np.clip((agreement - 0.5) / 0.4, 0, 1)).astype(np.float32)
+    agreement = np.mean([dice(a, b) for a, b in combinations(masks[:4], 2)])
+    return (0.5 + (weighted_vote(masks) - 0.5) * np.clip((agreement - 0.5) / 0.4, 0, 1)).astype(np.float32)
 
 
 def skin_lesion_prior(image: Map) -> Map:
-    """The ``weighted_vote`` of ``skin_labeling_functions``, (X, Y) in [0, 1], for one image; 0 without cues."""
+    """Return the vote of the labeling functions, without regard to their agreement.
+
+    It is the ``weighted_vote`` of ``skin_labeling_functions`` on one image.
+
+    Args:
+        image: RGB image (3, X, Y) in [0, 1].
+
+    Returns:
+        (X, Y) in [0, 1]; 0 where no labeling function applies.
+
+    Example:
+        >>> import numpy as np
+        >>> image = np.full((3, 40, 40), 0.8, dtype=np.float32)
+        >>> image[:, 14:26, 14:26] = 0.2
+        >>> prior = skin_lesion_prior(image)
+        >>> bool(prior[20, 20] > 0.5), bool(prior[2, 20] > 0.5)
+        (True, False)
+    """
     return weighted_vote(skin_labeling_functions(image) or [np.zeros(image.shape[1:], dtype=bool)])
 
 
-def weighted_vote(cues: list[Mask], power: float = 4.0) -> Map:
-    """The weighted share of cues that hold a pixel, (X, Y) in [0, 1].
+def weighted_vote(masks: list[Mask], power: float = 4.0) -> Map:
+    """Return the weighted fraction of masks that contain a pixel, (X, Y) in [0, 1].
 
     Args:
-        cues: masks (X, Y).
-        power: a weak label's weight is its mean Dice with all cues, itself among them, to this power, so that a weak label that
-            found something else than the rest hardly counts.
+        masks: (X, Y) each.
+        power: a mask's weight is its mean Dice with all masks, itself included, to this power, so that a mask that
+            differs from all others hardly counts.
     """
-    overlap = np.array([[dice(a, b) for b in cues] for a in cues])
+    overlap = np.array([[dice(a, b) for b in masks] for a in masks])
     weights = (overlap.mean(axis=0) ** power).astype(np.float32)
-    return np.tensordot(weights / weights.sum(), np.stack(cues).astype(np.float32), axes=1)
+    return np.tensordot(weights / weights.sum(), np.stack(masks).astype(np.float32), axes=1)
 
 
 def skin_labeling_functions(image: Map) -> list[Mask]:
-    """Eight cues of where the lesion is, (X, Y) each.
+    """Return the masks of eight labeling functions for a lesion, (X, Y) each.
 
-    Four maps of the blurred picture, with the vignette left out: the blue channel, the brightness, the distance from
-    the skin's color in CIELAB, and that distance without brightness (for lesions that are red or pale rather than
-    dark). The skin's color is the median along the border. Each map is cut by Otsu's threshold into skin and lesion
-    (the first four cues) and by the lower of two thresholds into skin, rim and core (the last four); of each cut the
-    central component is the weak label. Hairs and ruler ticks are closed beforehand, and ``skin_artifacts`` left out. A
-    picture without a border of skin, of a few pixels or dark all over, has no cues.
+    They start from four maps of the blurred image, outside the vignette: the blue channel, the brightness, the distance
+    from the skin's color in CIELAB, and that distance without brightness (for lesions that are red or pale rather than
+    dark). The skin's color is the median along the border. Each map is thresholded twice: by Otsu's threshold into skin
+    and lesion (the first four masks) and by the lower of two thresholds into skin, rim and core (the last four). The
+    mask is the central component. Hairs and ruler ticks are closed beforehand, and ``skin_artifacts`` excluded.
 
     Args:
-        image: RGB picture (3, X, Y) in [0, 1].
+        image: RGB image (3, X, Y) in [0, 1].
+
+    Returns:
+        Eight masks; none for an image without a border of skin, that is, of a few pixels or dark all over.
     """
-    picture = without_hair(np.asarray(image, dtype=np.float32))
-    blurred = ndimage.gaussian_filter(picture, (0, *[size / 100 for size in picture.shape[1:]]))
+    shaved = without_hair(np.asarray(image, dtype=np.float32))
+    blurred = ndimage.gaussian_filter(shaved, (0, *[size / 100 for size in shaved.shape[1:]]))
     usable = ~vignette(blurred.mean(axis=0))
     rim = _rim(usable)
     if not rim.any():
@@ -103,34 +143,41 @@ def skin_labeling_functions(image: Map) -> list[Mask]:
     maps = _lesion_maps(blurred, rim)
     thresholds = [filters.threshold_otsu(values[usable]) for values in maps]
     thresholds += [lower_threshold(values[usable]) for values in maps]
-    cuts = zip(maps * 2, thresholds, strict=True)
-    return [central_component((values > threshold) & usable) for values, threshold in cuts]
+    pairs = zip(maps * 2, thresholds, strict=True)
+    return [central_component((values > threshold) & usable) for values, threshold in pairs]
 
 
-def without_hair(picture: Map) -> Map:
-    """The picture (C, X, Y) after a gray closing of each channel, which fills hairs and ruler ticks with their ground.
+def without_hair(image: Map) -> Map:
+    """Return the image (C, X, Y) with hairs and ruler ticks filled.
 
-    Closing is what DullRazor (Lee et al. 1997) does along lines; a disc of 2.3 % of the picture's size as radius is
-    wider than a hair in every direction and leaves all larger dark shapes where they are.
+    Each channel undergoes a gray closing. DullRazor (Lee et al. 1997) closes along lines; a disc with a radius of 2.3 %
+    of the image size is wider than a hair in every direction and leaves all larger dark shapes unchanged.
     """
-    disc = morphology.disk(max(1, round(min(picture.shape[1:]) / 43)))
-    return np.stack([ndimage.grey_closing(channel, footprint=disc) for channel in picture])
+    disc = morphology.disk(max(1, round(min(image.shape[1:]) / 43)))
+    return np.stack([ndimage.grey_closing(channel, footprint=disc) for channel in image])
 
 
-def skin_artifacts(picture: Map, rim: Mask, limit: float = 45.0) -> Mask:
-    """Color patches, cloth and ink: pixels (X, Y) whose hue no skin and no lesion has, with a margin.
+def skin_artifacts(image: Map, rim: Mask, max_distance: float = 45.0) -> Mask:
+    """Return the pixels (X, Y) of color patches, cloth and ink, with a margin.
+
+    Their hue is one that no skin and no lesion has.
 
     Args:
-        picture: blurred RGB (3, X, Y) in [0, 1].
-        rim: where the skin's color is read, (X, Y).
-        limit: distance from that color in the a*b* plane of CIELAB.
+        image: blurred RGB (3, X, Y) in [0, 1].
+        rim: pixels from which the skin's color is read, (X, Y).
+        max_distance: largest distance of skin and lesion from that color in the a*b* plane of CIELAB.
     """
-    odd = _lesion_maps(picture, rim)[3] > limit
-    return ndimage.binary_dilation(odd, iterations=max(1, min(odd.shape) // 43)) if odd.any() else odd
+    artifacts = _lesion_maps(image, rim)[3] > max_distance
+    if not artifacts.any():
+        return artifacts
+    return ndimage.binary_dilation(artifacts, iterations=max(1, min(artifacts.shape) // 43))
 
 
 def lower_threshold(values: Map) -> float:
-    """The lower of the two thresholds that split values into three classes; Otsu's for values of fewer classes."""
+    """Return the lower of the two thresholds that split values into three classes.
+
+    Values of fewer than three classes give Otsu's threshold.
+    """
     try:
         return float(filters.threshold_multiotsu(values, classes=3, nbins=64)[0])
     except ValueError:  # fewer than three distinct values
@@ -138,13 +185,13 @@ def lower_threshold(values: Map) -> float:
 
 
 def dice(first: Mask, second: Mask) -> float:
-    """Dice of two masks, 1 for two empty ones."""
+    """Return the Dice coefficient of two masks, 1 for two empty ones."""
     total = int(first.sum()) + int(second.sum())
     return 2 * int((first & second).sum()) / total if total else 1.0
 
 
 def _rim(usable: Mask) -> Mask:
-    """The fifth of the usable pixels that is farthest from the center."""
+    """Return the fifth of the usable pixels that is farthest from the center."""
     weight = center_weight(usable.shape)
     return usable & (weight < np.quantile(weight[usable], 0.2)) if usable.any() else usable
 

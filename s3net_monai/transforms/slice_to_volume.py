@@ -1,4 +1,4 @@
-"""A single CT slice from a picture file as a volume of one slice."""
+"""Conversion of a single slice, from a 2-D image file, to a volume of one slice."""
 
 from __future__ import annotations
 
@@ -12,17 +12,23 @@ from monai.transforms import MapTransform
 
 
 class SliceToVolumed(MapTransform):
-    """Turn (1, X, Y) into (1, X, Y, 1); volumes pass unchanged.
+    """Convert (1, X, Y) to (1, X, Y, 1); volumes pass unchanged.
 
-    A picture has no spacing. Its longer side is taken as ``field_of_view``, the usual one of a chest CT, so that the
-    network sees it at about the scale it knows. An axial CT is shown from below, with the patient's left on the right
-    and the front at the top, so the axes of the picture run to the left and to the back. A slice from a file that
-    states its geometry, NIfTI, keeps its affine.
+    A 2-D image has no spacing. Its longer side is assumed to be ``field_of_view``, the usual one of a chest CT, so that
+    the network sees it at about the scale of its training. An axial CT is displayed from below, with the patient's left
+    on the right and the front at the top, so the axes of the image run to the left and to the back. A slice from a file
+    that states its geometry, NIfTI, keeps its affine.
 
     Args:
         keys: the image.
-        field_of_view: size of the longer side in mm; None: a pixel is 1 mm, for networks that know pixels alone.
-        allow_missing_keys: pass over keys that a sample lacks, such as the label.
+        field_of_view: size of the longer side in mm; None makes a pixel 1 mm, for networks that work in pixels.
+        allow_missing_keys: whether a sample may lack some of ``keys``, such as the label.
+
+    Example:
+        >>> import torch
+        >>> volume = SliceToVolumed("image")({"image": torch.rand(1, 96, 48)})["image"]
+        >>> volume.shape, volume.pixdim.tolist()
+        (torch.Size([1, 96, 48, 1]), [4.0, 4.0, 1.0])
     """
 
     def __init__(
@@ -32,12 +38,13 @@ class SliceToVolumed(MapTransform):
         self.field_of_view = field_of_view
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return a copy of the sample with slices as volumes."""
         sample = dict(data)
         for key in self.key_iterator(sample):
             image = sample[key]
             if image.ndim == 3:
-                meta = {key: value for key, value in getattr(image, "meta", {}).items() if key != "affine"}
-                if "original_affine" in meta:  # MONAI's reader of pictures sets none
+                meta = {name: value for name, value in getattr(image, "meta", {}).items() if name != "affine"}
+                if "original_affine" in meta:  # MONAI's reader of 2-D images sets none
                     affine = image.affine
                 else:
                     spacing = self.field_of_view / max(image.shape[1:]) if self.field_of_view else 1.0

@@ -37,4 +37,4 @@ def test_whole_benchmark_on_a_tiny_ct() -> None:
 
 def test_a_failing_command_is_no_measurement(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="ended with 2"):
-        segment_process(tmp_path / "missing.nii.gz", "lung", "nifti", tmp_path / "out")
+        segment_process(tmp_path / "missing.nii.gz", task="lung", formats="nifti", output=tmp_path / "out")

@@ -18,7 +18,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.utils import set_determinism
 
 from data_prep.phantom import make_phantoms
-from s3net_monai.inference.bundle import TASK_BUNDLES
+from s3net_monai.tasks import TASKS
 from tests.helpers.paths import BUNDLES
 
 CHECKOUT = BUNDLES
@@ -103,9 +103,9 @@ class Bundle:
         return workflow
 
 
-@pytest.fixture(scope="session", params=list(TASK_BUNDLES))
+@pytest.fixture(scope="session", params=list(TASKS))
 def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    shipped = CHECKOUT / TASK_BUNDLES[request.param]
+    shipped = CHECKOUT / TASKS[request.param].bundle
     root = tmp_path_factory.mktemp("bundles") / shipped.name
     shutil.copytree(shipped, root, ignore=shutil.ignore_patterns("eval", "data"))
     copy = Bundle(request.param, shipped, root)

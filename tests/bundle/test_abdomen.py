@@ -14,7 +14,7 @@ import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 from PIL import Image
 
-from s3net_monai.inference.bundle import TASK_BUNDLES
+from s3net_monai.tasks import TASKS
 from tests.helpers.few_labels_toys import write_curvas
 from tests.helpers.paths import BUNDLES, CARDIAC_BUNDLE
 
@@ -65,7 +65,7 @@ def test_required_file(name: str) -> None:
 
 def test_no_weights_and_no_task() -> None:
     assert list(ABDOMEN.rglob("*.pt")) == []
-    assert ABDOMEN.name not in TASK_BUNDLES.values()
+    assert ABDOMEN.name not in {task.bundle for task in TASKS.values()}
     for file in ("docs/README.md", "configs/metadata.json"):
         assert "no weights are released" in (ABDOMEN / file).read_text().lower()
 

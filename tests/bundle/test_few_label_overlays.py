@@ -89,7 +89,7 @@ def test_bidirectional_fine_tuning_trains_both_decoders(data: Path, tmp_path: Pa
 
 def test_self_training_opens_no_hidden_label(data: Path, tmp_path: Path, opened: list[str]) -> None:
     teacher = str(train(data, tmp_path / "teacher", num_labeled_patients=1) / "model.pt")
-    options = {"num_labeled_patients": 1, "teacher": teacher, "share": 1.0}
+    options = {"num_labeled_patients": 1, "teacher": teacher, "fraction": 1.0}
     opened.clear()
     tuned = state(train(data, tmp_path / "tuned", "self_train", **options) / "model.pt")
     labels = {path for path in opened if path.startswith(str(data / "labels"))}
@@ -105,7 +105,7 @@ def test_labeled_fraction_of_the_draws_is_as_configured(patients: int | None, da
     parser = ConfigParser()
     parser.read_config([configs("train"), configs("self_train")])
     parser.update({"dataset_dir": str(data), "spatial_size": [32, 32], "encoder_def#channels": [4, 6, 8]})
-    parser.update({"teacher": teacher, "share": 1.0, "num_labeled_patients": patients, "device": "cpu"})
+    parser.update({"teacher": teacher, "fraction": 1.0, "num_labeled_patients": patients, "device": "cpu"})
     weights = parser.get_parsed_content("train#weights")
     assert len(weights) == len(parser.get_parsed_content("train#dataset"))
     labeled = 2 * 4 * (patients or 3)  # frames, slices of each

@@ -10,7 +10,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from s3net_monai.inference.bundle import TASK_BUNDLES
+from s3net_monai.tasks import TASKS
 
 REQUIRED = (
     "LICENSE",
@@ -63,7 +63,7 @@ def test_bundles_have_one_layout(bundle: Any) -> None:
                 continue
             sizes |= {"per_image_inferer", "in_channels", "out_channels", "encoder_def"}
             sizes |= {"resample_in_plane", "largest_components"}
-        lung = bundle.shipped.parent / TASK_BUNDLES["lung"]
+        lung = bundle.shipped.parent / TASKS["lung"].bundle
         keys = [set(json.loads((folder / "configs" / f"{name}.json").read_text())) for folder in (lung, bundle.shipped)]
         assert (keys[0] ^ keys[1]) <= sizes, name
 

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from monai.bundle import ConfigParser, verify_metadata
 
-from s3net_monai.io import channel_def
+from s3net_monai.tasks import TASKS
 from tests.helpers.paths import ROOT
 
 SCHEMA = Path(__file__).parent / "metadata_schema.json"
@@ -67,7 +67,7 @@ def test_version_is_in_the_changelog(metadata: dict[str, Any]) -> None:
 
 def test_classes_are_those_of_the_label_table(bundle: Any, metadata: dict[str, Any]) -> None:
     pred = metadata["network_data_format"]["outputs"]["pred"]
-    assert pred["channel_def"] == channel_def(bundle.task)
+    assert pred["channel_def"] == TASKS[bundle.task].channel_def
     assert pred["num_channels"] == len(pred["channel_def"])
     image = metadata["network_data_format"]["inputs"]["image"]
     assert image["num_channels"] == len(image["channel_def"])

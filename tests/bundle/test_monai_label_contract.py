@@ -15,7 +15,7 @@ from monai.transforms import Invertd, LoadImaged, SaveImaged
 
 from data_prep.phantom import write_cardiac_phantom, write_lung_phantom, write_skin_phantom
 from data_prep.phantom_grid import phantom_affine
-from s3net_monai.io import LABELS
+from s3net_monai.tasks import TASKS
 
 OBLIQUE = np.array([[0.96, -0.28, 0.0], [0.28, 0.96, 0.0], [0.0, 0.0, 1.0]])
 
@@ -56,7 +56,7 @@ def test_inference_task(bundle: Any, image: tuple[Path, tuple[int, ...], np.ndar
             sample = transform(sample)
     assert isinstance(sample["pred"], MetaTensor)
     assert sample["pred"].shape == (1, *shape)
-    assert set(sample["pred"].unique().tolist()) <= set(range(len(LABELS[bundle.task]) + 1))
+    assert set(sample["pred"].unique().tolist()) <= set(range(len(TASKS[bundle.task].labels) + 1))
     if bundle.task != "skin":
         np.testing.assert_allclose(sample["pred"].affine.numpy(), affine, atol=1e-3)
     assert sample["image_path"] == str(path)

@@ -18,7 +18,7 @@ CONFIGS = CARDIAC_BUNDLE / "configs"
 def test_a_label_is_shifted_along_both_axes(overlay: Path | None) -> None:
     parser = ConfigParser()
     parser.read_config([str(path) for path in (CONFIGS / "train.json", overlay) if path])
-    parser["train#colors"] = {}
+    parser["train#intensity_augmentation"] = {}
     move = parser.get_parsed_content("train#augment").set_random_state(0)
     square = torch.zeros(1, 96, 96)
     square[:, 43:53, 43:53] = 1  # in the middle, where turns and zooms leave the center

@@ -1,4 +1,4 @@
-"""Inference over small turns and zooms: what the network is shown, and that answers come back to their place."""
+"""Tests of test-time augmentation by rotations and zooms: its copies, and the way back."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch import Tensor
 from s3net_monai.engines import AffineTTAInferer
 
 
-def blob(size: tuple[int, ...], at: tuple[float, float]) -> Tensor:
-    """(1, 1, *size) with a smooth blob at a place in the plane of the first two axes, in every slice."""
+def blob(size: tuple[int, ...], center: tuple[float, float]) -> Tensor:
+    """Return (1, 1, *size) with a smooth blob in every slice."""
     x, y = torch.meshgrid(*(torch.arange(length, dtype=torch.float32) for length in size[:2]), indexing="ij")
-    plane = torch.exp(-((x - at[0]) ** 2 + (y - at[1]) ** 2) / 18)
+    plane = torch.exp(-((x - center[0]) ** 2 + (y - center[1]) ** 2) / 18)
     return (plane if len(size) == 2 else plane[..., None].expand(size)).reshape(1, 1, *size)
 
 
@@ -28,29 +28,27 @@ def center_of(image: Tensor) -> tuple[float, float]:
 
 @pytest.mark.parametrize("size", [(48, 48), (60, 40), (40, 60, 3)])
 @pytest.mark.parametrize(("angle", "zoom"), [(30.0, 1.0), (0.0, 1.25), (-20.0, 0.9)])
-def test_the_network_sees_the_image_turned_and_zoomed_about_its_center(
-    size: tuple[int, ...], angle: float, zoom: float
-) -> None:
-    shown: list[Tensor] = []
+def test_copies_are_rotated_and_zoomed_about_the_center(size: tuple[int, ...], angle: float, zoom: float) -> None:
+    copies: list[Tensor] = []
     middle = [(length - 1) / 2 for length in size[:2]]
     image = blob(size, (middle[0] + 8, middle[1]))
-    list(AffineTTAInferer([(angle, zoom)]).views(image, lambda x: shown.append(x) or x))
-    x, y = center_of(shown[0])
+    list(AffineTTAInferer([(angle, zoom)]).views(image, lambda x: copies.append(x) or x))
+    x, y = center_of(copies[0])
     offset = math.hypot(x - middle[0], y - middle[1])
     assert offset == pytest.approx(8 * zoom, abs=0.4)
-    turned = math.degrees(math.atan2(y - middle[1], x - middle[0]))
-    assert abs(turned) == pytest.approx(abs(angle), abs=2)
+    rotation = math.degrees(math.atan2(y - middle[1], x - middle[0]))
+    assert abs(rotation) == pytest.approx(abs(angle), abs=2)
 
 
 @pytest.mark.parametrize("size", [(48, 48), (60, 40), (40, 60, 3)])
-def test_answers_come_back_to_their_place(size: tuple[int, ...]) -> None:
+def test_outputs_are_mapped_back(size: tuple[int, ...]) -> None:
     image = blob(size, (size[0] / 2 + 7, size[1] / 2 - 3))
     for view in AffineTTAInferer().views(image, torch.nn.Identity()):
         assert view.shape == image.shape
         torch.testing.assert_close(view, image, rtol=0, atol=0.08)
 
 
-def test_the_first_view_is_the_network_itself_and_the_call_is_the_mean() -> None:
+def test_the_first_view_is_untransformed_and_the_call_averages() -> None:
     image = torch.rand(2, 1, 16, 12)
     views = list(AffineTTAInferer().views(image, torch.nn.Tanh()))
     assert torch.equal(views[0], image.tanh())
@@ -72,7 +70,7 @@ def test_runs_on_slices_from_a_config() -> None:
     assert inferer(torch.rand(1, 1, 16, 12, 3), torch.nn.Conv2d(1, 4, 3, padding=1)).shape == (1, 4, 16, 12, 3)
 
 
-@pytest.mark.parametrize("copies", [[], [(0, 1), (5, 0)]])
-def test_refuses_copies_that_are_none(copies: list[tuple[float, float]]) -> None:
+@pytest.mark.parametrize("angles_and_zooms", [[], [(0, 1), (5, 0)]])
+def test_no_copies_and_zoom_zero_are_refused(angles_and_zooms: list[tuple[float, float]]) -> None:
     with pytest.raises(ValueError, match="expected pairs"):
-        AffineTTAInferer(copies)
+        AffineTTAInferer(angles_and_zooms)

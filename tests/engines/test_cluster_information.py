@@ -1,4 +1,4 @@
-"""The mutual information of two views' clusters: against a slow reference, its bounds, and on MONAI's evaluator."""
+"""Tests of the mutual information of two views' clusters: reference, bounds and evaluator."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def output(first: Tensor, second: Tensor, grid: Tensor) -> Output:
 
 def information(*outputs: Output) -> float:
     metric = ClusterInformation()
-    for one in outputs:
-        metric.update(one)
+    for entry in outputs:
+        metric.update(entry)
     return float(metric.compute())
 
 
 def sharp(labels: Tensor, clusters: int) -> Tensor:
-    """Logits (B, K, ...) that are all but one-hot."""
+    """Return logits (B, K, ...) whose softmax is nearly one-hot."""
     return 50 * F.one_hot(labels, clusters).movedim(-1, 1).float()
 
 
 def test_equals_sums_over_single_voxels() -> None:
-    """Turned by a quarter on 6 x 6 voxels and cut: every voxel of the view lies on one of the image, or on none."""
+    """After a quarter turn or a shift on 6 x 6 voxels every voxel lies on one of the image, or on none."""
     torch.manual_seed(0)
     clusters, n = 3, 6
     first, second = 2 * torch.randn(2, clusters, n, n), 2 * torch.randn(2, clusters, n, n)
@@ -79,43 +79,43 @@ def test_perfect_balanced_agreement_has_log_k_nats(clusters: int, size: tuple[in
     assert information(output(logits, logits, identity(2, size))) == pytest.approx(math.log(clusters), rel=1e-3)
 
 
-def test_names_of_the_clusters_do_not_matter() -> None:
+def test_the_order_of_the_clusters_does_not_matter() -> None:
     labels = torch.randint(0, 4, (1, 9, 9))
-    one, renamed = sharp(labels, 4), sharp((labels + 1) % 4, 4)
+    logits, permuted = sharp(labels, 4), sharp((labels + 1) % 4, 4)
     grid = identity(1, (9, 9))
-    assert information(output(one, renamed, grid)) == pytest.approx(information(output(one, one, grid)))
+    assert information(output(logits, permuted, grid)) == pytest.approx(information(output(logits, logits, grid)))
 
 
-def test_collapse_has_none() -> None:
-    everything = sharp(torch.zeros(2, 8, 8, dtype=torch.long), 4)
-    assert information(output(everything, everything, identity(2, (8, 8)))) == pytest.approx(0, abs=1e-6)
+def test_collapse_has_no_information() -> None:
+    collapsed = sharp(torch.zeros(2, 8, 8, dtype=torch.long), 4)
+    assert information(output(collapsed, collapsed, identity(2, (8, 8)))) == pytest.approx(0, abs=1e-6)
 
 
-def test_views_that_disagree_have_none() -> None:
+def test_independent_views_have_no_information() -> None:
     rows, columns = torch.arange(8)[:, None] % 2, torch.arange(8)[None] % 2
     first, second = ((labels + torch.zeros(8, 8, dtype=torch.long))[None] for labels in (rows, columns))
     value = information(output(sharp(first, 2), sharp(second, 2), identity(1, (8, 8))))
     assert value == pytest.approx(0, abs=1e-6)
 
 
-def test_doubt_lowers_it() -> None:
+def test_uncertainty_lowers_the_information() -> None:
     labels = (torch.arange(64) % 4).reshape(1, 8, 8)
     values = [information(output(f * sharp(labels, 4), f * sharp(labels, 4), identity(1, (8, 8)))) for f in (1, 0.05)]
     assert 0 < values[1] < 0.8 * values[0]
 
 
-def test_voxels_that_one_view_does_not_see_do_not_count() -> None:
+def test_voxels_outside_one_view_do_not_count() -> None:
     labels = (torch.arange(64) % 4).reshape(1, 8, 8)
     second = sharp(labels, 4)
     right = torch.tensor([[[1.0, 0, 1.0], [0, 1, 0]]])  # four voxels along the last axis
     first = sharp(labels.roll(4, dims=2), 4)
-    whole = information(output(first, second, grid_of(right, (8, 8))))
+    expected = information(output(first, second, grid_of(right, (8, 8))))
     second[..., 4:] = sharp(torch.zeros(1, 8, 4, dtype=torch.long), 4)
-    assert information(output(first, second, grid_of(right, (8, 8)))) == pytest.approx(whole)
-    assert whole == pytest.approx(math.log(4), rel=1e-3)
+    assert information(output(first, second, grid_of(right, (8, 8)))) == pytest.approx(expected)
+    assert expected == pytest.approx(math.log(4), rel=1e-3)
 
 
-def test_batches_add_up_and_reset_forgets() -> None:
+def test_batches_add_up_and_reset_discards_them() -> None:
     torch.manual_seed(1)
     first, second, grid = torch.randn(2, 3, 7, 6), torch.randn(2, 3, 7, 6), identity(2, (7, 6))
     together = information(output(first, second, grid))
@@ -128,7 +128,7 @@ def test_batches_add_up_and_reset_forgets() -> None:
     assert metric.compute() == pytest.approx(together, rel=1e-6)
 
 
-def test_nothing_seen_is_an_error() -> None:
+def test_no_voxels_are_an_error() -> None:
     with pytest.raises(ValueError, match="no voxel was seen by both views; is the validation list empty"):
         ClusterInformation().compute()
 

@@ -1,4 +1,4 @@
-"""Coarse masks: of the right network for every sample, in order, and nothing else changed."""
+"""Tests of coarse masks: of the right network per sample, in order, without side effects."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from s3net_monai.engines import SemanticViews, add_coarse_masks, add_out_of_fold_masks, showing
+from s3net_monai.engines import SemanticViews, add_coarse_masks, add_out_of_fold_masks, select_samples_with_classes
 from s3net_monai.losses import SemanticContrastiveLoss
-from s3net_monai.networks import EncoderUNet, FeatureQueue, ObjectProjection
+from s3net_monai.networks import FeatureQueue, ObjectProjection
 from s3net_monai.utils.errors import DataError
-from tests.helpers.feature_encoders import ENCODERS
+from tests.helpers.feature_encoders import ENCODERS, conv_unet
 
 
 class Above(nn.Module):
-    """Class 1 where the image is above a threshold, which is its only weight."""
+    """Predict class 1 where the image is above a threshold, which is the only weight."""
 
     def __init__(self, threshold: float = 0.0) -> None:
         super().__init__()
@@ -37,18 +37,18 @@ def sample(case_id: str, *size: int) -> dict[str, Any]:
 @pytest.mark.parametrize("sizes", [[(8, 6), (8, 6), (5, 7), (8, 6)], [(4, 5, 3), (4, 5, 3), (6, 5, 3), (4, 5, 3)]])
 def test_each_sample_gets_its_own_mask(sizes: list[tuple[int, ...]]) -> None:
     samples = [sample(f"p{index}_a", *size) for index, size in enumerate(sizes)]
-    found = add_coarse_masks(samples, Above(0.3).train(), key="rough")
-    for before, after in zip(samples, found, strict=True):
-        assert "rough" not in before
-        assert torch.equal(after["rough"], (before["image"] > 0.3).to(torch.uint8))
-        assert {key: value for key, value in after.items() if key != "rough"} == before
+    masked = add_coarse_masks(samples, Above(0.3).train(), key="rough")
+    for original, result in zip(samples, masked, strict=True):
+        assert "rough" not in original
+        assert torch.equal(result["rough"], (original["image"] > 0.3).to(torch.uint8))
+        assert {key: value for key, value in result.items() if key != "rough"} == original
 
 
 def test_more_samples_than_a_batch_holds() -> None:
     samples = [sample(f"p{index}_a", 4, 4) for index in range(37)]
-    found = add_coarse_masks(samples, Above(0.4))
-    assert [after["case_id"] for after in found] == [before["case_id"] for before in samples]
-    assert all(torch.equal(s["coarse"], (s["image"] > 0.4).to(torch.uint8)) for s in found)
+    masked = add_coarse_masks(samples, Above(0.4))
+    assert [result["case_id"] for result in masked] == [original["case_id"] for original in samples]
+    assert all(torch.equal(result["coarse"], (result["image"] > 0.4).to(torch.uint8)) for result in masked)
 
 
 def test_an_offset_is_added_to_every_class() -> None:
@@ -59,12 +59,12 @@ def test_an_offset_is_added_to_every_class() -> None:
 
 def test_the_network_stays_as_it_was() -> None:
     network = Above(0.4).train()
-    found = add_coarse_masks([sample("p1_a", 4, 4)], network)
+    masked = add_coarse_masks([sample("p1_a", 4, 4)], network)
     assert network.training
     assert network.dropout.training
     assert network.threshold.item() == pytest.approx(0.4)
     assert network.threshold.grad is None
-    assert not found[0]["coarse"].requires_grad
+    assert not masked[0]["coarse"].requires_grad
     assert add_coarse_masks([], network) == []
 
 
@@ -75,23 +75,25 @@ def write_models(folder: Path, thresholds: list[float]) -> list[Path]:
     return paths
 
 
-def test_every_patient_is_left_to_the_model_that_never_saw_it(tmp_path: Path) -> None:
-    """Patients a, b, c take turns over two folds: a and c are of fold 0, b of fold 1."""
+def test_patients_get_the_model_trained_without_them(tmp_path: Path) -> None:
+    """Patients a, b, c alternate between two folds: a and c are in fold 0, b in fold 1."""
     names = ["c_1_z00", "a_1_z00", "b_1_z00", "b_2_z01", "a_2_z00"]
     samples = [sample(name, 6, 5) for name in names]
     network = Above(0.9)
-    found = add_out_of_fold_masks(samples, network, write_models(tmp_path, [0.2, 0.6]))
-    assert [after["case_id"] for after in found] == names
-    for after in found:
-        threshold = 0.6 if after["case_id"].startswith("b") else 0.2
-        assert torch.equal(after["coarse"], (after["image"] > threshold).to(torch.uint8))
+    masked = add_out_of_fold_masks(samples, network, write_models(tmp_path, [0.2, 0.6]))
+    assert [result["case_id"] for result in masked] == names
+    for result in masked:
+        threshold = 0.6 if result["case_id"].startswith("b") else 0.2
+        assert torch.equal(result["coarse"], (result["image"] > threshold).to(torch.uint8))
     assert network.threshold.item() == pytest.approx(0.9)
 
 
-def test_no_models_take_the_exact_labels() -> None:
+def test_without_models_the_exact_labels_are_used() -> None:
     samples = [sample("a_1", 6, 5), sample("a_2", 6, 5)]
-    found = add_out_of_fold_masks(samples, Above(), [], key="rough")
-    assert all(torch.equal(after["rough"], before["label"]) for before, after in zip(samples, found, strict=True))
+    masked = add_out_of_fold_masks(samples, Above(), [], key="rough")
+    assert all(
+        torch.equal(result["rough"], original["label"]) for original, result in zip(samples, masked, strict=True)
+    )
 
 
 def test_wrong_models_are_refused(tmp_path: Path) -> None:
@@ -107,22 +109,24 @@ def test_wrong_models_are_refused(tmp_path: Path) -> None:
         add_out_of_fold_masks(samples, nn.Linear(1, 1), paths)
 
 
-def test_samples_that_show_no_class_are_left_out() -> None:
+def test_samples_without_the_classes_are_dropped() -> None:
     maps = [torch.tensor(values, dtype=torch.uint8) for values in ([0, 0], [0, 1], [3, 0], [2, 2])]
     samples = [{"case_id": str(index), "rough": values} for index, values in enumerate(maps)]
-    assert [s["case_id"] for s in showing(samples, [1, 2], "rough")] == ["1", "3"]
+    assert [selected["case_id"] for selected in select_samples_with_classes(samples, [1, 2], "rough")] == ["1", "3"]
     with pytest.raises(DataError, match=r"none of 4 samples shows one of the classes \[7\] under 'rough'"):
-        showing(samples, [7], "rough")
+        select_samples_with_classes(samples, [7], "rough")
 
 
 @pytest.mark.parametrize("spatial_dims", [2, 3])
-def test_a_training_step_with_them(spatial_dims: int) -> None:
-    """From images to a gradient at every layer of the encoder, in both numbers of dimensions."""
+def test_a_training_step_with_coarse_masks(spatial_dims: int) -> None:
+    """Every layer of the encoder gets a gradient, in 2-D and in 3-D."""
     torch.manual_seed(0)
-    coarse = EncoderUNet(ENCODERS["conv"](spatial_dims, 1), spatial_dims, 1, 3)
+    coarse = conv_unet(spatial_dims, in_channels=1, out_channels=3)
     size = [16, 20, 12][:spatial_dims]
     samples = add_coarse_masks([sample(f"p{index}_1", *size) for index in range(4)], coarse)
-    batch = {key: torch.stack([s[key] for s in showing(samples, [1, 2])]) for key in ("image", "coarse")}
+    batch = {
+        key: torch.stack([s[key] for s in select_samples_with_classes(samples, [1, 2])]) for key in ("image", "coarse")
+    }
     network = ObjectProjection(ENCODERS["conv"](spatial_dims, 2), spatial_dims, 2)
     loss = SemanticContrastiveLoss(FeatureQueue(16, 64, labeled=True))
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Inference over flips and turns: what the views are, what their mean is, and that it turns with the image."""
+"""Tests of test-time augmentation by flips and quarter turns: its views and their mean."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from s3net_monai.engines import FlipTTAInferer
 
-# every flip and quarter turn of the plane
+# all flips and quarter turns of the plane
 GROUP: list[Callable[[Tensor], Tensor]] = [
     *[lambda x, k=k: torch.rot90(x, k, (2, 3)) for k in range(4)],
     *[lambda x, k=k: torch.rot90(x, k, (2, 3)).flip(3) for k in range(4)],
@@ -20,7 +20,7 @@ GROUP: list[Callable[[Tensor], Tensor]] = [
 
 
 def network(dims: int, seed: int = 0) -> nn.Module:
-    """Without any symmetry of its own."""
+    """Return a network without any symmetry of its own."""
     torch.manual_seed(seed)
     convolution = nn.Conv3d if dims == 3 else nn.Conv2d
     return nn.Sequential(convolution(2, 4, 3, padding=1), nn.Tanh(), convolution(4, 3, 3, padding=1), nn.Softmax(dim=1))
@@ -33,37 +33,39 @@ def image(request: pytest.FixtureRequest) -> Tensor:
 
 
 @torch.no_grad()
-def test_mean_turns_and_flips_with_a_square_image(image: Tensor) -> None:
+def test_mean_is_equivariant_on_square_images(image: Tensor) -> None:
     net, inferer = network(image.dim() - 2), FlipTTAInferer()
     mean = inferer(image, net)
-    for move in GROUP:
-        torch.testing.assert_close(inferer(move(image), net), move(mean), rtol=0, atol=1e-6)
-        assert torch.equal(move(image), image) or not torch.allclose(net(move(image)), move(net(image)), atol=1e-3)
+    for transform in GROUP:
+        torch.testing.assert_close(inferer(transform(image), net), transform(mean), rtol=0, atol=1e-6)
+        assert torch.equal(transform(image), image) or not torch.allclose(
+            net(transform(image)), transform(net(image)), atol=1e-3
+        )
 
 
 @torch.no_grad()
-def test_views_are_mapped_back_and_the_first_is_the_network_itself(image: Tensor) -> None:
+def test_views_are_mapped_back_the_untransformed_one_first(image: Tensor) -> None:
     net = network(image.dim() - 2)
     views = list(FlipTTAInferer().views(image, net))
     assert len(views) == 8
     assert torch.equal(views[0], net(image))
-    pointwise = nn.Softmax(dim=1)  # has every symmetry: all views are one
+    pointwise = nn.Softmax(dim=1)  # equivariant to every transform, so all views are equal
     for view in FlipTTAInferer().views(image, pointwise):
         torch.testing.assert_close(view, pointwise(image))
-    seen = {tuple(move(image).flatten().tolist()) for move in GROUP}
-    given: list[Tensor] = []
-    list(FlipTTAInferer().views(image, lambda x: given.append(x) or x))
-    assert {tuple(x.flatten().tolist()) for x in given} == seen
+    expected = {tuple(transform(image).flatten().tolist()) for transform in GROUP}
+    copies: list[Tensor] = []
+    list(FlipTTAInferer().views(image, lambda x: copies.append(x) or x))
+    assert {tuple(x.flatten().tolist()) for x in copies} == expected
 
 
 @torch.no_grad()
 def test_call_is_the_mean_of_the_views(image: Tensor) -> None:
     net, inferer = network(image.dim() - 2), FlipTTAInferer()
-    before = image.clone()
+    original = image.clone()
     mean = inferer(image, net)
     torch.testing.assert_close(mean, torch.stack(list(inferer.views(image, net))).mean(dim=0))
     torch.testing.assert_close(mean.sum(dim=1), torch.ones_like(mean[:, 0]))
-    assert torch.equal(image, before)
+    assert torch.equal(image, original)
 
 
 @torch.no_grad()
@@ -74,8 +76,8 @@ def test_images_need_not_be_square(size: tuple[int, ...]) -> None:
     mean = inferer(image, net)
     assert mean.shape == (1, 3, *size)
     torch.testing.assert_close(inferer(image.flip(2), net), mean.flip(2), rtol=0, atol=1e-6)
-    turned = torch.rot90(image, 1, (2, 3))
-    torch.testing.assert_close(inferer(turned, net), torch.rot90(mean, 1, (2, 3)), rtol=0, atol=1e-6)
+    rotated = torch.rot90(image, 1, (2, 3))
+    torch.testing.assert_close(inferer(rotated, net), torch.rot90(mean, 1, (2, 3)), rtol=0, atol=1e-6)
 
 
 @torch.no_grad()
@@ -90,15 +92,15 @@ def test_flips_of_a_volume_include_the_third_axis() -> None:
 
 
 @torch.no_grad()
-def test_mean_does_not_write_into_what_the_network_gave() -> None:
-    kept = torch.rand(1, 2, 4, 4)
-    before = kept.clone()
-    FlipTTAInferer()(torch.zeros(1, 1, 4, 4), lambda x: kept)
-    assert torch.equal(kept, before)
+def test_mean_does_not_change_the_output_of_the_network() -> None:
+    output = torch.rand(1, 2, 4, 4)
+    original = output.clone()
+    FlipTTAInferer()(torch.zeros(1, 1, 4, 4), lambda x: output)
+    assert torch.equal(output, original)
 
 
 @torch.no_grad()
-def test_base_runs_every_copy_and_arguments_reach_the_network() -> None:
+def test_base_runs_every_copy_and_arguments_are_passed_on() -> None:
     net, image = network(2), torch.rand(1, 2, 12, 10)
     windows = SlidingWindowInferer(roi_size=(8, 8), overlap=0.5)
     inferer = FlipTTAInferer(base=windows, quarter_turns=[0])
@@ -119,7 +121,7 @@ def test_from_a_config() -> None:
     inferer = ConfigParser({"inferer": config}).get_parsed_content("inferer")
     assert isinstance(inferer.base, SlidingWindowInferer)
     image = torch.rand(1, 2, 8, 8)
-    given: list[Tensor] = []
-    torch.testing.assert_close(inferer(image, lambda x: given.append(x) or x), image)
+    copies: list[Tensor] = []
+    torch.testing.assert_close(inferer(image, lambda x: copies.append(x) or x), image)
     expected = [image, image.flip(3), image.flip(2, 3), image.flip(2)]
-    assert all(torch.equal(a, b) for a, b in zip(given, expected, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(copies, expected, strict=True))

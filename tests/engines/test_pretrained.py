@@ -1,4 +1,4 @@
-"""From pre-training to fine-tuning: the encoder arrives whole, or is refused with one line."""
+"""Tests of loading trained weights: all of them, or an error of one line."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from tests.helpers.feature_encoders import ENCODERS
 
 
 def pretrain(network: nn.Module, save_dict: dict[str, Any], image: Tensor, folder: Path) -> Path:
-    """Two steps of MONAI's trainer, with its own saver."""
+    """Run two steps of MONAI's trainer with its own saver."""
     trainer = SupervisedTrainer(
         device=torch.device("cpu"),
         max_epochs=2,
         train_data_loader=[{"image": image, "label": image}],
         network=network,
         optimizer=torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.001),
-        loss_function=lambda answer, target: sum(part[:, 0].sum() for part in answer.values()),
+        loss_function=lambda output, target: sum(part[:, 0].sum() for part in output.values()),
         decollate=False,
     )
     CheckpointSaver(str(folder), save_dict, save_final=True, final_filename="encoder.pt").attach(trainer)
@@ -53,23 +53,24 @@ def pretrain(network: nn.Module, save_dict: dict[str, Any], image: Tensor, folde
         ("efficientnet", 2, False),
     ],
 )
-def test_features_survive_the_way_into_both_networks(tmp_path: Path, kind: str, spatial_dims: int, alone: bool) -> None:
+def test_features_are_the_same_in_both_networks(tmp_path: Path, kind: str, spatial_dims: int, alone: bool) -> None:
     torch.manual_seed(0)
     image = torch.randn(2, 1, *[64, 32, 32][:spatial_dims])
     encoder = ENCODERS[kind](spatial_dims, 1)
-    before = copy.deepcopy(encoder.state_dict())
+    initial = copy.deepcopy(encoder.state_dict())
     pretraining = GlobalDenseProjection(encoder, spatial_dims, 1, level=1)
     # MONAI's saver drops the key of a dictionary with a single entry
-    saved = {"encoder": encoder} if alone else {"encoder": encoder, "network": pretraining}
-    path = pretrain(pretraining, saved, image, tmp_path)
-    assert any(not torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
+    save_dict = {"encoder": encoder} if alone else {"encoder": encoder, "network": pretraining}
+    path = pretrain(pretraining, save_dict, image, tmp_path)
+    assert any(not torch.equal(value, initial[name]) for name, value in encoder.state_dict().items())
     encoder.eval()
     for build in (EncoderUNet, DualDecoderUNet):
-        network = build(ENCODERS[kind](spatial_dims, 1), spatial_dims, 1, 3).eval()
+        new_encoder = ENCODERS[kind](spatial_dims, 1)
+        network = build(new_encoder, spatial_dims=spatial_dims, in_channels=1, out_channels=3).eval()
         decoding = {name: value.clone() for name, value in network.state_dict().items() if "decoder" in name}
         assert load_encoder(network, path) is network
-        for ours, theirs in zip(network.encoder(image), encoder(image), strict=True):
-            assert torch.equal(ours, theirs)
+        for loaded, expected in zip(network.encoder(image), encoder(image), strict=True):
+            assert torch.equal(loaded, expected)
         assert decoding
         assert all(torch.equal(value, network.state_dict()[name]) for name, value in decoding.items())
 
@@ -83,9 +84,10 @@ def test_encoder_of_a_trained_s3net(tmp_path: Path) -> None:
     trained(image)[:, 0].sum().backward()
     optimizer.step()
     torch.save({"encoder": S3NetEncoder(trained).state_dict()}, tmp_path / "encoder.pt")
-    network = load_encoder(EncoderUNet(S3NetEncoder(build()), 2, 1, 3), tmp_path / "encoder.pt")
-    for ours, theirs in zip(network.encoder.eval()(image), S3NetEncoder(trained).eval()(image), strict=True):
-        assert torch.equal(ours, theirs)
+    unet = EncoderUNet(S3NetEncoder(build()), spatial_dims=2, in_channels=1, out_channels=3)
+    network = load_encoder(unet, tmp_path / "encoder.pt")
+    for loaded, expected in zip(network.encoder.eval()(image), S3NetEncoder(trained).eval()(image), strict=True):
+        assert torch.equal(loaded, expected)
 
 
 def test_from_a_config_by_another_key_into_a_bare_encoder(tmp_path: Path) -> None:
@@ -105,20 +107,20 @@ def test_from_a_config_by_another_key_into_a_bare_encoder(tmp_path: Path) -> Non
 
 
 def refusal(network: nn.Module, path: Path, kind: type[Exception] = ValueError, **arguments: Any) -> str:
-    """What the refusal says, after a check that it is one line and that nothing was loaded."""
-    before = copy.deepcopy(network.state_dict())
+    """Return the error message of one line; nothing may have been loaded."""
+    initial = copy.deepcopy(network.state_dict())
     with pytest.raises(kind) as caught:
         load_encoder(network, path, **arguments)
     message = str(caught.value)
     assert "\n" not in message
     assert message.startswith(f"{path}: ")
-    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(torch.equal(value, initial[name]) for name, value in network.state_dict().items())
     return message.removeprefix(f"{path}: ")
 
 
 @pytest.fixture
 def network() -> EncoderUNet:
-    return EncoderUNet(ConvEncoder(2, 1, (4, 8)), 2, 1, 3)
+    return EncoderUNet(ConvEncoder(2, 1, (4, 8)), spatial_dims=2, in_channels=1, out_channels=3)
 
 
 def saved(folder: Path, content: Any) -> Path:
@@ -146,16 +148,16 @@ def test_another_encoder_is_refused(
 ) -> None:
     state = ConvEncoder(*other).state_dict()
     for content in ({"encoder": state}, state):
-        said = refusal(network, saved(tmp_path, content))
-        assert message in said
-        assert said.endswith(". Build the encoder that was pre-trained")
+        refusal_message = refusal(network, saved(tmp_path, content))
+        assert message in refusal_message
+        assert refusal_message.endswith(". Build the encoder that was pre-trained")
 
 
-def test_three_layers_are_named_and_the_rest_counted(tmp_path: Path, network: EncoderUNet) -> None:
-    said = refusal(network, saved(tmp_path, {"encoder": ENCODERS["resnet"](2, 1).state_dict()}))
+def test_three_layers_are_listed_and_the_others_counted(tmp_path: Path, network: EncoderUNet) -> None:
+    message = refusal(network, saved(tmp_path, {"encoder": ENCODERS["resnet"](2, 1).state_dict()}))
     expected = len(network.encoder.state_dict()) + len(ENCODERS["resnet"](2, 1).state_dict())
-    assert f"; {expected - 3} more. Build" in said
-    assert said.count("is missing") == 3
+    assert f"; {expected - 3} more. Build" in message
+    assert message.count("is missing") == 3
 
 
 @pytest.mark.parametrize(
@@ -188,16 +190,18 @@ def test_a_missing_file_is_refused(tmp_path: Path, network: EncoderUNet) -> None
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "flipped"])
 def test_a_damaged_file_is_refused(tmp_path: Path, network: EncoderUNet, damage: str) -> None:
     path = saved(tmp_path, {"encoder": network.encoder.state_dict()})
-    whole = path.read_bytes()
-    flipped = bytes(byte ^ 0xFF for byte in whole[:2000]) + whole[2000:]
-    path.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "text": b"no model\n", "flipped": flipped}[damage])
-    said = refusal(network, path)
-    assert said.startswith("not a checkpoint of tensors, or damaged (")
-    assert said.endswith("; copy or train it again")
+    content = path.read_bytes()
+    flipped = bytes(byte ^ 0xFF for byte in content[:2000]) + content[2000:]
+    path.write_bytes(
+        {"cut": content[: len(content) // 2], "empty": b"", "text": b"no model\n", "flipped": flipped}[damage]
+    )
+    message = refusal(network, path)
+    assert message.startswith("not a checkpoint of tensors, or damaged (")
+    assert message.endswith("; copy or train it again")
 
 
 class Touch:
-    """Unpickling makes a file."""
+    """An object whose unpickling creates a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -213,20 +217,20 @@ def test_no_code_in_a_checkpoint_is_run(tmp_path: Path, network: EncoderUNet) ->
 
 
 @pytest.mark.parametrize("wrapped", [True, False])
-def test_a_whole_network_arrives_or_is_refused(tmp_path: Path, network: EncoderUNet, wrapped: bool) -> None:
-    other = EncoderUNet(ConvEncoder(2, 1, (4, 8)), 2, 1, 3)
-    path = saved(tmp_path, {"model": other.state_dict()} if wrapped else other.state_dict())
+def test_a_whole_network_is_loaded_or_refused(tmp_path: Path, network: EncoderUNet, wrapped: bool) -> None:
+    trained = EncoderUNet(ConvEncoder(2, 1, (4, 8)), spatial_dims=2, in_channels=1, out_channels=3)
+    path = saved(tmp_path, {"model": trained.state_dict()} if wrapped else trained.state_dict())
     assert load_network(network, path) is network
-    assert all(torch.equal(value, other.state_dict()[name]) for name, value in network.state_dict().items())
-    four = EncoderUNet(ConvEncoder(2, 1, (4, 8)), 2, 1, 4)
+    assert all(torch.equal(value, trained.state_dict()[name]) for name, value in network.state_dict().items())
+    of_four_classes = EncoderUNet(ConvEncoder(2, 1, (4, 8)), spatial_dims=2, in_channels=1, out_channels=4)
     expected = r"its network does not fit: decoder\.head\.weight is \(3, .*Build the network that was trained"
     with pytest.raises(ValueError, match=expected):
-        load_network(four, path)
+        load_network(of_four_classes, path)
 
 
-@pytest.mark.parametrize(("path", "named"), [("", "no path"), ("nothing.pt", "nothing.pt")])
-def test_a_missing_network_says_so(network: EncoderUNet, path: str, named: str) -> None:
-    with pytest.raises(FileNotFoundError, match=f"^{named}: no such checkpoint of a network; train one"):
+@pytest.mark.parametrize(("path", "shown"), [("", "no path"), ("nothing.pt", "nothing.pt")])
+def test_a_missing_network_is_refused(network: EncoderUNet, path: str, shown: str) -> None:
+    with pytest.raises(FileNotFoundError, match=f"^{shown}: no such checkpoint of a network; train one"):
         load_network(network, path)
 
 

@@ -1,4 +1,4 @@
-"""Images with the mask of one object: which object, where it lies, and what the ablation hides."""
+"""Tests of images with the mask of one object: its class, its position, and the ablation."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ SIZES = [(40, 32), (20, 24, 12)]
 
 
 def still(**ranges: float) -> TwoViews:
-    nothing = dict.fromkeys(("rotate", "scale", "shear", "translate", "flip", "gain", "bias", "noise"), 0.0)
-    return TwoViews(**{**nothing, **ranges})
+    zero = dict.fromkeys(("rotate", "scale", "shear", "translate", "flip", "gain", "bias", "noise"), 0.0)
+    return TwoViews(**{**zero, **ranges})
 
 
 def stripes(size: tuple[int, ...], count: int = 6) -> dict[str, Tensor]:
-    """Maps of the classes 0, 1, 2, 3 in broad bands along the first axis; the image is the class / 3."""
+    """Return maps of the classes 0, 1, 2, 3 in broad bands; the image is the class / 3."""
     labels = F.interpolate(torch.arange(4.0).reshape(1, 1, 4, *[1] * (len(size) - 1)), size=size, mode="nearest")
     labels = labels.repeat(count, *[1] * (len(size) + 1))
     return {"image": labels / 3, "label": labels.to(torch.uint8)}
 
 
-def shows(*classes: int) -> Tensor:
+def map_of(*classes: int) -> Tensor:
     labels = torch.zeros(1, 1, 4, 4)
-    for place, value in enumerate(classes):
-        labels.view(-1)[place] = value
+    for index, value in enumerate(classes):
+        labels.view(-1)[index] = value
     return labels
 
 
@@ -46,15 +46,15 @@ def test_mask_is_of_the_class_and_lies_on_it(size: tuple[int, ...]) -> None:
     assert classes.dtype == torch.int64
     assert torch.equal(classes[:6], classes[6:])
     assert Counter(classes.tolist()) == {1: 4, 2: 4, 3: 4}
-    picture, mask = views[:, 0] * 3, views[:, 1]
+    image, mask = views[:, 0] * 3, views[:, 1]
     assert set(mask.unique().tolist()) == {0, 1}
-    wanted = classes.view(-1, *[1] * len(size))
-    on = (picture.round() == wanted).float() * mask
-    assert (on.flatten(1).sum(1) / mask.flatten(1).sum(1)).min() > 0.95
-    assert not torch.equal(views[:6], views[6:])  # both views are moved
+    expected = classes.view(-1, *[1] * len(size))
+    overlap = (image.round() == expected).float() * mask
+    assert (overlap.flatten(1).sum(1) / mask.flatten(1).sum(1)).min() > 0.95
+    assert not torch.equal(views[:6], views[6:])  # both views are transformed
 
 
-def test_the_unmoved_mask_by_hand() -> None:
+def test_the_untransformed_mask_by_hand() -> None:
     views, classes = SemanticViews([2], still(), EXACT)(stripes((8, 6), count=1))
     expected = torch.zeros(8, 6)
     expected[4:6] = 1
@@ -75,32 +75,32 @@ def test_mask_only_hides_the_image_and_keeps_the_shape() -> None:
     torch.manual_seed(0)
     views, classes = SemanticViews([1, 2, 3], mask_only=True)(stripes((40, 32)))
     torch.manual_seed(0)
-    seen, same = SemanticViews([1, 2, 3])(stripes((40, 32)))
+    visible, expected_classes = SemanticViews([1, 2, 3])(stripes((40, 32)))
     assert not views[:, :1].any()
-    assert torch.equal(views[:, 1:], seen[:, 1:])
-    assert torch.equal(classes, same)
+    assert torch.equal(views[:, 1:], visible[:, 1:])
+    assert torch.equal(classes, expected_classes)
 
 
-def test_classes_are_balanced_where_images_leave_a_choice() -> None:
-    labels = torch.cat([shows(1), shows(1, 2), shows(1, 2, 3), shows(1, 3), shows(), shows(5)])
+def test_classes_are_balanced_where_there_is_a_choice() -> None:
+    labels = torch.cat([map_of(1), map_of(1, 2), map_of(1, 2, 3), map_of(1, 3), map_of(), map_of(5)])
     for seed in range(20):
         torch.manual_seed(seed)
         chosen = balanced_classes(labels, [1, 2, 3]).tolist()
         assert chosen[0] == 1
         assert chosen[4:] == [0, 0]
-        assert sorted(chosen[1:4])[-1] == 3  # someone takes the rarest
+        assert sorted(chosen[1:4])[-1] == 3  # the rarest class is chosen
         assert Counter(chosen[:4]).most_common(1)[0][1] <= 2
-        assert all(value == 0 or (one == value).any() for one, value in zip(labels, chosen, strict=True))
+        assert all(value == 0 or (label == value).any() for label, value in zip(labels, chosen, strict=True))
 
 
-def test_equals_are_decided_by_chance() -> None:
-    labels = shows(1, 2, 3)
+def test_equal_counts_are_decided_at_random() -> None:
+    labels = map_of(1, 2, 3)
     torch.manual_seed(0)
     count = Counter(int(balanced_classes(labels, [1, 2, 3])) for _ in range(300))
     assert all(abs(count[value] - 100) < 35 for value in (1, 2, 3))
 
 
-def test_images_without_an_object_are_left_out() -> None:
+def test_images_without_an_object_are_dropped() -> None:
     batch = stripes((40, 32), count=4)
     batch["label"][1] = 0
     views, classes = SemanticViews([1, 2, 3], still(), EXACT)(batch)
@@ -108,7 +108,7 @@ def test_images_without_an_object_are_left_out() -> None:
     assert torch.equal(classes[:3], classes[3:])
 
 
-def test_objects_that_a_view_has_lost_are_left_out() -> None:
+def test_objects_outside_a_view_are_dropped() -> None:
     batch = stripes((32, 32), count=64)
     batch["label"][:] = 0
     batch["label"][..., :4, :] = 1  # at the border
@@ -118,7 +118,7 @@ def test_objects_that_a_view_has_lost_are_left_out() -> None:
     assert views[:, 1].flatten(1).any(dim=1).all()
 
 
-def test_a_batch_without_any_object_says_so() -> None:
+def test_a_batch_without_any_object_is_refused() -> None:
     batch = stripes((8, 8))
     batch["label"][:] = 0
     with pytest.raises(ValueError, match=r"no image of this batch shows one of the classes \[1, 2\] under 'label'"):
@@ -127,7 +127,7 @@ def test_a_batch_without_any_object_says_so() -> None:
         SemanticViews([0])
 
 
-def test_chance_is_torchs_or_the_seeds() -> None:
+def test_random_numbers_are_torchs_or_the_seeds() -> None:
     batch = stripes((32, 32))
 
     def view(views: SemanticViews, seed: int) -> Tensor:
@@ -136,11 +136,11 @@ def test_chance_is_torchs_or_the_seeds() -> None:
 
     assert torch.equal(view(SemanticViews([1, 2]), 1), view(SemanticViews([1, 2]), 1))
     assert not torch.equal(view(SemanticViews([1, 2]), 1), view(SemanticViews([1, 2]), 2))
-    fixed = SemanticViews([1, 2], TwoViews(seed=3))
-    assert torch.equal(view(fixed, 1), view(fixed, 2))
+    seeded = SemanticViews([1, 2], TwoViews(seed=3))
+    assert torch.equal(view(seeded, 1), view(seeded, 2))
 
 
-def test_attended_object_takes_its_mask_from_one_map_and_its_target_from_another() -> None:
+def test_attended_object_has_separate_mask_and_target_maps() -> None:
     batch = stripes((8, 8), count=3)
     batch["coarse"] = torch.zeros(3, 1, 8, 8)
     batch["coarse"][..., 3:7, :] = 2
@@ -152,7 +152,7 @@ def test_attended_object_takes_its_mask_from_one_map_and_its_target_from_another
     assert torch.equal(target, (batch["label"] == 2).long())
 
 
-def test_attended_object_on_images_without_one() -> None:
+def test_attended_object_on_images_without_an_object() -> None:
     batch = stripes((8, 8), count=40)
     batch["coarse"] = torch.zeros(40, 1, 8, 8)
     torch.manual_seed(0)

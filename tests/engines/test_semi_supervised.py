@@ -1,4 +1,4 @@
-"""Labeled and unlabeled images together: who meets whom how often, and what moves with what."""
+"""Tests of batches of labeled and unlabeled images, and of their perturbations."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from monai.inferers import SimpleInferer
 from monai.transforms import RandGaussianNoised
 from torch import Tensor, nn
 
+from s3net_monai.engines.ramp_up import RampUpHandler
 from s3net_monai.engines.semi_supervised import SemiSupervisedDataset, SemiSupervisedPrepareBatch
 from s3net_monai.engines.two_views import TwoViews
 from s3net_monai.losses.bidirectional import BidirectionalLoss
 
-NOTHING = {**dict.fromkeys(("rotate", "scale", "shear", "translate", "flip", "gain", "bias", "noise"), 0.0)}
+NO_CHANGE = {**dict.fromkeys(("rotate", "scale", "shear", "translate", "flip", "gain", "bias", "noise"), 0.0)}
 
 
 def samples(count: int, labeled: bool, size: tuple[int, ...] = (16, 20), first: int = 0) -> list[dict[str, Any]]:
-    """Images of one bright box, whose label it is; "number" tells them apart."""
-    made = []
+    """Return images of a bright box with its label; "number" identifies them."""
+    result = []
     for number in range(first, first + count):
         label = torch.zeros(1, *size)
         label[:, 4:10, 6:12] = 1
-        made.append({"image": label * 0.8 + 0.1, "number": number, **({"label": label} if labeled else {})})
-    return made
+        result.append({"image": label * 0.8 + 0.1, "number": number, **({"label": label} if labeled else {})})
+    return result
 
 
 @pytest.mark.parametrize(("labeled", "unlabeled"), [(3, 10), (10, 3), (4, 4)])
@@ -37,9 +38,9 @@ def test_an_epoch_repeats_the_smaller_part_evenly(labeled: int, unlabeled: int) 
     pairs = list(data)
     assert len(pairs) == len(data) == max(labeled, unlabeled)
     for part, count in (("labeled", labeled), ("unlabeled", unlabeled)):
-        met = Counter(pair[part]["number"] for pair in pairs).values()
-        assert len(met) == count
-        assert max(met) - min(met) <= 1
+        counts = Counter(pair[part]["number"] for pair in pairs).values()
+        assert len(counts) == count
+        assert max(counts) - min(counts) <= 1
 
 
 def test_an_empty_part_is_refused() -> None:
@@ -47,7 +48,7 @@ def test_an_empty_part_is_refused() -> None:
         SemiSupervisedDataset([], samples(2, False))
 
 
-def test_loader_seeds_the_transforms_of_both_parts_in_workers() -> None:
+def test_the_loader_seeds_the_transforms_of_both_parts() -> None:
     def part(labeled: bool) -> CacheDataset:
         noise = RandGaussianNoised("image", prob=1.0)
         return CacheDataset(samples(4, labeled), noise, progress=False)
@@ -56,11 +57,11 @@ def test_loader_seeds_the_transforms_of_both_parts_in_workers() -> None:
         torch.manual_seed(seed)
         return list(DataLoader(SemiSupervisedDataset(part(True), part(False)), batch_size=2, num_workers=1))
 
-    first, again, other = epoch(0), epoch(0), epoch(1)
+    first, repeated, reseeded = epoch(0), epoch(0), epoch(1)
     assert first[0]["labeled"]["image"].shape == (2, 1, 16, 20)
     for name in ("labeled", "unlabeled"):
-        assert torch.equal(first[1][name]["image"], again[1][name]["image"])
-        assert not torch.equal(first[1][name]["image"], other[1][name]["image"])
+        assert torch.equal(first[1][name]["image"], repeated[1][name]["image"])
+        assert not torch.equal(first[1][name]["image"], reseeded[1][name]["image"])
     assert not torch.equal(first[0]["labeled"]["image"], first[0]["unlabeled"]["image"])
 
 
@@ -68,9 +69,9 @@ def batch(size: tuple[int, ...], labeled: int = 2, unlabeled: int = 3) -> dict[s
     loader = DataLoader(
         SemiSupervisedDataset(samples(labeled, True, size), samples(unlabeled, False, size)), batch_size=8
     )
-    found = next(iter(loader))
-    found["labeled"] = {key: value[:labeled] for key, value in found["labeled"].items()}
-    return found
+    result = next(iter(loader))
+    result["labeled"] = {key: value[:labeled] for key, value in result["labeled"].items()}
+    return result
 
 
 @pytest.mark.parametrize("size", [(32, 40), (16, 20, 12)])
@@ -86,40 +87,40 @@ def test_order_shapes_and_labels(size: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("size", [(32, 40), (16, 20, 12)])
-def test_label_moves_with_its_image_beyond_the_border_too(size: tuple[int, ...]) -> None:
+def test_labels_follow_images_beyond_the_border_too(size: tuple[int, ...]) -> None:
     geometry = {"rotate": 180.0, "scale": 0.5, "shear": 0.1, "translate": 0.4, "flip": 0.5}
     torch.manual_seed(1)
-    colorless = TwoViews(**{**NOTHING, **geometry})
-    views, target = SemiSupervisedPrepareBatch(colorless, TwoViews(**NOTHING))(batch(size, labeled=5))
+    colorless = TwoViews(**{**NO_CHANGE, **geometry})
+    views, target = SemiSupervisedPrepareBatch(colorless, TwoViews(**NO_CHANGE))(batch(size, labeled=5))
     image = views[:5]
     torch.testing.assert_close(image, views.chunk(2)[1][:5])
-    sure = (image - 0.5).abs() > 0.38
-    assert sure.float().mean() > 0.7
-    assert ((image > 0.5) == (target["label"][:5] > 0))[sure].float().mean() > 0.995
+    unambiguous = (image - 0.5).abs() > 0.38
+    assert unambiguous.float().mean() > 0.7
+    assert ((image > 0.5) == (target["label"][:5] > 0))[unambiguous].float().mean() > 0.995
     original = batch(size, labeled=5)["labeled"]["label"]
     assert (target["label"][:5] != original).flatten(1).any(1).all()
 
 
-def test_perturbations_share_their_geometry_and_differ_in_color() -> None:
+def test_perturbations_differ_in_intensity_alone() -> None:
     torch.manual_seed(2)
-    first = TwoViews(**{**NOTHING, "rotate": 180.0, "gain": 0.1, "bias": 0.05})
+    first = TwoViews(**{**NO_CHANGE, "rotate": 180.0, "gain": 0.1, "bias": 0.05})
     views, _ = SemiSupervisedPrepareBatch(first, TwoViews(gain=0.4, bias=0.2, noise=0.0))(batch((32, 40)))
-    for one, two in zip(views[:5], views[5:], strict=True):
-        pair = torch.stack([one.flatten(), two.flatten()])
+    for view, second_view in zip(views[:5], views[5:], strict=True):
+        pair = torch.stack([view.flatten(), second_view.flatten()])
         assert torch.corrcoef(pair)[0, 1] > 0.999  # linear recoloring of the same pixels
-        assert (one - two).abs().mean() > 0.005
+        assert (view - second_view).abs().mean() > 0.005
 
 
-def test_a_second_view_stands_in_the_second_perturbation_of_its_part() -> None:
-    found = batch((32, 40))
-    found["unlabeled"]["image_second"] = -found["unlabeled"]["image"]
-    still = TwoViews(**NOTHING)
-    views, _ = SemiSupervisedPrepareBatch(still, still)(found)
+def test_a_second_view_is_used_in_the_second_perturbation() -> None:
+    with_second = batch((32, 40))
+    with_second["unlabeled"]["image_second"] = -with_second["unlabeled"]["image"]
+    still = TwoViews(**NO_CHANGE)
+    views, _ = SemiSupervisedPrepareBatch(still, still)(with_second)
     torch.testing.assert_close(views[5:7], views[:2])
     torch.testing.assert_close(views[7:], -views[2:5])
 
 
-def test_second_perturbation_is_the_stronger_by_default() -> None:
+def test_the_second_perturbation_is_stronger_by_default() -> None:
     torch.manual_seed(0)
     flat = {"labeled": {"image": torch.full((64, 1, 8, 8), 0.5), "label": torch.zeros(64, 1, 8, 8)}}
     views, _ = SemiSupervisedPrepareBatch()({**flat, "unlabeled": {"image": torch.full((64, 1, 8, 8), 0.5)}})
@@ -127,15 +128,15 @@ def test_second_perturbation_is_the_stronger_by_default() -> None:
     assert change[128:].mean() > 1.5 * change[:128].mean()
 
 
-def test_chance_is_torchs_or_the_seeds() -> None:
+def test_random_numbers_are_torchs_or_the_seeds() -> None:
     def view(views: SemiSupervisedPrepareBatch, seed: int) -> Tensor:
         torch.manual_seed(seed)
         return views(batch((16, 20)))[0]
 
-    free, fixed = SemiSupervisedPrepareBatch(), SemiSupervisedPrepareBatch(TwoViews(seed=4))
-    assert torch.equal(view(free, 1), view(free, 1))
-    assert not torch.equal(view(free, 1), view(free, 2))
-    assert torch.equal(view(fixed, 1), view(fixed, 2))
+    unseeded, seeded = SemiSupervisedPrepareBatch(), SemiSupervisedPrepareBatch(TwoViews(seed=4))
+    assert torch.equal(view(unseeded, 1), view(unseeded, 1))
+    assert not torch.equal(view(unseeded, 1), view(unseeded, 2))
+    assert torch.equal(view(seeded, 1), view(seeded, 2))
 
 
 def test_with_monais_trainer_and_the_bidirectional_loss() -> None:
@@ -148,7 +149,7 @@ def test_with_monais_trainer_and_the_bidirectional_loss() -> None:
             return self.a(x), self.b(x)
 
     torch.manual_seed(0)
-    network = Two()
+    network, loss = Two(), BidirectionalLoss(threshold=0.8)
     losses: list[float] = []
     loader = DataLoader(SemiSupervisedDataset(samples(2, True), samples(6, False)), batch_size=3)
     trainer = SupervisedTrainer(
@@ -157,11 +158,12 @@ def test_with_monais_trainer_and_the_bidirectional_loss() -> None:
         train_data_loader=loader,
         network=network,
         optimizer=torch.optim.Adam(network.parameters(), lr=0.05),
-        loss_function=BidirectionalLoss(threshold=0.8, ramp_up=10),
+        loss_function=loss,
         inferer=SimpleInferer(),
         prepare_batch=SemiSupervisedPrepareBatch(),
         decollate=False,
     )
+    RampUpHandler(loss, iterations=10).attach(trainer)
     trainer.add_event_handler(
         Events.ITERATION_COMPLETED, lambda engine: losses.append(engine.state.output["loss"].item())
     )

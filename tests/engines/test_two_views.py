@@ -1,4 +1,4 @@
-"""The second view: where its voxels come from, what its colors become, and that chance can be repeated."""
+"""Tests of the second view: its geometry, its intensities, and repetition by seeds."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ SIZES = [(12, 20), (9, 7, 14)]
 
 
 def still(**ranges: float) -> TwoViews:
-    """Views that change nothing but what is asked for."""
-    nothing = dict.fromkeys(("rotate", "scale", "shear", "translate", "flip", "gain", "bias", "noise"), 0.0)
-    return TwoViews(**{**nothing, **ranges})
+    """Return views that change nothing but the given ranges."""
+    zero = dict.fromkeys(("rotate", "scale", "shear", "translate", "flip", "gain", "bias", "noise"), 0.0)
+    return TwoViews(**{**zero, **ranges})
 
 
 def voxel_map(grid: Tensor) -> tuple[Tensor, Tensor]:
-    """Matrices (B, D, D) and shifts (B, D) by which centered voxel coordinates of the view become those of the image."""
+    """Return matrices (B, D, D) and shifts (B, D) from voxels of the view to the image.
+
+    Both coordinates are centered.
+    """
     size = torch.tensor(grid.shape[1:-1], dtype=torch.float64)
     axes = [torch.arange(n, dtype=torch.float64) - (n - 1) / 2 for n in size.tolist()]
     view = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(0, -2)
@@ -44,7 +47,7 @@ def eye(size: tuple[int, ...]) -> Tensor:
     return torch.eye(len(size), dtype=torch.float64).expand(64, -1, -1)
 
 
-def test_nothing_random_gives_the_same_view_twice() -> None:
+def test_zero_ranges_give_the_same_view_twice() -> None:
     for size in SIZES:
         image = torch.rand(3, 2, *size)
         views, target = still()({"image": image})
@@ -58,7 +61,7 @@ def test_nothing_random_gives_the_same_view_twice() -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("rotate", [15.0, 180.0])
-def test_rotation_is_rigid_in_voxels_of_a_non_square_image(size: tuple[int, ...], rotate: float) -> None:
+def test_rotation_is_rigid_in_voxels_of_non_square_images(size: tuple[int, ...], rotate: float) -> None:
     matrix, shift = maps(size, rotate=rotate)
     torch.testing.assert_close(matrix @ matrix.mT, eye(size), rtol=0, atol=1e-5)
     torch.testing.assert_close(torch.linalg.det(matrix), torch.ones(64, dtype=torch.float64), rtol=0, atol=1e-5)
@@ -80,29 +83,29 @@ def test_scale_is_the_same_along_every_axis(size: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_shear_moves_the_first_axis_along_the_second(size: tuple[int, ...]) -> None:
     matrix, _ = maps(size, shear=0.1)
-    rest = matrix - eye(size)
-    assert 0.08 < rest[:, 0, 1].abs().max() <= 0.1 + 1e-6
-    rest[:, 0, 1] = 0
-    assert rest.abs().max() < 1e-5
+    difference = matrix - eye(size)
+    assert 0.08 < difference[:, 0, 1].abs().max() <= 0.1 + 1e-6
+    difference[:, 0, 1] = 0
+    assert difference.abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_translation_is_a_share_of_every_axis(size: tuple[int, ...]) -> None:
+def test_translation_is_a_fraction_of_every_axis(size: tuple[int, ...]) -> None:
     matrix, shift = maps(size, translate=0.1)
     torch.testing.assert_close(matrix, eye(size), rtol=0, atol=1e-5)
-    share = shift.abs().amax(dim=0) / torch.tensor(size)
-    assert (share <= 0.1 + 1e-6).all()
-    assert (share > 0.08).all()
+    fraction = shift.abs().amax(dim=0) / torch.tensor(size)
+    assert (fraction <= 0.1 + 1e-6).all()
+    assert (fraction > 0.08).all()
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_flips_of_every_axis_are_drawn_apart(size: tuple[int, ...]) -> None:
+def test_flips_of_the_axes_are_independent(size: tuple[int, ...]) -> None:
     torch.testing.assert_close(maps(size, flip=1.0)[0], -eye(size), rtol=0, atol=1e-5)
     signs = torch.diagonal(maps(size, flip=0.5)[0], dim1=1, dim2=2).round()
     assert len({tuple(row) for row in signs.tolist()}) == 2 ** len(size)
 
 
-def test_the_third_axis_of_a_volume_keeps_to_itself() -> None:
+def test_volumes_are_not_tilted_against_the_third_axis() -> None:
     torch.manual_seed(0)
     matrix, _ = voxel_map(TwoViews().grid(torch.zeros(64, 1, 9, 7, 14)))
     assert matrix[:, 2, :2].abs().max() < 1e-5
@@ -110,18 +113,18 @@ def test_the_third_axis_of_a_volume_keeps_to_itself() -> None:
     assert (matrix[:, :2, :2].abs().amax(dim=0) > 0.5).all()
 
 
-def test_a_disc_stays_a_disc_and_a_bar_turns() -> None:
+def test_a_disc_stays_a_disc_and_a_bar_rotates() -> None:
     """On 40 x 64 pixels a rotation in normalized coordinates would make an ellipse of the disc."""
     x, y = torch.meshgrid(torch.arange(40.0) - 19.5, torch.arange(64.0) - 31.5, indexing="ij")
     disc = torch.sigmoid(2 * (12 - (x**2 + y**2).sqrt()))
     bar = ((x.abs() < 14) & (y.abs() < 3)).float()
     torch.manual_seed(2)
     views, target = still(rotate=90.0)({"image": torch.stack([disc, bar]).expand(8, 2, 40, 64)})
-    moved_disc, moved_bar = views[8:, 0], views[8:, 1]
+    warped_disc, warped_bar = views[8:, 0], views[8:, 1]
     covered = in_bounds_mask(target["grid"])[:, 0]
-    torch.testing.assert_close(moved_disc * covered, disc * covered, rtol=0, atol=0.05)
+    torch.testing.assert_close(warped_disc * covered, disc * covered, rtol=0, atol=0.05)
     matrix, _ = voxel_map(target["grid"])
-    for image, m in zip(moved_bar * covered, matrix, strict=True):
+    for image, m in zip(warped_bar * covered, matrix, strict=True):
         # the long axis of the bar lies where the view's coordinates map to the first axis of the image
         spread = torch.tensor([[(image * a * b).sum() for b in (x, y)] for a in (x, y)], dtype=torch.float64)
         longest = torch.linalg.eigh(spread).eigenvectors[:, -1]
@@ -141,7 +144,7 @@ def test_grid_is_the_geometry_of_the_second_view(size: tuple[int, ...]) -> None:
     assert 0.3 < in_bounds_mask(target["grid"]).mean() < 1
 
 
-def test_colors_change_linearly_and_every_channel_for_itself() -> None:
+def test_intensities_change_linearly_per_channel() -> None:
     torch.manual_seed(0)
     image = torch.rand(32, 3, 8, 9)
     changed = still(gain=0.2, bias=0.1).jitter_intensity(image)
@@ -175,7 +178,7 @@ def test_only_the_second_view_is_recolored() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_same_seed_same_views(size: tuple[int, ...]) -> None:
+def test_global_seed_repeats_the_views(size: tuple[int, ...]) -> None:
     image = torch.rand(2, 1, *size)
 
     def views(seed: int) -> Tensor:
@@ -186,7 +189,7 @@ def test_same_seed_same_views(size: tuple[int, ...]) -> None:
     assert not torch.allclose(views(1), views(2), atol=1e-3)
 
 
-def test_own_seed_repeats_every_batch_and_leaves_the_global_chance_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_seed_repeats_batches_and_global_state_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     reseeded: list[int] = []
     monkeypatch.setattr(torch.cuda, "manual_seed_all", reseeded.append)
     image, views = torch.rand(2, 1, 8, 9), TwoViews(seed=5)
@@ -199,7 +202,7 @@ def test_own_seed_repeats_every_batch_and_leaves_the_global_chance_alone(monkeyp
     assert not torch.allclose(TwoViews(seed=6)({"image": image})[0], first, atol=1e-3)
 
 
-def test_cue_passes_through_unmoved() -> None:
+def test_the_weak_label_is_not_transformed() -> None:
     image, weak_label = torch.rand(2, 3, 8, 9), torch.randint(0, 2, (2, 1, 8, 9), dtype=torch.uint8)
     _, target = TwoViews()({"image": image, "weak_label": weak_label, "case_id": ["a", "b"]})
     assert set(target) == {"image", "grid", "weak_label"}
@@ -209,13 +212,13 @@ def test_cue_passes_through_unmoved() -> None:
 
 
 def test_keys_are_settings() -> None:
-    batch = {"ct": torch.rand(1, 1, 6, 6), "vote": torch.rand(1, 1, 6, 6)}
-    views, target = TwoViews(image_key="ct", weak_label_key="vote")(batch)
+    batch = {"ct": torch.rand(1, 1, 6, 6), "lesion": torch.rand(1, 1, 6, 6)}
+    views, target = TwoViews(image_key="ct", weak_label_key="lesion")(batch)
     assert torch.equal(views[:1], batch["ct"])
-    assert torch.equal(target["weak_label"], batch["vote"])
+    assert torch.equal(target["weak_label"], batch["lesion"])
 
 
-def test_gives_plain_tensors_and_takes_the_arguments_of_monai_trainers() -> None:
+def test_gives_plain_tensors_to_monai_trainers() -> None:
     batch: dict[str, Any] = {
         "image": MetaTensor(torch.rand(2, 1, 8, 9)),
         "weak_label": MetaTensor(torch.rand(2, 1, 8, 9)),

@@ -1,4 +1,4 @@
-"""Agreement of views."""
+"""Tests of the agreement of views."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def test_value_by_hand() -> None:
     assert view_agreement(views, consensus, 2) == pytest.approx((1 + 2 / 3) / 2)
 
 
-def test_empty_views_agree_and_disjoint_ones_do_not() -> None:
+def test_empty_views_agree_and_disjoint_views_do_not() -> None:
     empty, full = torch.zeros(4, dtype=torch.long), torch.ones(4, dtype=torch.long)
     assert view_agreement([empty, empty], empty, 2) == 1.0
     assert view_agreement([full, full], empty, 2) == 0.0
 
 
-def test_one_view_has_nothing_to_agree_with() -> None:
+def test_a_single_view_has_no_agreement() -> None:
     assert view_agreement([torch.ones(4)], torch.ones(4), 2) is None

@@ -1,4 +1,4 @@
-"""Weights halfway between the start and the end of a training, in what is saved."""
+"""Tests of weights halfway between the start and the end of a training."""
 
 from __future__ import annotations
 

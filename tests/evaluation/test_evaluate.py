@@ -1,4 +1,4 @@
-"""Folders of masks against folders of labels."""
+"""Scores of folders of masks against folders of labels."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def blob() -> np.ndarray:
         ("a_image_seg", "a_label"),
     ],
 )
-def test_names_that_belong_together(folders: tuple[Path, Path], prediction: str, label: str) -> None:
+def test_matching_names(folders: tuple[Path, Path], prediction: str, label: str) -> None:
     volume(folders[0] / f"{prediction}.nii.gz", blob())
     volume(folders[1] / f"{label}.nii", blob())
     evaluation = evaluate(*folders)
@@ -46,7 +46,7 @@ def test_names_that_belong_together(folders: tuple[Path, Path], prediction: str,
     assert [case.dice for case in evaluation.cases] == [1.0]
 
 
-def test_images_beside_the_labels_are_not_taken_for_them(folders: tuple[Path, Path]) -> None:
+def test_images_beside_labels_are_not_labels(folders: tuple[Path, Path]) -> None:
     for name in ("a_ct", "b_ct"):
         volume(folders[0] / f"{name}_seg.nii.gz", blob())
         volume(folders[1] / f"{name}.nii.gz", np.arange(120).reshape(6, 5, 4))
@@ -57,7 +57,7 @@ def test_images_beside_the_labels_are_not_taken_for_them(folders: tuple[Path, Pa
     assert "120 different values, so an image" in evaluation.failed["b_ct"]
 
 
-def test_what_has_no_counterpart_is_listed(folders: tuple[Path, Path]) -> None:
+def test_names_without_counterpart_are_listed(folders: tuple[Path, Path]) -> None:
     for name in ("a", "b"):
         volume(folders[0] / f"{name}_seg.nii.gz", blob())
     for name in ("a", "c"):
@@ -69,11 +69,11 @@ def test_what_has_no_counterpart_is_listed(folders: tuple[Path, Path]) -> None:
     assert "no label for b" in format_table(evaluation)
 
 
-def test_order_of_axes_does_not_matter_but_place_does(folders: tuple[Path, Path]) -> None:
+def test_axis_order_is_irrelevant_but_position_is_not(folders: tuple[Path, Path]) -> None:
     flip = np.diag([-1.0, -1, 1, 1])
     flip[:2, 3] = 5, 4
-    volume(folders[0] / "turned_seg.nii.gz", blob()[::-1, ::-1], flip)
-    volume(folders[1] / "turned.nii.gz", blob())
+    volume(folders[0] / "flipped_seg.nii.gz", blob()[::-1, ::-1], flip)
+    volume(folders[1] / "flipped.nii.gz", blob())
     shifted = np.eye(4)
     shifted[0, 3] = 2
     volume(folders[0] / "shifted_seg.nii.gz", blob(), shifted)
@@ -81,12 +81,12 @@ def test_order_of_axes_does_not_matter_but_place_does(folders: tuple[Path, Path]
     volume(folders[0] / "cut_seg.nii.gz", blob()[:5])
     volume(folders[1] / "cut.nii.gz", blob())
     evaluation = evaluate(*folders)
-    assert [(case.case_id, case.dice) for case in evaluation.cases] == [("turned", 1.0)]
+    assert [(case.case_id, case.dice) for case in evaluation.cases] == [("flipped", 1.0)]
     assert "lie 2 mm apart" in evaluation.failed["shifted"]
     assert "(5, 5, 4)" in evaluation.failed["cut"]
 
 
-def test_pictures_of_any_binary_kind(folders: tuple[Path, Path]) -> None:
+def test_binary_2d_masks_of_any_type(folders: tuple[Path, Path]) -> None:
     mask = np.zeros((4, 7), dtype=bool)
     mask[1:3, 2:5] = True
     Image.fromarray(mask.astype(np.uint8) * 255).save(folders[0] / "a_seg.png")
@@ -95,7 +95,7 @@ def test_pictures_of_any_binary_kind(folders: tuple[Path, Path]) -> None:
     assert (case.dice, case.unit) == (1.0, "px")
 
 
-def test_summary_by_hand(folders: tuple[Path, Path]) -> None:
+def test_summary_of_known_scores(folders: tuple[Path, Path]) -> None:
     truth = np.zeros((4, 4), dtype=np.uint8)
     truth[0] = 255
     for name, columns in {"a": 4, "b": 2, "c": 0}.items():

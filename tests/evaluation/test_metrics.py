@@ -1,4 +1,4 @@
-"""Metrics by hand."""
+"""Metrics on masks with known values."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def square(size: int, start: int, stop: int) -> np.ndarray:
     return mask
 
 
-def test_overlap_by_hand() -> None:
+def test_overlap_of_known_masks() -> None:
     first, second = np.array([[1, 1, 0, 0]], dtype=bool), np.array([[0, 1, 1, 1]], dtype=bool)
     scores = mask_metrics(first, second, (1, 1))
     assert scores["dice"] == pytest.approx(2 / 5)
     assert scores["iou"] == pytest.approx(1 / 4)
 
 
-def test_distances_are_in_the_unit_of_spacing() -> None:
+def test_distances_have_the_unit_of_spacing() -> None:
     first, second = np.zeros((2, 9, 9), dtype=bool)
     first[4, 2], second[4, 6] = True, True  # single voxels, four apart along the second axis
     scores = mask_metrics(first, second, (1.0, 2.5))
@@ -51,7 +51,7 @@ def test_empty_masks() -> None:
         assert mask_metrics(*pair, (1, 1)) == {"dice": 0.0, "iou": 0.0, "hd95": None, "surface_distance": None}
 
 
-def test_labels_are_scored_apart() -> None:
+def test_every_label_is_scored() -> None:
     prediction, truth = np.array([[1, 1, 2, 0]]), np.array([[1, 0, 2, 3]])
     scores = label_metrics(prediction, truth, (1, 1))
     assert {value: score["dice"] for value, score in scores.items()} == {"1": pytest.approx(2 / 3), "2": 1.0, "3": 0.0}

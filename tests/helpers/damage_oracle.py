@@ -63,8 +63,8 @@ def judge(files: Files, bundle: Bundle, folder: Path, sound: Files | None = None
         except UsageError as error:
             check_reason(str(error), "")
             return "refused"
-        settings = Settings(formats=FORMATS[bundle.task], workers=0)
-        run_batch(found.cases, bundle, output, settings, found.excluded)
+        settings = Settings(formats=FORMATS[bundle.task.name], workers=0)
+        run_batch(found.cases, bundle, output, settings=settings, excluded=found.excluded)
     report = json.loads((output / "report.json").read_text(encoding="utf-8"))
     _check_privacy(output, records)
     for entry, case in zip(report["cases"], found.cases, strict=True):
@@ -77,7 +77,7 @@ def judge(files: Files, bundle: Bundle, folder: Path, sound: Files | None = None
         else:
             assert entry["status"] == "ok"
             images = sorted(truth.iterdir()) if sound else case.image
-            check_masks(entry, images, bundle.task, output)
+            check_masks(entry, images, bundle.task.name, output)
     if "" in inputs:
         _check_account(report, found.cases, root, found.ignored)
     return "ok" if any(entry["status"] == "ok" for entry in report["cases"]) else "refused"

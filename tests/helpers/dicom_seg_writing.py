@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from s3net_monai.io import LABELS, Mask, write_mask
+from s3net_monai.io import Mask, write_mask
 from s3net_monai.io.dicom.series import load_series
+from s3net_monai.tasks import TASKS
 
 Maker = Callable[..., Any]
 TYPES = ["dicomseg", "dicomseg-labelmap"]
@@ -17,5 +18,13 @@ TYPES = ["dicomseg", "dicomseg-labelmap"]
 
 def write(array: np.ndarray, source: Path, folder: Path, format_name: str = "dicomseg", **fields: Any) -> Path:
     series = load_series([source], fields.get("allow", ()))
-    mask = Mask(array, series.affine, (source,), LABELS["lung"], "toy", "1.2.3", **fields)
+    mask = Mask(
+        array=array,
+        affine=series.affine,
+        source=(source,),
+        labels=TASKS["lung"].labels,
+        model_name="toy",
+        model_version="1.2.3",
+        **fields,
+    )
     return write_mask(mask, folder, "case", format_name)

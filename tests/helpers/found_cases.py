@@ -1,4 +1,4 @@
-"""What discovery makes of paths, in few words, and files for it to find."""
+"""Short descriptions of what discovery finds, and files for it to find."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def touch(*paths: Path) -> None:
         path.write_bytes(b"")
 
 
-def described(found: Discovery) -> list[tuple[str, str, int]]:
-    return [(case.case_id, case.kind, len(case.image)) for case in found.cases]
+def described(discovery: Discovery) -> list[tuple[str, str, int]]:
+    return [(case.case_id, case.kind, len(case.image)) for case in discovery.cases]
 
 
-def reasons(found: Discovery) -> list[str]:
-    return [f"{each.series}: {each.reason}" for each in found.excluded]
+def reasons(discovery: Discovery) -> list[str]:
+    return [f"{series.series}: {series.reason}" for series in discovery.excluded]
 
 
 def zipped(path: Path, folder: Path) -> Path:

@@ -34,5 +34,5 @@ class Images:
         self.infos[image_id].update(info)
 
     def serve(self, image_id: str) -> None:
-        """What the server notes when it hands an image out."""
+        """Record what the server records when it hands out an image."""
         self.infos[image_id]["strategy"] = {"consistency": {"ts": int(time.time())}}

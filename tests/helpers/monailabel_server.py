@@ -1,4 +1,4 @@
-"""A real MONAI Label server on loopback, for the tests that run in its own environment."""
+"""A real MONAI Label server on this machine, for the tests that run in its own environment."""
 
 from __future__ import annotations
 
@@ -15,24 +15,28 @@ from typing import Any
 import pytest
 import requests
 
-from s3net_monai.inference.bundle import TASK_BUNDLES
 from s3net_monai.monailabel.served import make_app
+from s3net_monai.tasks import TASKS
 from tests.helpers.monailabel_cases import shrink
 from tests.helpers.paths import ROOT
 
-START_SECONDS = 300.0  # the first start compiles all of torch's Python files
+MAX_START_SECONDS = 300.0  # the first start compiles all of torch's Python files
 SCRIPT = ROOT / "scripts" / "monailabel.sh"
 
 
 @contextmanager
 def running_server(studies: str, task: str, folder: Path, **settings: str) -> Iterator[Any]:
-    """MONAI Label's own client of a server that ``scripts/monailabel.sh`` started; its app is ``folder``/app.
+    """Start a server with ``scripts/monailabel.sh``, and yield MONAI Label's own client.
 
-    The task may be "", for all of them. Trainings are made short.
+    Args:
+        studies: a folder of images, or the address of a DICOMweb server.
+        task: name of a task, or "" for all of them. Trainings are shortened.
+        folder: for the app (``folder``/app) and the log.
+        **settings: environment variables of the server.
     """
     from monailabel.client import MONAILabelClient
 
-    for name in make_app(folder / "app", [task] if task else tuple(TASK_BUNDLES)):
+    for name in make_app(folder / "app", [task] if task else tuple(TASKS)):
         shrink(folder / "app" / "model" / name)
     port = _free_port()
     log = folder / "server.log"
@@ -40,7 +44,7 @@ def running_server(studies: str, task: str, folder: Path, **settings: str) -> It
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "MONAI_LABEL_DATASTORE_AUTO_RELOAD": "false",
-        "MONAI_LABEL_AUTO_UPDATE_SCORING": "false",  # else it goes on computing after the test
+        "MONAI_LABEL_AUTO_UPDATE_SCORING": "false",  # otherwise it continues to compute after the test
         **settings,
     }
     with log.open("w") as output:
@@ -64,7 +68,7 @@ def running_server(studies: str, task: str, folder: Path, **settings: str) -> It
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    end = time.monotonic() + START_SECONDS
+    end = time.monotonic() + MAX_START_SECONDS
     while time.monotonic() < end and process.poll() is None:
         try:
             if requests.get(url, timeout=30).ok:
@@ -75,7 +79,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
 
 
 def finished_training(client: Any, model: str, params: dict[str, Any]) -> dict[str, Any]:
-    """Train, wait, and give what the server says of the task."""
+    """Train, wait for the end, and return the server's status of the training."""
     client.train_start(model, params)
     end = time.monotonic() + 600
     while True:

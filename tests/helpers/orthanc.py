@@ -1,6 +1,6 @@
-"""A real Orthanc server (Debian's ``orthanc`` and ``orthanc-dicomweb``) for the tests that need a DICOM archive.
+"""A real Orthanc server (Debian's ``orthanc`` and ``orthanc-dicomweb``) for tests that need a DICOM archive.
 
-``from orthanc import running_orthanc`` in a test module. On a machine without Orthanc its tests are skipped.
+Tests that use it are skipped where Orthanc is not installed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 import requests
 
-PLUGIN_PLACES = ("/usr/share/orthanc/plugins", "/usr/lib/orthanc", "/usr/local/share/orthanc/plugins")
+PLUGIN_FOLDERS = ("/usr/share/orthanc/plugins", "/usr/lib/orthanc", "/usr/local/share/orthanc/plugins")
 PLUGIN = "libOrthancDicomWeb.so"
-START_ATTEMPTS = 3  # another program may take the free port before Orthanc does
-START_SECONDS = 30.0
+MAX_START_ATTEMPTS = 3  # another program may occupy the free port before Orthanc does
+MAX_START_SECONDS = 30.0
 
 
 @dataclass
@@ -30,11 +30,11 @@ class Orthanc:
     """A running server.
 
     Attributes:
-        url: of Orthanc's own interface, without credentials.
+        url: address of Orthanc's REST interface, without credentials.
         dicomweb_url: root of its DICOMweb services, without credentials.
-        log: file with everything that Orthanc said.
-        process: Orthanc itself.
-        credentials: user and password that it asks for, if any.
+        log: file with Orthanc's output.
+        process: the server process.
+        credentials: user and password that it requires, if any.
     """
 
     url: str
@@ -44,31 +44,31 @@ class Orthanc:
     credentials: tuple[str, str] | None = None
 
     def with_credentials(self, url: str) -> str:
-        """``url`` with user and password in it, as a user would type it."""
+        """Return ``url`` with user and password in it, as a user would type it."""
         return url if self.credentials is None else url.replace("//", "//{}:{}@".format(*self.credentials), 1)
 
     def request(self, method: str, path: str, **arguments: Any) -> requests.Response:
-        """Call Orthanc's own interface; anything but success raises."""
+        """Call Orthanc's REST interface, and raise for every status but success."""
         response = self.session.request(method, self.url + path, timeout=30, **arguments)
         response.raise_for_status()
         return response
 
     def upload(self, paths: Iterable[Path]) -> list[str]:
-        """Store DICOM files, given as files or folders of files; returns Orthanc's own ids of the instances."""
+        """Store DICOM files, given as files or folders of files, and return Orthanc's ids of the instances."""
         files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
         return [self.request("POST", "/instances", data=file.read_bytes()).json()["ID"] for file in files]
 
     def instances(self) -> list[dict[str, Any]]:
-        """What is stored: Orthanc's description of every instance, with its main tags."""
-        found: list[dict[str, Any]] = self.request("GET", "/instances?expand").json()
-        return found
+        """Return Orthanc's description of every stored instance, with its main tags."""
+        instances: list[dict[str, Any]] = self.request("GET", "/instances?expand").json()
+        return instances
 
     def file(self, instance: str) -> bytes:
-        """The DICOM file of an instance (Orthanc's own id), as it is stored."""
+        """Return the stored DICOM file of an instance, by Orthanc's id."""
         return self.request("GET", f"/instances/{instance}/file").content
 
     def stored_file(self, instance: str) -> Path:
-        """Where that file lies in Orthanc's storage, for tests that damage it."""
+        """Return the path of that file in Orthanc's storage, for tests that damage it."""
         name = self.request("GET", f"/instances/{instance}/attachments/dicom/info").json()["Uuid"]
         return self.log.parent / "storage" / name[:2] / name[2:4] / name
 
@@ -78,16 +78,16 @@ class Orthanc:
             self.request("DELETE", f"/patients/{patient}")
 
     def stop(self) -> None:
-        """End the server at once, as a crash would; harmless when it has ended already."""
+        """Kill the server, as a crash would; harmless if it has already ended."""
         self.process.kill()
         self.process.wait()
 
     @property
     def session(self) -> requests.Session:
         session = requests.Session()
-        session.trust_env = False  # a proxy of the machine has no business between two programs on it
+        session.trust_env = False  # a proxy must not stand between two programs on one machine
         if self.credentials is not None:
-            session.auth = tuple(text.encode() for text in self.credentials)  # as text it would go as Latin-1
+            session.auth = tuple(text.encode() for text in self.credentials)  # text would be encoded as Latin-1
         return session
 
 
@@ -95,10 +95,14 @@ class Orthanc:
 def running_orthanc(
     folder: Path, *, credentials: tuple[str, str] | None = None, settings: dict[str, Any] | None = None
 ) -> Iterator[Orthanc]:
-    """Start Orthanc with an empty archive in ``folder`` and stop it at the end.
+    """Start Orthanc with an empty archive in ``folder``, and stop it at the end.
 
-    ``credentials`` (user, password) turns authentication on; ``settings`` are added to Orthanc's configuration. Skips
-    the test where Orthanc or its DICOMweb plugin is not installed.
+    Skips the test if Orthanc or its DICOMweb plugin is not installed.
+
+    Args:
+        folder: for archive, configuration and log.
+        credentials: user and password; they turn authentication on.
+        settings: additions to Orthanc's configuration.
     """
     program, plugin = shutil.which("Orthanc", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"), _plugin()
     if program is None or plugin is None:
@@ -112,14 +116,14 @@ def running_orthanc(
 
 
 def _plugin() -> Path | None:
-    return next((path for place in PLUGIN_PLACES if (path := Path(place) / PLUGIN).exists()), None)
+    return next((path for folder in PLUGIN_FOLDERS if (path := Path(folder) / PLUGIN).exists()), None)
 
 
 def _start(
     program: str, plugin: Path, folder: Path, credentials: tuple[str, str] | None, settings: dict[str, Any]
 ) -> Orthanc:
     log = folder / "orthanc.log"
-    for _ in range(START_ATTEMPTS):
+    for _ in range(MAX_START_ATTEMPTS):
         port = _free_port()
         configuration = {
             "Name": "test",
@@ -127,8 +131,8 @@ def _start(
             "IndexDirectory": str(folder / "storage"),
             "HttpPort": port,
             "DicomServerEnabled": False,
-            "MaximumStorageCacheSize": 0,  # a test that damages a stored file wants it to be read
-            # Orthanc listens on every address; with this it serves none but the loopback's clients.
+            "MaximumStorageCacheSize": 0,  # so that a stored file is read again after a test has damaged it
+            # Orthanc listens on every address, but serves only clients on this machine with this setting.
             "RemoteAccessAllowed": False,
             "AuthenticationEnabled": credentials is not None,
             "RegisteredUsers": dict([credentials]) if credentials else {},
@@ -148,7 +152,7 @@ def _start(
 
 
 def _answers(server: Orthanc) -> bool:
-    end = time.monotonic() + START_SECONDS
+    end = time.monotonic() + MAX_START_SECONDS
     while time.monotonic() < end and server.process.poll() is None:
         try:
             server.request("GET", "/system")

@@ -1,4 +1,4 @@
-"""Locating and loading a bundle, and what is said when it does not fit."""
+"""Location and loading of bundles, and the messages about unusable ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 def test_parts_of_a_bundle(lung_bundle: Path) -> None:
     bundle = load_bundle("lung", lung_bundle, CPU)
-    assert (bundle.name, bundle.version, bundle.channels) == ("toy_lung", "1.2.3", 1)
+    assert (bundle.name, bundle.version, bundle.task.channels) == ("toy_lung", "1.2.3", 1)
     assert len(bundle.sha256) == 64
     assert not bundle.network.training
     assert bundle.network[0].bias[1] == -400.5
@@ -48,7 +48,7 @@ def test_missing_weights_and_missing_keys_are_named(lung_bundle: Path) -> None:
         load_bundle("lung", lung_bundle, CPU)
 
 
-def test_where_bundles_are(tmp_path: Path, lung_bundle: Path) -> None:
+def test_location_of_bundles(tmp_path: Path, lung_bundle: Path) -> None:
     assert bundle_root("lung", lung_bundle) == lung_bundle
     with pytest.raises(UsageError, match="no bundle there"):
         bundle_root("lung", tmp_path)

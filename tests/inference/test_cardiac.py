@@ -1,4 +1,4 @@
-"""Short-axis MR from file to mask by the shipped bundle's own steps, its network replaced by one told by hand."""
+"""Short-axis MR from file to mask by the steps of the released bundle, with a network set by hand."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from PIL import Image
 
 from s3net_monai.cli import main
 from s3net_monai.engines import FlipTTAInferer
-from s3net_monai.inference.dicomweb.search import Series, choose_series
+from s3net_monai.inference.dicomweb.search import SeriesOnServer, choose_series
 from s3net_monai.inference.info import describe, format_info
 from s3net_monai.inference.report.measures import measures, spacing_notes
 from s3net_monai.inference.report.previews import preview
 from s3net_monai.inference.run.memory import with_smaller_windows
-from s3net_monai.io import LABELS, CaseError
+from s3net_monai.io import CaseError
+from s3net_monai.tasks import TASKS
 from s3net_monai.utils.errors import UsageError
 from tests.helpers.paths import CARDIAC_BUNDLE
 
-SHIPPED = CARDIAC_BUNDLE
+RELEASED = CARDIAC_BUNDLE
 LEVELS = (0, 100, 200, 300)
 AFFINE = np.array([[-1.2, 0.3, 2.0, 50], [0.4, -1.1, 3.0, 20], [0.2, 0.5, 8.0, -10], [0, 0, 0, 1]])
 
 
 def heart() -> tuple[np.ndarray, np.ndarray]:
-    """Gray levels (24, 20, 5) and the mask that belongs to them; a stray spot of every class is in the image alone."""
+    """Return gray levels (24, 20, 5) and their mask; the image also has a stray spot of every class."""
     mask = np.zeros((24, 20, 5), np.uint8)
     mask[3:8, 3:16, :] = 1
     mask[9:20, 4:16, :] = 2
@@ -46,27 +47,27 @@ def heart() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    """The shipped bundle with a network that names the nearest of the four gray levels, as it sees them."""
-    root = tmp_path / SHIPPED.name
-    shutil.copytree(SHIPPED, root, ignore=shutil.ignore_patterns("*.pt"))
+    """The released bundle with a network that classifies voxels by the nearest of four gray levels."""
+    root = tmp_path / RELEASED.name
+    shutil.copytree(RELEASED, root, ignore=shutil.ignore_patterns("*.pt"))
     config = json.loads((root / "configs" / "inference.json").read_text())
     config["network_def"] = {"_target_": "torch.nn.Conv2d", "in_channels": 1, "out_channels": 4, "kernel_size": 1}
-    # Copies that are not turned and nothing cut or resized: every voxel's gray level arrives as it is.
-    config["inferer"]["copies"] = [[0, 1], [0, 1]]
+    # Copies are not rotated and nothing is cropped or resized, so that every voxel keeps its gray level.
+    config["inferer"]["angles_and_zooms"] = [[0, 1], [0, 1]]
     config["field_of_view"] = config["spatial_size"] = [24, 20]
     config["resample_in_plane"] = False
     (root / "configs" / "inference.json").write_text(json.dumps(config))
-    share = heart()[0] / 300.0
-    seen = torch.tensor([(level / 300 - share.mean()) / share.std() for level in LEVELS], dtype=torch.float32)
+    scaled = heart()[0] / 300.0
+    levels = torch.tensor([(level / 300 - scaled.mean()) / scaled.std() for level in LEVELS], dtype=torch.float32)
     (root / "models").mkdir(exist_ok=True)
-    state = {"weight": 2 * seen[:, None, None, None], "bias": -(seen**2)}
+    state = {"weight": 2 * levels[:, None, None, None], "bias": -(levels**2)}
     torch.save(state, root / "models" / "model.pt")
     return root
 
 
 @pytest.fixture
 def segment(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
-    """The command; returns the entries of the report by case."""
+    """Run the command and return the entries of the report by case."""
 
     def run(*paths: Path, formats: str = "nifti", code: int = 0) -> dict[str, Any]:
         words = ["segment", *map(str, paths), "--task", "cardiac", "--bundle", str(bundle), "--device", "cpu"]
@@ -86,10 +87,10 @@ def test_volumes_of_every_format_and_scale(segment: Callable[..., dict[str, Any]
     empty[0, 0, 0] = np.nan  # outside the coil's field of view
     nib.save(nib.Nifti1Image(empty, AFFINE), tmp_path / "empty.nii.gz")
     nib.save(nib.Nifti1Image(image[..., None], AFFINE), tmp_path / "four.nii.gz")
-    picture = SimpleITK.GetImageFromArray(image.transpose(2, 1, 0))
-    picture.SetSpacing((1.5, 1.4, 8.0))
+    volume = SimpleITK.GetImageFromArray(image.transpose(2, 1, 0))
+    volume.SetSpacing((1.5, 1.4, 8.0))
     for name in ("a.nrrd", "b.mha"):
-        SimpleITK.WriteImage(picture, str(tmp_path / name))
+        SimpleITK.WriteImage(volume, str(tmp_path / name))
     names = ["plain.nii.gz", "float.nii", "empty.nii.gz", "four.nii.gz", "a.nrrd", "b.mha"]
     cases = segment(*(tmp_path / name for name in names))
     assert len(cases) == len(names)
@@ -101,16 +102,16 @@ def test_volumes_of_every_format_and_scale(segment: Callable[..., dict[str, Any]
         assert case["notes"] == case["warnings"] == []
     np.testing.assert_allclose(nib.load(tmp_path / "out" / "plain_seg.nii.gz").affine, AFFINE, atol=1e-5)
     voxel = abs(np.linalg.det(AFFINE[:3, :3])) / 1000
-    counts = {label.name: int((mask == label.value).sum()) for label in LABELS["cardiac"]}
-    found = cases["plain"]["measures"]
-    assert found["volume_ml"] == pytest.approx({name: count * voxel for name, count in counts.items()}, abs=1e-3)
-    assert set(found) == {"volume_ml", "fraction"}, "no Hounsfield values"
+    counts = {label.name: int((mask == label.value).sum()) for label in TASKS["cardiac"].labels}
+    values = cases["plain"]["measures"]
+    assert values["volume_ml"] == pytest.approx({name: count * voxel for name, count in counts.items()}, abs=1e-3)
+    assert set(values) == {"volume_ml", "fraction"}, "no Hounsfield values"
     for case_id in ("plain", "float"):
         shown = np.asarray(Image.open(tmp_path / "out" / f"{case_id}_preview.jpg"))
-        assert len(np.unique(shown)) > 50, "gray values of any scale are to be seen"
+        assert len(np.unique(shown)) > 50, "gray values of any scale are visible"
 
 
-def test_nothing_is_found_outside_the_field_of_view(
+def test_masks_are_empty_outside_the_field_of_view(
     segment: Callable[..., dict[str, Any]], bundle: Path, tmp_path: Path
 ) -> None:
     config = json.loads((bundle / "configs" / "inference.json").read_text())
@@ -118,17 +119,17 @@ def test_nothing_is_found_outside_the_field_of_view(
     (bundle / "configs" / "inference.json").write_text(json.dumps(config))
     nib.save(nib.Nifti1Image(heart()[0], AFFINE), tmp_path / "a.nii.gz")
     segment(tmp_path / "a.nii.gz")
-    found = np.asarray(nib.load(tmp_path / "out" / "a_seg.nii.gz").dataobj)
-    inside = np.zeros(found.shape, bool)
+    mask = np.asarray(nib.load(tmp_path / "out" / "a_seg.nii.gz").dataobj)
+    inside = np.zeros(mask.shape, bool)
     inside[2:22, 6:14] = True  # the middle
-    assert found[inside].any()
-    assert not found[~inside].any()
+    assert mask[inside].any()
+    assert not mask[~inside].any()
 
 
-def test_labels_beside_their_images_are_no_cases(
+def test_labels_beside_their_images_are_not_cases(
     segment: Callable[..., dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As ACDC's own folders and its flat export have them; a label without its image could be anything."""
+    """Labels as in ACDC's folders and in its flat export; a label without its image is not recognized."""
     image, mask = heart()
     (tmp_path / "in").mkdir()
     for name in ("p1_frame01_image", "p2_frame01", "p3_frame01_image_label"):
@@ -145,7 +146,7 @@ def test_labels_beside_their_images_are_no_cases(
     assert [(score["case_id"], score["dice"]) for score in scores] == [("p1_frame01_image", 1.0), ("p2_frame01", 1.0)]
 
 
-def test_slices_as_pictures_and_slicer_segmentations(segment: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+def test_slices_as_2d_images_and_slicer_segmentations(segment: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
     image, mask = heart()
     Image.fromarray((image[..., 0] * 0.85).astype(np.uint8).T).save(tmp_path / "slice.png")
     nib.save(nib.Nifti1Image(image, AFFINE), tmp_path / "stack.nii.gz")
@@ -159,7 +160,7 @@ def test_slices_as_pictures_and_slicer_segmentations(segment: Callable[..., dict
     assert names == {"RV", "MYO", "LV"}
 
 
-def test_what_holds_several_phases_is_refused_in_one_line(
+def test_images_of_several_phases_are_refused_in_one_line(
     segment: Callable[..., dict[str, Any]], series_maker: Callable[..., Any], tmp_path: Path
 ) -> None:
     image, _ = heart()
@@ -175,43 +176,44 @@ def test_what_holds_several_phases_is_refused_in_one_line(
         "as a file"
     )
     assert cases["mr"]["reason"] == (
-        "mr: a DICOM series, this task expects one phase of MR as NIfTI, NRRD or MetaImage; convert it, as dcm2niix "
-        "does"
+        "mr: a DICOM series, this task expects one phase of MR as NIfTI, NRRD or MetaImage; convert one phase to "
+        "NIfTI, as dcm2niix does"
     )
     assert not list((tmp_path / "out").glob("*_seg.*"))
 
 
-def test_a_server_is_not_asked_for_slices_that_the_task_cannot_read() -> None:
+def test_a_server_is_not_asked_for_mr_series() -> None:
     with pytest.raises(UsageError, match="task cardiac reads no DICOM; convert one phase"):
-        choose_series([Series("1.2", 1, "MR", 30)], "cardiac", "http://127.0.0.1")
+        choose_series([SeriesOnServer(uid="1.2", number=1, modality="MR", count=30)], "cardiac", "http://127.0.0.1")
 
 
-def test_no_mode_per_image(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_cardiac_task_has_no_per_image_mode(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     nib.save(nib.Nifti1Image(heart()[0], AFFINE), tmp_path / "a.nii.gz")
     words = ["segment", str(tmp_path / "a.nii.gz"), "--task", "cardiac", "--bundle", str(bundle)]
     assert main([*words, "--output", str(tmp_path / "out"), "--mode", "per-image"]) == 2
     assert "no mode per-image; leave --mode out" in capsys.readouterr().err
 
 
-def test_lost_spacing_is_noted_and_hounsfield_values_are_not_invented(
-    segment: Callable[..., dict[str, Any]], tmp_path: Path
-) -> None:
+def test_lost_spacing_is_noted_and_mr_has_no_hu(segment: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
     nib.save(nib.Nifti1Image(heart()[0], np.eye(4)), tmp_path / "lost.nii.gz")
     case = segment(tmp_path / "lost.nii.gz")["lost"]
     assert case["status"] == "ok"
     assert case["notes"] == spacing_notes(np.eye(4))
     assert "volume_ml" in case["notes"][0]
     assert spacing_notes(AFFINE) == []
-    assert set(measures(heart()[1], AFFINE, LABELS["cardiac"])) == {"volume_ml", "fraction"}
+    assert set(measures(heart()[1], AFFINE, TASKS["cardiac"])) == {"volume_ml", "fraction"}
 
 
 @pytest.mark.parametrize("stored", [np.eye(4), np.diag([-1.5, -1.5, 8.0, 1.0]), AFFINE])
-def test_previews_show_the_slices_as_they_lie(stored: np.ndarray) -> None:
-    """In rows and columns of the file where it states no place, or one as scanners write it: none is reformatted."""
+def test_previews_show_the_slices_as_acquired(stored: np.ndarray) -> None:
+    """Slices follow the rows and columns of the file, whatever its affine; none is reformatted."""
     image, mask = heart()
     image[:12, :10] += 400  # the corner where both indices are low
-    picture = np.asarray(preview(image, np.zeros_like(mask), LABELS["cardiac"], stored, 600).convert("L"), float)
-    cells = [picture[row : row + 160, column : column + 190] for row in (0, 170) for column in (0, 205, 410)]
+    drawing = preview(image, np.zeros_like(mask), affine=stored, task=TASKS["cardiac"], size=600)
+    gray = np.asarray(drawing.convert("L"), float)
+    cells = [gray[row : row + 160, column : column + 190] for row in (0, 170) for column in (0, 205, 410)]
     for cell in cells[:5]:  # as many as slices
         corner = [cell[:60, :60].mean(), cell[:60, -60:].mean(), cell[90:130, -60:].mean()]
         assert corner[0] > corner[1]
@@ -219,7 +221,7 @@ def test_previews_show_the_slices_as_they_lie(stored: np.ndarray) -> None:
 
 
 class Limited(torch.nn.Module):
-    """Doubles slices, and runs out of memory above ``limit`` pixels a batch."""
+    """A network that doubles slices and runs out of memory above ``limit`` pixels per batch."""
 
     def __init__(self, limit: int) -> None:
         super().__init__()
@@ -234,28 +236,33 @@ class Limited(torch.nn.Module):
 @pytest.mark.parametrize(
     ("limit", "warned"), [(8 * 80 * 72, None), (80 * 72, None), (40 * 40, "windows of 40x36"), (32 * 32, "32x32")]
 )
-def test_slices_one_by_one_before_smaller_windows(limit: int, warned: str | None) -> None:
+def test_slices_run_one_by_one_before_smaller_windows(limit: int, warned: str | None) -> None:
     image = torch.rand(1, 1, 80, 72, 9)
     inferer = FlipTTAInferer(base=SliceInferer(roi_size=(-1, -1), sw_batch_size=8, spatial_dim=2))
     network = Limited(limit)
-    result, warning = with_smaller_windows(lambda each: each(image, network), inferer, (80, 72, 9), torch.device("cpu"))
+    result, warning = with_smaller_windows(
+        lambda candidate: candidate(image, network), inferer, spatial_shape=(80, 72, 9), device=torch.device("cpu")
+    )
     torch.testing.assert_close(result, 2 * image)
     assert (warned is None) == (warning is None)
     assert warning is None or (warned is not None and warned in warning)
 
 
-def test_slices_too_large_for_any_window() -> None:
+def test_slices_too_large_for_any_window_are_refused() -> None:
     inferer = FlipTTAInferer(base=SliceInferer(roi_size=(-1, -1), sw_batch_size=8, spatial_dim=2))
     with pytest.raises(CaseError, match="in smaller windows too"):
         with_smaller_windows(
-            lambda each: each(torch.rand(1, 1, 80, 72, 3), Limited(100)), inferer, (80, 72, 3), torch.device("cpu")
+            lambda candidate: candidate(torch.rand(1, 1, 80, 72, 3), Limited(100)),
+            inferer,
+            spatial_shape=(80, 72, 3),
+            device=torch.device("cpu"),
         )
 
 
-def test_info_names_the_classes_whether_there_are_weights_or_not() -> None:
+def test_info_names_the_classes_with_or_without_weights() -> None:
     info = describe()
     task = info["tasks"]["cardiac"]
     assert task["labels"] == {"RV": 1, "MYO": 2, "LV": 3}
-    assert task["bundle"] == SHIPPED.name
+    assert task["bundle"] == RELEASED.name
     assert ("sha256" in task) != ("no weights" in task.get("problem", ""))
     assert "task cardiac: RV, MYO, LV; " in format_info(info)

@@ -1,4 +1,4 @@
-"""A bundle in the forms of other programs, loaded again."""
+"""Exported bundles, loaded again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from s3net_monai.inference import UsageError, load_bundle
 from s3net_monai.inference.export import export_bundle
 
 
-def test_exported_networks_answer_like_the_bundle(skin_bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_exported_networks_match_the_bundle(skin_bundle: Path, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'export'")
     written, problems = export_bundle(skin_bundle, tmp_path / "out")
     assert problems == []
@@ -21,15 +22,15 @@ def test_exported_networks_answer_like_the_bundle(skin_bundle: Path, tmp_path: P
     expected = load_bundle("skin", skin_bundle, torch.device("cpu")).network(image).detach()
     torch.testing.assert_close(torch.jit.load(written[1])(image), expected)
     session = onnxruntime.InferenceSession(written[2])
-    answer = session.run(None, {session.get_inputs()[0].name: image.numpy()})[0]
-    torch.testing.assert_close(torch.from_numpy(answer), expected, atol=1e-4, rtol=1e-4)
+    output = session.run(None, {session.get_inputs()[0].name: image.numpy()})[0]
+    torch.testing.assert_close(torch.from_numpy(output), expected, atol=1e-4, rtol=1e-4)
     with zipfile.ZipFile(written[0]) as archive:
         names = archive.namelist()
     assert "toy_skin/configs/inference.json" in names
     assert "toy_skin/models/model.pt" in names
 
 
-def test_a_bundle_without_weights_is_refused(skin_bundle: Path, tmp_path: Path) -> None:
+def test_bundle_without_weights_is_refused(skin_bundle: Path, tmp_path: Path) -> None:
     (skin_bundle / "models" / "model.pt").unlink()
     with pytest.raises(UsageError, match="no weights"):
         export_bundle(skin_bundle, tmp_path)

@@ -13,8 +13,9 @@ import slicerio
 from pydicom import dcmread
 from skimage.color import rgb2lab
 
-from s3net_monai.io import LABELS, Code, Label, Mask, channel_def, write_label_table, write_mask
+from s3net_monai.io import Code, Label, Mask, write_label_table, write_mask
 from s3net_monai.io.dicom.series import load_series
+from s3net_monai.tasks import TASKS
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -23,7 +24,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 def test_every_label_has_its_row(tmp_path: Path) -> None:
-    path = write_label_table(tmp_path, LABELS["skin"])
+    path = write_label_table(tmp_path, TASKS["skin"].labels)
     assert path == tmp_path / "labels.csv"
     assert read(path) == [
         {
@@ -45,25 +46,35 @@ def test_every_label_has_its_row(tmp_path: Path) -> None:
 
 def test_a_comma_in_a_name_stays_in_its_column_and_nothing_half_written_stays(tmp_path: Path) -> None:
     code = Code("1", "upper, left")
-    labels = (Label(1, "lobe, upper", (0, 0, 0), code, code), Label(2, "rest", (1, 2, 3), code, code))
+    labels = (
+        Label(value=1, name="lobe, upper", rgb=(0, 0, 0), category=code, type=code),
+        Label(value=2, name="rest", rgb=(1, 2, 3), category=code, type=code),
+    )
     first, second = read(write_label_table(tmp_path, labels))
     assert (first["Name"], first["Type_CodeMeaning"]) == ("lobe, upper", "upper, left")
     assert (second["LabelValue"], second["Color_B"]) == ("2", "3")
     assert [file.name for file in tmp_path.iterdir()] == ["labels.csv"]
 
 
-@pytest.mark.parametrize("task", LABELS)
+@pytest.mark.parametrize("task", TASKS)
 def test_all_outputs_agree(
     task: str, series_maker: Callable[..., Any], stored_ramp: np.ndarray, tmp_path: Path
 ) -> None:
     folder = series_maker(stored_ramp).save(tmp_path / "ct")
     affine = load_series([folder]).affine
-    mask = Mask(np.ones((6, 4, 5), dtype=np.uint8), affine, (folder,), LABELS[task], "toy", "1")
-    row = read(write_label_table(tmp_path, LABELS[task]))[0]
+    mask = Mask(
+        array=np.ones((6, 4, 5), dtype=np.uint8),
+        affine=affine,
+        source=(folder,),
+        labels=TASKS[task].labels,
+        model_name="toy",
+        model_version="1",
+    )
+    row = read(write_label_table(tmp_path, TASKS[task].labels))[0]
     seg = dcmread(write_mask(mask, tmp_path, "case", "dicomseg")).SegmentSequence[0]
     nrrd = slicerio.read_segmentation(str(write_mask(mask, tmp_path, "case", "segnrrd")))["segments"][0]
 
-    assert seg.SegmentLabel == nrrd["name"] == row["Name"] == channel_def(task)["1"]
+    assert seg.SegmentLabel == nrrd["name"] == row["Name"] == TASKS[task].channel_def["1"]
     assert str(seg.SegmentNumber) == str(nrrd["labelValue"]) == row["LabelValue"]
     for part in ("Category", "Type"):
         (coded,) = seg[f"SegmentedProperty{part}CodeSequence"]

@@ -14,7 +14,7 @@ from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from s3net_monai.inference.discovery.cases import Case, Kind
-from s3net_monai.inference.run.validate_input import check_input
+from s3net_monai.inference.run.validate_input import check_header
 from s3net_monai.io import CaseError, limits
 from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.limits import check_capacity, check_pixels, check_voxels
@@ -22,12 +22,12 @@ from tests.helpers.ct_series import ct_slice
 
 
 def case(path: Path, kind: Kind) -> Case:
-    return Case(path.name, path, (path,), kind)
+    return Case(case_id=path.name, input=path, image=(path,), kind=kind)
 
 
 def refusal(path: Path, kind: Kind) -> str:
     with pytest.raises(CaseError) as error:
-        check_input(case(path, kind), 1 if kind == "volume" else 3)
+        check_header(case(path, kind))
     assert "\n" not in str(error.value)
     assert str(error.value).startswith(path.name)
     return str(error.value)
@@ -80,17 +80,17 @@ def test_nifti_that_promises_too_much(tmp_path: Path, suffix: str) -> None:
 
 def test_pictures_that_promise_too_much(tmp_path: Path) -> None:
     for side in (12_300, 40_000):
-        assert "limit" in refusal(png(tmp_path / "a.png", side), "picture")
-    check_input(case(png(tmp_path / "a.png", 10_000), "picture"), 3)
+        assert "limit" in refusal(png(tmp_path / "a.png", side), "image_2d")
+    check_header(case(png(tmp_path / "a.png", 10_000), "image_2d"))
 
 
 def test_pages_and_foreign_formats_are_refused(tmp_path: Path) -> None:
     pages = [Image.new("RGB", (4, 4)) for _ in range(3)]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
-    assert "3 pages found" in refusal(tmp_path / "a.tif", "picture")
+    assert "3 pages found" in refusal(tmp_path / "a.tif", "image_2d")
     pages[0].save(tmp_path / "b.eps")
     (tmp_path / "b.eps").rename(tmp_path / "b.png")
-    assert "not readable as a picture" in refusal(tmp_path / "b.png", "picture")
+    assert "not readable as a 2-D image" in refusal(tmp_path / "b.png", "image_2d")
 
 
 def test_deflated_dicom_is_counted_while_expanding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,13 +13,14 @@ import SimpleITK
 import slicerio
 from PIL import Image, ImageOps
 
-from s3net_monai.io import LABELS, CaseError, Code, Label, Mask, write_mask
+from s3net_monai.io import CaseError, Code, Label, Mask, write_mask
+from s3net_monai.tasks import TASKS
 from s3net_monai.utils.geometry import LPS_TO_RAS
 from tests.helpers.dicom_tools import AFFINES, photograph, places, read_with_simpleitk
 
 LEFT_AND_RIGHT = (
-    Label(1, "left", (255, 0, 51), Code("1", "category"), Code("2", "type one")),
-    Label(2, "right", (0, 102, 255), Code("1", "category"), Code("3", "type two", "99X")),
+    Label(value=1, name="left", rgb=(255, 0, 51), category=Code("1", "category"), type=Code("2", "type one")),
+    Label(value=2, name="right", rgb=(0, 102, 255), category=Code("1", "category"), type=Code("3", "type two", "99X")),
 )
 
 
@@ -30,7 +31,14 @@ def blob() -> np.ndarray:
 
 
 def write(array: np.ndarray, affine: np.ndarray, folder: Path, labels: tuple[Label, ...] = LEFT_AND_RIGHT) -> Path:
-    mask = Mask(array, affine, (folder / "source.nii",), labels, "toy", "1.2.3")
+    mask = Mask(
+        array=array,
+        affine=affine,
+        source=(folder / "source.nii",),
+        labels=labels,
+        model_name="toy",
+        model_version="1.2.3",
+    )
     return write_mask(mask, folder, "case", "segnrrd")
 
 
@@ -70,7 +78,9 @@ def test_segments_carry_name_color_and_terminology(blob: np.ndarray, tmp_path: P
 
 
 def test_the_header_is_as_slicer_documents_it(tmp_path: Path) -> None:
-    header = nrrd.read_header(str(write(np.zeros((2, 3, 4), dtype=np.uint8), np.eye(4), tmp_path, LABELS["lung"])))
+    header = nrrd.read_header(
+        str(write(np.zeros((2, 3, 4), dtype=np.uint8), np.eye(4), tmp_path, TASKS["lung"].labels))
+    )
     assert header["space"] == "left-posterior-superior"
     assert header["kinds"] == ["domain"] * 3
     assert header["Segment0_Tags"] == (
@@ -82,7 +92,7 @@ def test_the_header_is_as_slicer_documents_it(tmp_path: Path) -> None:
 
 
 def test_an_empty_mask_keeps_its_segments(tmp_path: Path) -> None:
-    path = write(np.zeros((2, 3, 4), dtype=np.uint8), np.eye(4), tmp_path, LABELS["lung"])
+    path = write(np.zeros((2, 3, 4), dtype=np.uint8), np.eye(4), tmp_path, TASKS["lung"].labels)
     segmentation = slicerio.read_segmentation(str(path))
     assert [segment["name"] for segment in segmentation["segments"]] == ["lung"]
     assert not segmentation["voxels"].any()
@@ -114,7 +124,14 @@ def as_itk_places_it(path: Path) -> set[tuple[float, ...]]:
 def test_the_mask_of_a_picture_lies_where_itk_places_the_picture(suffix: str, orientation: int, tmp_path: Path) -> None:
     source = tmp_path / f"a{suffix}"
     array = white_corner(source, orientation)
-    mask = Mask(array, np.eye(4), (source,), LABELS["skin"], "toy", "1.2.3")
+    mask = Mask(
+        array=array,
+        affine=np.eye(4),
+        source=(source,),
+        labels=TASKS["skin"].labels,
+        model_name="toy",
+        model_version="1.2.3",
+    )
     path = write_mask(mask, tmp_path, "a", "segnrrd")
     found, affine = read_with_simpleitk(path)
     assert found.shape == (*array.shape, 1)
@@ -128,13 +145,32 @@ def test_the_mask_of_a_dicom_photograph_has_its_spacing(series_maker: Callable[.
     photograph(slices[0], PixelSpacing=["0.1", "0.2"]).save_as(source, enforce_file_format=True)
     array = np.zeros((6, 4), dtype=np.uint8)
     array[5, 1] = 1
-    path = write_mask(Mask(array, np.eye(4), (source,), LABELS["skin"], "toy", "1"), tmp_path, "a", "segnrrd")
+    path = write_mask(
+        Mask(
+            array=array,
+            affine=np.eye(4),
+            source=(source,),
+            labels=TASKS["skin"].labels,
+            model_name="toy",
+            model_version="1",
+        ),
+        tmp_path,
+        "a",
+        "segnrrd",
+    )
     # Column 5 of 0.2 mm to the left, row 1 of 0.1 mm to the back.
     assert places(*read_with_simpleitk(path)) == {(-1.0, -0.1, 0.0)}
 
 
 def test_a_tiff_stored_turned_is_refused(tmp_path: Path) -> None:
     array = white_corner(tmp_path / "a.tif", 6)
-    mask = Mask(array, np.eye(4), (tmp_path / "a.tif",), LABELS["skin"], "toy", "1.2.3")
+    mask = Mask(
+        array=array,
+        affine=np.eye(4),
+        source=(tmp_path / "a.tif",),
+        labels=TASKS["skin"].labels,
+        model_name="toy",
+        model_version="1.2.3",
+    )
     with pytest.raises(CaseError, match=r"a\.tif: a TIFF stored turned \(orientation 6\)"):
         write_mask(mask, tmp_path, "a", "segnrrd")

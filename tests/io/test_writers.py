@@ -12,15 +12,18 @@ import pytest
 import SimpleITK
 from PIL import Image
 
-from s3net_monai.io import FORMATS, LABELS, CaseError, Code, Label, Mask, write_mask
+from s3net_monai.io import FORMATS, CaseError, Code, Label, Mask, write_mask
 from s3net_monai.io.dicom.series import load_series
 from s3net_monai.io.writers import Format
+from s3net_monai.tasks import TASKS
 from s3net_monai.utils.geometry import LPS_TO_RAS
 from tests.helpers.dicom_tools import AFFINES, SERIES, read_with_simpleitk
 
 
-def make_mask(array: np.ndarray, affine: np.ndarray, source: Path, labels: tuple[Label, ...] = LABELS["lung"]) -> Mask:
-    return Mask(array, affine, (source,), labels, "toy", "1.2.3")
+def make_mask(
+    array: np.ndarray, affine: np.ndarray, source: Path, labels: tuple[Label, ...] = TASKS["lung"].labels
+) -> Mask:
+    return Mask(array=array, affine=affine, source=(source,), labels=labels, model_name="toy", model_version="1.2.3")
 
 
 @pytest.fixture
@@ -90,13 +93,13 @@ def test_nifti_of_a_dicom_series_has_its_affine(
 def test_png_is_transposed_back_and_white_for_one_class(tmp_path: Path) -> None:
     array = np.zeros((3, 2), dtype=np.uint8)
     array[2, 0] = 1  # right column, top row
-    path = write_mask(make_mask(array, np.eye(4), tmp_path / "a.png", LABELS["skin"]), tmp_path, "a", "png")
+    path = write_mask(make_mask(array, np.eye(4), tmp_path / "a.png", TASKS["skin"].labels), tmp_path, "a", "png")
     assert np.asarray(Image.open(path)).tolist() == [[0, 0, 255], [0, 0, 0]]
 
 
 def test_png_of_several_classes_holds_their_values(tmp_path: Path) -> None:
     code = Code("1", "x")
-    labels = tuple(Label(value, str(value), (0, 0, 0), code, code) for value in (1, 2))
+    labels = tuple(Label(value=value, name=str(value), rgb=(0, 0, 0), category=code, type=code) for value in (1, 2))
     array = np.array([[0, 1], [2, 0]], dtype=np.uint8)[..., None]
     path = write_mask(make_mask(array, np.eye(4), tmp_path / "a.png", labels), tmp_path, "a", "png")
     assert np.asarray(Image.open(path)).tolist() == [[0, 2], [1, 0]]

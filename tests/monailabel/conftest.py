@@ -12,7 +12,7 @@ from tests.helpers.monailabel_cases import CARDIAC, LUNG, SKIN
 
 @pytest.fixture
 def app_folder(tmp_path: Path) -> Path:
-    """With all bundles and the shipped weights."""
+    """A served folder with all bundles and the released weights."""
     folder = tmp_path / "app"
     assert make_app(folder) == [LUNG, SKIN, CARDIAC]
     return folder

@@ -1,4 +1,4 @@
-"""The package in MONAI Label's environment, which has older numpy and pydicom."""
+"""The package in MONAI Label's environment, with older versions of numpy and pydicom."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("monailabel.client", reason="MONAI Label has an environment of its own: make test-monailabel")
 
 
-def test_versions_are_those_that_monai_label_needs() -> None:
+def test_versions_suit_monai_label() -> None:
     assert int(np.__version__.split(".")[0]) < 2
     assert int(pydicom.__version__.split(".")[0]) < 3
 
@@ -20,7 +20,7 @@ def test_versions_are_those_that_monai_label_needs() -> None:
 @pytest.mark.parametrize("room", ["networks", "losses", "transforms", "engines", "active_learning", "monailabel"])
 def test_every_module_imports(room: str) -> None:
     package = importlib.import_module(f"s3net_monai.{room}")
-    names = [found.name for found in pkgutil.iter_modules(package.__path__)]
+    names = [module.name for module in pkgutil.iter_modules(package.__path__)]
     assert names
     for name in names:
         importlib.import_module(f"s3net_monai.{room}.{name}")

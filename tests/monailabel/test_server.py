@@ -1,4 +1,4 @@
-"""The real server, driven by MONAI Label's own client as 3D Slicer drives it."""
+"""The real server, driven by MONAI Label's own client in the same way as by 3D Slicer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import SimpleITK
 import torch
 from PIL import Image
 
-from s3net_monai.active_learning import covering, measure_case
+from s3net_monai.active_learning import score_candidate, select_medoids
 from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.inference.discovery.find_cases import find_cases
 from tests.helpers.monailabel_cases import CARDIAC, LABELS, LUNG, SKIN, command_line, read_mask, write_pairs
@@ -23,17 +23,17 @@ pytest.importorskip("monailabel.client", reason="MONAI Label has an environment 
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
+def skin_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("skin_images")
     write_pairs(SKIN, folder, 4)
     return folder
 
 
 @pytest.fixture(scope="module")
-def server(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """With all bundles, on a folder of pictures; the tests share it, in the order in which they stand here."""
+def server(skin_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A server with all bundles on a folder of skin images, shared by the tests in the order of this file."""
     folder = tmp_path_factory.mktemp("server")
-    with running_server(str(pictures / "images"), "", folder) as client:
+    with running_server(str(skin_images / "images"), "", folder) as client:
         client.folder = folder
         yield client
 
@@ -47,33 +47,33 @@ def test_info(server: Any) -> None:
     assert info["datastore"]["total"] == 4
 
 
-def test_picture(server: Any, pictures: Path, tmp_path: Path) -> None:
+def test_2d_image(server: Any, skin_images: Path, tmp_path: Path) -> None:
     file, _ = server.infer(SKIN, "case0", {"device": "cpu"})
     mask = read_mask(Path(file))
     assert mask.any()
-    np.testing.assert_array_equal(mask, read_mask(command_line("skin", pictures / "images" / "case0.png", tmp_path)))
+    np.testing.assert_array_equal(mask, read_mask(command_line("skin", skin_images / "images" / "case0.png", tmp_path)))
 
 
-def test_picture_as_slicer_asks_for_it(server: Any, pictures: Path, tmp_path: Path) -> None:
-    """Its module asks for NRRD whatever the image is."""
+def test_2d_image_in_the_format_that_slicer_requests(server: Any, skin_images: Path, tmp_path: Path) -> None:
+    """3D Slicer's module requests NRRD for every image."""
     slicer = {"result_extension": ".nrrd", "result_dtype": "uint8", "device": "cpu"}
     file, _ = server.infer(SKIN, "case1", slicer)
     assert file.endswith(".nrrd")
     image = SimpleITK.ReadImage(file)
     assert image.GetPixelID() == SimpleITK.sitkUInt8
-    mask = SimpleITK.GetArrayFromImage(image).squeeze() > 0  # rows first, as in the picture
+    mask = SimpleITK.GetArrayFromImage(image).squeeze() > 0  # rows first, as in the image file
     assert mask.any()
-    expected = read_mask(command_line("skin", pictures / "images" / "case1.png", tmp_path))
+    expected = read_mask(command_line("skin", skin_images / "images" / "case1.png", tmp_path))
     np.testing.assert_array_equal(mask, expected)
 
 
-def test_corrections_become_a_new_model(server: Any, pictures: Path, tmp_path: Path) -> None:
-    """What Slicer does: ask for a case, save labels, train with every option that the server named."""
+def test_corrections_become_a_new_model(server: Any, skin_images: Path, tmp_path: Path) -> None:
+    """The steps of 3D Slicer: request a case, save labels, train with every option that the server listed."""
     first = server.next_sample(f"consistency_{SKIN}", {})["id"]
-    assert first == first_by_strategy(pictures / "images")
+    assert first == first_by_strategy(skin_images / "images")
     others = sorted({f"case{index}" for index in range(4)} - {first})
     for case in (first, *others[:2]):
-        label = pictures / "labels" / f"{case}.png"
+        label = skin_images / "labels" / f"{case}.png"
         if case == first:
             label = as_slicer_saves_it(label, tmp_path)
         server.save_label(case, str(label), "final", {"label_info": [{"name": "lesion"}]})
@@ -81,8 +81,8 @@ def test_corrections_become_a_new_model(server: Any, pictures: Path, tmp_path: P
     model = server.folder / "app" / "model" / SKIN / "models" / "model.pt"
     before = model.read_bytes()
     options = {
-        key: each[0] if isinstance(each, list) else each
-        for key, each in server.info()["trainers"][SKIN]["config"].items()
+        key: value[0] if isinstance(value, list) else value
+        for key, value in server.info()["trainers"][SKIN]["config"].items()
     }
     assert options["run_id"] == ""
     status = finished_training(server, SKIN, {**options, "max_epochs": 1, "device": "cpu"})
@@ -94,16 +94,16 @@ def test_corrections_become_a_new_model(server: Any, pictures: Path, tmp_path: P
 
 
 def first_by_strategy(images: Path) -> str:
-    """The image that covers all others best, by the features of the shipped weights."""
+    """The medoid of the images by the features of the released weights."""
     bundle = load_bundle("skin", bundle_root("skin"), torch.device("cpu"))
     cases = find_cases([images]).cases
-    features = np.stack([measure_case(case, bundle).features for case in cases])
-    (index,) = covering(features, range(len(cases)), (), 1)
+    features = np.stack([score_candidate(case, bundle).features for case in cases])
+    (index,) = select_medoids(features, range(len(cases)), selected=(), count=1)
     return cases[index].case_id
 
 
 def as_slicer_saves_it(label: Path, folder: Path) -> Path:
-    """Its module sends NIfTI: a picture is a volume of one slice there, with the first axis to the left."""
+    """Its module sends NIfTI: a 2-D image is a volume of one slice there, with the first axis pointing left."""
     volume = read_mask(label).T[..., None].astype(np.uint8)
     nib.save(nib.Nifti1Image(volume, np.diag([-1.0, -1.0, 1.0, 1.0])), folder / "label.nii.gz")
     return folder / "label.nii.gz"
@@ -111,11 +111,11 @@ def as_slicer_saves_it(label: Path, folder: Path) -> Path:
 
 @pytest.mark.parametrize(("name", "task"), [(LUNG, "lung"), (CARDIAC, "cardiac")])
 def test_volume(name: str, task: str, server: Any, tmp_path: Path) -> None:
-    """A volume is uploaded; the answer lies on its grid and is the command line's mask."""
+    """An uploaded volume: the returned mask has its grid and equals that of the command line."""
     image = Path(write_pairs(name, tmp_path / "data", 1)[0]["image"])
     assert server.upload_image(str(image), task)["image"] == task
-    file, answer = server.infer(name, task, {"device": "cpu"})
-    assert answer["label_names"] == LABELS[name]
+    file, response = server.infer(name, task, {"device": "cpu"})
+    assert response["label_names"] == LABELS[name]
     mask, expected = read_mask(Path(file)), read_mask(command_line(task, image, tmp_path / "masks"))
     assert mask.dtype == np.uint8
     assert mask.any()

@@ -1,4 +1,4 @@
-"""The same server on a real Orthanc: a CT from there, its mask back as a stored DICOM SEG, a training on that."""
+"""The same server on a real Orthanc: a CT series, its mask stored as DICOM SEG, and a training on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytest.importorskip("monailabel.client", reason="MONAI Label has an environment 
 
 @pytest.fixture
 def series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """Folders of two CT series by SeriesInstanceUID, written by the phantoms' code for pydicom 3."""
+    """Folders of two CT series by SeriesInstanceUID, written by the phantom code for pydicom 3."""
     import pydicom
     from pydicom.dataset import FileDataset
 
@@ -33,13 +33,13 @@ def series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     original = FileDataset.save_as
     monkeypatch.setattr(FileDataset, "save_as", save_as)
     affine = phantom_affine(LUNG_SHAPE, LUNG_SPACING)
-    found = {}
+    folders = {}
     for seed in range(2):
         folder, _ = write_lung_phantom(
             tmp_path / "data", f"case{seed}", LUNG_SHAPE, seed=seed, affine=affine, dicom=True
         )
-        found[str(pydicom.dcmread(next(folder.iterdir())).SeriesInstanceUID)] = folder
-    return found
+        folders[str(pydicom.dcmread(next(folder.iterdir())).SeriesInstanceUID)] = folder
+    return folders
 
 
 def test_from_archive_to_stored_segmentation(series: dict[str, Path], tmp_path: Path) -> None:
@@ -78,16 +78,16 @@ def test_from_archive_to_stored_segmentation(series: dict[str, Path], tmp_path: 
 
 
 def as_nifti(series: Path, path: Path) -> Path:
-    """The command line reads DICOM by pydicom 3, which is not in this environment."""
+    """A NIfTI copy, since the command line reads DICOM with pydicom 3, which this environment lacks."""
     files = SimpleITK.ImageSeriesReader.GetGDCMSeriesFileNames(str(series))
     SimpleITK.WriteImage(SimpleITK.ReadImage(files), path)
     return path
 
 
 def stored_segmentation(archive: Any) -> Any:
-    """The one SEG object in the archive."""
+    """The only SEG object in the archive."""
     import pydicom
 
     query = {"Level": "Instance", "Query": {"Modality": "SEG"}}
-    (found,) = archive.request("POST", "/tools/find", json=query).json()
-    return pydicom.dcmread(io.BytesIO(archive.request("GET", f"/instances/{found}/file").content))
+    (instance,) = archive.request("POST", "/tools/find", json=query).json()
+    return pydicom.dcmread(io.BytesIO(archive.request("GET", f"/instances/{instance}/file").content))

@@ -28,8 +28,8 @@ pytest.importorskip("monailabel.client", reason="MONAI Label has an environment 
 TASKS = {LUNG: "lung", SKIN: "skin", CARDIAC: "cardiac"}
 
 
-class Store:
-    """What a training asks of MONAI Label's store."""
+class CaseStore:
+    """The part of MONAI Label's datastore that a training uses."""
 
     def __init__(self, cases: list[dict[str, str]]) -> None:
         self.cases = cases
@@ -40,14 +40,14 @@ class Store:
 
 @pytest.mark.parametrize("name", [LUNG, SKIN, CARDIAC])
 def test_inference(name: str, app_folder: Path, tmp_path: Path) -> None:
-    """As served, and volumes as shipped too; a picture's mask needs the last step that the served copy has."""
+    """Served bundles, and released ones for volumes; a 2-D mask needs the last step of the served copy."""
     from monailabel.tasks.infer.bundle import BundleInferTask
 
     image = Path(write_pairs(name, tmp_path / "data", 1)[0]["image"])
     expected = read_mask(command_line(TASKS[name], image, tmp_path / "masks"))
     assert expected.any()
-    served, shipped = app_folder / "model" / name, bundle_root(TASKS[name])
-    for bundle in [served] if name == SKIN else [served, shipped]:
+    served, released = app_folder / "model" / name, bundle_root(TASKS[name])
+    for bundle in [served] if name == SKIN else [served, released]:
         task = BundleInferTask(str(bundle), {})
         assert (task.type, task.labels) == ("segmentation", LABELS[name])
         file, _ = task({"model": name, "image": str(image), "device": "cpu", "result_dtype": "uint8"})
@@ -67,7 +67,7 @@ def test_training(name: str, app_folder: Path, tmp_path: Path) -> None:
     task: Any = BundleTrainTask(str(bundle), {})
     assert task.is_valid()
     try:
-        task(request, Store(write_pairs(name, tmp_path / "data", 3)))
+        task(request, CaseStore(write_pairs(name, tmp_path / "data", 3)))
     finally:
         set_determinism(None)
     after = weights(bundle)

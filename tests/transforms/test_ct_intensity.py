@@ -1,4 +1,4 @@
-"""HU and pictures of unknown scale on one scale from 0 to 1."""
+"""Tests of the common scale, from 0 to 1, of HU and of 2-D images of unknown scale."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from s3net_monai.transforms.ct_intensity import unknown_scale_to_hu
 
 
 def two_tone(dark: float, bright: float, surround: float, shape: tuple[int, ...] = (40, 60)) -> np.ndarray:
-    """Dark left and bright right half inside an ellipse of 0.8 half widths, ``surround`` outside it."""
+    """Return a dark left and a bright right half in an ellipse of 0.8 half widths."""
     x, y = np.meshgrid(*(np.linspace(-1, 1, size) for size in shape[:2]), indexing="ij")
     image = np.where(x**2 + y**2 < 0.64, np.where(x < 0, dark, bright), surround)
     return np.broadcast_to(image.reshape(*shape[:2], *[1] * (len(shape) - 2)), shape)[None].copy()
@@ -38,7 +38,7 @@ def test_window_is_a_setting() -> None:
 
 @pytest.mark.parametrize("surround", [0.0, 90.0, 255.0])
 @pytest.mark.parametrize("shape", [(40, 60), (40, 60, 3)])
-def test_a_picture_is_scaled_by_its_two_sides_alone(shape: tuple[int, ...], surround: float) -> None:
+def test_unknown_scale_depends_on_the_two_classes_alone(shape: tuple[int, ...], surround: float) -> None:
     slope, intercept = unknown_scale_to_hu(two_tone(50, 150, surround, shape))
     assert slope == pytest.approx(8.9)
     assert 50 * slope + intercept == pytest.approx(-850)
@@ -46,8 +46,8 @@ def test_a_picture_is_scaled_by_its_two_sides_alone(shape: tuple[int, ...], surr
 
 
 @pytest.mark.parametrize("depth", [(), (2,)])
-def test_a_picture_of_lung_and_tissue_gets_their_usual_intensity(depth: tuple[int, ...]) -> None:
-    """A body of 150 in air of 50, with a lung of the same 50: equally dark, but one is joined to the border."""
+def test_lung_and_tissue_get_their_usual_intensity(depth: tuple[int, ...]) -> None:
+    """Air and lung are equally dark, 50 in a body of 150, but only the air is joined to the border."""
     plane = torch.full((40, 40), 50.0)
     plane[3:37, 3:37] = 150
     plane[12:28, 12:28] = 50
@@ -60,24 +60,24 @@ def test_a_picture_of_lung_and_tissue_gets_their_usual_intensity(depth: tuple[in
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
-def test_an_exported_chest_comes_near_its_hounsfield_units(dtype: torch.dtype) -> None:
+def test_an_exported_chest_is_scaled_close_to_its_hu(dtype: torch.dtype) -> None:
     image, _, _ = lung_phantom((96, 96, 3), seed=2)
     exported = torch.from_numpy((image.clip(-1000, 200) + 1000) / 1200 * 255).round().to(dtype)[None]
     transform = CTIntensityd("image")
-    ours, truth = (transform({"image": scan})["image"] for scan in (exported, torch.from_numpy(image)[None]))
-    body = truth < 1200 / 1400  # what the export has not clipped
-    assert (ours - truth)[body].abs().mean() < 0.06
+    result, truth = (transform({"image": scan})["image"] for scan in (exported, torch.from_numpy(image)[None]))
+    body = truth < 1200 / 1400  # where the export has not clipped
+    assert (result - truth)[body].abs().mean() < 0.06
 
 
 @pytest.mark.parametrize("value", [0.0, 200.0, -1000.0])
 @pytest.mark.parametrize("shape", [(1, 16, 20), (1, 16, 20, 3), (1, 2, 2), (1, 1, 9, 4)])
-def test_one_value_is_all_air(shape: tuple[int, ...], value: float) -> None:
+def test_an_image_of_one_value_is_all_air(shape: tuple[int, ...], value: float) -> None:
     result = CTIntensityd("image")({"image": torch.full(shape, value)})["image"]
     assert result.shape == shape
     assert not result.any()
 
 
-def test_meta_data_stay() -> None:
+def test_metadata_stay() -> None:
     affine = torch.diag(torch.tensor([-0.7, 0.8, 5, 1], dtype=torch.float64))
     image = MetaTensor(torch.rand(1, 8, 9, 4) * 100, affine=affine, meta={"filename_or_obj": "a.nii"})
     image.applied_operations = [{"class": "Orientation"}]
@@ -99,8 +99,8 @@ def test_an_empty_window_is_refused() -> None:
         CTIntensityd("image", low=40.0, high=40.0)
 
 
-def test_black_around_a_small_body_is_no_side() -> None:
-    """The display window shows lung as 90; the black surround would pull the dark side far below it."""
+def test_black_around_a_small_body_is_ignored() -> None:
+    """The display window shows lung as 90; the black surround would pull the dark class far below it."""
     image = np.zeros((1, 60, 60))
     image[:, 12:48, 12:48] = 230
     image[:, 20:40, 20:40] = 90
@@ -109,8 +109,8 @@ def test_black_around_a_small_body_is_no_side() -> None:
     assert 230 * slope + intercept == pytest.approx(40)
 
 
-def test_a_body_without_air_takes_the_black_around_it_for_air() -> None:
-    """Soft tissue and fat of a normal spread are no two classes; they must not become tissue and lung."""
+def test_black_around_a_body_without_air_counts_as_air() -> None:
+    """Soft tissue and fat with a normal distribution must not be split into tissue and lung."""
     image = np.zeros((1, 60, 60))
     image[:, 12:48, 12:48] = np.random.default_rng(0).normal(200, 8, (36, 36))
     slope, intercept = unknown_scale_to_hu(image)

@@ -1,4 +1,4 @@
-"""Stacks the way up that scanners show them, and back."""
+"""Tests of the conversion of stacks to the scanner's display orientation and back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
 
 
 def stack_affine(flips: tuple[int, ...] = (), shape: tuple[int, ...] = (4, 3, 2)) -> np.ndarray:
-    """RAS+ affine of the stack as stored, or after a converter has turned axes over."""
+    """Return the RAS+ affine of the stack as stored, or after a converter has reversed axes."""
     column = COLUMN - ROW * (ROW @ COLUMN) / (ROW @ ROW)
     axes = [ROW / np.linalg.norm(ROW) * 1.5, column / np.linalg.norm(column) * 1.4]
     affine = np.eye(4)
@@ -30,20 +30,20 @@ def stack_affine(flips: tuple[int, ...] = (), shape: tuple[int, ...] = (4, 3, 2)
 
 
 @pytest.mark.parametrize("flips", [(), (0,), (1,), (0, 1), (1, 2)])
-def test_what_a_converter_turned_over_is_turned_back(flips: tuple[int, ...]) -> None:
+def test_axes_that_a_converter_reversed_are_flipped_back(flips: tuple[int, ...]) -> None:
     stored = torch.arange(24.0).reshape(1, 4, 3, 2)
     converted = stored.flip([axis + 1 for axis in flips])
     sample = {"image": MetaTensor(converted, affine=torch.as_tensor(stack_affine(flips)))}
-    steps = Compose([DisplayOrientationd("image")])
-    upright = steps(sample)
-    slices_only = [3] if 2 in flips else []
-    assert torch.equal(upright["image"].as_tensor().flip(slices_only), stored)
-    if not slices_only:
+    transform = Compose([DisplayOrientationd("image")])
+    upright = transform(sample)
+    slice_flips = [3] if 2 in flips else []
+    assert torch.equal(upright["image"].as_tensor().flip(slice_flips), stored)
+    if not slice_flips:
         np.testing.assert_allclose(upright["image"].affine, stack_affine(), atol=1e-9)
-    back = steps.inverse(upright)["image"]
-    assert torch.equal(back.as_tensor(), converted)
-    np.testing.assert_allclose(back.affine, stack_affine(flips), atol=1e-9)
-    assert back.applied_operations == []
+    restored = transform.inverse(upright)["image"]
+    assert torch.equal(restored.as_tensor(), converted)
+    np.testing.assert_allclose(restored.affine, stack_affine(flips), atol=1e-9)
+    assert restored.applied_operations == []
 
 
 def test_a_label_follows_its_image() -> None:
@@ -54,8 +54,8 @@ def test_a_label_follows_its_image() -> None:
 
 
 @pytest.mark.parametrize("axes", [(1, 1, 1), (-1, -1, 1), (-1, 1, 1), (1, -1, 8)])
-def test_a_place_along_the_patients_axes_says_nothing(axes: tuple[int, ...]) -> None:
-    """Lost places are written so, and where both codes of NIfTI are zero its readers make such an affine up."""
+def test_an_affine_along_the_patients_axes_is_ignored(axes: tuple[int, ...]) -> None:
+    """Lost geometry is written so, and readers invent such an affine where both codes of a NIfTI file are zero."""
     assert upside_down_axes(np.diag([*axes, 1.0])) == []
     tilted = np.eye(4)
     tilted[:3, :3] = Rotation.from_euler("xyz", [3, -4, 2], degrees=True).as_matrix() @ np.diag(axes)

@@ -1,4 +1,4 @@
-"""Jittered masks: how far each setting reaches, and what stays whole."""
+"""Tests of mask jitter: how far each setting reaches, and which masks survive."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 
 from s3net_monai.transforms.jitter_mask import jitter_masks
 
-STILL: dict[str, Any] = {"shift": 0.0, "scale": 0.0, "radius": 0, "elastic": 0.0}
+NO_JITTER: dict[str, Any] = {"shift": 0.0, "scale": 0.0, "radius": 0, "elastic": 0.0}
 
 
 def boxes(count: int, *size: int) -> Tensor:
-    """A centered box of half the size along each axis, off the center by an eighth along the first."""
+    """Return boxes of half the size along each axis, off center by an eighth along the first."""
     mask = torch.zeros(count, 1, *size)
     first = slice(size[0] // 4 + size[0] // 8, 3 * size[0] // 4 + size[0] // 8)
     mask[(..., first, *[slice(n // 4, 3 * n // 4) for n in size[1:]])] = 1
@@ -22,7 +22,7 @@ def boxes(count: int, *size: int) -> Tensor:
 
 
 @pytest.fixture(autouse=True)
-def _same_chance() -> None:
+def _fixed_seed() -> None:
     torch.manual_seed(0)
 
 
@@ -33,24 +33,24 @@ def centers(mask: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("size", [(32, 48), (16, 20, 12)])
-def test_nothing_random_changes_nothing(size: tuple[int, ...]) -> None:
-    assert torch.equal(jitter_masks(boxes(2, *size), **STILL), boxes(2, *size))
+def test_zero_ranges_change_nothing(size: tuple[int, ...]) -> None:
+    assert torch.equal(jitter_masks(boxes(2, *size), **NO_JITTER), boxes(2, *size))
 
 
 @pytest.mark.parametrize("size", [(64, 96), (48, 40, 32)])
-def test_shift_is_a_share_of_every_axis(size: tuple[int, ...]) -> None:
+def test_shift_is_a_fraction_of_every_axis(size: tuple[int, ...]) -> None:
     mask = boxes(64, *size)
-    moved = jitter_masks(mask, **{**STILL, "shift": 0.1})
-    share = (centers(moved) - centers(mask)).abs().amax(dim=0) / torch.tensor(size)
-    assert (share <= 0.1 + 0.5 / min(size)).all()
-    assert (share > 0.07).all()
-    sides = moved[:, 0].flatten(2).any(2).sum(1), moved[:, 0].transpose(1, 2).flatten(2).any(2).sum(1)
+    shifted = jitter_masks(mask, **{**NO_JITTER, "shift": 0.1})
+    fraction = (centers(shifted) - centers(mask)).abs().amax(dim=0) / torch.tensor(size)
+    assert (fraction <= 0.1 + 0.5 / min(size)).all()
+    assert (fraction > 0.07).all()
+    sides = shifted[:, 0].flatten(2).any(2).sum(1), shifted[:, 0].transpose(1, 2).flatten(2).any(2).sum(1)
     assert all(((side - n // 2).abs() <= 1).all() for side, n in zip(sides, size, strict=False))
 
 
-def test_scale_is_about_the_masks_own_center() -> None:
+def test_scale_is_about_the_center_of_the_mask() -> None:
     mask = boxes(64, 128, 128)
-    scaled = jitter_masks(mask, **{**STILL, "scale": 0.25})
+    scaled = jitter_masks(mask, **{**NO_JITTER, "scale": 0.25})
     assert (centers(scaled) - centers(mask)).abs().max() <= 1
     ratio = (scaled.flatten(1).sum(1) / mask.flatten(1).sum(1)).sqrt()
     assert 0.77 < ratio.min() < 0.86
@@ -60,23 +60,23 @@ def test_scale_is_about_the_masks_own_center() -> None:
 @pytest.mark.parametrize("size", [(32, 32), (32, 32, 8)])
 def test_radius_grows_and_shrinks_in_the_plane(size: tuple[int, ...]) -> None:
     mask = boxes(64, *size)
-    changed = jitter_masks(mask, **{**STILL, "radius": 2})
-    deep = mask.amax(dim=(1, 2, 3)).sum(1) if len(size) == 3 else None
-    found = set()
-    for one in changed:
-        inside = one[0].nonzero()
+    changed = jitter_masks(mask, **{**NO_JITTER, "radius": 2})
+    depth = mask.amax(dim=(1, 2, 3)).sum(1) if len(size) == 3 else None
+    growth = set()
+    for single in changed:
+        inside = single[0].nonzero()
         sides = (inside.amax(0) - inside.amin(0) + 1).tolist()
-        assert one.sum() == torch.tensor(sides).prod()  # a box stays a box
+        assert single.sum() == torch.tensor(sides).prod()  # a box stays a box
         assert sides[0] == sides[1]
-        if deep is not None:
+        if depth is not None:
             assert sides[2] == 4
-        found.add(sides[0] - 16)
-    assert found == {-4, -2, 0, 2, 4}
+        growth.add(sides[0] - 16)
+    assert growth == {-4, -2, 0, 2, 4}
 
 
-def test_elastic_bends_the_border_alone() -> None:
+def test_elastic_changes_the_border_alone() -> None:
     mask = boxes(16, 64, 64)
-    bent = jitter_masks(mask, **{**STILL, "elastic": 0.05})
+    bent = jitter_masks(mask, **{**NO_JITTER, "elastic": 0.05})
     changed = bent != mask
     assert changed.flatten(1).any(1).all()
     inner, outer = torch.zeros_like(mask), torch.zeros_like(mask)
@@ -97,12 +97,12 @@ def test_thin_walls_and_small_masks_survive() -> None:
     assert not jitter_masks(torch.zeros(8, 1, 32, 32)).any()
 
 
-def test_every_mask_for_itself_and_the_same_again() -> None:
+def test_masks_are_independent_and_seeds_repeat() -> None:
     mask = boxes(6, 64, 64)
     torch.manual_seed(0)
     first = jitter_masks(mask)
     assert not torch.equal(first, jitter_masks(mask))
-    assert len({tuple(one.flatten().tolist()) for one in first}) == 6
+    assert len({tuple(single.flatten().tolist()) for single in first}) == 6
     torch.manual_seed(0)
     assert torch.equal(first, jitter_masks(mask))
     assert set(first.unique().tolist()) == {0, 1}

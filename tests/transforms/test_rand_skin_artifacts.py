@@ -1,4 +1,4 @@
-"""Objects are drawn where and as often as said, inside the picture, again and again the same from one seed."""
+"""Tests of skin artifacts: where and how often they are drawn, and that seeds repeat them."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import torch
 
 from s3net_monai.transforms import RandSkinArtifactsd
 
-PICTURE = torch.full((3, 48, 64), 0.7)
+IMAGE = torch.full((3, 48, 64), 0.7)
 
 
 def draw(seed: int, prob: float = 1.0) -> torch.Tensor:
     transform = RandSkinArtifactsd("image", prob=prob)
     transform.set_random_state(seed)
-    return transform({"image": PICTURE, "weak_label": "kept"})["image"]
+    return transform({"image": IMAGE, "weak_label": "kept"})["image"]
 
 
-def test_probability_nought_changes_nothing() -> None:
-    assert torch.equal(draw(0, prob=0), PICTURE)
+def test_probability_zero_changes_nothing() -> None:
+    assert torch.equal(draw(0, prob=0), IMAGE)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_pictures_stay_pictures(seed: int) -> None:
-    picture = draw(seed)
-    assert picture.shape == PICTURE.shape
-    assert picture.dtype == PICTURE.dtype
-    assert 0 <= picture.min() <= picture.max() <= 1
-    assert not torch.equal(picture, PICTURE)
-    assert torch.equal(PICTURE, torch.full((3, 48, 64), 0.7))  # the cached original is not drawn into
+def test_shape_type_and_range_stay(seed: int) -> None:
+    image = draw(seed)
+    assert image.shape == IMAGE.shape
+    assert image.dtype == IMAGE.dtype
+    assert 0 <= image.min() <= image.max() <= 1
+    assert not torch.equal(image, IMAGE)
+    assert torch.equal(IMAGE, torch.full((3, 48, 64), 0.7))  # the cached original is not changed
 
 
 def test_seeds_repeat() -> None:
@@ -39,20 +39,20 @@ def test_seeds_repeat() -> None:
 def test_each_kind_appears_at_its_probability() -> None:
     transform = RandSkinArtifactsd("image", prob=0.2)
     transform.set_random_state(0)
-    touched = [not torch.equal(transform({"image": PICTURE})["image"], PICTURE) for _ in range(300)]
-    assert np.mean(touched) == pytest.approx(1 - 0.8**3, abs=0.08)
+    changed = [not torch.equal(transform({"image": IMAGE})["image"], IMAGE) for _ in range(300)]
+    assert np.mean(changed) == pytest.approx(1 - 0.8**3, abs=0.08)
 
 
 def test_patches_lie_at_the_border_and_hairs_are_dark() -> None:
     transform = RandSkinArtifactsd("image")
     transform.set_random_state(1)
     for _ in range(20):
-        picture = np.full((3, 48, 64), 0.7, dtype=np.float32)
-        transform._patch(picture)
-        changed = (picture != np.float32(0.7)).any(axis=0)
+        image = np.full((3, 48, 64), 0.7, dtype=np.float32)
+        transform._draw_patch(image)
+        changed = (image != np.float32(0.7)).any(axis=0)
         assert changed.any()
         assert changed[[0, -1]].any() or changed[:, [0, -1]].any()
         assert not changed[21:27, 29:35].all()
         hairy = np.full((3, 48, 64), 0.7, dtype=np.float32)
-        transform._hairs(hairy)
+        transform._draw_hairs(hairy)
         assert hairy.max() <= np.float32(0.7)

@@ -1,4 +1,4 @@
-"""Resampling to a spacing: what stays in its place, for samples that hold other things, there and back."""
+"""Tests of resampling to a spacing and back."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ def affine(name: str) -> np.ndarray:
 
 
 def ramp(shape: tuple[int, ...], grid: np.ndarray) -> np.ndarray:
-    """A value that is linear in patient coordinates: every resampling has to agree with it inside the volume."""
+    """Return values that are linear in patient coordinates.
+
+    Every resampling preserves them inside the volume.
+    """
     index = np.stack([*np.indices(shape), np.ones(shape)])
     x, y, z = np.einsum("ij,j...->i...", grid, index)[:3]
     return (1.0 * x + 2.0 * y - 3.0 * z).astype(np.float32)
@@ -53,38 +56,38 @@ def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 PIXDIM = (2.5, 2.0, 5.0)
 
 
-def steps() -> Compose:
+def preprocessing() -> Compose:
     orient = Orientationd("image", axcodes="RAS")
     return Compose([LoadImaged("image"), EnsureChannelFirstd("image"), orient, ResampleToSpacingd("image", PIXDIM)])
 
 
 def corners(image: MetaTensor) -> np.ndarray:
-    """Patient coordinates of the outermost voxel corners, (3, 8)."""
+    """Return the patient coordinates of the outermost voxel corners, (3, 8)."""
     ends = np.stack(np.meshgrid(*[(-0.5, size - 0.5) for size in image.shape[1:]], indexing="ij")).reshape(3, -1)
     return (image.affine.numpy() @ np.concatenate([ends, np.ones((1, 8))]))[:3]
 
 
-def test_every_voxel_keeps_its_value_at_its_place(file: Path) -> None:
-    image = steps()({"image": file})["image"]
+def test_every_voxel_keeps_its_value_at_its_position(file: Path) -> None:
+    image = preprocessing()({"image": file})["image"]
     expected = ramp(image.shape[1:], image.affine.numpy())
     inner = (slice(1, -1),) * 3  # the outermost voxels take the value at the edge
     np.testing.assert_allclose(image[0][inner], expected[inner], atol=2e-3)
     assert image.dtype == torch.float32
 
 
-def test_extent_stays_and_the_affine_states_the_spacing_reached(file: Path) -> None:
-    before = Compose(steps().transforms[:3])({"image": file})["image"]
-    after = steps().transforms[3]({"image": before})["image"]
-    np.testing.assert_allclose(corners(after), corners(before), atol=1e-4)
-    for old, new, spacing, reached, wished in zip(
-        before.shape[1:], after.shape[1:], before.pixdim, after.pixdim, PIXDIM, strict=True
+def test_extent_stays_and_the_affine_states_the_new_spacing(file: Path) -> None:
+    image = Compose(preprocessing().transforms[:3])({"image": file})["image"]
+    resampled = preprocessing().transforms[3]({"image": image})["image"]
+    np.testing.assert_allclose(corners(resampled), corners(image), atol=1e-4)
+    for old_size, size, old_spacing, spacing, target in zip(
+        image.shape[1:], resampled.shape[1:], image.pixdim, resampled.pixdim, PIXDIM, strict=True
     ):
-        assert new == max(1, round(old * float(spacing) / wished))
-        assert float(reached) * new == pytest.approx(float(spacing) * old)
-        assert abs(float(reached) - wished) * new <= wished / 2 + 1e-6
+        assert size == max(1, round(old_size * float(old_spacing) / target))
+        assert float(spacing) * size == pytest.approx(float(old_spacing) * old_size)
+        assert abs(float(spacing) - target) * size <= target / 2 + 1e-6
 
 
-def test_half_the_voxels_are_means_of_pairs() -> None:
+def test_half_resolution_averages_pairs_of_voxels() -> None:
     torch.manual_seed(0)
     image = MetaTensor(torch.rand(2, 8, 12, 6), affine=torch.diag(torch.tensor([-1.0, 1.0, 2.0, 1.0])))
     result = ResampleToSpacingd("image", (2.0, 2.0, 2.0))({"image": image})["image"]
@@ -93,13 +96,13 @@ def test_half_the_voxels_are_means_of_pairs() -> None:
     np.testing.assert_allclose(result.affine[:3, 3], [-0.5, 0.5, 0])
 
 
-def test_comes_back_to_the_source_grid(file: Path) -> None:
+def test_inverts_to_the_source_grid(file: Path) -> None:
     source = nibabel.load(file)
-    before = steps()
-    sample = before({"image": file, "image_path": file, "image_id": "a"})
-    # what a network would give on the resampled grid
+    transform = preprocessing()
+    sample = transform({"image": file, "image_path": file, "image_id": "a"})
+    # stands for the output of a network on the resampled grid
     sample["pred"] = MetaTensor(torch.from_numpy(ramp(sample["image"].shape[1:], sample["image"].affine.numpy()))[None])
-    result = Invertd("pred", before, orig_keys="image", nearest_interp=False, to_tensor=True)(sample)
+    result = Invertd("pred", transform, orig_keys="image", nearest_interp=False, to_tensor=True)(sample)
     pred = result["pred"]
     assert pred.shape == (1, *source.shape)
     np.testing.assert_allclose(pred.affine, source.affine, atol=1e-4)
@@ -113,32 +116,32 @@ def test_inverse_of_the_transform_itself() -> None:
     affine = torch.diag(torch.tensor([-1.0, 1.0, 3.0, 1.0], dtype=torch.float64))
     sample = {key: MetaTensor(torch.rand(1, 9, 8, 7), affine=affine) for key in ("image", "weak_label")}
     resample = ResampleToSpacingd(["image", "weak_label"], (2.0, 2.0, 2.0))
-    back = resample.inverse(resample(sample))
+    restored = resample.inverse(resample(sample))
     for key in sample:
-        assert back[key].shape == (1, 9, 8, 7)
-        assert back[key].applied_operations == []
-        torch.testing.assert_close(back[key].affine, affine)
-    assert sample["image"].shape == (1, 9, 8, 7)  # the input stays as it is
+        assert restored[key].shape == (1, 9, 8, 7)
+        assert restored[key].applied_operations == []
+        torch.testing.assert_close(restored[key].affine, affine)
+    assert sample["image"].shape == (1, 9, 8, 7)  # the input is not changed
     assert sample["image"].applied_operations == []
 
 
-def test_plain_items_named_like_the_image_survive(file: Path) -> None:
+def test_plain_items_with_names_like_the_image_survive(file: Path) -> None:
     plain = {"image_path": file, "image_id": "a", "image_weight": torch.ones(2), "image_none": None}
     with pytest.raises(AttributeError):
-        Spacingd("image", PIXDIM)({**Compose(steps().transforms[:3])({"image": file}), **plain})
-    result = steps()({"image": file, **plain})
+        Spacingd("image", PIXDIM)({**Compose(preprocessing().transforms[:3])({"image": file}), **plain})
+    result = preprocessing()({"image": file, **plain})
     assert all(result[key] is value for key, value in plain.items())
     assert set(result) == {"image", *plain}
 
 
-def test_a_single_slice_stays_one() -> None:
+def test_a_single_slice_stays_a_single_slice() -> None:
     image = MetaTensor(torch.rand(1, 8, 8, 1), affine=torch.diag(torch.tensor([2.0, 2.0, 1.0, 1.0])))
     result = ResampleToSpacingd("image", (4.0, 4.0, 5.0))({"image": image})["image"]
     assert result.shape == (1, 4, 4, 1)
     np.testing.assert_allclose(result.pixdim, [4, 4, 1])
 
 
-def test_pictures_from_a_config() -> None:
+def test_2d_images_from_a_config() -> None:
     config = {"_target_": "s3net_monai.transforms.ResampleToSpacingd", "keys": "image", "pixdim": [2, 4]}
     transform = ConfigParser({"step": config}).get_parsed_content("step")
     image = MetaTensor(torch.rand(3, 8, 8), affine=torch.eye(3))

@@ -1,4 +1,8 @@
-"""Masks of images that share a file name keep apart."""
+"""Tests of the file names of masks whose images have the same file name."""
+
+from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,7 +12,7 @@ from monai.transforms import SaveImage
 from s3net_monai.transforms import SetFilenameFromCaseIdd
 
 
-def mask(path="/data/p01/image.nii.gz"):
+def mask(path: str = "/data/p01/image.nii.gz") -> MetaTensor:
     return MetaTensor(torch.ones(1, 3, 4, 5), meta={"filename_or_obj": path})
 
 
@@ -22,12 +26,12 @@ def mask(path="/data/p01/image.nii.gz"):
         ("p01.nii", "p01.nii_seg.nii.gz"),
     ],
 )
-def test_file_is_named_after_the_case(tmp_path, case_id, expected):
+def test_the_file_is_named_after_the_case(tmp_path: Path, case_id: str, expected: str) -> None:
     sample = SetFilenameFromCaseIdd("pred")({"pred": mask(), "case_id": case_id})
     SaveImage(output_dir=tmp_path, output_postfix="seg", separate_folder=False, print_log=False)(sample["pred"])
     assert [path.name for path in tmp_path.iterdir()] == [expected]
 
 
-def test_a_sample_without_an_identifier_keeps_the_name_of_its_image():
+def test_without_an_identifier_the_file_name_stays() -> None:
     sample = SetFilenameFromCaseIdd("pred")({"pred": mask()})
     assert sample["pred"].meta["filename_or_obj"] == "/data/p01/image.nii.gz"

@@ -1,4 +1,4 @@
-"""Single slices as volumes, and what place they have."""
+"""Tests of the conversion of single slices to volumes, and of their geometry."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from s3net_monai.transforms import SliceToVolumed
 
 
 def load(path: Path) -> MetaTensor:
-    steps = [LoadImaged("image"), EnsureChannelFirstd("image"), SliceToVolumed("image")]
-    return Compose(steps)({"image": path})["image"]
+    transforms = [LoadImaged("image"), EnsureChannelFirstd("image"), SliceToVolumed("image")]
+    return Compose(transforms)({"image": path})["image"]
 
 
 @pytest.mark.parametrize("shape", [(96, 48), (48, 96)])
@@ -45,7 +45,7 @@ def test_volumes_pass_unchanged() -> None:
 
 
 @pytest.mark.filterwarnings("error:Setting affine")
-def test_a_picture_file_keeps_its_name_and_warns_of_nothing(tmp_path: Path) -> None:
+def test_a_2d_image_file_keeps_its_name_without_a_warning(tmp_path: Path) -> None:
     stored = np.arange(48, dtype=np.uint8).reshape(6, 8)
     Image.fromarray(stored).save(tmp_path / "slice.png")
     volume = load(tmp_path / "slice.png")
@@ -54,7 +54,7 @@ def test_a_picture_file_keeps_its_name_and_warns_of_nothing(tmp_path: Path) -> N
     assert volume.meta["filename_or_obj"] == str(tmp_path / "slice.png")
 
 
-def test_a_nifti_slice_keeps_the_place_that_it_states(tmp_path: Path) -> None:
+def test_a_nifti_slice_keeps_its_affine(tmp_path: Path) -> None:
     affine = np.array([[-0.7, 0, 0, 100], [0, -0.9, 0, 90], [0, 0, 5, -50], [0, 0, 0, 1.0]])
     values = np.random.default_rng(0).random((6, 8)).astype(np.float32)
     nibabel.save(nibabel.Nifti1Image(values, affine), tmp_path / "slice.nii.gz")
@@ -62,6 +62,6 @@ def test_a_nifti_slice_keeps_the_place_that_it_states(tmp_path: Path) -> None:
     assert volume.shape == (1, 6, 8, 1)
     np.testing.assert_allclose(volume.affine, affine, atol=1e-6)
     np.testing.assert_allclose(volume.meta["original_affine"], affine, atol=1e-6)
-    turned = Orientationd("image", axcodes="RAS")({"image": volume})["image"]
-    np.testing.assert_array_equal(turned[0, ..., 0], values[::-1, ::-1])
-    np.testing.assert_allclose(turned.pixdim, [0.7, 0.9, 5], atol=1e-6)
+    oriented = Orientationd("image", axcodes="RAS")({"image": volume})["image"]
+    np.testing.assert_array_equal(oriented[0, ..., 0], values[::-1, ::-1])
+    np.testing.assert_allclose(oriented.pixdim, [0.7, 0.9, 5], atol=1e-6)

@@ -1,4 +1,4 @@
-"""Shapes whose convex hull can be counted by hand."""
+"""Tests of solidity on shapes with a known convex hull."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from s3net_monai.transforms import Solidityd
 from s3net_monai.transforms.solidity import solidity
 
 
-def test_convex_shapes_are_solid_and_nothing_is_not() -> None:
+def test_convex_shapes_are_solid_and_an_empty_mask_is_not() -> None:
     mask = np.zeros((20, 20), dtype=bool)
     assert solidity(mask) == 0
     mask[3:15, 4:10] = True
     assert solidity(mask) == 1
 
 
-def test_a_missing_corner_is_missed_by_half_of_it() -> None:
+def test_a_missing_corner_counts_by_half_of_its_area() -> None:
     mask = np.ones((40, 40), dtype=bool)
     mask[20:, 20:] = False  # the hull cuts the missing square along its diagonal
     assert solidity(mask) == pytest.approx(1200 / 1400, abs=0.02)
 
 
-def test_transform_cuts_at_one_half_and_leaves_the_map() -> None:
+def test_transform_thresholds_at_one_half() -> None:
     probability = torch.full((1, 10, 10), 0.4)
     probability[0, 2:6, 2:6] = 0.6
-    sample = Solidityd("pred", trust_key="worth")({"pred": probability})
+    sample = Solidityd("pred", quality_factor_key="worth")({"pred": probability})
     assert sample["worth"] == 1
     assert sample["pred"] is probability

@@ -1,4 +1,4 @@
-"""Super-pixels: edges that a hand can draw, slices of their own, and what the disk cache may and may not change."""
+"""Tests of super-pixels: edges, slices of volumes, and the cache on disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from s3net_monai.transforms.superpixels import Superpixelsd, superpixels
 
 
 def quarters(height: int = 24, width: int = 32) -> NDArray[np.float32]:
-    """Four flat rectangles, (1, height, width)."""
+    """Return an image of four flat rectangles, (1, height, width)."""
     image = np.zeros((1, height, width), np.float32)
     image[0, : height // 2, width // 2 :] = 0.3
     image[0, height // 2 :, : width // 2] = 0.6
@@ -48,21 +48,21 @@ def test_color_alone_is_an_edge() -> None:
     assert (regions[:, 8:] == regions[0, -1]).all()
 
 
-@pytest.mark.parametrize(("setting", "less", "more"), [("scale", 5, 500), ("min_size", 2, 60), ("sigma", 0, 3)])
-def test_settings_make_regions_larger(setting: str, less: float, more: float) -> None:
-    few, many = (int(superpixels(textured(0), **{setting: value}).max()) for value in (more, less))  # type: ignore[arg-type]
-    assert few < many
+@pytest.mark.parametrize(("setting", "small", "large"), [("scale", 5, 500), ("min_size", 2, 60), ("sigma", 0, 3)])
+def test_settings_make_regions_larger(setting: str, small: float, large: float) -> None:
+    coarse, fine = (int(superpixels(textured(0), **{setting: value}).max()) for value in (large, small))  # type: ignore[arg-type]
+    assert coarse < fine
 
 
 def test_every_slice_of_a_volume_has_its_own_regions() -> None:
     volume = np.stack([quarters(), textured(1), quarters()], axis=-1)
     regions = superpixels(volume)
-    groups = [set(np.unique(regions[..., z])) for z in range(3)]
-    assert sorted(set().union(*groups)) == list(range(1, regions.max() + 1))
-    assert sum(map(len, groups)) == regions.max()
+    slice_regions = [set(np.unique(regions[..., z])) for z in range(3)]
+    assert sorted(set().union(*slice_regions)) == list(range(1, regions.max() + 1))
+    assert sum(map(len, slice_regions)) == regions.max()
     for z in range(3):
-        alone = superpixels(volume[..., z])
-        assert np.array_equal(regions[..., z] - regions[..., z].min() + 1, alone)
+        expected = superpixels(volume[..., z])
+        assert np.array_equal(regions[..., z] - regions[..., z].min() + 1, expected)
 
 
 def test_sample_gets_one_channel_and_keeps_its_image(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def stored_results(folder: Path) -> list[Path]:
     return sorted(folder.rglob("output.pkl"))
 
 
-def test_cache_is_read_and_keyed_by_content_and_settings(tmp_path: Path) -> None:
+def test_cache_is_keyed_by_content_and_settings(tmp_path: Path) -> None:
     first = regions_of(Superpixelsd("image", cache_dir=tmp_path), textured(3))
     (stored,) = stored_results(tmp_path)
     joblib.dump(np.full((24, 32), 7, np.int32), stored)
@@ -99,13 +99,13 @@ def test_damaged_cache_entry_is_computed_again(tmp_path: Path, damage: bytes) ->
     transform = Superpixelsd("image", cache_dir=tmp_path)
     regions = regions_of(transform, textured(4))
     (stored,) = stored_results(tmp_path)
-    whole = stored.read_bytes()
-    stored.write_bytes(damage or whole[: len(whole) // 2])
+    content = stored.read_bytes()
+    stored.write_bytes(damage or content[: len(content) // 2])
     assert torch.equal(regions_of(transform, textured(4)), regions)
     assert np.array_equal(joblib.load(stored), regions[0])
 
 
 @pytest.mark.parametrize("image", [textured(0) * 255, textured(0) - 0.5, np.full((1, 9, 9), np.nan, np.float32)])
-def test_intensities_that_no_window_was_chosen_for_are_refused(image: NDArray[np.float32]) -> None:
+def test_intensities_outside_the_unit_interval_are_refused(image: NDArray[np.float32]) -> None:
     with pytest.raises(ValueError, match=r"image is from .* expected \[0, 1\]; scale"):
         regions_of(Superpixelsd("image"), image)

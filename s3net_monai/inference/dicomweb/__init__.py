@@ -1,1 +1,1 @@
-"""Studies from a DICOMweb server, and masks back to it."""
+"""Studies from a DICOMweb server, and storage of their masks on it."""

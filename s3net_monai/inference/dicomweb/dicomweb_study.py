@@ -1,4 +1,4 @@
-"""A study on a DICOMweb server as the input of a run, and as the place where its masks go."""
+"""Studies on a DICOMweb server as the input of a run and the destination of its masks."""
 
 from __future__ import annotations
 
@@ -14,55 +14,63 @@ from s3net_monai.inference.discovery.series_selection import Selection
 from s3net_monai.inference.report.html_report import write_html_report
 from s3net_monai.inference.report.report import Report
 
-STORABLE = ("dicomseg", "dicomseg-labelmap")
+STORABLE_FORMATS = ("dicomseg", "dicomseg-labelmap")
 
 
 def with_storable(formats: Iterable[str]) -> tuple[str, ...]:
-    """The formats, with DICOM SEG added where none of them can be stored on a server."""
+    """Return the formats, with DICOM SEG added if none of them can be stored on a server."""
     formats = tuple(formats)
-    return formats if set(formats) & set(STORABLE) else (*formats, STORABLE[0])
+    return formats if set(formats) & set(STORABLE_FORMATS) else (*formats, STORABLE_FORMATS[0])
 
 
 def find_study_cases(
-    url: str, study: str, task: str, scratch: Path, rules: Selection, keep_identifiers: bool
+    url: str, study: str, *, task: str, scratch: Path, rules: Selection, keep_identifiers: bool
 ) -> Discovery:
-    """Fetch a study into ``scratch`` and find the cases in it.
+    """Fetch a study and find the cases in it.
 
-    Cases are named by a hash of the StudyInstanceUID, so that masks of several studies can lie in one folder.
+    Cases are named by a hash of the StudyInstanceUID, so that one folder can hold the masks of several studies.
+
+    Args:
+        url: root of the server's DICOMweb services.
+        study: StudyInstanceUID.
+        task: name of the task, which decides which series are fetched.
+        scratch: folder for the files, which must outlive the cases.
+        rules: which series to select.
+        keep_identifiers: whether patient identifiers may stay in names and texts.
 
     Raises:
         UsageError: when the server or the study cannot be used.
     """
     name = f"study-{hashlib.sha256(study.encode()).hexdigest()[:8]}"
     folder = scratch / name
-    fetched = fetch_study(url, study, folder, task)
-    found = find_cases([folder], rules=rules, keep_identifiers=keep_identifiers)
+    fetched = fetch_study(url, study, folder=folder, task=task)
+    discovery = find_cases([folder], rules=rules, keep_identifiers=keep_identifiers)
     cases = tuple(
         replace(case, case_id=f"{name}_{case.case_id}", input=case.input.relative_to(scratch))
-        for case in (*found.cases, *fetched.unusable)
+        for case in (*discovery.cases, *fetched.unusable)
     )
-    excluded = (replace(each, input=each.input.replace(f"{scratch}/", "")) for each in found.excluded)
-    return replace(found, cases=cases, excluded=(*fetched.excluded, *excluded))
+    excluded = (replace(series, input=series.input.replace(f"{scratch}/", "")) for series in discovery.excluded)
+    return replace(discovery, cases=cases, excluded=(*fetched.excluded, *excluded))
 
 
 def store_masks(url: str, report: Report, output: Path) -> None:
-    """Store the run's DICOM SEG files on the server; a case whose mask was not taken becomes a failed one.
+    """Store the run's DICOM SEG files on the server, and mark a case as failed if its mask is refused.
 
-    The mask itself stays on disk. Masks of an earlier run go there as well, since that may have ended before it stored
-    them; a server keeps an instance that it has.
+    The mask itself stays on disk. Masks of an earlier run are stored as well, since that run may have ended before it
+    stored them; the server ignores an instance that it already has.
 
     Raises:
         UsageError: for an unusable address or credentials.
     """
-    owners = {
+    entries = {
         output / entry.outputs[name]: entry
         for entry in report.cases.values()
         if entry.status != "failed"
-        for name in STORABLE
+        for name in STORABLE_FORMATS
         if name in entry.outputs
     }
-    problems = store_files(url, owners)
+    problems = store_files(url, entries)
     for path, problem in problems.items():
-        owners[path].status, owners[path].reason = "failed", problem
+        entries[path].status, entries[path].reason = "failed", problem
     if problems:
         write_html_report(report.write(output), output)

@@ -1,4 +1,4 @@
-"""What a study on a DICOMweb server holds, by search alone (QIDO-RS, PS3.18 section 10.6)."""
+"""Search for the series and instances of a study on a DICOMweb server (QIDO-RS, PS3.18 section 10.6)."""
 
 from __future__ import annotations
 
@@ -8,19 +8,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from s3net_monai.inference.discovery.cases import ExcludedSeries
+from s3net_monai.tasks import TASKS
 from s3net_monai.utils.errors import CaseError, UsageError
 
 if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient
 
-# What a bundle's task can segment; of a task that is not named here, whatever is an image.
-TASK_MODALITIES = {"lung": frozenset({"CT"}), "skin": frozenset({"XC", "DMS", "GM", "OT"}), "cardiac": frozenset()}
-NO_IMAGES = frozenset({"SEG", "SR", "PR", "KO", "RTSTRUCT", "RTPLAN", "RTRECORD", "REG", "DOC", "AU", "ECG", "FID"})
+NON_IMAGE_MODALITIES = frozenset(
+    {"SEG", "SR", "PR", "KO", "RTSTRUCT", "RTPLAN", "RTRECORD", "REG", "DOC", "AU", "ECG", "FID"}
+)
 
 
-@dataclass(frozen=True)
-class Series:
-    """A series by its ``uid``; ``count`` is how many instances it has, 0 where the server does not say."""
+@dataclass(frozen=True, kw_only=True)
+class SeriesOnServer:
+    """A series as the server describes it.
+
+    Attributes:
+        uid: SeriesInstanceUID.
+        number: SeriesNumber; 0 if the server does not state it.
+        modality: in upper case; empty if the server does not state it.
+        count: number of instances; 0 if the server does not state it.
+    """
 
     uid: str
     number: int
@@ -28,103 +36,115 @@ class Series:
     count: int
 
     def __str__(self) -> str:
-        """How messages name it."""
+        """Return the name of the series in messages."""
         return f"{self.modality or 'nameless'} series {self.number}"
 
 
-def search_series(client: DICOMwebClient, study: str) -> list[Series]:
-    """All series of the study, by number.
+def search_series(client: DICOMwebClient, study: str) -> list[SeriesOnServer]:
+    """Return all series of the study, sorted by number.
 
     Raises:
-        UsageError: when the server knows no such study.
+        UsageError: when the server does not know the study.
     """
     from requests import HTTPError
 
-    missing = f"{client.base_url}: the study was not found; check its UID and what the account may see"
+    not_found = f"{client.base_url}: the study was not found; check its UID and the permissions of the account"
     try:
-        found = _all_pages(
+        items = _all_pages(
             lambda offset: client.search_for_series(study, offset=offset, fields=["NumberOfSeriesRelatedInstances"]),
             "SeriesInstanceUID",
         )
     except HTTPError as error:
         if error.response is not None and error.response.status_code == 404:
-            raise UsageError(f"{missing}, and that the address is the root of the DICOMweb services") from None
+            raise UsageError(f"{not_found}, and that the address is the root of the DICOMweb services") from None
         raise
-    if not found:
-        raise UsageError(missing)
+    if not items:
+        raise UsageError(not_found)
     series = [
-        Series(
-            uid,
-            _integer(item, "SeriesNumber"),
-            re.sub(r"\W", "", str(first_value(item, "Modality") or "")).upper()[:16],
-            _integer(item, "NumberOfSeriesRelatedInstances"),
+        SeriesOnServer(
+            uid=uid,
+            number=_integer(item, "SeriesNumber"),
+            modality=re.sub(r"\W", "", str(first_value(item, "Modality") or "")).upper()[:16],
+            count=_integer(item, "NumberOfSeriesRelatedInstances"),
         )
-        for uid, item in found.items()
+        for uid, item in items.items()
     ]
-    return sorted(series, key=lambda each: (each.number, each.uid))
+    return sorted(series, key=lambda one: (one.number, one.uid))
 
 
-def choose_series(found: list[Series], task: str, address: str) -> tuple[list[Series], list[ExcludedSeries]]:
-    """The series to fetch, and why not the others. A series without modality is left to the reader's judgment.
+def choose_series(
+    available: list[SeriesOnServer], task: str, address: str
+) -> tuple[list[SeriesOnServer], list[ExcludedSeries]]:
+    """Choose the series to fetch, and state why the others are excluded.
+
+    A series without a modality is fetched, so that the reader can decide.
+
+    Args:
+        available: the series of the study.
+        task: name of the task.
+        address: the server's address for messages.
 
     Raises:
-        UsageError: when the task can use none.
+        UsageError: when the task can use none of them.
     """
-    allowed = TASK_MODALITIES.get(task)
-    if allowed is not None and not allowed:
-        raise UsageError(f"task {task} reads no DICOM; convert one phase of the series to NIfTI and give that")
-    wanted, excluded = [], []
-    for series in found:
-        if series.modality in NO_IMAGES:
-            excluded.append(ExcludedSeries(address, str(series), "holds no images"))
-        elif series.modality and allowed is not None and series.modality not in allowed:
-            excluded.append(ExcludedSeries(address, str(series), f"not of {' or '.join(sorted(allowed))}, for {task}"))
+    allowed = TASKS[task].dicom_modalities
+    if not allowed:
+        raise UsageError(f"task {task} reads no DICOM; {TASKS[task].dicom_remedy}")
+    selected, excluded = [], []
+    for series in available:
+        reason = ""
+        if series.modality in NON_IMAGE_MODALITIES:
+            reason = "contains no images"
+        elif series.modality and series.modality not in allowed:
+            reason = f"not {' or '.join(sorted(allowed))}, which task {task} expects"
+        if reason:
+            excluded.append(ExcludedSeries(input=address, series=str(series), reason=reason))
         else:
-            wanted.append(series)
-    if not wanted:
-        names = ", ".join(str(series) for series in found)
-        raise UsageError(f"{address}: no series of the study is for task {task} (found {names}); check --study, --task")
-    return wanted, excluded
+            selected.append(series)
+    if not selected:
+        names = ", ".join(str(series) for series in available)
+        raise UsageError(f"{address}: no series of the study suits task {task} (found {names}); check --study, --task")
+    return selected, excluded
 
 
-def search_instances(client: DICOMwebClient, study: str, series: Series) -> list[str]:
-    """SOP instance UIDs of the series, by instance number.
+def search_instances(client: DICOMwebClient, study: str, series: SeriesOnServer) -> list[str]:
+    """Return the SOP instance UIDs of the series, sorted by instance number.
 
     Raises:
         CaseError: when the server does not list all of them.
     """
-    found = _all_pages(lambda offset: client.search_for_instances(study, series.uid, offset=offset), "SOPInstanceUID")
-    if len(found) < series.count:
-        # A reader sees a gap, not that a series ends too early.
-        given = f"{len(found)} of {series.count} images listed"
-        raise CaseError(f"{series}: {given}; raise the limit of results in the server's settings")
-    return sorted(found, key=lambda uid: (_integer(found[uid], "InstanceNumber"), uid))
+    items = _all_pages(lambda offset: client.search_for_instances(study, series.uid, offset=offset), "SOPInstanceUID")
+    if len(items) < series.count:
+        # A reader would notice a gap, but not a series that ends too early.
+        listed = f"{len(items)} of {series.count} images listed"
+        raise CaseError(f"{series}: {listed}; raise the limit of results in the server's settings")
+    return sorted(items, key=lambda uid: (_integer(items[uid], "InstanceNumber"), uid))
 
 
 def _all_pages(search: Callable[[int | None], list[Any]], keyword: str) -> dict[str, dict[str, Any]]:
-    """Results of ``search`` from an offset on, by the UID ``keyword``, until nothing new comes.
+    """Call ``search`` with increasing offsets until it returns nothing new; the results by the UID ``keyword``.
 
-    A server that knows no offset repeats itself, which ends it as well.
+    This also ends with a server that ignores the offset and repeats itself.
 
     Raises:
-        InvalidJSONError: (of requests) when the answer is something else than search results.
+        InvalidJSONError: (of requests) when the response does not consist of search results.
     """
     from requests.exceptions import InvalidJSONError
 
-    found: dict[str, dict[str, Any]] = {}
+    items: dict[str, dict[str, Any]] = {}
     while True:
-        known = len(found)
-        for item in search(known or None):
+        count = len(items)
+        for item in search(count or None):
             uid = first_value(item, keyword)
             if not uid:
                 raise InvalidJSONError("not DICOM JSON")
-            found.setdefault(str(uid), item)
-        if len(found) == known:
-            return found
+            items.setdefault(str(uid), item)
+        if len(items) == count:
+            return items
 
 
 def first_value(item: Any, keyword: str) -> Any:
-    """First value of an attribute in DICOM JSON (PS3.18 annex F), or None."""
+    """Return the first value of an attribute in DICOM JSON (PS3.18 annex F), or None."""
     from pydicom.datadict import tag_for_keyword
 
     attribute = item.get(f"{tag_for_keyword(keyword):08X}") if isinstance(item, dict) else None
@@ -133,7 +153,7 @@ def first_value(item: Any, keyword: str) -> Any:
 
 
 def _integer(item: Any, keyword: str) -> int:
-    """An integer attribute in DICOM JSON; 0 where it is absent or no number."""
+    """The value of an integer attribute in DICOM JSON; 0 if it is absent or not a number."""
     try:
         return int(first_value(item, keyword) or 0)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""How to talk to a DICOMweb server: its address, who may log in and how, and what its errors mean."""
+"""Connection to a DICOMweb server: address, credentials, and the meaning of its errors."""
 
 from __future__ import annotations
 
@@ -14,45 +14,35 @@ from s3net_monai.utils.errors import UsageError
 if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient
 
-EXAMPLE = "http://127.0.0.1:8042/dicom-web"
-USER, PASSWORD, TOKEN = "S3NET_DICOMWEB_USER", "S3NET_DICOMWEB_PASSWORD", "S3NET_DICOMWEB_TOKEN"
+EXAMPLE_URL = "http://127.0.0.1:8042/dicom-web"
+USER_VARIABLE = "S3NET_DICOMWEB_USER"
+PASSWORD_VARIABLE = "S3NET_DICOMWEB_PASSWORD"
+TOKEN_VARIABLE = "S3NET_DICOMWEB_TOKEN"
 LOOPBACK = ("localhost", "127.0.0.1")
-TIMEOUT = (10.0, 120.0)  # seconds to connect, seconds without a byte
+TIMEOUT_SECONDS = (10.0, 120.0)  # to connect, and without receiving a byte
 RETRIES = 3
-BUSY = (429, 502, 503, 504)  # HTTP statuses worth another attempt
+RETRY_STATUSES = (429, 502, 503, 504)  # HTTP statuses after which a request is repeated
 MAX_INSTANCE_BYTES = 4 * 2**30  # one instance is held in memory
-NOISY_LOGGERS = (
-    "dicomweb_client",
-    "retrying",
-    "urllib3",
-)  # libraries that log addresses, in which DICOMweb has the UIDs
-
-FATAL_STATUSES = (0, 401, 403, *BUSY)  # 0: no answer at all
+NOISY_LOGGERS = ("dicomweb_client", "retrying", "urllib3")  # they log addresses, which contain UIDs in DICOMweb
+FATAL_STATUSES = (0, 401, 403, *RETRY_STATUSES)  # 0: no response at all
 
 logger = logging.getLogger(__name__)
 
 
-def public_address(url: str) -> str:
-    """The server's address without user and password, as messages may show it.
-
-    Raises:
-        UsageError: when ``url`` is no address of a DICOMweb server.
-    """
-    return _address(_split(url))
-
-
 @contextmanager
-def connected(url: str) -> Iterator[DICOMwebClient]:
-    """A client of the server at ``url``; what goes wrong with the server as a whole becomes a ``UsageError``.
+def connect(url: str) -> Iterator[DICOMwebClient]:
+    """Yield a client of the server at ``url``, and raise failures of the whole server as ``UsageError``.
 
-    ``url`` is the root of the server's DICOMweb services. User and password are taken from it, else a token, else user
-    and password from the environment; a ``.netrc`` is not read. Proxies and certificate authorities are those of the
-    environment, as ``requests`` finds them. Redirects are not followed: they could carry images, or the right to see
-    them, to another machine.
+    Credentials are the user and password in ``url``; otherwise a token, or user and password, from the environment. A
+    ``.netrc`` is not read. ``requests`` takes proxies and certificate authorities from the environment. Redirects are
+    not followed: they could send images, or the credentials for them, to another machine.
+
+    Args:
+        url: root of the server's DICOMweb services.
 
     Raises:
-        UsageError: for an unusable address, credentials that would travel unencrypted, and, out of the block, a server
-            that is not there, refuses access, redirects, or is no DICOMweb server.
+        UsageError: for an invalid address or credentials that would be sent unencrypted; within the block, for a
+            server that is not reachable, refuses access, redirects, or is no DICOMweb server.
     """
     from dicomweb_client import DICOMwebClient
     from requests import RequestException, Session
@@ -61,58 +51,60 @@ def connected(url: str) -> Iterator[DICOMwebClient]:
 
     split = _split(url)
     address = _address(split)
-    with Session() as session, _silent(NOISY_LOGGERS):
+    with Session() as session, _silence(NOISY_LOGGERS):
         session.auth = _authorization(split)
         session.max_redirects = 0
-        session.headers["Accept"] = "application/dicom+json"  # of a STOW response; searches and retrievals set theirs
-        session.headers["Accept-Encoding"] = "identity"  # so that Content-Length is the size in memory
+        session.headers["Accept"] = (
+            "application/dicom+json"  # for STOW responses; searches and retrievals set their own
+        )
+        session.headers["Accept-Encoding"] = "identity"  # makes Content-Length the size in memory
         retry = Retry(
             RETRIES,
-            status_forcelist=BUSY,
+            status_forcelist=RETRY_STATUSES,
             backoff_factor=0.3,
             raise_on_status=False,
-            respect_retry_after_header=False,  # a server may ask for hours
+            respect_retry_after_header=False,  # a server may request hours
         )
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(max_retries=retry))
-        client = DICOMwebClient(address, session=session, callback=_refuse_huge, timeout=TIMEOUT)
-        client.set_http_retry_params(retry=False)  # urllib3 does it, for lost connections too
+        client = DICOMwebClient(address, session=session, callback=_refuse_huge, timeout=TIMEOUT_SECONDS)
+        client.set_http_retry_params(retry=False)  # urllib3 retries, also after a lost connection
         try:
             yield client
         except RequestException as error:
-            # Without the cause: requests and urllib3 put the whole address, UIDs included, into their texts.
+            # Without the cause: the messages of requests and urllib3 contain the whole address with its UIDs.
             raise UsageError(f"{address}: {server_problem(error)}") from None
 
 
 def is_fatal(error: Exception) -> bool:
-    """Whether the next request would fail as well: for the server, the access to it, or a disk that is full here."""
-    return isinstance(error, OSError) and _status(error) in FATAL_STATUSES  # what requests raises is an OSError, too
+    """Return whether the next request would fail too: because of the server, its permissions, or a full local disk."""
+    return isinstance(error, OSError) and _status(error) in FATAL_STATUSES  # exceptions of requests are OSErrors too
 
 
 def server_problem(error: Exception) -> str:
-    """What a failed request tells, and the remedy; holds neither UID nor credentials."""
+    """Describe a failed request and its remedy, without UIDs and credentials."""
     from requests import exceptions
 
     status = _status(error)
     if isinstance(error, exceptions.TooManyRedirects):
         headers = error.response.headers if error.response is not None else {}
         host = urlsplit(headers.get("Location", "")).hostname or "another address"
-        return f"redirects to {host}; give the address at which the server answers itself"
+        return f"redirects to {host}; give the final address of the server"
     if status in (401, 403):
-        return f"access refused (HTTP {status}); check {USER} and {PASSWORD}, or {TOKEN}"
+        return f"access refused (HTTP {status}); check {USER_VARIABLE} and {PASSWORD_VARIABLE}, or {TOKEN_VARIABLE}"
     if status:
-        return f"the server answered HTTP {status}; see its log"
+        return f"the server responded with HTTP {status}; see its log"
     if isinstance(error, exceptions.InvalidJSONError):
-        return f"the answer is not DICOM JSON; give the root of the server's DICOMweb services, such as {EXAMPLE}"
+        return f"the response is not DICOM JSON; give the root of the server's DICOMweb services, such as {EXAMPLE_URL}"
     if isinstance(error, exceptions.SSLError):
-        return "its certificate is not trusted; let REQUESTS_CA_BUNDLE name the file of the authority that signed it"
+        return "its certificate is not trusted; set REQUESTS_CA_BUNDLE to the file of the authority that signed it"
     if isinstance(error, exceptions.Timeout):
-        return "no answer in time; check the address, the server and what lies between"
-    return "not reachable, or the connection was lost; check the address and that the server runs"
+        return "no response in time; check the address, the server and the network between"
+    return "not reachable, or the connection was lost; check the address and that the server is running"
 
 
 def _status(error: Exception) -> int:
-    """The HTTP status of a request that was answered with a failure, else 0."""
+    """The HTTP status of a request that received an error response, else 0."""
     from requests import HTTPError
 
     if isinstance(error, HTTPError) and error.response is not None:
@@ -127,8 +119,8 @@ def _split(url: str) -> SplitResult:
     except ValueError:
         usable = False
     if not usable or split.query or split.fragment or ":" in (split.hostname or ""):
-        # The text itself is not repeated: it may hold a password.
-        raise UsageError(f"--dicomweb: not the address of a DICOMweb server; give one such as {EXAMPLE}")
+        # The address itself is not repeated, since it may contain a password.
+        raise UsageError(f"--dicomweb: not the address of a DICOMweb server; give one such as {EXAMPLE_URL}")
     return split
 
 
@@ -138,19 +130,19 @@ def _address(split: SplitResult) -> str:
 
 
 def _authorization(split: SplitResult) -> Any:
-    """What ``requests`` calls to log in; where there are no credentials, a call that keeps it from looking for some."""
+    """The authentication for ``requests``; without credentials, a callable that keeps it from reading ``.netrc``."""
     from requests.auth import HTTPBasicAuth
 
     user, password, token = _credentials(split)
     if (user or token) and split.scheme == "http" and split.hostname not in LOOPBACK:
         raise UsageError(
-            f"{_address(split)}: user, password or token would travel unencrypted; give an https address, or the local "
-            "end of an encrypted tunnel"
+            f"{_address(split)}: user, password or token would be sent unencrypted; give an https address, or the "
+            "local end of an encrypted tunnel"
         )
     if split.scheme == "http" and split.hostname not in LOOPBACK:
-        logger.warning("%s: images travel unencrypted; give an https address", _address(split))
+        logger.warning("%s: images are sent unencrypted; give an https address", _address(split))
     if user:
-        return HTTPBasicAuth(user.encode(), password.encode())  # bytes, as it would take text for Latin-1
+        return HTTPBasicAuth(user.encode(), password.encode())  # as bytes, since text would be encoded as Latin-1
 
     def authorize(request: Any) -> Any:
         if token:
@@ -161,17 +153,17 @@ def _authorization(split: SplitResult) -> Any:
 
 
 def _credentials(split: SplitResult) -> tuple[str, str, str]:
-    """User, password, token; empty where there is none."""
+    """User, password and token; empty strings for those that are absent."""
     if split.username:
         return unquote(split.username), unquote(split.password or ""), ""
-    token = os.environ.get(TOKEN, "").strip()
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()
     if token:
         return "", "", token
-    return os.environ.get(USER, ""), os.environ.get(PASSWORD, ""), ""
+    return os.environ.get(USER_VARIABLE, ""), os.environ.get(PASSWORD_VARIABLE, ""), ""
 
 
 def _refuse_huge(response: Any, *_: Any, **__: Any) -> Any:
-    """Response hook, before the body is read into memory."""
+    """Response hook that refuses an instance before its body is read into memory."""
     size = response.headers.get("Content-Length", "")
     if size.isdigit() and int(size) > MAX_INSTANCE_BYTES:
         response.close()
@@ -180,13 +172,13 @@ def _refuse_huge(response: Any, *_: Any, **__: Any) -> Any:
 
 
 @contextmanager
-def _silent(names: tuple[str, ...]) -> Iterator[None]:
+def _silence(names: tuple[str, ...]) -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in names]
-    levels = [each.level for each in loggers]
-    for each in loggers:
-        each.setLevel(logging.CRITICAL + 1)
+    levels = [library_logger.level for library_logger in loggers]
+    for library_logger in loggers:
+        library_logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        for each, level in zip(loggers, levels, strict=True):
-            each.setLevel(level)
+        for library_logger, level in zip(loggers, levels, strict=True):
+            library_logger.setLevel(level)

@@ -1,1 +1,1 @@
-"""From paths to cases: files, DICOM series, archives, and what stays private about them."""
+"""Discovery of cases in files, DICOM series and archives, and protection of patient identifiers."""

@@ -1,4 +1,4 @@
-"""What discovery hands on: a case, and what a search found and passed over."""
+"""The results of discovery: cases, excluded series, and a count of ignored files."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["volume", "picture", "dicom", "dicompicture", "unusable"]
+Kind = Literal["volume", "image_2d", "dicom_series", "dicom_vl_image", "unusable"]
+PREVIEW_SUFFIX = "_preview.jpg"  # of a run's previews, which a later search leaves out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Case:
     """One image to segment.
 
     Attributes:
-        case_id: unique in a run, also where file names know no case; names the outputs; holds no identifier.
-        input: what was named or found: the file, or the folder of the series; of a member of an archive
-            ``study.zip/inner/folder``. It may hold identifiers: show ``identifiers.reported_input(case)`` instead.
-        image: what the bundle's ``LoadImaged`` gets: one path, or the files of one series.
-        kind: which reader it needs. "dicom" is a series of slices, "dicompicture" a photograph in DICOM, and
-            "unusable" an input that failed already here.
-        problem: why it is unusable.
-        identifiers: what must not appear in any text about the case; empty where identifiers may be kept.
-        selection: why this series was taken and not another one of its study, in one line; empty if it was the only
-            one or was named by the user.
+        case_id: identifier that names the outputs; unique within a run even where file names ignore case, and free of
+            patient identifiers.
+        input: the path that was named or discovered: a file, or the folder of a series; for a member of an archive
+            ``study.zip/inner/folder``. It may contain patient identifiers: show ``identifiers.reported_input(case)``
+            instead.
+        image: the argument for the bundle's ``LoadImaged``: one path, or the files of one series.
+        kind: the reader that the image needs. "dicom_series" is a series of slices, "dicom_vl_image" a visible-light
+            image in DICOM, and "unusable" an input that already failed in discovery.
+        problem: why the input is unusable.
+        identifiers: strings that must not appear in any text about the case; empty if identifiers may be kept.
+        selection: one line that says why this series was selected rather than another one of its study; empty if it
+            was the only series or the user named it.
     """
 
     case_id: str
@@ -35,14 +38,14 @@ class Case:
     selection: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExcludedSeries:
-    """A series or file that could have been a case and is none: free of identifiers, for the report.
+    """A series or file that could have been a case and was not selected, described without patient identifiers.
 
     Attributes:
         input: the file or folder.
         series: number, description and size of the series; empty for a file.
-        reason: why, in one line.
+        reason: why it was excluded, in one line.
     """
 
     input: str
@@ -50,9 +53,15 @@ class ExcludedSeries:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Discovery:
-    """The cases in a stable order, how many files were passed over as no images, and the images not taken."""
+    """The cases that a search yielded, and what it left out.
+
+    Attributes:
+        cases: in a reproducible order.
+        ignored: number of files that are no images.
+        excluded: series and files that could have been cases.
+    """
 
     cases: tuple[Case, ...]
     ignored: int

@@ -1,4 +1,4 @@
-"""Series become cases: which of a study is taken, and what is said about the others."""
+"""Cases from DICOM series: which series of a study are selected, and why the others are excluded."""
 
 from __future__ import annotations
 
@@ -10,178 +10,205 @@ from typing import NamedTuple
 
 from s3net_monai.inference.discovery.case_ids import archive_stem, stem
 from s3net_monai.inference.discovery.cases import Case, ExcludedSeries
-from s3net_monai.inference.discovery.dicom_headers import NO_SOURCE, Series, SortedFiles
+from s3net_monai.inference.discovery.dicom_headers import DERIVED_MODALITIES, SeriesFiles, SortedFiles
 from s3net_monai.inference.discovery.identifiers import redact, uids_in
 from s3net_monai.inference.discovery.series_selection import DEFAULT, Selection
 from s3net_monai.io.limits import MAX_PIXELS, MAX_VOXELS
 from s3net_monai.utils.messages import one_line
 
-NAMED_MISSING = 3
+MAX_LISTED_FILES = 3  # missing files that a message names
 
 
 class DicomCases(NamedTuple):
-    """``cases`` with the file each begins with, and the series and files ``excluded``."""
+    """The ``cases``, each with its first file, and the ``excluded`` series and files."""
 
     cases: list[tuple[Path, Case]]
     excluded: list[ExcludedSeries]
 
 
 @dataclass(frozen=True)
-class _Places:
-    """How files are shown, and how many series begin in each folder."""
+class _DisplayPaths:
+    """Paths as reports and logs show them.
 
-    shown: Callable[[Path], Path]
-    crowded: frozenset[Path]
+    Attributes:
+        display: maps a path to the one that is shown.
+        shared_folders: folders that contain more than one series.
+    """
 
-    def of(self, series: Series) -> Path:
-        """The folder of a series, or the file of a single one among other series."""
-        folders = {file.parent for file in series.files}
-        folder = Path(os.path.commonpath(folders))
-        return series.files[0] if len(series.files) == 1 and folder in self.crowded else folder
+    display: Callable[[Path], Path]
+    shared_folders: frozenset[Path]
+
+    def source(self, series: SeriesFiles) -> Path:
+        """The folder of a series; the file itself for a series of one file in a shared folder."""
+        folder = Path(os.path.commonpath({file.parent for file in series.files}))
+        return series.files[0] if len(series.files) == 1 and folder in self.shared_folders else folder
+
+
+class _Choice(NamedTuple):
+    """The selected series of a study, why the others do not fit by ``id``, and the problem if none fits."""
+
+    selected: list[SeriesFiles]
+    reasons: dict[int, str]
+    problem: str
 
 
 def dicom_cases(
-    found: SortedFiles,
+    files: SortedFiles,
     rules: Selection,
-    shown: Callable[[Path], Path],
+    *,
+    display: Callable[[Path], Path],
     missing: Mapping[str, Sequence[str]] | None = None,
     keep_identifiers: bool = False,
 ) -> DicomCases:
-    """Cases from sorted DICOM files.
+    """Make cases from sorted DICOM files.
 
-    Photographs are cases of their own. Of the other series of a study those that satisfy the rules are taken; if the
-    default finds none, the one nearest to it, so that the reader refuses it with its reason, and under rules of the
-    user the study fails. A series that is the only one of all is taken whatever the rules: there was nothing to
-    choose.
+    Every VL image is a case of its own. Of the other series of a study, those that satisfy the rules are selected. If
+    none satisfies the default rules, the one that comes closest is selected, so that the reader refuses it with its
+    reason; if none satisfies the user's rules, the study fails. If the input has only one series, it is selected
+    regardless of the rules, since there is nothing to choose.
 
     Args:
-        found: the files of one input.
-        rules: which series to take.
-        shown: how a path is shown, which for unpacked archives is not where it lies.
+        files: the files of one input.
+        rules: which series to select.
+        display: maps a path to the one that is shown; the two differ for unpacked archives.
         missing: file IDs that a DICOMDIR names and that do not exist, by series UID.
-        keep_identifiers: leave what cannot be read without even the UIDs of its name as identifiers.
+        keep_identifiers: whether identifiers may be kept; otherwise, the UIDs in the name of an unreadable file count
+            as identifiers.
     """
     missing = missing or {}
-    counts: dict[Path, int] = {}
-    for series in found.series:
+    series_counts: dict[Path, int] = {}
+    for series in files.series:
         for folder in {file.parent for file in series.files}:
-            counts[folder] = counts.get(folder, 0) + 1
-    places = _Places(shown, frozenset(folder for folder, count in counts.items() if count > 1))
+            series_counts[folder] = series_counts.get(folder, 0) + 1
+    paths = _DisplayPaths(display, frozenset(folder for folder, count in series_counts.items() if count > 1))
     result = DicomCases([], [])
-    studies: dict[str, list[Series]] = {}
-    for series in found.series:
-        _note_copies(series, places, result)
-        if series.kind == "picture":
-            result.cases.extend(_picture_cases(series, shown))
+    studies: dict[str, list[SeriesFiles]] = {}
+    for series in files.series:
+        if series.copies:
+            _exclude(
+                series, paths, reason=f"{len(series.copies)} files in other folders repeat its instances", result=result
+            )
+        if series.kind == "vl_image":
+            result.cases.extend(_vl_image_cases(series, display))
         else:
             studies.setdefault(series.study, []).append(series)
-    taken: list[tuple[Series, Case]] = []
-    alone = sum(map(_is_candidate, found.series)) == 1
+    selected: list[tuple[SeriesFiles, Case]] = []
+    is_only_series = sum(map(_is_candidate, files.series)) == 1
     for study in studies.values():
-        taken += _of_study(study, rules, places, missing, result, alone)
-    result.cases.extend(_numbered(taken, places))
-    for file in found.damaged:
-        hidden = frozenset() if keep_identifiers else uids_in(shown(file))
-        result.cases.append((file, Case(stem(file), shown(file), (file,), "dicom", identifiers=hidden)))
+        selected += _study_cases(study, rules, paths, missing=missing, result=result, is_only_series=is_only_series)
+    result.cases.extend(_with_numbers(selected, paths))
+    for file in files.damaged:
+        identifiers = frozenset() if keep_identifiers else uids_in(display(file))
+        case = Case(
+            case_id=stem(file), input=display(file), image=(file,), kind="dicom_series", identifiers=identifiers
+        )
+        result.cases.append((file, case))
     return result
 
 
-def _of_study(
-    study: list[Series],
+def _study_cases(
+    study: list[SeriesFiles],
     rules: Selection,
-    places: _Places,
+    paths: _DisplayPaths,
+    *,
     missing: Mapping[str, Sequence[str]],
     result: DicomCases,
-    alone: bool,
-) -> list[tuple[Series, Case]]:
+    is_only_series: bool,
+) -> list[tuple[SeriesFiles, Case]]:
+    """Cases of the selected series of a study; the excluded ones, and color captures, are added to ``result``."""
     candidates = [series for series in study if _is_candidate(series)]
-    if not candidates:  # color captures alone may be photographs in a class that has no color of its own
+    if not candidates:  # color captures without a volume may be photographs in a SOP class for any image
         for series in study:
-            if series.kind == "screen":
-                result.cases.extend(_picture_cases(series, places.shown))
-        study = [series for series in study if series.kind != "screen"]
-    chosen, why_not, problem = _choose(candidates, rules, alone)
+            if series.kind == "color_capture":
+                result.cases.extend(_vl_image_cases(series, paths.display))
+        study = [series for series in study if series.kind != "color_capture"]
+    selected, reasons, problem = _choose(candidates, rules, is_only_series)
     for series in study:
-        if not any(series is one for one in chosen):
-            _pass_over(series, places, why_not.get(id(series)) or _no_candidate(series), result)
+        if not any(series is one for one in selected):
+            _exclude(series, paths, reason=reasons.get(id(series)) or _reason_no_candidate(series), result=result)
     cases = []
-    for series in chosen:
-        note = problem or _limit(series) or absent_files(missing.get(series.uid, ()))
+    for series in selected:
+        series_problem = problem or _size_problem(series) or missing_files_problem(missing.get(series.uid, ()))
         selection = ""
         if len(study) > 1:
-            kind = f"nearest to '{rules.name}'" if why_not.get(id(series)) else f"satisfies '{rules.name}'"
-            selection = f"{_describe(series)} taken of {len(study)} series of its study: {kind}"
-        cases.append((series, _series_case(series, places, note, selection)))
+            fit = f"closest to '{rules.name}'" if reasons.get(id(series)) else f"satisfies '{rules.name}'"
+            selection = f"{_describe(series)}, selected from {len(study)} series of its study: {fit}"
+        cases.append((series, _series_case(series, paths, problem=series_problem, selection=selection)))
     return cases
 
 
-def _is_candidate(series: Series) -> bool:
-    return series.kind == "volume" and series.modality not in NO_SOURCE
+def _is_candidate(series: SeriesFiles) -> bool:
+    return series.kind == "volume" and series.modality not in DERIVED_MODALITIES
 
 
-def _choose(candidates: list[Series], rules: Selection, alone: bool) -> tuple[list[Series], dict[int, str], str]:
-    """The chosen series, why the others (or the nearest one) do not fit by id, and the problem if none does."""
-    if not candidates:
-        return [], {}, ""
-    if alone:
-        return candidates, {}, ""
+def _choose(candidates: list[SeriesFiles], rules: Selection, is_only_series: bool) -> _Choice:
+    if not candidates or is_only_series:
+        return _Choice(candidates, {}, "")
     failures = {id(series): rules.failures(series.attributes) for series in candidates}
     reasons = {key: next(filter(None, failed), "") for key, failed in failures.items()}
     fitting = [series for series in candidates if not reasons[id(series)]]
     if not fitting:
-        # Earlier conditions weigh more; then the most slices count, and of equals the first found.
-        nearest = min(candidates, key=lambda s: ([bool(failed) for failed in failures[id(s)]], -s.frames))
+        # Earlier conditions weigh more; then the series with most slices wins, and among equals the first one.
+        closest = min(candidates, key=lambda s: ([bool(failed) for failed in failures[id(s)]], -s.frames))
         if rules is DEFAULT:
-            return [nearest], reasons, ""
-        reason = reasons[id(nearest)]
-        return [nearest], reasons, f"no series satisfies the rules of {rules.name}: {reason} in {_describe(nearest)}"
+            return _Choice([closest], reasons, "")
+        reason = reasons[id(closest)]
+        problem = f"no series satisfies the rules of {rules.name}: {reason} in {_describe(closest)}"
+        return _Choice([closest], reasons, problem)
     if rules.choose == "all":
-        return fitting, reasons, ""
-    best = max(fitting, key=lambda series: series.frames)
+        return _Choice(fitting, reasons, "")
+    largest = max(fitting, key=lambda series: series.frames)
     for series in fitting:
-        if series is not best:
-            reasons[id(series)] = f"{series.frames} slices, the one taken has {best.frames}"
-    return [best], reasons, ""
+        if series is not largest:
+            reasons[id(series)] = f"{series.frames} slices, the selected series has {largest.frames}"
+    return _Choice([largest], reasons, "")
 
 
-def _no_candidate(series: Series) -> str:
-    if series.kind == "screen":
+def _reason_no_candidate(series: SeriesFiles) -> str:
+    if series.kind == "color_capture":
         return "a color capture beside a volume"
-    return f"{series.modality}, made from images and none itself"
+    return f"{series.modality}, derived from images and not an image itself"
 
 
-def _limit(series: Series) -> str:
+def _size_problem(series: SeriesFiles) -> str:
     voxels = sum(series.voxels.values())
     return f"{voxels} voxels, beyond the limit of {MAX_VOXELS}; crop or resample it" if voxels > MAX_VOXELS else ""
 
 
-def absent_files(names: Sequence[str]) -> str:
-    """What is said of file IDs that a DICOMDIR names and that do not exist; empty without any."""
+def missing_files_problem(names: Sequence[str]) -> str:
+    """Describe file IDs that a DICOMDIR names and that do not exist; return an empty string if there are none."""
     if not names:
         return ""
-    shown = (one_line(name) for name in names[:NAMED_MISSING])  # a damaged medium names anything
-    listed = ", ".join(shown) + (", …" if len(names) > NAMED_MISSING else "")
-    return f"{len(names)} files that the DICOMDIR names are missing ({listed}); copy the medium again"
+    listed = ", ".join(one_line(name) for name in names[:MAX_LISTED_FILES])  # damaged media may contain any bytes
+    if len(names) > MAX_LISTED_FILES:
+        listed += ", …"
+    return f"{len(names)} files that the DICOMDIR names are missing ({listed}); copy the disc again"
 
 
-def _series_case(series: Series, places: _Places, problem: str, selection: str) -> Case:
-    place = places.of(series)
-    shown = places.shown(place)
+def _series_case(series: SeriesFiles, paths: _DisplayPaths, *, problem: str, selection: str) -> Case:
+    source = paths.source(series)
+    shown = paths.display(source)
     return Case(
-        case_id=stem(place) if shown == place or place.is_file() else archive_stem(shown.name),
+        case_id=stem(source) if shown == source or source.is_file() else archive_stem(shown.name),
         input=shown,
         image=tuple(sorted(series.files + series.damaged)),
-        kind="unusable" if problem else "dicom",
+        kind="unusable" if problem else "dicom_series",
         problem=f"{shown.name}: {problem}" if problem else "",
         identifiers=frozenset(series.identifiers),
         selection=selection,
     )
 
 
-def _picture_cases(series: Series, shown: Callable[[Path], Path]) -> list[tuple[Path, Case]]:
+def _vl_image_cases(series: SeriesFiles, display: Callable[[Path], Path]) -> list[tuple[Path, Case]]:
     cases: list[tuple[Path, Case]] = []
     for file in series.files + series.damaged:
-        case = Case(stem(file), shown(file), (file,), "dicompicture", identifiers=frozenset(series.identifiers))
+        case = Case(
+            case_id=stem(file),
+            input=display(file),
+            image=(file,),
+            kind="dicom_vl_image",
+            identifiers=frozenset(series.identifiers),
+        )
         pixels = series.voxels.get(file, 0)
         if pixels > MAX_PIXELS:
             problem = f"{file.name}: {pixels} pixels, beyond the limit of {MAX_PIXELS}; crop or shrink it"
@@ -190,41 +217,40 @@ def _picture_cases(series: Series, shown: Callable[[Path], Path]) -> list[tuple[
     return cases
 
 
-def _numbered(taken: list[tuple[Series, Case]], places: _Places) -> list[tuple[Path, Case]]:
-    """Cases of one folder get numbers, in the order of their series numbers."""
-    by_place: dict[Path, list[tuple[Series, Case]]] = {}
-    for series, case in taken:
-        by_place.setdefault(places.of(series), []).append((series, case))
+def _with_numbers(selected: list[tuple[SeriesFiles, Case]], paths: _DisplayPaths) -> list[tuple[Path, Case]]:
+    """Number the cases that share a folder, in the order of their series numbers."""
+    by_source: dict[Path, list[tuple[SeriesFiles, Case]]] = {}
+    for series, case in selected:
+        by_source.setdefault(paths.source(series), []).append((series, case))
     cases: list[tuple[Path, Case]] = []
-    for together in by_place.values():
-        together.sort(key=lambda pair: _number(pair[0]))
-        for number, (series, case) in enumerate(together, start=1):
-            case_id = case.case_id if len(together) == 1 else f"{case.case_id}_series{number}"
+    for group in by_source.values():
+        group.sort(key=lambda pair: _series_number(pair[0]))
+        for number, (series, case) in enumerate(group, start=1):
+            case_id = case.case_id if len(group) == 1 else f"{case.case_id}_series{number}"
             cases.append((series.files[0], replace(case, case_id=case_id)))
     return cases
 
 
-def _number(series: Series) -> float:
+def _series_number(series: SeriesFiles) -> float:
     try:
         return float(series.attributes.get("SeriesNumber", ("inf",))[0])
     except ValueError:
         return float("inf")
 
 
-def _describe(series: Series) -> str:
+def _describe(series: SeriesFiles) -> str:
     number = series.attributes.get("SeriesNumber", ("without number",))[0]
     description = " ".join(series.attributes.get("SeriesDescription", ()))
     slices = f"{series.frames} slice{'s' if series.frames != 1 else ''}"
     return f"series {number}{f' ({one_line(description, 64)})' if description else ''} of {slices}"
 
 
-def _note_copies(series: Series, places: _Places, result: DicomCases) -> None:
-    if series.copies:
-        _pass_over(series, places, f"{len(series.copies)} files in other folders repeat its instances", result)
-
-
-def _pass_over(series: Series, places: _Places, reason: str, result: DicomCases) -> None:
-    hidden = frozenset(series.identifiers)
-    shown = str(places.shown(places.of(series)))
-    texts = [redact(text, hidden) for text in (shown, _describe(series), reason)]
-    result.excluded.append(ExcludedSeries(*texts))
+def _exclude(series: SeriesFiles, paths: _DisplayPaths, *, reason: str, result: DicomCases) -> None:
+    identifiers = frozenset(series.identifiers)
+    result.excluded.append(
+        ExcludedSeries(
+            input=redact(str(paths.display(paths.source(series))), identifiers),
+            series=redact(_describe(series), identifiers),
+            reason=redact(reason, identifiers),
+        )
+    )

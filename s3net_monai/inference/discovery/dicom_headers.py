@@ -1,4 +1,4 @@
-"""DICOM files sorted into series by their headers, each read once."""
+"""DICOM files grouped into series by their headers, each of which is read once."""
 
 from __future__ import annotations
 
@@ -10,41 +10,44 @@ from typing import Any, Literal
 
 import numpy as np
 
-from s3net_monai.inference.discovery.identifiers import IDENTIFIER_KEYWORDS, collect
+from s3net_monai.inference.discovery.identifiers import IDENTIFIER_KEYWORDS, collect_identifiers
 from s3net_monai.inference.discovery.series_selection import Values
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.enhanced import slice_headers
 from s3net_monai.io.dicom.files import is_image, read_header
 
 SELECTION_KEYWORDS = ("StudyInstanceUID", "SeriesNumber", "SeriesDescription")
-# Visible light: photographs, dermoscopy, endoscopy, microscopy (PS3.4 annex B).
+# Visible light: photography, dermoscopy, endoscopy, microscopy (PS3.4 annex B).
 VISIBLE_LIGHT = "1.2.840.10008.5.1.4.1.1.77.1."
 CT_STORAGE = ("1.2.840.10008.5.1.4.1.1.2",)  # and enhanced CT, whose UIDs begin with it
-NO_SOURCE = ("SEG", "RTDOSE", "REG", "PR")  # have pixels, but are made from images
-AXIS_TOLERANCE = np.cos(np.radians(20.0))  # a slice tilted by more along the body is no axial one
+DERIVED_MODALITIES = ("SEG", "RTDOSE", "REG", "PR")  # have pixels, but are derived from images
+MIN_AXIS_COSINE = np.cos(np.radians(20.0))  # a slice that is tilted by more is not axial, coronal or sagittal
 
-Kind = Literal["volume", "picture", "screen"]
+SeriesKind = Literal["volume", "vl_image", "color_capture"]
 
 
-@dataclass
-class Series:
-    """The images of one series, in the order in which they were found.
+@dataclass(kw_only=True)
+class SeriesFiles:
+    """The image files of one series, in the order in which they were discovered.
 
     Attributes:
-        study: StudyInstanceUID, or the folder where that is missing.
-        uid: SeriesInstanceUID; empty where it is missing.
-        kind: "volume" for slices, "picture" for photographs, "screen" for color images of other classes.
-        damaged: files that cannot be read and lie beside this series alone.
-        copies: files that hold an instance already found in another folder.
-        identifiers: of the patient; empty where they may be kept.
-        attributes: what selection rules see: of the first of the images that are most alike.
-        voxels: promised by each file's header.
-        frames: of all files; images in one place, such as contrast phases, count once.
+        study: StudyInstanceUID, or a substitute for the folder if the UID is missing.
+        uid: SeriesInstanceUID; empty if it is missing.
+        kind: "volume" for slices, "vl_image" for visible-light images, "color_capture" for color images of other
+            SOP classes.
+        files: readable files.
+        damaged: unreadable files in a folder that contains no other series.
+        copies: files with an instance that was already discovered in another folder.
+        identifiers: patient identifiers; empty if they may be kept.
+        attributes: values for selection rules, from the first image of the largest group with equal orientation and
+            image type.
+        voxels: voxel count per file, as its header states it.
+        frames: frame count of all files; images at the same position, such as contrast phases, count once.
     """
 
     study: str
     uid: str
-    kind: Kind
+    kind: SeriesKind
     files: list[Path] = field(default_factory=list)
     damaged: list[Path] = field(default_factory=list)
     copies: list[Path] = field(default_factory=list)
@@ -55,88 +58,108 @@ class Series:
 
     @property
     def modality(self) -> str:
-        """Modality, or empty."""
+        """Modality, or an empty string if it is missing."""
         return next(iter(self.attributes.get("Modality", ())), "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SortedFiles:
-    """``series`` in the order of their first file, ``damaged`` files that belong to none, and other DICOM objects."""
+    """DICOM files by series.
 
-    series: tuple[Series, ...]
+    Attributes:
+        series: in the order of their first file.
+        damaged: unreadable files that belong to no series.
+        non_images: number of DICOM objects that are no images.
+    """
+
+    series: tuple[SeriesFiles, ...]
     damaged: tuple[Path, ...]
-    others: int
+    non_images: int
 
 
 def sort_files(paths: Iterable[Path], keywords: Sequence[str] = (), keep_identifiers: bool = False) -> SortedFiles:
-    """Group DICOM files by study and series, wherever they lie; ``keywords`` are those of the selection rules.
+    """Group DICOM files by study and series, regardless of their folders.
 
-    An unreadable file stays with the series beside it where its folder holds one alone: nobody can tell that it does
-    not belong, so the reader must see and refuse it. A file whose instance was found in another folder is a copy.
+    An unreadable file is attached to the series in its folder if there is exactly one: it may belong to that series,
+    so the reader must see and reject it. A file whose instance was discovered in another folder is a copy.
+
+    Args:
+        paths: DICOM files.
+        keywords: DICOM keywords that the selection rules need.
+        keep_identifiers: whether to leave ``SeriesFiles.identifiers`` empty.
     """
-    extra = tuple(dict.fromkeys((*SELECTION_KEYWORDS, *IDENTIFIER_KEYWORDS, *keywords)))
-    found: dict[tuple[str, str, Kind], Series] = {}
-    instances: dict[tuple[int, str], Path] = {}
-    likeness: dict[int, list[tuple[Values, ...]]] = {}
-    candidates: dict[int, dict[tuple[Values, ...], dict[str, Values]]] = {}
-    in_folder: dict[Path, set[int]] = {}
-    taken: set[tuple[int, str]] = set()
+    extra_keywords = tuple(dict.fromkeys((*SELECTION_KEYWORDS, *IDENTIFIER_KEYWORDS, *keywords)))
+    series_by_key: dict[tuple[str, str, SeriesKind], SeriesFiles] = {}
+    first_paths: dict[tuple[int, str], Path] = {}
+    group_keys: dict[int, list[tuple[Values, ...]]] = {}
+    group_attributes: dict[int, dict[tuple[Values, ...], dict[str, Values]]] = {}
+    series_in_folder: dict[Path, set[int]] = {}
+    positions: set[tuple[int, str]] = set()
     damaged: list[Path] = []
-    others = 0
+    non_images = 0
     for path in paths:
         try:
-            header = read_header(path, extra)
+            header = read_header(path, extra_keywords)
         except CaseError:
             damaged.append(path)
             continue
         if not is_image(header):
-            others += 1
+            non_images += 1
             continue
-        place = f"folder:{path.parent}"  # stands for a UID that is missing
-        study = str(header.get("StudyInstanceUID") or place)
+        substitute_uid = f"folder:{path.parent}"
+        study = str(header.get("StudyInstanceUID") or substitute_uid)
         uid = str(header.get("SeriesInstanceUID") or "")
-        kind = _kind(header)
-        series = found.setdefault((study, uid or place, kind), Series(study, uid, kind))
+        kind = _series_kind(header)
+        series = series_by_key.setdefault(
+            (study, uid or substitute_uid, kind), SeriesFiles(study=study, uid=uid, kind=kind)
+        )
         if not keep_identifiers:
-            series.identifiers |= collect(header)
+            series.identifiers |= collect_identifiers(header)
         instance = (id(series), str(header.get("SOPInstanceUID") or path))
-        if instances.setdefault(instance, path).parent != path.parent:
+        if first_paths.setdefault(instance, path).parent != path.parent:
             series.copies.append(path)
             continue
         series.files.append(path)
         frames, pixels = _size(header)
         position = (id(series), str(header.get("ImagePositionPatient") or path))
-        series.frames += frames if frames > 1 or position not in taken else 0
-        taken.add(position)
+        series.frames += frames if frames > 1 or position not in positions else 0
+        positions.add(position)
         series.voxels[path] = frames * pixels
-        in_folder.setdefault(path.parent, set()).add(id(series))
+        series_in_folder.setdefault(path.parent, set()).add(id(series))
         attributes = _attributes(header, keywords)
-        alike = (attributes["Orientation"], attributes.get("ImageType", ()))
-        likeness.setdefault(id(series), []).append(alike)
-        candidates.setdefault(id(series), {}).setdefault(alike, attributes)
-    for series in found.values():
+        group_key = (attributes["Orientation"], attributes.get("ImageType", ()))
+        group_keys.setdefault(id(series), []).append(group_key)
+        group_attributes.setdefault(id(series), {}).setdefault(group_key, attributes)
+    for series in series_by_key.values():
         if series.files:
-            usual = Counter(likeness[id(series)]).most_common(1)[0][0]
-            series.attributes = {**candidates[id(series)][usual], "NumberOfSlices": (str(series.frames),)}
-    by_id = {id(series): series for series in found.values()}
-    alone: list[Path] = []
+            largest_group = Counter(group_keys[id(series)]).most_common(1)[0][0]
+            series.attributes = {
+                **group_attributes[id(series)][largest_group],
+                "NumberOfSlices": (str(series.frames),),
+            }
+    series_by_id = {id(series): series for series in series_by_key.values()}
+    unassigned: list[Path] = []
     for path in damaged:
-        neighbors = in_folder.get(path.parent, set())
+        neighbors = series_in_folder.get(path.parent, set())
         if len(neighbors) == 1:
-            by_id[next(iter(neighbors))].damaged.append(path)
+            series_by_id[next(iter(neighbors))].damaged.append(path)
         else:
-            alone.append(path)
-    return SortedFiles(tuple(series for series in found.values() if series.files), tuple(alone), others)
+            unassigned.append(path)
+    return SortedFiles(
+        series=tuple(series for series in series_by_key.values() if series.files),
+        damaged=tuple(unassigned),
+        non_images=non_images,
+    )
 
 
-def _kind(header: Any) -> Kind:
+def _series_kind(header: Any) -> SeriesKind:
     if str(header.get("SOPClassUID", "")).startswith(VISIBLE_LIGHT):
-        return "picture"
-    return "screen" if header.get("SamplesPerPixel") not in (None, "", 1) else "volume"
+        return "vl_image"
+    return "color_capture" if header.get("SamplesPerPixel") not in (None, "", 1) else "volume"
 
 
 def _size(header: Any) -> tuple[int, int]:
-    """Frames, and pixels of each; what is no number is left to the reader."""
+    """Number of frames, and pixels per frame; (1, 0) for invalid values, which the reader rejects later."""
     try:
         return int(header.get("NumberOfFrames") or 1), int(header.Rows) * int(header.Columns)
     except (TypeError, ValueError):
@@ -144,8 +167,8 @@ def _size(header: Any) -> tuple[int, int]:
 
 
 def _attributes(header: Any, keywords: Sequence[str]) -> dict[str, Values]:
-    wanted = {"Modality", "ImageType", "SeriesNumber", "SeriesDescription", *keywords}
-    attributes = {keyword: values for keyword in wanted if (values := _texts(header.get(keyword)))}
+    required = {"Modality", "ImageType", "SeriesNumber", "SeriesDescription", *keywords}
+    attributes = {keyword: values for keyword in required if (values := _texts(header.get(keyword)))}
     if "Modality" not in attributes and str(header.get("SOPClassUID", "")).startswith(CT_STORAGE):
         attributes["Modality"] = ("CT",)
     attributes["Orientation"] = (_orientation(header),)
@@ -159,11 +182,11 @@ def _texts(value: Any) -> Values:
 
 
 def _orientation(header: Any) -> str:
-    """Which way the slices lie, from the direction of their normal (PS3.3 section C.7.6.2.1.1)."""
+    """Orientation of the slices, from the direction of their normal (PS3.3 section C.7.6.2.1.1)."""
     try:
         cosines = np.array(slice_headers(header)[0].ImageOrientationPatient, dtype=np.float64).reshape(2, 3)
-    except Exception:  # absent or damaged in any way: the reader says so
+    except Exception:  # absent, or damaged in any way: the reader reports it
         return "unknown"
     normal = np.abs(np.cross(*cosines))
     axis = int(normal.argmax())
-    return ("sagittal", "coronal", "axial")[axis] if normal[axis] >= AXIS_TOLERANCE else "oblique"
+    return ("sagittal", "coronal", "axial")[axis] if normal[axis] >= MIN_AXIS_COSINE else "oblique"

@@ -1,14 +1,14 @@
-"""Keeping patient identifiers out of logs, file names and reports.
+"""Removal of patient identifiers from logs, file names and reports.
 
-What is known to identify comes from DICOM headers: names, IDs, birth date, accession number, institution, UIDs. Every
-occurrence in a text is replaced by ``anon-`` and six hexadecimal digits of a hash, so that runs over the same data
-give the same names and a reader can still tell patients apart.
+Identifiers come from DICOM headers: names, IDs, birth date, accession number, institution and UIDs. Every occurrence
+in a text is replaced by ``anon-`` and six hexadecimal digits of a hash, so that runs over the same data give the same
+names and patients can still be told apart.
 
-What this does protect against: someone who reads a report, a log or a file name learns no identifier. What it does
-not: the hash has no secret, so someone who holds a list of candidates can test which of them fits. A name that no
-header of the run states (a nickname in a folder name, the file name of a NIfTI or PNG without its DICOM series, dates
-other than the birth date) stays.
-Masks in DICOM formats carry the patient's header, as the standard demands, and belong where the images belong.
+Protection: whoever reads a report, a log or a file name learns no identifier. Limits: the hash has no secret, so
+whoever has a list of candidate names can test which of them fits. An identifier that no header of the run contains
+stays (a nickname in a folder name, the file name of a NIfTI or PNG file without its DICOM series, dates other than the
+birth date). Masks in DICOM formats carry the patient's header, as the standard requires, and must be protected like
+the images.
 """
 
 from __future__ import annotations
@@ -41,106 +41,109 @@ WHOLE_KEYWORDS = (
 DATE_KEYWORDS = ("PatientBirthDate",)
 IDENTIFIER_KEYWORDS = (*NAME_KEYWORDS, *DOCTOR_KEYWORDS, *WHOLE_KEYWORDS, *DATE_KEYWORDS)
 
-WHOLE_WORD_BELOW = 3  # characters; shorter tokens occur inside ordinary words
+MIN_SUBSTRING_LENGTH = 3  # characters; shorter identifiers occur inside ordinary words
 MAX_PERMUTED_PARTS = 3
 _UMLAUTS = {ord(k): v for k, v in {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"}.items()}
 _PSEUDONYM = "anon-[0-9a-f]{6}"
-_UNPAIRED = re.compile("[\ud800-\udfff]")  # how Python reads bytes that are no UTF-8
+_SURROGATES = re.compile("[\ud800-\udfff]")  # stand for bytes of a file name that are not valid UTF-8
 _SEPARATOR = r"[\s^=_,;.\-/\\]"
-# Of any instance; the standard's own UIDs identify nobody.
-_UID = re.compile(
-    r"(?<!\d)(?<!\d\.)(?!1\.2\.840\.10008\.)[0-2](?:\.\d+){5,}"
-)  # the standard's own UIDs identify nobody
+# UIDs of any kind except those that the DICOM standard defines, which identify nobody.
+_UID = re.compile(r"(?<!\d)(?<!\d\.)(?!1\.2\.840\.10008\.)[0-2](?:\.\d+){5,}")
 
 
-def collect(header: Any) -> frozenset[str]:
-    """The identifiers of one DICOM header (a ``pydicom.Dataset``): whole values, and the parts of names."""
-    found: set[str] = set()
+def collect_identifiers(header: Any) -> frozenset[str]:
+    """Return the identifiers in one DICOM header (a ``pydicom.Dataset``): whole values, and the parts of names."""
+    identifiers: set[str] = set()
     for keyword in (*NAME_KEYWORDS, *DOCTOR_KEYWORDS):
         for name in _values(header, keyword):
-            for variant in _spellings(name):
-                parts = _parts(variant)
-                found |= {variant, "^".join(parts[:2]), *parts}  # family and given name also without what follows
+            for spelling in _spellings(name):
+                parts = _parts(spelling)
+                # Family and given name are an identifier also without the components that follow.
+                identifiers |= {spelling, "^".join(parts[:2]), *parts}
     for keyword in WHOLE_KEYWORDS:
         for value in _values(header, keyword):
-            found |= _spellings(value)
+            identifiers |= _spellings(value)
     for keyword in DATE_KEYWORDS:
-        # In parts, so that it is also found with separators and in another order.
-        found |= {
+        # Year, month and day apart, so that the date is also found with separators and in another order.
+        identifiers |= {
             f"{value[:4]}-{value[4:6]}-{value[6:8]}" for value in _values(header, keyword) if len(value.strip()) == 8
         }
-    # A single character, as of a middle name, identifies nobody, and is a word of its own in plain text.
-    return frozenset(item for item in found if len("".join(_parts(item))) > 1)
+    # A single character, such as a middle initial, identifies nobody and occurs as a word in ordinary text.
+    return frozenset(item for item in identifiers if len("".join(_parts(item))) > 1)
 
 
 def uids_in(path: Path) -> frozenset[str]:
-    """UIDs that the names of a file and its folders hold: what is known of a DICOM file that cannot be read."""
+    """Return the UIDs in a path, the only known identifiers of a DICOM file that cannot be read."""
     return frozenset(_UID.findall(str(path)))
 
 
-def with_identifiers_of_others(cases: Sequence[Case]) -> list[Case]:
-    """What has no header to tell its patient by gets those identifiers of all other cases that its path holds."""
-    known = [(item, _parts(item)) for item in frozenset().union(*(case.identifiers for case in cases))]
+def add_identifiers_of_paths(cases: Sequence[Case]) -> list[Case]:
+    """Add the identifiers that a case's path shares with other cases to every case without a readable header.
+
+    A NIfTI file states no patient, but its path may contain the name that the header of a DICOM series in the same run
+    states.
+    """
+    all_identifiers = [(item, _parts(item)) for item in frozenset().union(*(case.identifiers for case in cases))]
     return [
-        replace(case, identifiers=case.identifiers | _named_in(os.path.abspath(case.input), known))
+        replace(case, identifiers=case.identifiers | _identifiers_in(os.path.abspath(case.input), all_identifiers))
         if case.identifiers <= uids_in(case.input)
         else case
         for case in cases
     ]
 
 
-def _named_in(path: str, known: Iterable[tuple[str, tuple[str, ...]]]) -> frozenset[str]:
+def _identifiers_in(path: str, identifiers: Iterable[tuple[str, tuple[str, ...]]]) -> frozenset[str]:
     folded = unicodedata.normalize("NFC", path).casefold()
-    return frozenset(item for item, parts in known if parts and all(part in folded for part in parts))
+    return frozenset(item for item, parts in identifiers if parts and all(part in folded for part in parts))
 
 
 def redact(text: str, identifiers: frozenset[str]) -> str:
-    """``text`` with every identifier replaced by ``anon-`` and six digits, whatever its case.
+    """Replace every identifier in ``text`` by ``anon-`` and six digits, regardless of case.
 
-    Parts of an identifier are also found with other separators between them, with none, and, up to three, in another
-    order: ``Doe^Jane`` as ``JANE_DOE``. Where identifiers are given, instance UIDs of all kinds go, too. Tokens
-    shorter than three characters are replaced as whole words only. Without identifiers the text stays as it is, but for
-    the bytes of a file name that are no UTF-8, which no report could hold.
+    The parts of an identifier are also found with other separators between them or none and, for up to three parts, in
+    another order: ``Doe^Jane`` as ``JANE_DOE``. If any identifiers are given, instance UIDs of all kinds are replaced
+    as well. Identifiers shorter than three characters are replaced as whole words only. Without identifiers the text
+    stays as it is, except for bytes of a file name that are not valid UTF-8, which no report could store.
     """
-    text = _UNPAIRED.sub("\ufffd", text)
+    text = _SURROGATES.sub("\ufffd", text)
     if not identifiers:
         return text
     text = unicodedata.normalize("NFC", text)
-    # Folding may lengthen a character (ß), so every folded one knows which it came from.
-    pairs = [(letter, index) for index, character in enumerate(text) for letter in character.casefold()]
-    folded = "".join(letter for letter, _ in pairs)
+    # Case folding may lengthen a character (ß), so every folded character keeps the index of its source.
+    folded_characters = [(letter, index) for index, character in enumerate(text) for letter in character.casefold()]
+    folded = "".join(letter for letter, _ in folded_characters)
     present = [item for item in identifiers if (parts := _parts(item)) and all(part in folded for part in parts)]
-    patterns = [pattern for item in sorted(present, key=_order) for pattern in _patterns(item)]
-    # What is a pseudonym already stays one.
+    patterns = [pattern for item in sorted(present, key=_longest_first) for pattern in _patterns(item)]
+    # Existing pseudonyms match first and are kept.
     matcher = re.compile("|".join([_PSEUDONYM, _UID.pattern, *patterns]))
     result, end = "", 0
     for match in matcher.finditer(folded):
-        first, last = pairs[match.start()][1], pairs[match.end() - 1][1]
+        first, last = folded_characters[match.start()][1], folded_characters[match.end() - 1][1]
         result += text[end:first] + _pseudonym(match[0])
         end = last + 1
     return result + text[end:]
 
 
 def reported_input(case: Case) -> str:
-    """How report and log name a case's input: free of the case's identifiers."""
+    """Return the path of a case's input for reports and logs, without the case's identifiers."""
     return redact(str(case.input), case.identifiers)
 
 
-def _order(identifier: str) -> tuple[int, str]:
-    return -len(identifier), identifier  # the longest first, so that no part of it stays
+def _longest_first(identifier: str) -> tuple[int, str]:
+    return -len(identifier), identifier  # a shorter one first would leave a remainder of the longer one
 
 
-def _pseudonym(found: str) -> str:
-    if re.fullmatch(_PSEUDONYM, found):
-        return found
-    # Sorted parts, so that one name has one pseudonym in whatever order it is written.
-    parts = sorted(_parts(found))
+def _pseudonym(match: str) -> str:
+    if re.fullmatch(_PSEUDONYM, match):
+        return match
+    # Sorted parts give a name the same pseudonym in any order.
+    parts = sorted(_parts(match))
     return "anon-" + hashlib.sha256("\0".join(["s3net", *parts]).encode()).hexdigest()[:6]
 
 
 @lru_cache(maxsize=65536)
 def _parts(identifier: str) -> tuple[str, ...]:
-    """Case-folded parts between separators."""
+    """The case-folded parts between separators."""
     text = unicodedata.normalize("NFC", identifier).casefold()
     return tuple(part for part in re.split(f"{_SEPARATOR}+", text) if part)
 
@@ -152,7 +155,7 @@ def _patterns(identifier: str) -> tuple[str, ...]:
     if len(parts) <= MAX_PERMUTED_PARTS:
         orders = sorted(set(permutations(parts)))
     patterns = [f"{_SEPARATOR}*".join(order) for order in orders]
-    if len("".join(_parts(identifier))) < WHOLE_WORD_BELOW:
+    if len("".join(_parts(identifier))) < MIN_SUBSTRING_LENGTH:
         patterns = [rf"(?<![^\W_])(?:{pattern})(?![^\W_])" for pattern in patterns]
     return tuple(patterns)
 
@@ -167,8 +170,8 @@ def _values(header: Any, keyword: str) -> Iterator[str]:
 
 
 def _spellings(text: str) -> set[str]:
-    """As it stands, and as file names often write it: without accents, and with German umlauts spelled out."""
+    """The text itself and its usual spellings in file names: without accents, and with German umlauts spelled out."""
     text = unicodedata.normalize("NFC", text)
-    spelled = text.translate(_UMLAUTS)
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return {text, spelled, plain} - {""}
+    transliterated = text.translate(_UMLAUTS)
+    without_accents = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return {text, transliterated, without_accents} - {""}

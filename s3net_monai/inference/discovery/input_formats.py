@@ -1,4 +1,4 @@
-"""The input formats by name: one table for discovery, messages and the README."""
+"""The table of input formats, read by discovery, error messages and documentation."""
 
 from __future__ import annotations
 
@@ -9,55 +9,72 @@ from s3net_monai.io.archive import ARCHIVE_SUFFIXES
 from s3net_monai.io.dicom.files import DICOM_SUFFIXES
 from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES
 
+Role = Literal["volume", "image_2d", "dicom", "archive"]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class InputFormat:
-    """A format that is read.
+    """A format that can be read.
 
     Attributes:
-        title: its name.
-        suffixes: what its files end with, lower case.
-        role: "volume" and "picture" are cases; "dicom" becomes cases by its headers; "archive" holds any of them.
-        holds: what is taken from it, for people.
+        title: the format's name.
+        suffixes: file name endings, in lower case.
+        role: "volume" and "image_2d" files are cases; "dicom" files become cases according to their headers; an
+            "archive" contains files of the other roles.
+        holds: what is read from a file, as the documentation states it.
     """
 
     title: str
     suffixes: tuple[str, ...]
-    role: Literal["volume", "picture", "dicom", "archive"]
+    role: Role
     holds: str
 
 
 _VOLUME = "one 3-D volume, CT in HU; its data in the file or in one beside it"
 
 INPUTS: dict[str, InputFormat] = {
-    "nifti": InputFormat("NIfTI", (".nii", ".nii.gz"), "volume", "one 3-D volume, CT in HU"),
-    "nrrd": InputFormat("NRRD", NRRD_SUFFIXES, "volume", _VOLUME),
-    "metaimage": InputFormat("MetaImage", META_SUFFIXES, "volume", _VOLUME),
+    "nifti": InputFormat(title="NIfTI", suffixes=(".nii", ".nii.gz"), role="volume", holds="one 3-D volume, CT in HU"),
+    "nrrd": InputFormat(title="NRRD", suffixes=NRRD_SUFFIXES, role="volume", holds=_VOLUME),
+    "metaimage": InputFormat(title="MetaImage", suffixes=META_SUFFIXES, role="volume", holds=_VOLUME),
     "dicom": InputFormat(
-        "DICOM",
-        DICOM_SUFFIXES,
-        "dicom",
-        "CT series and photographs, with or without suffix: files, series folders, trees of patients and studies, "
-        "media with a DICOMDIR",
+        title="DICOM",
+        suffixes=DICOM_SUFFIXES,
+        role="dicom",
+        holds="CT series and VL (visible-light) images, with or without suffix: files, series folders, trees of "
+        "patients and studies, media with a DICOMDIR",
     ),
-    "png": InputFormat("PNG", (".png",), "picture", "one picture, or one CT or MR slice of 8 or 16 bits"),
-    "jpeg": InputFormat("JPEG", (".jpg", ".jpeg"), "picture", "one picture, turned as its EXIF orientation says"),
-    "bmp": InputFormat("BMP", (".bmp",), "picture", "one picture"),
-    "tiff": InputFormat("TIFF", (".tif", ".tiff"), "picture", "one picture on a single page"),
-    "zip": InputFormat("zip", ARCHIVE_SUFFIXES, "archive", "any of these; an archive in an archive is not opened"),
+    "png": InputFormat(
+        title="PNG", suffixes=(".png",), role="image_2d", holds="one 2-D image, or one CT or MR slice of 8 or 16 bits"
+    ),
+    "jpeg": InputFormat(
+        title="JPEG",
+        suffixes=(".jpg", ".jpeg"),
+        role="image_2d",
+        holds="one 2-D image, rotated according to its EXIF orientation",
+    ),
+    "bmp": InputFormat(title="BMP", suffixes=(".bmp",), role="image_2d", holds="one 2-D image"),
+    "tiff": InputFormat(
+        title="TIFF", suffixes=(".tif", ".tiff"), role="image_2d", holds="one 2-D image on a single page"
+    ),
+    "zip": InputFormat(
+        title="zip",
+        suffixes=ARCHIVE_SUFFIXES,
+        role="archive",
+        holds="any of these; archives within an archive are not opened",
+    ),
 }
 
 
-def suffixes_of(role: str) -> tuple[str, ...]:
-    """The suffixes of all formats with this role, longer ones first."""
-    found = [suffix for format_ in INPUTS.values() if format_.role == role for suffix in format_.suffixes]
-    return tuple(sorted(found, key=lambda suffix: (-len(suffix), suffix)))
+def suffixes_of(role: Role) -> tuple[str, ...]:
+    """Return the suffixes of all formats with this role, longer ones first."""
+    suffixes = [suffix for format_ in INPUTS.values() if format_.role == role for suffix in format_.suffixes]
+    return tuple(sorted(suffixes, key=lambda suffix: (-len(suffix), suffix)))
 
 
 def known_suffix(name: str) -> str:
-    """The suffix of a file name, ``.nii.gz`` counting as one; empty for an unknown one."""
-    every = sorted((suffix for format_ in INPUTS.values() for suffix in format_.suffixes), key=len, reverse=True)
-    return next((suffix for suffix in every if name.lower().endswith(suffix)), "")
+    """Return the suffix of a file name (``.nii.gz`` counts as one), or an empty string if it is unknown."""
+    suffixes = sorted((suffix for format_ in INPUTS.values() for suffix in format_.suffixes), key=len, reverse=True)
+    return next((suffix for suffix in suffixes if name.lower().endswith(suffix)), "")
 
 
 KNOWN_INPUTS = ", ".join(format_.title for format_ in INPUTS.values())

@@ -1,4 +1,4 @@
-"""Which series of a study is taken: conditions on its headers, from a JSON file or the default."""
+"""Rules that select the series of a study: conditions on their headers, from a JSON file or by default."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from s3net_monai.utils.errors import UsageError
 
-DERIVED_KEYS = ("Orientation", "NumberOfSlices")  # of the series as a whole; every other key is a DICOM keyword
+DERIVED_KEYS = ("Orientation", "NumberOfSlices")  # computed for a series; every other key is a DICOM keyword
 CHOICES = ("most-slices", "all")
 MAX_REGEX_LENGTH = 200
 MAX_TEXT_LENGTH = 1024  # the longest short text of DICOM (PS3.5 section 6.2)
-# A quantifier on a group that holds one: the form that can take exponential time.
+# A quantified group that contains a quantifier: matching it can take exponential time.
 _NESTED_QUANTIFIER = re.compile(r"[+*}][^()]*\)[+*{]")
 
 Values = tuple[str, ...]
@@ -27,8 +27,8 @@ class Condition:
 
     Attributes:
         keyword: DICOM keyword, "Orientation" (axial, coronal, sagittal, oblique, unknown) or "NumberOfSlices".
-        test: name in ``TESTS``.
-        expected: the rule's value, as JSON has it.
+        test: a key of ``TESTS``.
+        expected: the value in the rule, as parsed from JSON.
     """
 
     keyword: str
@@ -36,15 +36,15 @@ class Condition:
     expected: Any
 
     def failure(self, attributes: Mapping[str, Values]) -> str:
-        """Why a series with these attributes is not taken; empty if it satisfies the condition."""
+        """Return why a series with these attributes fails the condition, or an empty string if it satisfies it."""
         values = attributes.get(self.keyword, ())
         if not values and self.test != "not_in":
-            return f"{self.keyword} is absent, {self._text()} expected"
+            return f"{self.keyword} is absent, {self._expectation()} expected"
         if TESTS[self.test](values, self.expected):
             return ""
-        return f"{self.keyword} is {', '.join(values)}, {self._text()} expected"
+        return f"{self.keyword} is {', '.join(values)}, {self._expectation()} expected"
 
-    def _text(self) -> str:
+    def _expectation(self) -> str:
         if self.test == "equals":
             return _plain(self.expected)
         if self.test == "range":
@@ -54,12 +54,12 @@ class Condition:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which series of each study become cases.
+    """The rules that select which series of each study become cases.
 
     Attributes:
         conditions: all of them must hold.
-        choose: of the series that satisfy them, the one with "most-slices", or "all".
-        name: how messages call these rules.
+        choose: which of the series that satisfy them to select: the one with "most-slices", or "all".
+        name: the name of these rules in messages.
     """
 
     conditions: tuple[Condition, ...]
@@ -68,11 +68,11 @@ class Selection:
 
     @property
     def keywords(self) -> tuple[str, ...]:
-        """The DICOM keywords that must be read from the headers."""
+        """DICOM keywords that must be read from the headers."""
         return tuple(c.keyword for c in self.conditions if c.keyword not in DERIVED_KEYS)
 
     def failures(self, attributes: Mapping[str, Values]) -> tuple[str, ...]:
-        """The failure of every condition, in their order; all empty for a series that may be taken."""
+        """Return one failure per condition, in order; all are empty for a series that may be selected."""
         return tuple(condition.failure(attributes) for condition in self.conditions)
 
 
@@ -99,8 +99,8 @@ def _same(value: str, expected: str) -> bool:
 
 
 def _equals(values: Values, expected: Any) -> bool:
-    wanted = _as_list(expected)
-    return len(values) == len(wanted) and all(map(_same, values, wanted))
+    expected_values = _as_list(expected)
+    return len(values) == len(expected_values) and all(map(_same, values, expected_values))
 
 
 def _is_in(values: Values, expected: Any) -> bool:
@@ -132,7 +132,7 @@ TESTS: dict[str, Callable[[Values, Any], bool]] = {
     "contains": _contains,
 }
 
-# In the order of their weight, should no series of a study satisfy all of them.
+# In descending weight, which decides which series is closest if none of a study satisfies all conditions.
 DEFAULT = Selection(
     conditions=(
         Condition("Modality", "equals", "CT"),
@@ -147,16 +147,16 @@ DEFAULT = Selection(
 
 
 def read_rules(path: Path) -> Selection:
-    """Selection rules from a JSON file.
+    """Read selection rules from a JSON file.
 
-    ``{"conditions": {KEYWORD: {TEST: VALUE}}, "choose": "most-slices" or "all"}``. KEYWORD is a DICOM keyword of the
-    image's own level, "Orientation" or "NumberOfSlices". Tests: "equals" (a value, or the list of all values), "in"
-    and "not_in" (lists: any value among them, none among them), "contains" (a list: all of them among the values),
-    "regex" (found anywhere in any value) and "range" ([low, high], null for no limit). An absent attribute satisfies
-    "not_in" alone.
+    Its form is ``{"conditions": {KEYWORD: {TEST: VALUE}}, "choose": "most-slices" or "all"}``. KEYWORD is
+    "Orientation", "NumberOfSlices", or the DICOM keyword of an attribute at the top level of the data set. The tests
+    are "equals" (a value, or the list of all values), "in" and "not_in" (a list that contains any or none of the
+    values), "contains" (a list of which all are among the values), "regex" (matches anywhere in any value) and "range"
+    ([low, high], null for no limit). An absent attribute satisfies "not_in" only.
 
     Raises:
-        UsageError: naming file, key, what was found and what is expected.
+        UsageError: naming the file, the key, the value and the expected value.
     """
     try:
         rules = json.loads(path.read_text(encoding="utf-8"))
@@ -176,7 +176,7 @@ def read_rules(path: Path) -> Selection:
     if not isinstance(conditions, dict):
         raise UsageError(f"{path}: conditions: {_kind(conditions)} found, an object expected")
     checked = tuple(
-        _condition(path, keyword, test, expected)
+        _condition(path, keyword, test=test, expected=expected)
         for keyword, tests in conditions.items()
         for test, expected in _tests(path, keyword, tests).items()
     )
@@ -195,31 +195,31 @@ def _tests(path: Path, keyword: str, tests: Any) -> dict[str, Any]:
     return tests
 
 
-def _condition(path: Path, keyword: str, test: str, expected: Any) -> Condition:
-    where = f"{path}: {keyword}: {test}"
+def _condition(path: Path, keyword: str, *, test: str, expected: Any) -> Condition:
+    location = f"{path}: {keyword}: {test}"
     if test not in TESTS:
-        raise UsageError(f"{where} found, one of {', '.join(TESTS)} expected")
+        raise UsageError(f"{location} found, one of {', '.join(TESTS)} expected")
     if test == "regex":
-        _check_regex(where, expected)
+        _check_regex(location, expected)
     elif test == "range":
         if not _is_range(expected):
-            raise UsageError(f"{where}: {expected!r} found, [low, high] expected with low at most high, or null")
+            raise UsageError(f"{location}: {expected!r} found, [low, high] expected with low at most high, or null")
     elif test == "equals" and _is_scalar(expected):
         pass
     elif not isinstance(expected, list) or not expected or not all(map(_is_scalar, expected)):
-        raise UsageError(f"{where}: {_kind(expected)} found, a list of texts or numbers expected")
+        raise UsageError(f"{location}: {_kind(expected)} found, a list of strings or numbers expected")
     return Condition(keyword, test, expected)
 
 
-def _check_regex(where: str, expected: Any) -> None:
+def _check_regex(location: str, expected: Any) -> None:
     if not isinstance(expected, str) or len(expected) > MAX_REGEX_LENGTH:
-        raise UsageError(f"{where}: a regular expression of at most {MAX_REGEX_LENGTH} characters expected")
+        raise UsageError(f"{location}: a regular expression of at most {MAX_REGEX_LENGTH} characters expected")
     if _NESTED_QUANTIFIER.search(expected):
-        raise UsageError(f"{where}: {expected!r} repeats a repetition, which can take forever; repeat once only")
+        raise UsageError(f"{location}: {expected!r} nests repetitions, which can take forever; use one level only")
     try:
         re.compile(expected)
     except (re.error, OverflowError, RecursionError) as error:
-        raise UsageError(f"{where}: {expected!r} is no regular expression ({error})") from error
+        raise UsageError(f"{location}: {expected!r} is not a valid regular expression ({error})") from error
 
 
 def _is_scalar(value: Any) -> bool:
@@ -234,4 +234,4 @@ def _is_range(value: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
-    return {dict: "an object", list: "a list", str: "a text", type(None): "null"}.get(type(value), repr(value))
+    return {dict: "an object", list: "a list", str: "a string", type(None): "null"}.get(type(value), repr(value))

@@ -1,1 +1,1 @@
-"""What a run says of its cases: measures, previews, review, report.json and report.html."""
+"""Reports of a run: measures, previews, review reasons, report.json and report.html."""

@@ -1,4 +1,4 @@
-"""``report.html``: the report as one page that works from disk, without a network."""
+"""``report.html``: the report as one page that works from disk, without a network connection."""
 
 from __future__ import annotations
 
@@ -15,15 +15,22 @@ from urllib.parse import quote
 from s3net_monai.inference.report.measures import MEASURES, Measure
 from s3net_monai.inference.report.previews import outline_color
 from s3net_monai.inference.report.review import LOW_CONSISTENCY, consistency_cut, review_reasons
-from s3net_monai.io import FORMATS, LABELS
+from s3net_monai.io import FORMATS
+from s3net_monai.tasks import TASKS
 from s3net_monai.utils.atomic import atomic_path
 
 HTML_REPORT_NAME = "report.html"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of measures: the key in ``measures``, the class (None for a one-class task), and how it is shown."""
+    """A column of measures.
+
+    Attributes:
+        key: the key in the ``measures`` of a case.
+        class_name: the class; None for a task with one class.
+        measure: how it is shown.
+    """
 
     key: str
     class_name: str | None
@@ -31,11 +38,11 @@ class Column:
 
     @property
     def title(self) -> str:
-        """Heading without the unit."""
+        """The heading without the unit."""
         return self.measure.title if self.class_name is None else f"{self.class_name}: {self.measure.title.lower()}"
 
     def value(self, measures: Mapping[str, Any]) -> float | None:
-        """The number of one case; None where it has none."""
+        """Return the number of one case; None where it has none."""
         value = measures.get(self.key)
         if self.class_name is not None and isinstance(value, Mapping):
             value = value.get(self.class_name)
@@ -45,12 +52,12 @@ class Column:
 def write_html_report(report: Mapping[str, Any], folder: Path) -> Path:
     """Write ``report.html`` into ``folder``, whole or not at all.
 
-    Whatever comes from the data is escaped, links are relative and percent-encoded, and the page's policy forbids every
-    script but its own and every connection.
+    Everything that comes from the data is escaped, links are relative and percent-encoded, and the page's content
+    security policy forbids all connections and every script but its own.
 
     Args:
-        report: as ``report.json`` has it.
-        folder: where the report's relative paths begin.
+        report: the content of ``report.json``.
+        folder: the folder that the paths in the report are relative to.
 
     Returns:
         The path of the page.
@@ -62,10 +69,10 @@ def write_html_report(report: Mapping[str, Any], folder: Path) -> Path:
 
 
 def render_html_report(report: Mapping[str, Any]) -> str:
-    """The page as HTML."""
+    """Return the page as HTML."""
     from markupsafe import Markup
 
-    cases, task = report["cases"], report["task"]
+    cases = report["cases"]
     columns = measure_columns([case.get("measures") or {} for case in cases])
     cut = consistency_cut(cases)
     rows = [_row(case, columns, review_reasons(case, cut)) for case in cases]
@@ -75,8 +82,8 @@ def render_html_report(report: Mapping[str, Any]) -> str:
         columns=columns,
         rows=rows,
         review_count=sum(bool(row["review"]) for row in rows),
-        settings={name: _plain(value) for name, value in report.get("settings", {}).items()},
-        legend=[(label.name, "#{:02x}{:02x}{:02x}".format(*outline_color(label))) for label in LABELS.get(task, ())],
+        settings={name: _setting_text(value) for name, value in report.get("settings", {}).items()},
+        legend=_legend(report["task"]),
         thumbnail_height=112 if any(column.key == "volume_ml" for column in columns) else 84,
         excluded=report.get("excluded", []),
         low_consistency=LOW_CONSISTENCY,
@@ -89,7 +96,7 @@ def render_html_report(report: Mapping[str, Any]) -> str:
 
 @cache
 def _template() -> Any:
-    """Compiled once: that takes longer than a small case."""
+    """Compile the template, once: that takes longer than a small case."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -104,30 +111,36 @@ def _template() -> Any:
 
 
 def measure_columns(measures: Sequence[Mapping[str, Any]]) -> list[Column]:
-    """A column for every measure that some case has, in the order of ``MEASURES``; unknown ones come last."""
+    """Return a column for every measure that some case has, in the order of ``MEASURES``, unknown ones last."""
     present = {key: None for values in measures for key in values}
     columns = []
     for key in [*(key for key in MEASURES if key in present), *(key for key in present if key not in MEASURES)]:
-        names: dict[str | None, None] = {}
+        class_names: dict[str | None, None] = {}
         for values in measures:
             value = values.get(key)
-            names.update(dict.fromkeys(value if isinstance(value, Mapping) else [None] if key in values else []))
-        measure = MEASURES.get(key, Measure(key, "", 3, ""))
-        columns += [Column(key, name, measure) for name in names]
+            class_names.update(dict.fromkeys(value if isinstance(value, Mapping) else [None] if key in values else []))
+        measure = MEASURES.get(key, Measure(title=key, unit="", decimals=3, meaning=""))
+        columns += [Column(key=key, class_name=name, measure=measure) for name in class_names]
     return columns
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person reads them: 4.2 s, 3 min 20 s, 2 h 5 min."""
+    """Format seconds for people: 4.2 s, 3 min 20 s, 2 h 5 min."""
     if seconds < 60:
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    minutes, remainder = divmod(round(seconds), 60)
+    return f"{minutes} min {remainder} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def relative_link(path: str) -> str:
-    """A relative path as a link: percent-encoded, so that it can name neither a scheme nor a host."""
+    """Return a relative path as a link, percent-encoded so that it can name neither a scheme nor a host."""
     return "./" + quote(path)
+
+
+def _legend(task: str) -> list[tuple[str, str]]:
+    """Return the name and the outline color of every label; none for a task that this version does not have."""
+    labels = TASKS[task].labels if task in TASKS else ()
+    return [(label.name, "#{:02x}{:02x}{:02x}".format(*outline_color(label))) for label in labels]
 
 
 def _row(case: Mapping[str, Any], columns: Sequence[Column], review: list[str]) -> dict[str, Any]:
@@ -156,7 +169,7 @@ def _format_title(name: str) -> str:
     return FORMATS[name].title if name in FORMATS else name
 
 
-def _plain(value: Any) -> str:
+def _setting_text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     return "-" if value is None else str(value)

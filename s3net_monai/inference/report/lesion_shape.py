@@ -1,27 +1,30 @@
-"""Shape of a skin lesion in a picture: the A, B and D of the ABCD rule, measured on the mask.
+"""Shape of a skin lesion: the A, B and D of the ABCD rule, measured on the mask of a 2-D image.
 
-A clinical rule of thumb (Friedman 1985; for dermoscopy Nachbar et al. 1994, J Am Acad Dermatol 30:551-559) scores
-asymmetry, border, color and diameter or dermoscopic structure by eye. These are the usual numbers for it; no threshold
-is applied to them.
+This clinical rule of thumb (Friedman 1985; for dermoscopy Nachbar et al. 1994, J Am Acad Dermatol 30:551-559) scores
+asymmetry, border, color and diameter or dermoscopic structure by eye. The functions compute the usual numbers for it
+and apply no threshold.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-MAX_MIRROR_TEST_PIXELS = 512  # pixels along the longer side of a lesion that the mirror test looks at
+MAX_MIRROR_TEST_PIXELS = 512  # pixels along the longer side of a lesion; larger ones are subsampled
 
 
 def diameter(mask: np.ndarray, pixel_size: tuple[float, float] = (1.0, 1.0)) -> float | None:
-    """Largest Feret diameter: the longest distance between two points of the outline; None where the mask is empty.
+    """Return the largest Feret diameter: the longest distance between two points of the outline.
 
     The outline runs half a pixel outside the centers of the outermost pixels, so that a single pixel measures 1 and a
-    row of n pixels n. scikit-image's ``feret_diameter_max`` differs by less than a pixel, and takes seconds and
-    gigabytes for a large picture.
+    row of n pixels n. scikit-image's ``feret_diameter_max`` differs by less than a pixel, but takes seconds and
+    gigabytes for a large image.
 
     Args:
         mask: (X, Y) bool.
-        pixel_size: of the two axes, in the unit of the result.
+        pixel_size: pixel size along the two axes, in the unit of the result.
+
+    Returns:
+        The diameter, or None where the mask is empty.
     """
     from scipy.spatial import ConvexHull
     from scipy.spatial.distance import pdist
@@ -29,7 +32,7 @@ def diameter(mask: np.ndarray, pixel_size: tuple[float, float] = (1.0, 1.0)) -> 
     rows = np.flatnonzero(mask.any(axis=1))
     if not rows.size:
         return None
-    # Of every row only the two ends can lie on the hull, which keeps large pictures quick.
+    # Only the two ends of a row can be on the hull, which keeps large images fast.
     first = mask[rows].argmax(axis=1)
     last = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
     ends = np.concatenate([np.stack([rows, first], axis=1), np.stack([rows, last], axis=1)]).astype(float)
@@ -39,14 +42,17 @@ def diameter(mask: np.ndarray, pixel_size: tuple[float, float] = (1.0, 1.0)) -> 
 
 
 def asymmetry(mask: np.ndarray) -> float | None:
-    """Share of the area that its mirror image leaves uncovered: 0 for a symmetric shape; None where the mask is empty.
+    """Return the fraction of the area that its mirror image leaves uncovered: 0 for a symmetric shape.
 
-    The lesion is mirrored about each of its two principal axes (of the second moments, through the centroid), as when
-    it is folded (Stoecker et al. 1992, Comput Med Imaging Graph 16:191-197); the two shares are averaged. Pixels are
-    taken as square. Round shapes have no principal axes of their own, and for them any axis gives about the same.
+    The lesion is mirrored about each of its two principal axes (of the second moments, through the centroid), as if it
+    were folded (Stoecker et al. 1992, Comput Med Imaging Graph 16:191-197); the two fractions are averaged. Pixels are
+    treated as square. A round shape has no distinct principal axes, but every axis gives about the same result.
 
     Args:
         mask: (X, Y) bool.
+
+    Returns:
+        The asymmetry, or None where the mask is empty.
     """
     points = np.argwhere(mask)
     if not points.size:
@@ -54,7 +60,7 @@ def asymmetry(mask: np.ndarray) -> float | None:
     step = int(np.ceil((np.ptp(points, axis=0).max() + 1) / MAX_MIRROR_TEST_PIXELS))
     mask = mask[::step, ::step]
     points = np.argwhere(mask)
-    if not points.size:  # finer than the step: nothing that a fold could tell
+    if not points.size:  # the shape is finer than the step, so that no sample met it
         return None
     center = points.mean(axis=0)
     offsets = points - center
@@ -69,13 +75,16 @@ def asymmetry(mask: np.ndarray) -> float | None:
 
 
 def border_irregularity(mask: np.ndarray) -> float | None:
-    """Perimeter squared over 4 pi times the area: 1 for a disc, more the more ragged; None where the mask is empty.
+    """Return perimeter squared over 4 pi times the area: 1 for a disc, larger for a ragged border.
 
-    The index of Golston et al. 1992 (Comput Med Imaging Graph 16:199-203). The perimeter is scikit-image's Crofton
-    estimate in four directions, inner outlines included. Pixels are taken as square.
+    This is the index of Golston et al. 1992 (Comput Med Imaging Graph 16:199-203). The perimeter is scikit-image's
+    Crofton estimate in four directions, inner outlines included. Pixels are treated as square.
 
     Args:
         mask: (X, Y) bool.
+
+    Returns:
+        The irregularity, or None where the mask is empty.
     """
     from skimage.measure import perimeter_crofton
 
@@ -83,4 +92,4 @@ def border_irregularity(mask: np.ndarray) -> float | None:
     if not area:
         return None
     perimeter = perimeter_crofton(np.pad(mask, 1), directions=4)
-    return max(1.0, float(perimeter**2 / (4 * np.pi * area)))  # no shape has less; pixels can make it seem so
+    return max(1.0, float(perimeter**2 / (4 * np.pi * area)))  # no shape has less, but the estimate can

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import s3net_monai
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.locks import exclusive_lock
+from s3net_monai.version import __version__
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 REPORT_NAME = "report.json"
 LOCK_NAME = ".report.lock"
 
@@ -19,20 +19,24 @@ Status = Literal["ok", "failed", "skipped"]
 STATUSES: tuple[Status, ...] = ("ok", "failed", "skipped")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class CaseReport:
     """One entry of ``cases``.
 
     Attributes:
-        outputs: format name -> path relative to the report.
+        case_id: identifier that names the outputs.
+        input: the input as it may be shown, without identifiers of patients.
+        status: "ok", "failed" or "skipped".
         reason: why the case failed or was skipped; None for one that succeeded.
-        warnings: what to look at in a case that succeeded.
-        notes: what was asked for and does not apply to this kind of input, such as DICOM SEG for a NIfTI file; and what
-            a number may not mean.
-        seconds: of "read", "infer", "write" and "total".
+        outputs: format name -> path relative to the report.
+        seconds: duration of "read", "infer", "write" and "total".
+        measures: numbers about the mask, see ``measures.MEASURES``.
         consistency: agreement of the mask with those of transformed copies, 0 to 1; None where it was not measured.
-        selection: why this series was taken where a study held several.
-        fingerprint: of the input's content, the model and the settings; what ``--resume`` compares.
+        warnings: what to review in a case that succeeded.
+        notes: what was requested and does not apply to this kind of input, such as DICOM SEG for a NIfTI file, and
+            limits of what a number means.
+        selection: why this series was selected where a study held several.
+        fingerprint: hash of the input's content, the model and the settings, which ``--resume`` compares.
     """
 
     case_id: str
@@ -49,12 +53,20 @@ class CaseReport:
     fingerprint: str = ""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Report:
-    """A run: task, model (name, version, sha256), settings, cases by id, and the series that were not taken.
+    """The report of a run.
 
-    ``other_shards`` are the ids of cases that other processes segment into the same folder: their entries in the file
-    are left as they are.
+    Attributes:
+        task: name of the task.
+        model: name, version and hashes of the bundle.
+        settings: what the user chose, by name.
+        cases: the entries by case id.
+        excluded: the series that were not selected, each with "input", "series" and "reason".
+        seconds: duration of the run.
+        interrupted: whether Ctrl-C ended the run.
+        other_shards: ids of cases that other processes segment into the same folder. Their entries in the file are left
+            as they are.
     """
 
     task: str
@@ -71,14 +83,14 @@ class Report:
         self.cases[case.case_id] = case
 
     def count(self, status: Status) -> int:
-        """How many cases have this status."""
+        """Return the number of cases with this status."""
         return sum(case.status == status for case in self.cases.values())
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as JSON has it."""
+        """Return the report as ``report.json`` stores it."""
         return {
             "schema_version": SCHEMA_VERSION,
-            "package_version": s3net_monai.__version__,
+            "package_version": __version__,
             "task": self.task,
             "model": self.model,
             "settings": self.settings,
@@ -88,8 +100,8 @@ class Report:
             "interrupted": self.interrupted,
         }
 
-    def basis(self) -> dict[str, Any]:
-        """What, beside the input, must be equal for a mask of one run to stand for that of another."""
+    def configuration(self) -> dict[str, Any]:
+        """Return the model and settings, which two runs must share for one to reuse a mask of the other."""
         settings = {key: value for key, value in self.settings.items() if key != "device"}
         return {"task": self.task, "model": self.model, "settings": settings}
 
@@ -97,9 +109,9 @@ class Report:
         """Write ``report.json`` into ``folder``, whole or not at all, and return what was written."""
         with exclusive_lock(folder / LOCK_NAME):  # shards read, merge and write the same report
             merged = replace(self, cases=dict(self.cases))
-            others = read_report(folder) if self.other_shards else None
-            if others is not None and others.basis() == self.basis():
-                for case in others.cases.values():
+            earlier = read_report(folder) if self.other_shards else None
+            if earlier is not None and earlier.configuration() == self.configuration():
+                for case in earlier.cases.values():
                     if case.case_id in self.other_shards:
                         merged.add(case)
             written = merged.as_dict()
@@ -109,13 +121,18 @@ class Report:
 
 
 def read_report(folder: Path) -> Report | None:
-    """The report of an earlier run, or None where there is none that this version understands."""
+    """Read the report of an earlier run; None where there is none that this version understands."""
     try:
         stored = json.loads((folder / REPORT_NAME).read_text(encoding="utf-8"))
         if stored["schema_version"] != SCHEMA_VERSION:
             return None
         cases = [CaseReport(**case) for case in stored["cases"]]
-        report = Report(stored["task"], stored["model"], stored["settings"], {case.case_id: case for case in cases})
+        report = Report(
+            task=stored["task"],
+            model=stored["model"],
+            settings=stored["settings"],
+            cases={case.case_id: case for case in cases},
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return report

@@ -1,1 +1,1 @@
-"""A run over many cases: reading ahead, the network, outputs, resume."""
+"""Runs over many cases: reading ahead, inference, outputs, resuming, shards."""

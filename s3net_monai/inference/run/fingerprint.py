@@ -1,4 +1,4 @@
-"""What a mask was made from, as one hash: the content of the input, the model and the settings."""
+"""Fingerprints of masks: one hash of the input's content, the model and the settings."""
 
 from __future__ import annotations
 
@@ -10,31 +10,26 @@ from typing import Any
 
 from s3net_monai.inference.discovery.cases import Case
 from s3net_monai.io.volume_header import read_volume_header
+from s3net_monai.utils.hashing import file_sha256
 
-CHUNK = 1 << 20
-DETACHED_HEADERS = (".mhd", ".nhdr")  # their voxels lie in another file
-
-
-def file_sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's content."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+DETACHED_HEADERS = (".mhd", ".nhdr")  # their voxels are in another file
 
 
-def fingerprint(case: Case, basis: dict[str, Any]) -> str:
-    """SHA-256 of the case's files and of ``basis``, the model and settings as JSON has them.
+def fingerprint(case: Case, configuration: dict[str, Any]) -> str:
+    """Return the SHA-256 of the case's files and of the model and settings.
 
-    Only content counts: a copied or unpacked input is the same input, a touched file is not a changed one.
+    Only content counts: a copied or unpacked input is the same input, and a touched file has not changed.
+
+    Args:
+        case: the input.
+        configuration: model and settings as ``Report.configuration`` returns them; anything that JSON can hold.
 
     Raises:
         OSError: when a file cannot be read.
         CaseError: for a header of NRRD or MetaImage that names no usable file.
     """
-    contents = sorted(file_sha256(path) for path in _files(case))
-    text = json.dumps([contents, basis], sort_keys=True)
+    file_hashes = sorted(file_sha256(path) for path in _files(case))
+    text = json.dumps([file_hashes, configuration], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

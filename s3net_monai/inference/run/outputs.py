@@ -1,4 +1,4 @@
-"""The last step of a case: masks in every format, a picture of it, and numbers about it."""
+"""The last step of a case: its masks in every format, its preview and its measures."""
 
 from __future__ import annotations
 
@@ -8,89 +8,102 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s3net_monai.inference.bundle import Bundle
+from s3net_monai.inference.discovery.cases import PREVIEW_SUFFIX
 from s3net_monai.inference.discovery.find_cases import Case
 from s3net_monai.inference.discovery.identifiers import redact
 from s3net_monai.inference.report.measures import measure_warnings, measures, spacing_notes
-from s3net_monai.inference.report.previews import PREVIEW_SUFFIX, write_preview
+from s3net_monai.inference.report.previews import write_preview
 from s3net_monai.inference.report.report import CaseReport
-from s3net_monai.inference.run.segmenter import Segmentation, Source
+from s3net_monai.inference.run.segmenter import Segmentation, SourceImage
 from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.io import CaseError, Mask, UnsuitedFormatError, write_label_table, write_mask
 from s3net_monai.io.label_table import FILE_NAME as LABEL_TABLE
 
 
-@dataclass(frozen=True)
+def default_formats(mask: Mask) -> tuple[str, ...]:
+    """Return the formats of a run that names none: PNG for 2-D images, NIfTI for volumes."""
+    return ("png",) if mask.array.ndim == 2 else ("nifti",)
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutputWriter:
-    """What the writing of a case needs beside its mask."""
+    """Writer of everything that a run leaves for a case.
+
+    Attributes:
+        bundle: the bundle that made the masks.
+        output: folder to write to.
+        formats: names of the formats; none means ``default_formats``.
+        allow: irregular series that were repaired when they were read.
+    """
 
     bundle: Bundle
     output: Path
     formats: tuple[str, ...]
     allow: tuple[str, ...]
 
+    def write_case(
+        self, entry: CaseReport, case: Case, *, segmentation: Segmentation, source: SourceImage
+    ) -> CaseReport:
+        """Write one case and complete its entry; whatever goes wrong becomes the reason of the entry."""
+        started = time.perf_counter()
+        try:
+            self._write_outputs(entry, case, segmentation, source)
+            entry.status, entry.reason = "ok", None
+        except Exception as error:  # isolation is the point: no case may end the batch
+            for name in entry.outputs.values():
+                (self.output / name).unlink(missing_ok=True)
+            entry.outputs, entry.measures, entry.consistency = {}, {}, None
+            entry.status, entry.reason = "failed", failure_reason(error, case)
+        entry.seconds["write"] = time.perf_counter() - started
+        return entry
 
-def finish(
-    entry: CaseReport, case: Case, segmentation: Segmentation, source: Source, finishing: OutputWriter
-) -> CaseReport:
-    """Write one case and complete its entry; whatever goes wrong becomes the entry's reason."""
-    started = time.perf_counter()
-    try:
-        bundle = finishing.bundle
+    def _write_outputs(self, entry: CaseReport, case: Case, segmentation: Segmentation, source: SourceImage) -> None:
+        task = self.bundle.task
         mask = Mask(
-            segmentation.mask,
-            segmentation.affine,
-            case.image,
-            bundle.labels,
-            bundle.name,
-            bundle.version,
-            finishing.allow,
+            array=segmentation.mask,
+            affine=segmentation.affine,
+            source=case.image,
+            labels=task.labels,
+            model_name=self.bundle.name,
+            model_version=self.bundle.version,
+            allow=self.allow,
         )
-        hounsfield = source.image if bundle.modality == "CT" else None
-        entry.measures = measures(segmentation.mask, segmentation.affine, bundle.labels, hounsfield, source.spacing)
+        hounsfield = source.image if task.modality == "CT" else None
+        entry.measures = measures(mask.array, mask.affine, task, image=hounsfield, spacing=source.spacing)
         entry.consistency = segmentation.consistency
         warnings = [*source.notes, segmentation.warning or ""]
-        if not segmentation.mask.any():
+        if not mask.array.any():
             warnings.append("the mask is empty")
         warnings += measure_warnings(entry.measures)
-        notes = spacing_notes(segmentation.affine) if bundle.modality == "MR" and segmentation.mask.ndim == 3 else []
-        _write(mask, case, finishing, entry.outputs, warnings, notes)
+        notes = spacing_notes(mask.affine) if task.modality == "MR" and mask.array.ndim == 3 else []
+        format_warnings, format_notes = self._write_masks(mask, case, entry.outputs)
         preview = f"{case.case_id}{PREVIEW_SUFFIX}"
-        write_preview(source.image, segmentation.mask, bundle.labels, segmentation.affine, finishing.output / preview)
+        write_preview(self.output / preview, source.image, mask.array, affine=mask.affine, task=task)
         entry.outputs["preview"] = preview
-        entry.warnings = [redact(warning, case.identifiers) for warning in warnings if warning]
-        entry.notes = notes
-        entry.status, entry.reason = "ok", None
-    except Exception as error:  # isolation is the point: no case may end the batch
-        for name in entry.outputs.values():
-            (finishing.output / name).unlink(missing_ok=True)
-        entry.outputs, entry.measures, entry.consistency = {}, {}, None
-        entry.status, entry.reason = "failed", failure_reason(error, case)
-    entry.seconds["write"] = time.perf_counter() - started
-    return entry
+        entry.warnings = [redact(warning, case.identifiers) for warning in (*warnings, *format_warnings) if warning]
+        entry.notes = notes + format_notes
 
+    def _write_masks(self, mask: Mask, case: Case, outputs: dict[str, str]) -> tuple[list[str], list[str]]:
+        """Write the mask in every format that can hold it, and add the file names to ``outputs``.
 
-def default_formats(mask: Mask) -> tuple[str, ...]:
-    """PNG for pictures, NIfTI for volumes."""
-    return ("png",) if mask.array.ndim == 2 else ("nifti",)
+        Returns:
+            Warnings and notes about the formats that were not written.
 
-
-def _write(
-    mask: Mask, case: Case, finishing: OutputWriter, outputs: dict[str, str], warnings: list[str], notes: list[str]
-) -> None:
-    """Write every format that can hold the mask into ``outputs``, and say of the others why not.
-
-    Raises:
-        CaseError: when no format could be written.
-    """
-    formats: Sequence[str] = finishing.formats or default_formats(mask)
-    missed: list[str] = []
-    for name in formats:
-        try:
-            outputs[name] = write_mask(mask, finishing.output, case.case_id, name).name
-        except CaseError as error:
-            missed.append(f"no {name} written: {str(error).removeprefix(f'{name}: ')}")
-            (notes if isinstance(error, UnsuitedFormatError) else warnings).append(missed[-1])
-    if "nifti" in outputs and not (finishing.output / LABEL_TABLE).exists():
-        write_label_table(finishing.output, mask.labels)
-    if not outputs:
-        raise CaseError("; ".join(missed))
+        Raises:
+            CaseError: when no format could be written.
+        """
+        formats: Sequence[str] = self.formats or default_formats(mask)
+        warnings: list[str] = []
+        notes: list[str] = []
+        problems: list[str] = []
+        for name in formats:
+            try:
+                outputs[name] = write_mask(mask, self.output, case.case_id, name).name
+            except CaseError as error:
+                problems.append(f"no {name} written: {str(error).removeprefix(f'{name}: ')}")
+                (notes if isinstance(error, UnsuitedFormatError) else warnings).append(problems[-1])
+        if "nifti" in outputs and not (self.output / LABEL_TABLE).exists():
+            write_label_table(self.output, mask.labels)
+        if not outputs:
+            raise CaseError("; ".join(problems))
+        return warnings, notes

@@ -1,4 +1,4 @@
-"""Reading ahead: the next cases are loaded and preprocessed by worker processes while one is on the network."""
+"""Reading ahead: worker processes load and preprocess the next cases while the network segments one."""
 
 from __future__ import annotations
 
@@ -24,82 +24,91 @@ from s3net_monai.io import CaseError
 from s3net_monai.utils.signals import ENDING_SIGNALS
 
 CAN_FORK = "fork" in multiprocessing.get_all_start_methods()  # not on Windows
-READ_TIMEOUT = 1800.0  # seconds without a case: a decoder that hangs must not hold up a night's run
+READ_TIMEOUT = 1800.0  # seconds without a case: a decoder that hangs must not hold up an overnight run
 
 
-@dataclass
+@dataclass(kw_only=True)
 class LoadedCase:
-    """A preprocessed ``sample``, or the ``problem`` that prevented one, after ``seconds`` of reading.
+    """One case after reading.
 
-    ``fingerprint`` tells what was read, with which model and settings it is to be segmented.
+    Attributes:
+        case: the case.
+        sample: the preprocessed image as ``read_case`` returns it; None where reading failed.
+        problem: why reading failed; empty where it did not.
+        seconds: duration of reading.
+        fingerprint: hash of the input's content, the model and the settings.
     """
 
     case: Case
-    sample: dict[str, Any] | None
-    problem: str
     seconds: float
+    sample: dict[str, Any] | None = None
+    problem: str = ""
     fingerprint: str = ""
 
 
-def load_cases(cases: Sequence[Case], bundle: Bundle, workers: int, basis: dict[str, Any]) -> Iterator[LoadedCase]:
-    """Load cases in order. Each of ``workers`` processes holds one case at most.
+def load_cases(
+    cases: Sequence[Case], bundle: Bundle, *, workers: int, configuration: dict[str, Any]
+) -> Iterator[LoadedCase]:
+    """Load cases in order; each worker process holds one case at most.
 
-    With 0 workers, or where processes cannot be forked (Windows), this process reads.
-
-    A worker that dies (of a decoder that crashes, or of memory) or hangs costs the case that it read, no other: that
-    one is tried once more, alone, and fails if its reading ends a second process.
+    A worker that dies, because a decoder crashed or memory ran out, or that hangs costs only the case that it was
+    reading. That case is tried once more, alone, and fails if it ends a second process.
 
     Args:
-        basis: model and settings, for the fingerprints.
+        cases: the cases to load.
+        bundle: its preprocessing reads them.
+        workers: number of processes. With 0, or where processes cannot be forked (Windows), this process reads.
+        configuration: model and settings, for the fingerprints.
     """
     if not workers or not CAN_FORK:
-        yield from (_load(case, bundle, basis) for case in cases)
+        yield from (_load(case, bundle, configuration) for case in cases)
         return
-    done = 0
-    while done < len(cases):
+    num_loaded = 0
+    while num_loaded < len(cases):
         try:
-            with closing(_read_ahead(cases[done:], bundle, basis, workers)) as payloads:
+            with closing(_read_ahead(cases[num_loaded:], bundle, configuration, workers)) as payloads:
                 for payload in payloads:
                     yield pickle.loads(payload)
-                    done += 1
-        except _ReaderLostError:
-            yield _load_alone(cases[done], bundle, basis)
-            done += 1
+                    num_loaded += 1
+        except _WorkerLostError:
+            yield _load_alone(cases[num_loaded], bundle, configuration)
+            num_loaded += 1
 
 
-def _load_alone(case: Case, bundle: Bundle, basis: dict[str, Any]) -> LoadedCase:
+def _load_alone(case: Case, bundle: Bundle, configuration: dict[str, Any]) -> LoadedCase:
     started = time.perf_counter()
     try:
-        with closing(_read_ahead([case], bundle, basis, 1)) as payloads:
+        with closing(_read_ahead([case], bundle, configuration, 1)) as payloads:
             loaded: LoadedCase = pickle.loads(next(payloads))
-    except _ReaderLostError:
+    except _WorkerLostError:
         problem = CaseError(
             f"{case.input.name}: reading it ended or blocked the process that read it, twice; the file is damaged, or "
-            "memory was too little: copy it again or convert it to NIfTI"
+            "memory ran out: copy it again or convert it to NIfTI"
         )
-        return LoadedCase(case, None, failure_reason(problem, case), time.perf_counter() - started)
+        return LoadedCase(case=case, problem=failure_reason(problem, case), seconds=time.perf_counter() - started)
     return loaded
 
 
-class _ReaderLostError(Exception):
-    """The process that was to hand over the next case has died or hangs."""
+class _WorkerLostError(Exception):
+    """The worker process that should deliver the next case has died or hangs."""
 
 
 def _read_ahead(
-    cases: Sequence[Case], bundle: Bundle, basis: dict[str, Any], workers: int
+    cases: Sequence[Case], bundle: Bundle, configuration: dict[str, Any], workers: int
 ) -> Generator[bytes, None, None]:
-    """Pickled cases in order, every worker reading each ``workers``-th.
+    """Yield pickled cases in order; of N workers each reads every N-th case.
 
-    Not by torch's DataLoader: it tells of a dead worker by an exception out of a signal handler, wherever this process
-    is just then, which would be the inference of another case.
+    torch's DataLoader is not used: it reports a dead worker by an exception from a signal handler, which would hit
+    this process in the inference of another case.
 
     Raises:
-        _ReaderLostError: when the next case does not come.
+        _WorkerLostError: when the next case does not come.
     """
     readers: list[tuple[BaseProcess, Connection]] = []
     try:
         for first in range(min(workers, len(cases))):
-            readers.append(_start(cases[first::workers], bundle, basis, [pipe for _, pipe in readers]))
+            inherited_pipes = [pipe for _, pipe in readers]
+            readers.append(_start_worker(cases[first::workers], bundle, configuration, inherited_pipes))
         for index in range(len(cases)):
             yield _receive(readers[index % workers][1])
     finally:
@@ -109,14 +118,14 @@ def _read_ahead(
             pipe.close()
 
 
-def _start(
-    cases: Sequence[Case], bundle: Bundle, basis: dict[str, Any], siblings: Sequence[Connection]
+def _start_worker(
+    cases: Sequence[Case], bundle: Bundle, configuration: dict[str, Any], inherited_pipes: Sequence[Connection]
 ) -> tuple[BaseProcess, Connection]:
-    # Forked, as MONAI's inverse transforms are found again by their identity in memory.
+    # Forked, since MONAI finds inverse transforms by their identity in memory.
     context = multiprocessing.get_context("fork")
     receiving, sending = context.Pipe(duplex=False)
-    inherited = [receiving, *siblings]
-    process = context.Process(target=_read, args=(cases, bundle, basis, sending, inherited), daemon=True)
+    arguments = (cases, bundle, configuration, sending, [receiving, *inherited_pipes])
+    process = context.Process(target=_read_in_worker, args=arguments, daemon=True)
     process.start()
     sending.close()  # so that the end of the process is the end of what can be received
     return process, receiving
@@ -127,32 +136,36 @@ def _receive(pipe: Connection) -> bytes:
         if pipe.poll(READ_TIMEOUT):
             return pipe.recv_bytes()
     except (EOFError, OSError) as error:
-        raise _ReaderLostError from error
-    raise _ReaderLostError
+        raise _WorkerLostError from error
+    raise _WorkerLostError
 
 
-def _read(
-    cases: Sequence[Case], bundle: Bundle, basis: dict[str, Any], sending: Connection, inherited: Sequence[Connection]
+def _read_in_worker(
+    cases: Sequence[Case],
+    bundle: Bundle,
+    configuration: dict[str, Any],
+    sending: Connection,
+    inherited_pipes: Sequence[Connection],
 ) -> None:
-    """What a worker does; a case waits in the pipe until it is wanted, and the next is read only then."""
+    """Read the cases of one worker; each waits in the pipe until it is received, and only then is the next read."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the run ends its workers itself
     for signal_number in ENDING_SIGNALS:
         signal.signal(signal_number, signal.SIG_DFL)
-    for pipe in inherited:  # while anyone could still receive, sending would wait for ever after the run was killed
+    for pipe in inherited_pipes:  # a receiving end left open would let sending block forever after a killed run
         pipe.close()
     torch.set_num_threads(1)  # OpenMP's threads do not survive a fork
     try:
         for case in cases:
-            # As bytes: tensors would travel through shared memory, which containers limit to 64 MB.
-            sending.send_bytes(pickle.dumps(_load(case, bundle, basis), protocol=pickle.HIGHEST_PROTOCOL))
+            # As bytes: tensors would go through shared memory, which containers limit to 64 MB.
+            sending.send_bytes(pickle.dumps(_load(case, bundle, configuration), protocol=pickle.HIGHEST_PROTOCOL))
     except BrokenPipeError:  # the run was killed
         return
 
 
-def _load(case: Case, bundle: Bundle, basis: dict[str, Any]) -> LoadedCase:
+def _load(case: Case, bundle: Bundle, configuration: dict[str, Any]) -> LoadedCase:
     started = time.perf_counter()
     try:
-        sample, content = read_case(case, bundle), fingerprint(case, basis)
+        sample, content_hash = read_case(case, bundle), fingerprint(case, configuration)
     except Exception as error:  # isolation is the point: no case may end the batch
-        return LoadedCase(case, None, failure_reason(error, case), time.perf_counter() - started)
-    return LoadedCase(case, sample, "", time.perf_counter() - started, content)
+        return LoadedCase(case=case, problem=failure_reason(error, case), seconds=time.perf_counter() - started)
+    return LoadedCase(case=case, sample=sample, seconds=time.perf_counter() - started, fingerprint=content_hash)

@@ -1,4 +1,4 @@
-"""One run per folder: two would remove each other's half-written files and overwrite one report."""
+"""Lock of an output folder: two runs in one folder would remove each other's files and overwrite the report."""
 
 from __future__ import annotations
 
@@ -17,35 +17,40 @@ SHARD_START_SECONDS = 10.0  # other shards hold the lock of the folder only whil
 
 @contextmanager
 def run_lock(folder: Path, *, is_shard: bool) -> Iterator[None]:
-    """Hold ``folder`` for a run; the shards of one run hold it together.
+    """Lock ``folder`` for a run; the shards of one run share it.
 
-    A whole run holds the lock of the folder, and makes sure that no shard holds its own. A shard takes the lock of the
-    folder only to take a lock of its own, the first that is free.
+    A whole run holds the lock of the folder and makes sure that no shard holds one. A shard holds the lock of the
+    folder only while it acquires a numbered lock of its own.
+
+    Args:
+        folder: the output folder.
+        is_shard: whether other shards of the same run may write into the folder.
 
     Raises:
         UsageError: while another run holds the folder.
     """
-    with ExitStack() as held:
+    with ExitStack() as run_locks:
         try:
             with ExitStack() as starting:
                 starting.enter_context(exclusive_lock(folder / LOCK_NAME, wait=SHARD_START_SECONDS if is_shard else 0))
                 if is_shard:
-                    _hold_free_shard_lock(folder, held)
+                    _acquire_shard_lock(folder, run_locks)
                 else:
                     for path in folder.glob(SHARD_LOCK_NAME.format("*")):
                         with exclusive_lock(path, wait=0):
                             pass
-                    held.enter_context(starting.pop_all())
+                    run_locks.enter_context(starting.pop_all())
         except LockedError as error:
             problem = f"{folder}: another run writes into it; wait for its end, or give another folder"
             raise UsageError(problem) from error
         yield
 
 
-def _hold_free_shard_lock(folder: Path, held: ExitStack) -> None:
+def _acquire_shard_lock(folder: Path, run_locks: ExitStack) -> None:
+    """Acquire the first numbered lock that no other shard holds."""
     for number in count(1):
         try:
-            held.enter_context(exclusive_lock(folder / SHARD_LOCK_NAME.format(number), wait=0))
+            run_locks.enter_context(exclusive_lock(folder / SHARD_LOCK_NAME.format(number), wait=0))
         except LockedError:
             continue
         return

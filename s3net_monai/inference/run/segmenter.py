@@ -1,4 +1,4 @@
-"""One case from its file to a mask on its own grid."""
+"""Segmentation of one case, from its file to a mask on the grid of the image."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from s3net_monai.io import CaseError
 AFFINE_TOLERANCE = 1e-4
 
 
-@dataclass(frozen=True)
-class Source:
+@dataclass(frozen=True, kw_only=True)
+class SourceImage:
     """The image as it was read, before any preprocessing.
 
     Attributes:
-        image: (X, Y, Z), of CT int16 in HU, else float32 as stored; (X, Y) or (X, Y, 3) uint8 for pictures.
-        spacing: of a picture in mm, (row, column), where its file states one.
-        notes: what the reader did that a user must know, such as slices that it filled.
+        image: (X, Y, Z), int16 in HU for CT, else float32 as stored; (X, Y) or (X, Y, 3) uint8 for 2-D images.
+        spacing: (row, column) spacing in mm of a 2-D image whose file states it.
+        notes: what the reader did that a user must know, such as slices that it filled in.
     """
 
     image: np.ndarray
@@ -34,11 +34,15 @@ class Source:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Segmentation:
-    """``mask`` (X, Y) or (X, Y, Z) uint8 with ``affine`` (4, 4) RAS+ of the source; ``consistency`` 0 to 1.
+    """The mask of one case.
 
-    ``warning`` tells of a lack of memory that was got around.
+    Attributes:
+        mask: (X, Y) or (X, Y, Z) uint8 label values on the grid of the source image.
+        affine: (4, 4) RAS+ in mm of the source image.
+        consistency: agreement of the masks of the transformed copies, 0 to 1; None where the inferer has one view.
+        warning: set where the network ran in smaller windows for lack of memory.
     """
 
     mask: np.ndarray
@@ -51,29 +55,48 @@ def read_case(case: Case, bundle: Bundle) -> dict[str, Any]:
     """Check the input and run the bundle's preprocessing.
 
     Returns:
-        The sample: "image" (C, X, Y[, Z]) as the network takes it, "source", a ``Source``.
+        The sample: "image" (C, X, Y[, Z]) as the network takes it, and "source", a ``SourceImage``.
 
     Raises:
         CaseError: when the input does not suit the task.
     """
-    check_input(case, bundle.channels, bundle.modality)
+    check_input(case, bundle.task)
     paths = [str(path) for path in case.image]
     image: str | list[str] = paths[0] if len(paths) == 1 else paths
-    read, prepare = reading_steps(bundle.preprocessing)
-    sample: dict[str, Any] = read({"image": image, "case_id": case.case_id, "image_path": paths[0]})
-    source = _source(sample["image"], bundle.modality)
-    sample = prepare(sample)
-    found = int(sample["image"].shape[0])
-    if found != bundle.channels:
-        raise CaseError(f"{case.input.name}: {found} channels found, {bundle.channels} expected by {bundle.name}")
+    read, _ = reading_steps(bundle.preprocessing)
+    return preprocess(
+        read({"image": image, "case_id": case.case_id, "image_path": paths[0]}), bundle, name=case.input.name
+    )
+
+
+def preprocess(sample: dict[str, Any], bundle: Bundle, *, name: str) -> dict[str, Any]:
+    """Run the steps of the bundle's preprocessing that follow the reading.
+
+    Args:
+        sample: "image" as the reading steps return it, a MetaTensor (C, X, Y[, Z]).
+        bundle: the loaded bundle.
+        name: of the image, for messages.
+
+    Returns:
+        The sample: "image" (C, X, Y[, Z]) as the network takes it, and "source", a ``SourceImage``.
+
+    Raises:
+        CaseError: when the image has another number of channels than the network takes.
+    """
+    source = _source_image(sample["image"], bundle.task.modality)
+    _, other_steps = reading_steps(bundle.preprocessing)
+    sample = other_steps(sample)
+    channels, expected = int(sample["image"].shape[0]), bundle.task.channels
+    if channels != expected:
+        raise CaseError(f"{name}: {channels} channels found, {expected} expected by {bundle.name}")
     sample["source"] = source
     return sample
 
 
-def _source(image: Any, modality: str) -> Source:
-    """Of an image (C, X, Y[, Z]): as integers where it can be, since it is kept while the network runs."""
-    pixels = _plain(torch.as_tensor(image))
-    if image.ndim == 4 and modality != "CT":  # of any scale, as 0 to 1
+def _source_image(image: Any, modality: str) -> SourceImage:
+    """Copy an image (C, X, Y[, Z]), as integers where possible, since it stays in memory while the network runs."""
+    pixels = _without_metadata(torch.as_tensor(image))
+    if image.ndim == 4 and modality != "CT":  # values can have any scale, such as 0 to 1
         pixels = pixels.float()
     else:
         dtype = torch.int16 if image.ndim == 4 else torch.uint8
@@ -81,15 +104,15 @@ def _source(image: Any, modality: str) -> Source:
         pixels = pixels.nan_to_num().round().clamp(limits.min, limits.max).to(dtype)
     array = pixels[0].numpy() if pixels.shape[0] == 1 else pixels.movedim(0, -1).numpy()
     spacing = image.meta.get("spacing")
-    return Source(
-        array,
-        None if spacing is None else (float(spacing[0]), float(spacing[1])),
-        tuple(str(note) for note in image.meta.get("notes", ())),
+    return SourceImage(
+        image=array,
+        spacing=None if spacing is None else (float(spacing[0]), float(spacing[1])),
+        notes=tuple(str(note) for note in image.meta.get("notes", ())),
     )
 
 
 def infer_sample(sample: dict[str, Any], bundle: Bundle) -> Segmentation:
-    """Average the views of the image, and bring the mask back to the source's grid by the bundle's postprocessing.
+    """Average the views of the image and map the mask back to the source's grid by the bundle's postprocessing.
 
     Where the device has too little memory, the network runs again in smaller windows.
 
@@ -102,37 +125,43 @@ def infer_sample(sample: dict[str, Any], bundle: Bundle) -> Segmentation:
     (probabilities, consistency), warning = with_smaller_windows(
         lambda inferer: mean_of_views(image[None].to(bundle.device), replace(bundle, inferer=inferer)),
         bundle.inferer,
-        tuple(image.shape[1:]),
-        bundle.device,
+        spatial_shape=tuple(image.shape[1:]),
+        device=bundle.device,
     )
     sample["pred"] = MetaTensor(probabilities[0])
     del probabilities
     sample = bundle.postprocessing(sample)
     if consistency is not None:
-        consistency *= float(sample.get("trust", 1.0))  # what the bundle can tell from the mask itself
+        consistency *= float(sample.get("quality_factor", 1.0))  # what the bundle can tell from the mask itself
     result = sample["pred"]
     mask = np.asarray(result[0].cpu()).astype(np.uint8)
-    if mask.shape == (*shape, 1):  # a single picture that the bundle read as a volume of one slice
-        return Segmentation(mask[..., 0], np.eye(4), consistency, warning)
+    if mask.shape == (*shape, 1):  # a 2-D image that the bundle read as a volume of one slice
+        return Segmentation(mask=mask[..., 0], affine=np.eye(4), consistency=consistency, warning=warning)
     if mask.shape != shape or np.abs(np.asarray(result.affine) - affine).max() > AFFINE_TOLERANCE:
         raise CaseError(
             f"the mask of {mask.shape} left the source's grid of {shape}; check postprocessing of the bundle"
         )
-    return Segmentation(mask, affine, consistency, warning)
+    return Segmentation(mask=mask, affine=affine, consistency=consistency, warning=warning)
 
 
 @torch.no_grad()  # a per-image inferer turns gradients on for its own fit
 def mean_of_views(image: torch.Tensor, bundle: Bundle) -> tuple[torch.Tensor, float | None]:
-    """Mean class probabilities (1, classes, spatial) of an image (1, C, spatial) over the inferer's views.
+    """Average the class probabilities of the inferer's views of an image.
 
-    And the views' agreement, None where the inferer has no views.
+    Args:
+        image: (1, C, spatial).
+        bundle: its inferer yields the views; one without ``views`` runs once.
+
+    Returns:
+        Mean class probabilities (1, classes, spatial), and the agreement of the views' masks, 0 to 1; None where the
+        inferer has no views.
     """
     if not hasattr(bundle.inferer, "views"):
-        return _plain(bundle.inferer(image, bundle.network)), None
+        return _without_metadata(bundle.inferer(image, bundle.network)), None
     total: torch.Tensor | None = None
     masks: list[torch.Tensor] = []
     for view in bundle.inferer.views(image, bundle.network):
-        view = _plain(view)
+        view = _without_metadata(view)
         masks.append(view.argmax(dim=1).to(torch.uint8))
         total = view.clone() if total is None else total.add_(view)
     if total is None:
@@ -141,6 +170,6 @@ def mean_of_views(image: torch.Tensor, bundle: Bundle) -> tuple[torch.Tensor, fl
     return total, view_agreement(masks, total.argmax(dim=1).to(torch.uint8), num_classes=total.shape[1])
 
 
-def _plain(tensor: torch.Tensor) -> torch.Tensor:
-    # Metadata of a batch would be averaged along; the postprocessing takes it from the image.
+def _without_metadata(tensor: torch.Tensor) -> torch.Tensor:
+    # Averaging would carry the batch's metadata along; the postprocessing takes them from the image.
     return tensor.as_tensor() if isinstance(tensor, MetaTensor) else tensor

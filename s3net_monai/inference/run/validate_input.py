@@ -1,4 +1,4 @@
-"""What can be told to be wrong with an input before the network sees it, and errors in one line afterwards."""
+"""Checks of an input before the network sees it, and one-line reasons for the errors after them."""
 
 from __future__ import annotations
 
@@ -17,65 +17,78 @@ from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.limits import MAX_NIFTI_OFFSET, MAX_PIXELS, check_capacity, check_pixels, check_voxels
 from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES, read_volume_header
+from s3net_monai.tasks import Task
 from s3net_monai.utils.messages import one_line
 
-RGB_CHANNELS = 3
 # By content, whatever the name says: some of Pillow's other formats start programs.
-PICTURE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
-VOLUMES = {"CT": "a CT volume", "MR": "one phase of MR as NIfTI, NRRD or MetaImage; convert it, as dcm2niix does"}
-PICTURES = "2-D color pictures (PNG, JPEG, BMP, TIFF, DICOM photographs)"
+IMAGE_2D_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 
 
-def check_input(case: Case, channels: int, modality: str = "CT") -> None:
+def check_input(case: Case, task: Task) -> None:
     """Refuse what the task cannot take or what would expand beyond ``io.limits``, from the file's header alone.
 
+    DICOM is checked by discovery and by its readers.
+
     Args:
-        case: the input. DICOM is checked by discovery and by its readers.
-        channels: of the bundle's network: 3 takes pictures, 1 takes volumes and single slices.
-        modality: of its images. DICOM is read of CT alone: a cine series of MR holds many phases.
+        case: the input.
+        task: 2-D tasks take 2-D images, 3-D tasks take volumes and single slices as 2-D images. A series is taken only
+            where the task reads DICOM: a cine series of MR, for example, holds many phases.
 
     Raises:
         CaseError: naming the file, what was found and what is expected.
     """
-    path = case.image[0]
+    if case.kind == "dicom_series" and not task.reads_dicom_series:
+        read_header(case.image[0])  # discovery also calls files a series that are too damaged to be sorted
+        raise CaseError(_unsuitable(case, "a DICOM series", task))
+    if case.kind == "dicom_vl_image" and task.dimensions != 2:
+        raise CaseError(_unsuitable(case, "a DICOM VL image", task))
+    shape = check_header(case)
+    if case.kind == "volume" and task.dimensions != 3:
+        raise CaseError(_unsuitable(case, f"a volume of {_sizes(shape)}", task))
+
+
+def check_header(case: Case) -> tuple[int, ...]:
+    """Refuse what is damaged or would expand beyond ``io.limits``, from the header of a volume or a 2-D image alone.
+
+    Returns:
+        The shape of a volume (X, Y, Z) or of a 2-D image (X, Y); empty for DICOM, which is not checked.
+
+    Raises:
+        CaseError: naming the file, what was found and what is expected.
+    """
     if case.kind == "unusable":
         raise CaseError(case.problem)
-    if case.kind == "picture":
-        _check_picture(path)
-    elif case.kind == "dicompicture":
-        if channels != RGB_CHANNELS:
-            raise CaseError(
-                f"{case.input.name}: a photograph in DICOM, this task expects {VOLUMES.get(modality, modality)}"
-            )
-    elif channels == RGB_CHANNELS:
-        if case.kind == "dicom":
-            read_header(path)  # what is too damaged to be sorted is called a series, too
-        found = "a DICOM series" if case.kind == "dicom" else f"a volume of {_sizes(_volume_shape(path))}"
-        raise CaseError(f"{case.input.name}: {found}, this task expects {PICTURES}")
-    elif case.kind == "dicom" and modality == "MR":
-        read_header(path)
-        raise CaseError(f"{case.input.name}: a DICOM series, this task expects {VOLUMES[modality]}")
-    elif case.kind == "volume":
-        _volume_shape(path)
+    if case.kind == "image_2d":
+        return _image_2d_shape(case.image[0])
+    return _volume_shape(case.image[0]) if case.kind == "volume" else ()
 
 
-def _check_picture(path: Path) -> None:
+def _unsuitable(case: Case, input_kind: str, task: Task) -> str:
+    remedy = f"; {task.dicom_remedy}" if case.kind == "dicom_series" and task.dicom_remedy else ""
+    return f"{case.input.name}: {input_kind}, this task expects {task.input_description}{remedy}"
+
+
+def _image_2d_shape(path: Path) -> tuple[int, ...]:
+    """Return the shape (X, Y) of a 2-D image that has passed every check of its header."""
     from PIL import Image
 
     try:
-        with Image.open(path, formats=PICTURE_FORMATS) as picture:
-            size, pages = picture.size, getattr(picture, "n_frames", 1) if picture.format == "TIFF" else 1
+        with Image.open(path, formats=IMAGE_2D_FORMATS) as image:
+            size, pages = image.size, getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
     except Image.DecompressionBombError as error:  # Pillow's own limit, which lies above this one
         raise CaseError(f"{path.name}: beyond the limit of {MAX_PIXELS} pixels; crop or shrink it") from error
     except Exception as error:  # Pillow's plugins raise whatever the damage provokes
-        raise CaseError(f"{path.name}: not readable as a picture ({_reason(error, path)}); copy it again") from error
+        raise CaseError(
+            f"{path.name}: not readable as a 2-D image ({_error_text(error, path)}); copy it again"
+        ) from error
     check_pixels(path.name, *size)
     if pages > 1:
-        raise CaseError(f"{path.name}: {pages} pages found, one picture expected; save each page as a file")
+        raise CaseError(f"{path.name}: {pages} pages found, one image expected; save each page as a file")
+    return size
 
 
 def _volume_shape(path: Path) -> tuple[int, ...]:
-    """Shape (X, Y, Z) of a volume that has passed every check of its header."""
+    """Return the shape (X, Y, Z) of a volume that has passed every check of its header."""
     if path.suffix.lower() in (*NRRD_SUFFIXES, *META_SUFFIXES):
         return read_volume_header(path).shape
     return _check_nifti(path)
@@ -89,7 +102,7 @@ def _check_nifti(path: Path) -> tuple[int, ...]:
         # Extensions before the voxels are read as a whole.
         image: Any = nibabel.load(path) if offset <= MAX_NIFTI_OFFSET else None
     except Exception as error:  # damaged headers raise struct, value, EOF and zlib errors
-        raise CaseError(f"{path.name}: not readable as NIfTI ({_reason(error, path)}); copy it again") from error
+        raise CaseError(f"{path.name}: not readable as NIfTI ({_error_text(error, path)}); copy it again") from error
     if image is None:
         raise CaseError(f"{path.name}: voxels begin at byte {offset:.0f}, beyond the limit; save the volume again")
     shape = tuple(int(size) for size in image.shape)
@@ -104,27 +117,27 @@ def _check_nifti(path: Path) -> tuple[int, ...]:
     if len(shape) < 3 or min(shape) < 1:
         raise CaseError(f"{path.name}: shape {_sizes(shape)} found, a 3-D volume expected; give slices as PNG")
     check_voxels(path.name, shape)
-    needed = math.prod(shape) * dtype.itemsize
-    check_capacity(path.name, needed, path.stat().st_size, path.suffix.lower() == ".gz")
+    num_bytes = math.prod(shape) * dtype.itemsize
+    check_capacity(path.name, num_bytes, path.stat().st_size, path.suffix.lower() == ".gz")
     unit = image.header.get_xyzt_units()[0]
-    if unit in ("meter", "micron"):  # no reader of the affine looks at it
+    if unit in ("meter", "micron"):  # readers of the affine ignore the unit
         raise CaseError(f"{path.name}: voxel sizes in units of {unit} found, mm expected; save the volume again")
     affine = np.asarray(image.affine)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise CaseError(f"{path.name}: its affine is not invertible, so voxels have no place; repair the header")
+        raise CaseError(f"{path.name}: its affine is not invertible, so voxels have no position; repair the header")
     return shape
 
 
 def _nifti_offset(path: Path) -> float:
-    """Where the voxels begin by the header, in bytes of the expanded file."""
+    """Return where the voxels begin by the header, in bytes of the expanded file."""
     from nibabel import Nifti1Header, Nifti2Header
 
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         block = file.read(Nifti2Header.sizeof_hdr)
     size = Nifti2Header.sizeof_hdr
-    second = size in (int.from_bytes(block[:4], "little"), int.from_bytes(block[:4], "big"))
-    kind = Nifti2Header if second else Nifti1Header
-    return float(kind(block[: kind.sizeof_hdr], check=False)["vox_offset"])
+    is_nifti2 = size in (int.from_bytes(block[:4], "little"), int.from_bytes(block[:4], "big"))
+    header_type = Nifti2Header if is_nifti2 else Nifti1Header
+    return float(header_type(block[: header_type.sizeof_hdr], check=False)["vox_offset"])
 
 
 def _sizes(shape: tuple[int, ...]) -> str:
@@ -132,49 +145,51 @@ def _sizes(shape: tuple[int, ...]) -> str:
 
 
 def failure_reason(error: BaseException, case: Case) -> str:
-    """One line for the report from whatever a case raised, naming the input and free of its identifiers."""
+    """Return one line for the report from any error of a case; it names the input and holds no identifier."""
     chain = [error]
     while chain[-1].__cause__ is not None:
         chain.append(chain[-1].__cause__)
     for link in chain:
         if isinstance(link, CaseError):
-            return _named(str(link), case)
+            return _with_input_name(str(link), case)
         if isinstance(link, MemoryError | torch.OutOfMemoryError) or "not enough memory" in str(link):
-            return _named("not enough memory; close other programs or use --device cpu", case)
+            return _with_input_name("not enough memory; close other programs or use --device cpu", case)
     if any("cannot find a suitable reader" in str(link) for link in chain):
-        return _named(_unreadable(case.image[0]), case)
+        return _with_input_name(_unreadable(case.image[0]), case)
     if _is_damage(chain[-1]):
-        return _named(f"damaged or cut off ({_reason(chain[-1], case.image[0])}); copy the file again", case)
-    return _named(f"{type(chain[-1]).__name__}: {_reason(chain[-1], case.image[0])}", case)
+        return _with_input_name(
+            f"damaged or cut off ({_error_text(chain[-1], case.image[0])}); copy the file again", case
+        )
+    return _with_input_name(f"{type(chain[-1]).__name__}: {_error_text(chain[-1], case.image[0])}", case)
 
 
 def _is_damage(error: BaseException) -> bool:
-    """Whether a compressed stream or a volume ended early or makes no sense."""
-    # What the system refuses, as for a full disk, has a number; what nibabel and gzip find in a file has none.
+    """Return whether a compressed stream or a volume ended early or is inconsistent."""
+    # Errors of the operating system, such as a full disk, have an errno; those of nibabel and gzip have none.
     return isinstance(error, EOFError | zlib.error) or (isinstance(error, OSError) and error.errno is None)
 
 
-def _named(text: str, case: Case) -> str:
+def _with_input_name(text: str, case: Case) -> str:
     text = " ".join(text.split())
     for folder in sorted({str(path.parent) for path in case.image}, key=len, reverse=True):
-        text = text.replace(f"{folder}/", "")  # a file's name is enough, and folders may carry a patient's
+        text = text.replace(f"{folder}/", "")  # the file's name suffices, and a folder may have the patient's name
     if case.input.name not in text:
         text = f"{case.input.name}: {text}"
     return one_line(redact(text, case.identifiers), limit=400)
 
 
 def _unreadable(path: Path) -> str:
-    """Why a file that has a sound header cannot be loaded; MONAI's own text is every reader's traceback."""
+    """Return why a file with a sound header cannot be loaded; MONAI's message holds the traceback of every reader."""
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
-            picture.load()
+        with Image.open(path) as image:
+            image.load()
     except Exception as error:
-        return f"not readable ({_reason(error, path)}); copy the file again"
+        return f"not readable ({_error_text(error, path)}); copy the file again"
     return "not readable; convert it to PNG or NIfTI"
 
 
-def _reason(error: BaseException, path: Path) -> str:
+def _error_text(error: BaseException, path: Path) -> str:
     text = str(error).replace(str(path), path.name) or type(error).__name__
     return one_line(text)

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-import s3net_monai
 from s3net_monai.io.dicom.files import dicom_files
 from s3net_monai.io.dicom.geometry import masks_on_slices
 from s3net_monai.io.dicom.seg_source import frame_numbers, picture_source, series_sources
 from s3net_monai.io.dicom.series import series_files
-from s3net_monai.io.labels import Code, Label
 from s3net_monai.io.mask import Mask
+from s3net_monai.labels import Code, Label
 from s3net_monai.utils.errors import CaseError, UnsuitedFormatError
 from s3net_monai.utils.messages import one_line
+from s3net_monai.version import __version__
 
 SERIES_NUMBER_OFFSET = 1000  # keeps the mask's series behind the scanner's own in a viewer's list
 LAST_SERIES_NUMBER = 2**31 - 1  # of an integer string, PS3.5 section 6.2
@@ -106,7 +106,7 @@ def _segmentation(mask: Mask, sources: list[Any], pixels: np.ndarray, segmentati
         content_time=now.time(),
         manufacturer=TOOL,
         manufacturer_model_name=mask.model_name,
-        software_versions=s3net_monai.__version__,
+        software_versions=__version__,
         device_serial_number=mask.model_version,
         contributing_equipment=[_contribution(mask, now)],
         omit_empty_frames=bool(pixels.any()),
@@ -134,7 +134,7 @@ def _contribution(mask: Mask, now: datetime.datetime) -> Any:
         manufacturer=TOOL,
         purpose_of_reference=codes.DCM.ProcessingEquipment,
         manufacturer_model_name=mask.model_name,
-        software_versions=s3net_monai.__version__,
+        software_versions=__version__,
         device_serial_number=mask.model_version,
         contribution_datetime=now,
         contribution_description="Automatic segmentation, for research, not for diagnosis",

@@ -11,16 +11,16 @@ from PIL import Image
 
 from benchmarks.common.cases import lung_cases, skin_cases
 
-# LAS, anisotropic: not canonical, so that any turn of axes shows
+# LAS and anisotropic: not canonical, so that any change of axes would show
 GRID = np.diag([-2.5, 3.0, 5.0, 1.0])
 
 
-def save_picture(folder: Path, name: str, ending: str) -> None:
+def save_image(folder: Path, name: str, ending: str) -> None:
     for part, suffix in (("images", ending), ("masks", "png")):
         (folder / part).mkdir(parents=True, exist_ok=True)
-        picture = np.zeros((6, 8), dtype=np.uint8)  # rows, columns
-        picture[1, 5] = 255
-        Image.fromarray(picture).save(folder / part / f"{name}.{suffix}")
+        pixels = np.zeros((6, 8), dtype=np.uint8)  # rows, columns
+        pixels[1, 5] = 255
+        Image.fromarray(pixels).save(folder / part / f"{name}.{suffix}")
 
 
 def save_volumes(folder: Path, label_grid: np.ndarray = GRID) -> None:
@@ -34,8 +34,8 @@ def save_volumes(folder: Path, label_grid: np.ndarray = GRID) -> None:
 
 def test_ph2_reports_on_numbers_divisible_by_four(tmp_path: Path) -> None:
     for number in (3, 4, 10, 16, 100):
-        save_picture(tmp_path / "skin" / "ph2", f"IMD{number:03d}", "jpg")
-    save_picture(tmp_path / "skin" / "isic2018" / "val", "ISIC_0000007", "jpg")
+        save_image(tmp_path / "skin" / "ph2", f"IMD{number:03d}", "jpg")
+    save_image(tmp_path / "skin" / "isic2018" / "val", "ISIC_0000007", "jpg")
     cases = skin_cases(tmp_path)
     assert [(case.split, case.case_id) for case in cases] == [
         ("PH2", "IMD004"),
@@ -49,7 +49,7 @@ def test_ph2_reports_on_numbers_divisible_by_four(tmp_path: Path) -> None:
 
 
 def test_volumes_keep_the_grid_of_their_file(tmp_path: Path) -> None:
-    save_picture(tmp_path / "lung" / "slices512", "17", "png")
+    save_image(tmp_path / "lung" / "slices512", "17", "png")
     save_volumes(tmp_path / "lung" / "volumes")
     slice_case, *volumes = lung_cases(tmp_path)
     assert slice_case.split == "LungSegDB"
@@ -63,7 +63,7 @@ def test_volumes_keep_the_grid_of_their_file(tmp_path: Path) -> None:
 
 
 def test_a_mask_on_another_grid_is_refused(tmp_path: Path) -> None:
-    save_picture(tmp_path / "lung" / "slices512", "17", "png")
+    save_image(tmp_path / "lung" / "slices512", "17", "png")
     save_volumes(tmp_path / "lung" / "volumes", label_grid=np.diag([2.5, 3.0, 5.0, 1.0]))
     with pytest.raises(ValueError, match=r"id003_lung.nii.gz: another grid than id003_ct.nii.gz"):
         lung_cases(tmp_path)
@@ -72,8 +72,8 @@ def test_a_mask_on_another_grid_is_refused(tmp_path: Path) -> None:
 def test_missing_data_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"ph2/images: no such folder; --data"):
         skin_cases(tmp_path)
-    save_picture(tmp_path / "skin" / "ph2", "IMD004", "jpg")
-    save_picture(tmp_path / "skin" / "isic2018" / "val", "ISIC_1", "jpg")
+    save_image(tmp_path / "skin" / "ph2", "IMD004", "jpg")
+    save_image(tmp_path / "skin" / "isic2018" / "val", "ISIC_1", "jpg")
     (tmp_path / "skin" / "ph2" / "masks" / "IMD004.png").unlink()
     with pytest.raises(ValueError, match=r"IMD004.png: no such file"):
         skin_cases(tmp_path)

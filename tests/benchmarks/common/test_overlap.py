@@ -14,21 +14,21 @@ masks = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=3
 
 @given(masks)
 def test_metrics_are_their_definitions(pixels: list[tuple[bool, bool]]) -> None:
-    wrong = both = either = true = 0
+    wrong = both = union = positive = 0
     for predicted, actual in pixels:
         wrong += predicted != actual
         both += predicted and actual
-        either += predicted or actual
-        true += actual
+        union += predicted or actual
+        positive += actual
     prediction, truth = np.array(pixels, dtype=bool).reshape(-1, 1, 2).transpose(2, 0, 1)
-    found = overlap_metrics(prediction, truth)
-    assert found["iou"] == pytest.approx(both / either if either else 1)
-    assert found["hm"] == pytest.approx(1 - found["iou"], abs=1e-6)
-    if true:
-        assert found["xor"] == pytest.approx(wrong / true)
-        assert found["dice"] == pytest.approx(2 * both / (both + either), abs=1e-6)
+    metrics = overlap_metrics(prediction, truth)
+    assert metrics["iou"] == pytest.approx(both / union if union else 1)
+    assert metrics["hm"] == pytest.approx(1 - metrics["iou"], abs=1e-6)
+    if positive:
+        assert metrics["xor"] == pytest.approx(wrong / positive)
+        assert metrics["dice"] == pytest.approx(2 * both / (both + union), abs=1e-6)
     else:
-        assert found["xor"] == (None if either else 0)
+        assert metrics["xor"] == (None if union else 0)
 
 
 def test_xor_exceeds_one_where_more_is_wrong_than_true() -> None:

@@ -15,19 +15,19 @@ def _square(shape: tuple[int, ...], low: int, high: int) -> np.ndarray:
     return mask
 
 
-def test_label_free_is_the_methods_own_mask_whatever_the_truth() -> None:
+def test_label_free_is_the_methods_own_mask() -> None:
     partition = Partition(_square((8, 8), 0, 3), np.zeros((8, 8), dtype=int))
     assert np.array_equal(label_free(partition, _square((8, 8), 5, 8)), partition.mask)
 
 
 @pytest.mark.parametrize("lesion", [0, 1])
-def test_the_oracle_picks_the_right_side_of_two_clusters_though_the_method_named_the_other(lesion: int) -> None:
+def test_the_oracle_picks_the_better_of_two_clusters(lesion: int) -> None:
     truth = _square((20, 20), 6, 14)
     partition = Partition(~truth, np.where(truth, lesion, 1 - lesion))
     assert np.array_equal(oracle_cluster(partition, truth), truth)
 
 
-def test_the_oracle_takes_one_cluster_of_many_and_not_their_union() -> None:
+def test_the_oracle_picks_one_cluster_and_no_union() -> None:
     truth = _square((20, 20), 4, 16)
     clusters = np.zeros((20, 20), dtype=int)
     clusters[4:10, 4:16], clusters[10:16, 4:16] = 7, 3  # half the truth each; numbers with gaps
@@ -35,7 +35,7 @@ def test_the_oracle_takes_one_cluster_of_many_and_not_their_union() -> None:
     assert np.array_equal(oracle_cluster(Partition(truth, clusters), truth), clusters == 7)
 
 
-def test_under_the_published_protocol_everything_foreground_is_the_truth_dilated_by_four_pixels() -> None:
+def test_published_protocol_dilates_the_truth_by_four_pixels() -> None:
     truth = _square((60, 60), 20, 40)
     everything = Partition(np.ones_like(truth), np.zeros(truth.shape, dtype=int))
     assert np.array_equal(published(everything, truth), _square((60, 60), 16, 44))
@@ -56,9 +56,9 @@ def test_clipping_comes_before_the_choice() -> None:
 def test_a_volume_is_dilated_in_its_axial_slices_only() -> None:
     truth = np.zeros((30, 30, 3), dtype=bool)
     truth[10:20, 10:20, 1] = True
-    found = published(Partition(truth, np.zeros(truth.shape, dtype=int)), truth)
-    assert not found[..., [0, 2]].any()
-    assert np.array_equal(found[..., 1], _square((30, 30), 6, 24))
+    mask = published(Partition(truth, np.zeros(truth.shape, dtype=int)), truth)
+    assert not mask[..., [0, 2]].any()
+    assert np.array_equal(mask[..., 1], _square((30, 30), 6, 24))
 
 
 def test_an_empty_truth_empties_the_clipped_mask() -> None:

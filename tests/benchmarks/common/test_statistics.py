@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.common.statistics import compare, interval, mean_over_seeds, share_failed, summary
+from benchmarks.common.statistics import compare, fraction_failed, interval, mean_over_seeds, summary
 
 
-def test_mean_over_seeds_leaves_out_what_a_seed_lacks() -> None:
+def test_mean_over_seeds_leaves_out_missing_values() -> None:
     first = [{"case_id": "a", "seconds": 1.0, "consistency": None, "label-free": {"dice": 0.4, "hd95": None}}]
     second = [{"case_id": "a", "seconds": 3.0, "consistency": None, "label-free": {"dice": 0.8, "hd95": 5.0}}]
     (entry,) = mean_over_seeds([first, second])
@@ -21,9 +21,9 @@ def test_seeds_must_hold_the_same_cases() -> None:
         mean_over_seeds([[{"case_id": "a"}], []])
 
 
-def test_summary_counts_what_is_known() -> None:
-    found = summary([1.0, None, 3.0, 8.0])
-    assert (found["count"], found["mean"], found["median"], found["ci95"]) == (3, 4.0, 3.0, None)
+def test_summary_ignores_missing_values() -> None:
+    figures = summary([1.0, None, 3.0, 8.0])
+    assert (figures["count"], figures["mean"], figures["median"], figures["ci95"]) == (3, 4.0, 3.0, None)
     assert summary([None]) == {"count": 0, "mean": None, "median": None, "ci95": None}
 
 
@@ -38,22 +38,22 @@ def test_interval_is_about_two_standard_errors() -> None:
     assert interval(values) == [low, high]  # the same file from the same scores
 
 
-def test_share_below_half_does_not_count_half_itself() -> None:
-    assert share_failed([0.49, 0.5, 0.2, 0.9]) == 0.5
+def test_fraction_below_half_does_not_count_half_itself() -> None:
+    assert fraction_failed([0.49, 0.5, 0.2, 0.9]) == 0.5
 
 
-def test_six_gains_of_six_have_the_least_p() -> None:
+def test_six_gains_of_six_have_the_smallest_p() -> None:
     reference = {str(index): 0.5 for index in range(6)}
     better = {str(index): 0.6 + index / 100 for index in range(6)}
-    found = compare(better, reference)
-    assert found["count"] == 6
-    assert found["difference"] == pytest.approx(0.125)
-    assert found["p"] == pytest.approx(2 / 2**6)  # both signs of all six
+    figures = compare(better, reference)
+    assert figures["count"] == 6
+    assert figures["difference"] == pytest.approx(0.125)
+    assert figures["p"] == pytest.approx(2 / 2**6)  # both signs of all six
 
 
 def test_only_cases_of_both_are_compared() -> None:
-    found = compare({"a": 0.9, "b": 0.1, "z": 0.0}, {"a": 0.8, "b": 0.2, "c": 1.0})
-    assert (found["count"], found["difference"], found["p"]) == (2, pytest.approx(0.0), None)
+    figures = compare({"a": 0.9, "b": 0.1, "z": 0.0}, {"a": 0.8, "b": 0.2, "c": 1.0})
+    assert (figures["count"], figures["difference"], figures["p"]) == (2, pytest.approx(0.0), None)
 
 
 def test_equal_methods_do_not_differ() -> None:

@@ -1,4 +1,4 @@
-"""Training of variants: what they change, what they leave behind, and when they are trained again."""
+"""Training of variants: what they change and write, and when they are trained again."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ TINY: dict[str, Any] = {
 
 
 @pytest.fixture(autouse=True)
-def random_again() -> Iterator[None]:
-    """Undo the seeding of the configs, which is global."""
+def restore_random_state() -> Iterator[None]:
+    """Undo the global seeding by the configs."""
     yield
     set_determinism(None)
 
@@ -52,7 +52,7 @@ def weights_of(path: Path) -> dict[str, torch.Tensor]:
 
 def test_variant_is_a_bundle_of_its_own(phantoms: Path, tmp_path: Path) -> None:
     overrides = {**TINY, "dataset_dir": str(phantoms), "network_def#network#_target_": NO_ATTENTION}
-    path = train_variant(bundle_root("skin"), overrides, 0, tmp_path)
+    path = train_variant(bundle_root("skin"), overrides, seed=0, folder=tmp_path)
     bundle = load_bundle("skin", tmp_path, torch.device("cpu"))
     assert not any(isinstance(module, AttentionBlock) for module in bundle.network.modules())
     for name, value in bundle.network.state_dict().items():
@@ -62,22 +62,22 @@ def test_variant_is_a_bundle_of_its_own(phantoms: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("checkpoint*.pt"))
 
 
-def test_same_settings_are_not_trained_again_and_others_are(phantoms: Path, tmp_path: Path) -> None:
+def test_only_other_settings_are_trained_again(phantoms: Path, tmp_path: Path) -> None:
     overrides = {**TINY, "dataset_dir": str(phantoms)}
-    path = train_variant(bundle_root("skin"), overrides, 0, tmp_path)
+    path = train_variant(bundle_root("skin"), overrides, seed=0, folder=tmp_path)
     first = weights_of(path)
     os.utime(path, (1, 1))
-    assert train_variant(bundle_root("skin"), overrides, 0, tmp_path) == path
+    assert train_variant(bundle_root("skin"), overrides, seed=0, folder=tmp_path) == path
     assert path.stat().st_mtime == 1
-    train_variant(bundle_root("skin"), overrides, 1, tmp_path)
+    train_variant(bundle_root("skin"), overrides, seed=1, folder=tmp_path)
     assert json.loads((tmp_path / "settings.json").read_text())["seed"] == 1
     assert any(not torch.equal(value, first[name]) for name, value in weights_of(path).items())
 
 
-def test_losses_alone_open_no_cue(phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def weak_label(*_: Any) -> None:
-        raise AssertionError("a simple weak label was computed")
+def test_losses_alone_compute_no_weak_label(phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def labeling_functions(*_: Any) -> None:
+        raise AssertionError("a weak label was computed")
 
-    monkeypatch.setattr("s3net_monai.transforms.skin_labeling.skin_labeling_functions", weak_label)
+    monkeypatch.setattr("s3net_monai.transforms.skin_labeling.skin_labeling_functions", labeling_functions)
     overrides = {**LOSSES_ALONE, **TINY, "dataset_dir": str(phantoms)}
-    assert train_variant(bundle_root("skin"), overrides, 0, tmp_path).is_file()
+    assert train_variant(bundle_root("skin"), overrides, seed=0, folder=tmp_path).is_file()

@@ -1,4 +1,4 @@
-"""The correction loop: its figures on scores by hand, and one small loop on phantoms with the shipped weights."""
+"""Simulated annotators: figures by hand, and one short run on phantoms with the released weights."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from monai.utils import set_determinism
 from PIL import Image
 
 from benchmarks.common.types import BenchmarkCase
-from benchmarks.corrections.loop import (
+from benchmarks.corrections.annotator import (
     ORDERS,
-    Loop,
+    AnnotatorRun,
     Pool,
-    Report,
+    ReportCases,
     at_random,
     by_consistency,
-    run_loop,
+    run_annotator,
     score_bundle,
 )
 from benchmarks.corrections.results import corrections_result
 from benchmarks.corrections.run import run_corrections, supervised_figures, write_corrections
 from data_prep.phantom import write_skin_phantom
-from s3net_monai.active_learning import next_images
+from s3net_monai.active_learning import select_images
 from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.monailabel.strategies import ConsistencyStrategy
 from tests.helpers.image_store import Images
@@ -38,19 +38,19 @@ SHORT = {"max_epochs": 1, "epoch_length": 1, "batch_size": 2, "unlabeled_images"
 
 
 def entries(*dice: float) -> list[dict[str, Any]]:
-    return [{"case_id": str(place), "split": "PH2", "dice": value} for place, value in enumerate(dice)]
+    return [{"case_id": str(index), "split": "PH2", "dice": value} for index, value in enumerate(dice)]
 
 
 @pytest.fixture
 def result() -> dict[str, Any]:
-    """Two cases; the order by consistency has with 10 corrections what random ones have with 50."""
+    """Two cases; the order by consistency has with 10 corrections the Dice of 50 random ones."""
     consistency = {0: [entries(0.80, 0.90), entries(0.85, 0.95), entries(0.85, 0.95)]}
-    at_hand = {
+    random = {
         0: [entries(0.70, 0.80), entries(0.75, 0.85), entries(0.80, 0.90)],
         1: [entries(0.60, 0.80), entries(0.75, 0.85), entries(0.80, 0.90)],
     }
-    scores = {"consistency": consistency, "random": at_hand, "other": {}}
-    return corrections_result((10, 20, 50), scores, entries(0.4, 0.8), U_NET)
+    scores = {"consistency": consistency, "random": random, "other": {}}
+    return corrections_result((10, 20, 50), scores, released=entries(0.4, 0.8), supervised=U_NET)
 
 
 def test_figures(result: dict[str, Any]) -> None:
@@ -72,9 +72,9 @@ def test_answers(result: dict[str, Any]) -> None:
     assert answers["short"]["random"] == {"dice": pytest.approx(0.06), "within": False}
 
 
-def test_a_dice_that_no_step_reaches_and_no_supervised_network() -> None:
+def test_an_unreached_dice_and_no_supervised_network() -> None:
     scores = {"consistency": {0: [entries(0.5)]}, "random": {0: [entries(0.6)]}}
-    result = corrections_result((10,), scores, entries(0.4), None)
+    result = corrections_result((10,), scores, released=entries(0.4), supervised=None)
     assert result["supervised"] is None
     assert result["answers"]["PH2"] == {"reached": {"consistency": {"10": None}}, "short": {}}
 
@@ -90,19 +90,19 @@ def test_page_and_plot(result: dict[str, Any], tmp_path: Path) -> None:
     assert "without the 20% least consistent" in page
     assert "reached in the order of consistency with: 10 by 10, 20 by 10, 50 by 10." in page
     assert "- random, 50 corrections: -0.060 from the U-Net, not within 0.02." in page
-    with Image.open(tmp_path / "out" / "corrections.png") as picture:
-        assert picture.width > 500
+    with Image.open(tmp_path / "out" / "corrections.png") as plot:
+        assert plot.width > 500
 
 
 @pytest.fixture
-def random_again() -> Iterator[None]:
-    """Undo the seeding of the configs, which is global."""
+def restore_random_state() -> Iterator[None]:
+    """Undo the global seeding by the configs."""
     yield
     set_determinism(None)
 
 
-@pytest.mark.usefixtures("random_again")
-def test_a_loop_learns_from_chosen_masks_alone_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("restore_random_state")
+def test_a_run_trains_on_chosen_masks_alone_and_continues(tmp_path: Path) -> None:
     bundle = load_bundle("skin", bundle_root("skin"), torch.device("cpu"))
     cases = []
     for number in range(6):
@@ -114,54 +114,58 @@ def test_a_loop_learns_from_chosen_masks_alone_and_goes_on_where_it_stopped(tmp_
     for index in order[3:]:
         Path(cases[index]["label"]).unlink()
     truth = np.asarray(Image.open(cases[order[0]]["label"])).T > 0
-    report = Report([BenchmarkCase("a", "PH2", Path(cases[order[0]]["image"]), truth, (1.0, 1.0), "px")], bundle)
-    assert score_bundle(bundle, report) == score_bundle(bundle, report), "what is kept in memory stays as it is"
+    image = Path(cases[order[0]]["image"])
+    case = BenchmarkCase(case_id="a", split="PH2", image=image, truth=truth, spacing=(1.0, 1.0), unit="px")
+    report_cases = ReportCases([case], bundle)
+    scores = score_bundle(bundle, report_cases)
+    assert score_bundle(bundle, report_cases) == scores, "samples in memory must not change"
     folder = tmp_path / "work"
-    found = run_loop(Loop("random", 3, (2, 3), SHORT), pool, report, folder, "stamp")
-    assert [[each["case_id"] for each in step] for step in found] == [["a"], ["a"]]
-    assert all(0 <= step[0]["dice"] <= 1 for step in found)
+    run = AnnotatorRun(order="random", seed=3, steps=(2, 3), overrides=SHORT)
+    by_step = run_annotator(run, pool, report_cases, folder=folder, cache_key="key")
+    assert [[entry["case_id"] for entry in step] for step in by_step] == [["a"], ["a"]]
+    assert all(0 <= step[0]["dice"] <= 1 for step in by_step)
     trained = torch.load(folder / "002" / "model.pt", weights_only=True)
     start = bundle.network.state_dict()
     assert torch.equal(trained["cluster_class"], start["cluster_class"])
     assert not torch.equal(trained["network.body.head.weight"], start["network.body.head.weight"])
 
     written = {path: path.stat().st_mtime_ns for path in folder.glob("*/model.pt")}
-    assert run_loop(Loop("random", 3, (2, 3), SHORT), pool, report, folder, "stamp") == found
+    assert run_annotator(run, pool, report_cases, folder=folder, cache_key="key") == by_step
     assert {path: path.stat().st_mtime_ns for path in written} == written
     chosen = ORDERS["consistency"](pool, bundle, [0, 1], 2, seed=3)
     assert len(set(chosen) - {0, 1}) == 2
 
 
-def test_the_loop_chooses_what_the_server_hands_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After ten labels, with the shipped weights: the least consistent image of those left."""
-    for module in ("benchmarks.corrections.loop", "s3net_monai.monailabel.strategies"):
-        monkeypatch.setattr(f"{module}.next_images", partial(next_images, among=1))
+def test_the_order_is_that_of_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After ten labels, with the released weights: the least consistent remaining image."""
+    for module in ("benchmarks.corrections.annotator", "s3net_monai.monailabel.strategies"):
+        monkeypatch.setattr(f"{module}.select_images", partial(select_images, max_candidates=1))
     root = bundle_root("skin")
     bundle = load_bundle("skin", root, torch.device("cpu"))
     images = [write_skin_phantom(tmp_path, f"case{number:02d}", (64, 48), seed=number)[0] for number in range(13)]
     store = Images({image.stem: image for image in images})
     store.labeled = [image.stem for image in images[:10]]
     strategy = ConsistencyStrategy(root, "cpu")
-    found = strategy({"strategy": "consistency"}, store)
-    assert found is not None
+    answer = strategy({"strategy": "consistency"}, store)
+    assert answer is not None
     pool = Pool([{"case_id": image.stem, "image": str(image)} for image in images], root, bundle)
     (index,) = by_consistency(pool, bundle, range(10), 1, seed=0)
-    assert images[index].stem == found["id"]
+    assert images[index].stem == answer["id"]
     scores = [store.infos[image.stem][strategy.scoring.key]["consistency"] for image in images[10:]]
-    assert found["consistency"] == min(scores) < max(scores)
+    assert answer["consistency"] == min(scores) < max(scores)
 
 
-def test_what_cannot_be_asked_for(tmp_path: Path) -> None:
+def test_unusable_requests_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"expected a name that ends in \.json"):
-        run_corrections(tmp_path, tmp_path / "a.txt", tmp_path)
+        run_corrections(tmp_path, tmp_path / "a.txt", work=tmp_path)
     with pytest.raises(ValueError, match=r"no row 'entropy'; give some of consistency, random$"):
-        run_corrections(tmp_path, tmp_path / "a.json", tmp_path, ["entropy"])
+        run_corrections(tmp_path, tmp_path / "a.json", work=tmp_path, names=["entropy"])
 
 
-def test_the_supervised_network_is_that_of_the_skin_benchmark(tmp_path: Path) -> None:
+def test_the_supervised_figures_are_those_of_the_skin_table(tmp_path: Path) -> None:
     assert supervised_figures(tmp_path / "skin.json") is None
     committed = ROOT / "docs" / "benchmark" / "skin.json"
-    found = supervised_figures(committed)
-    assert found is not None
-    assert set(found) == {"PH2", "ISIC 2018 val"}
-    assert found["PH2"]["mean"] == pytest.approx(np.mean(found["PH2"]["by_seed"]), abs=1e-4)
+    figures = supervised_figures(committed)
+    assert figures is not None
+    assert set(figures) == {"PH2", "ISIC 2018 val"}
+    assert figures["PH2"]["mean"] == pytest.approx(np.mean(figures["PH2"]["by_seed"]), abs=1e-4)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.few_labels.page import few_labels_page
 from benchmarks.few_labels.plot import few_labels_figure, write_few_labels_plot
 from benchmarks.few_labels.results import cell_figures, few_labels_results
 from benchmarks.few_labels.rows import STRONG
 from benchmarks.few_labels.scores import structure_metrics
-from benchmarks.few_labels.table import few_labels_markdown
 from benchmarks.few_labels.types import FewLabelsRow, column_name
 from tests.helpers.few_labels_toys import toy_study
 
@@ -52,12 +52,12 @@ def test_structures_of_one_case() -> None:
     truth[0, 0, 0] = truth[1, 0, 0] = 1
     mask[0, 0, 0] = 1
     mask[3, 3, 2] = 2  # where none is
-    found = structure_metrics(mask, truth, NAMES)
-    assert found["RV"]["dice"] == pytest.approx(2 / 3)
-    assert found["RV"]["surface_distance"] == pytest.approx((0 + 0 + 1) / 3)
-    assert not found["RV"]["missing"]
-    assert found["MYO"] == {"dice": 0, "hd95": None, "surface_distance": None, "missing": False}
-    assert found["LV"] == {"dice": 1, "hd95": None, "surface_distance": None, "missing": False}
+    metrics = structure_metrics(mask, truth, NAMES)
+    assert metrics["RV"]["dice"] == pytest.approx(2 / 3)
+    assert metrics["RV"]["surface_distance"] == pytest.approx((0 + 0 + 1) / 3)
+    assert not metrics["RV"]["missing"]
+    assert metrics["MYO"] == {"dice": 0, "hd95": None, "surface_distance": None, "missing": False}
+    assert metrics["LV"] == {"dice": 1, "hd95": None, "surface_distance": None, "missing": False}
     assert structure_metrics(truth * 0, truth, NAMES)["RV"]["missing"]
 
 
@@ -80,12 +80,12 @@ def test_rows_of_the_same_draws_are_compared() -> None:
         "other": {1: {0: patients(0.7, 0.02), 2: patients(0.5, 0.02)}, 2: {0: patients(0.5)}},
     }
     cells = results(scores)[1]["cells"]
-    found = cells["1"]["against"]["base"]
-    assert found["draws"] == [0, 2]
-    assert found["count"] == 6
-    assert found["difference"] == pytest.approx(0.1 + 0.01 * 2.5)
-    assert found["p"] == pytest.approx(2 / 2**6)
-    assert 0.1 < found["ci95"][0] < found["difference"] < found["ci95"][1] < 0.15
+    metrics = cells["1"]["against"]["base"]
+    assert metrics["draws"] == [0, 2]
+    assert metrics["count"] == 6
+    assert metrics["difference"] == pytest.approx(0.1 + 0.01 * 2.5)
+    assert metrics["p"] == pytest.approx(2 / 2**6)
+    assert 0.1 < metrics["ci95"][0] < metrics["difference"] < metrics["ci95"][1] < 0.15
     assert cells["2"]["against"]["base"] is None  # the reference's second draw has other labeled patients
 
 
@@ -94,7 +94,7 @@ def test_slices_are_units_of_their_own() -> None:
     assert len(cell["units"]) == 12
 
 
-def test_missing_structures_are_counted_and_left_out_of_distances() -> None:
+def test_missing_structures_count_and_have_no_distances() -> None:
     entries = [case("patient001_a", 0.5, 4.0), case("patient002_a", 0.2, None), case("patient003_a", 0.5, 2.0)]
     cell = results({"base": {1: {0: entries}}})[0]["cells"]["1"]
     assert cell["structures"]["RV"]["hd95"] == {"count": 2, "mean": 3.0, "ci95": None}
@@ -107,7 +107,7 @@ def test_missing_structures_are_counted_and_left_out_of_distances() -> None:
 def page_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "task": "cardiac",
-        "command": "s3net benchmark cardiac",
+        "command": "python -m benchmarks cardiac",
         "package_version": "0",
         "unit": "patient",
         "cases": 12,
@@ -136,7 +136,7 @@ def test_page_and_plot_show_what_is_there(tmp_path: Path) -> None:
     }
     result = page_of(results(scores))
     plot = write_few_labels_plot(result, tmp_path / "cardiac.png")
-    page = few_labels_markdown(result, plot)
+    page = few_labels_page(result, plot)
     assert "| base | 0.600 (0.600 to 0.600) ± 0.141 | 0.800 (0.800 to 0.800) (1 draw) |" in page
     assert "| other | 0.700 (0.700 to 0.700) ± 0.141 | - |" in page
     assert "| *a paper* | 0.738 | - |" in page
@@ -154,4 +154,4 @@ def test_page_and_plot_show_what_is_there(tmp_path: Path) -> None:
 def test_nothing_is_drawn_of_nothing(tmp_path: Path) -> None:
     result = page_of(results({}))
     assert write_few_labels_plot(result, tmp_path / "cardiac.png") is None
-    assert "![" not in few_labels_markdown(result, None)
+    assert "![" not in few_labels_page(result, None)

@@ -1,4 +1,4 @@
-"""The ablation: same budget for all, kept scores, and what its figures are means of."""
+"""The ablation: same budget for all, cached scores, and means over seeds."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ from torch import Tensor, nn
 
 from benchmarks.common.types import BenchmarkCase
 from benchmarks.label_free import ablation
-from benchmarks.label_free.ablation import pictures_at_network_size, run_ablation, single_view_dice
+from benchmarks.label_free.ablation import images_at_network_size, run_ablation, single_view_dice
 from benchmarks.label_free.variants import ABLATION, LOSSES_ALONE
 from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.networks import S3Net
 
 
 @pytest.fixture(autouse=True)
-def random_again() -> Iterator[None]:
+def restore_random_state() -> Iterator[None]:
     yield
     set_determinism(None)
 
 
-def picture_case(folder: Path, name: str, split: str, truth: np.ndarray) -> BenchmarkCase:
+def image_case(folder: Path, name: str, split: str, truth: np.ndarray) -> BenchmarkCase:
     gray = np.where(truth, 40, 220).astype(np.uint8).T
     Image.fromarray(np.stack([gray] * 3, axis=-1)).save(folder / f"{name}.png")
-    return BenchmarkCase(name, split, folder / f"{name}.png", truth, (1.0, 1.0), "px")
+    return BenchmarkCase(
+        case_id=name, split=split, image=folder / f"{name}.png", truth=truth, spacing=(1.0, 1.0), unit="px"
+    )
 
 
 class Dark(nn.Module):
@@ -46,18 +48,18 @@ def cases(tmp_path: Path) -> list[BenchmarkCase]:
     truth[64:192, 32:96] = True
     half = truth.copy()
     half[128:] = False
-    perfect = picture_case(tmp_path, "a", "PH2", truth)
-    return [perfect, replace(picture_case(tmp_path, "b", "ISIC 2018 val", truth), truth=half)]
+    perfect = image_case(tmp_path, "a", "PH2", truth)
+    return [perfect, replace(image_case(tmp_path, "b", "ISIC 2018 val", truth), truth=half)]
 
 
 def test_score_is_the_mean_dice_of_the_central_component(cases: list[BenchmarkCase]) -> None:
     bundle = replace(load_bundle("skin", bundle_root("skin"), torch.device("cpu")), network=Dark())
-    scores = single_view_dice(bundle, pictures_at_network_size(bundle, cases))
+    scores = single_view_dice(bundle, images_at_network_size(bundle, cases))
     assert scores["PH2"] > 0.97
     assert scores["ISIC 2018 val"] == pytest.approx(2 * 0.5 / 1.5, abs=0.02)
 
 
-def test_every_variant_builds_a_network_and_a_loss_of_its_own() -> None:
+def test_every_variant_has_another_network_or_loss() -> None:
     from monai.bundle import ConfigParser
 
     built = []
@@ -74,12 +76,12 @@ def test_every_variant_builds_a_network_and_a_loss_of_its_own() -> None:
     assert len(set(built)) == len(ABLATION)
 
 
-def test_means_over_seeds_and_kept_scores(
+def test_means_over_seeds_and_cached_scores(
     cases: list[BenchmarkCase], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained: list[tuple[Any, int]] = []
 
-    def train(root: Path, overrides: dict[str, Any], seed: int, folder: Path) -> Path:
+    def train(root: Path, overrides: dict[str, Any], *, seed: int, folder: Path) -> Path:
         trained.append((overrides["train#dataset#data"], seed))
         path = folder / "model.pt"
         if not path.is_file():
@@ -91,7 +93,7 @@ def test_means_over_seeds_and_kept_scores(
     monkeypatch.setattr(ablation, "train_variant", train)
     monkeypatch.setattr(ablation, "load_bundle", lambda *_: None)
     monkeypatch.setattr(ablation, "single_view_dice", lambda *_: {"PH2": next(values)})
-    monkeypatch.setattr(ablation, "pictures_at_network_size", lambda *_: ["a picture"])
+    monkeypatch.setattr(ablation, "images_at_network_size", lambda *_: ["an image"])
     monkeypatch.setattr(ablation, "losses_alone_settings", lambda *_: {"train#dataset#data": [0, 5]})
     monkeypatch.setattr(ablation, "ABLATION", {"full": {}})
     first = run_ablation("skin", tmp_path, tmp_path, cases)

@@ -1,4 +1,4 @@
-"""Simple lung methods on two ellipsoids of air in a box of tissue, in HU and as an 8-bit slice."""
+"""Lung baselines on two ellipsoids of air in a box of tissue, in HU and as an 8-bit slice."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from benchmarks.common.types import BenchmarkCase, Row
-from benchmarks.label_free.baselines_lung import read_ct, simple_rows
+from benchmarks.label_free.baselines_lung import baseline_rows, read_ct
 from s3net_monai.transforms.skin_labeling import dice
 
-METHODS = [row for row in simple_rows() if row.name != "everything foreground"]
+METHODS = [row for row in baseline_rows() if row.name != "everything foreground"]
 
 
 def _chest(shape: tuple[int, int, int] = (72, 64, 6)) -> tuple[np.ndarray, np.ndarray]:
@@ -30,7 +30,9 @@ def _volume(folder: Path) -> BenchmarkCase:
     image, truth = _chest()
     path = folder / "ct.nii.gz"
     nibabel.save(nibabel.Nifti1Image(image, np.diag([-2.0, 2.0, 5.0, 1.0])), path)
-    return BenchmarkCase("ct", "volume id003", path, truth, (2.0, 2.0, 5.0), "mm")
+    return BenchmarkCase(
+        case_id="ct", split="volume id003", image=path, truth=truth, spacing=(2.0, 2.0, 5.0), unit="mm"
+    )
 
 
 def _slice(folder: Path) -> BenchmarkCase:
@@ -38,12 +40,14 @@ def _slice(folder: Path) -> BenchmarkCase:
     gray = (image[..., 0] / 1400 * 255 + 182).clip(0, 255).astype(np.uint8)
     path = folder / "slice.png"
     Image.fromarray(gray.T).save(path)
-    return BenchmarkCase("slice", "LungSegDB", path, truth[..., 0], (1.0, 1.0), "px")
+    return BenchmarkCase(
+        case_id="slice", split="LungSegDB", image=path, truth=truth[..., 0], spacing=(1.0, 1.0), unit="px"
+    )
 
 
 @pytest.mark.parametrize("make", [_volume, _slice], ids=["volume", "slice"])
 @pytest.mark.parametrize("row", METHODS, ids=lambda row: row.name)
-def test_each_method_finds_both_lungs_and_not_the_air_around_the_body(
+def test_each_method_finds_lungs_and_no_outside_air(
     row: Row, make: Callable[[Path], BenchmarkCase], tmp_path: Path
 ) -> None:
     case = make(tmp_path)
@@ -55,7 +59,7 @@ def test_each_method_finds_both_lungs_and_not_the_air_around_the_body(
 
 
 def test_everything_is_one_cluster_and_all_lung(tmp_path: Path) -> None:
-    partition = simple_rows()[0].prepare(0)(_volume(tmp_path))
+    partition = baseline_rows()[0].prepare(0)(_volume(tmp_path))
     assert partition.mask.all()
     assert np.unique(partition.clusters).tolist() == [0]
 
@@ -65,7 +69,7 @@ def test_a_volume_is_read_in_hu_on_its_own_grid(tmp_path: Path) -> None:
     np.testing.assert_allclose(image[0], ((_chest()[0] + 1000) / 1400).clip(0, 1), atol=1e-4)
 
 
-def test_lung_and_tissue_of_a_picture_come_to_their_usual_hu(tmp_path: Path) -> None:
+def test_lung_and_tissue_of_an_8_bit_slice_have_usual_hu(tmp_path: Path) -> None:
     case = _slice(tmp_path)
     image = read_ct(case.image)[0]
     assert image[case.truth].mean() == pytest.approx(150 / 1400, abs=0.02)
@@ -77,4 +81,5 @@ def test_a_volume_of_one_value_is_no_error(row: Row, tmp_path: Path) -> None:
     path = tmp_path / "flat.nii.gz"
     nibabel.save(nibabel.Nifti1Image(np.full((40, 32, 3), 40, dtype=np.float32), np.eye(4)), path)
     truth = np.zeros((40, 32, 3), dtype=bool)
-    assert not row.prepare(0)(BenchmarkCase("flat", "x", path, truth, (1.0, 1.0, 1.0), "mm")).mask.any()
+    case = BenchmarkCase(case_id="flat", split="x", image=path, truth=truth, spacing=(1.0, 1.0, 1.0), unit="mm")
+    assert not row.prepare(0)(case).mask.any()

@@ -1,4 +1,4 @@
-"""Per-image rows: on the picture's own grid, named by the picture, repeatable."""
+"""Per-image rows: on the image's own grid, with classes assigned by the image, repeatable."""
 
 from __future__ import annotations
 
@@ -19,24 +19,22 @@ from s3net_monai.transforms.skin_labeling import dice
 
 
 @pytest.fixture(autouse=True)
-def random_again() -> Iterator[None]:
+def restore_random_state() -> Iterator[None]:
     yield
     set_determinism(None)
 
 
 @pytest.fixture
 def case(tmp_path: Path) -> BenchmarkCase:
-    """A dark ellipse on light skin, wider than high and off the middle, so that a turn or a flip shows."""
+    """A dark ellipse on light skin, wider than high and off the middle, so that a rotation or a flip would show."""
     x, y = np.meshgrid(np.arange(120), np.arange(80), indexing="ij")
     truth = ((x - 70) / 30) ** 2 + ((y - 35) / 18) ** 2 < 1
     Image.fromarray(np.stack([np.where(truth, 60, 220).astype(np.uint8).T] * 3, axis=-1)).save(tmp_path / "a.png")
-    return BenchmarkCase("a", "PH2", tmp_path / "a.png", truth, (1.0, 1.0), "px")
+    return BenchmarkCase(case_id="a", split="PH2", image=tmp_path / "a.png", truth=truth, spacing=(1.0, 1.0), unit="px")
 
 
-def test_clusters_come_back_to_the_grid_and_are_named_by_the_picture(
-    case: BenchmarkCase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In place of a fit, three far cluster numbers: left half of skin, right half of skin, lesion."""
+def test_clusters_are_on_the_image_grid_and_have_classes(case: BenchmarkCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three arbitrary cluster numbers in place of a fit: left and right half of skin, lesion."""
 
     def fit(image: torch.Tensor, steps: int) -> torch.Tensor:
         assert image.shape == (3, 256, 256)

@@ -27,7 +27,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> list[BenchmarkCase]:
 
 def skin_case(image: Path) -> BenchmarkCase:
     truth = read_mask(image.parents[1] / "labels" / image.name).array > 0
-    return BenchmarkCase(image.stem, "phantoms", image, truth, (1.0, 1.0), "px")
+    return BenchmarkCase(case_id=image.stem, split="phantoms", image=image, truth=truth, spacing=(1.0, 1.0), unit="px")
 
 
 def test_an_array_is_segmented_as_its_file(cases: list[BenchmarkCase], tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_threshold_is_equivariant(cases: list[BenchmarkCase], monkeypatch: pyt
     assert brightness[0.6] < brightness[0.9] < 1
 
 
-def test_a_mask_that_stays_when_the_image_turns_is_named(
+def test_a_mask_that_stays_when_the_image_rotates_is_reported(
     cases: list[BenchmarkCase], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def upper_left(bundle: object, array: np.ndarray, like: object) -> np.ndarray:

@@ -9,20 +9,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.cli import main
+from benchmarks.common.output import rounded_numbers
 from benchmarks.common.types import BenchmarkCase, Partition, Predict, Row
 from benchmarks.label_free import run
 from data_prep.phantom_skin import skin_phantom
-from s3net_monai.cli import main
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Four pictures of PH2 and six of ISIC, laid out like the real data."""
-    places = [("skin/ph2", f"IMD{4 * index:03d}") for index in range(1, 5)]
-    places += [("skin/isic2018/val", f"ISIC_{index}") for index in range(6)]
-    for seed, (folder, name) in enumerate(places):
-        picture, truth = skin_phantom((24, 16), seed)
-        for part, array, ending in (("images", picture, "jpg"), ("masks", truth * np.uint8(255), "png")):
+    """Four images of PH2 and six of ISIC in the layout of the real data."""
+    names = [("skin/ph2", f"IMD{4 * index:03d}") for index in range(1, 5)]
+    names += [("skin/isic2018/val", f"ISIC_{index}") for index in range(6)]
+    for seed, (folder, name) in enumerate(names):
+        image, truth = skin_phantom((24, 16), seed)
+        for part, array, ending in (("images", image, "jpg"), ("masks", truth * np.uint8(255), "png")):
             path = tmp_path / "data" / folder / part / f"{name}.{ending}"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(array).save(path)
@@ -34,13 +35,13 @@ def everything(seed: int) -> Predict:
 
 
 def flawed_truth(seed: int) -> Predict:
-    """The truth with a share of pixels flipped that grows with the seed, and a score that tells how many."""
+    """The truth with a fraction of flipped pixels that grows with the seed, and a score of that fraction."""
     random = np.random.default_rng(seed)
 
     def predict(case: BenchmarkCase) -> Partition:
-        share = random.uniform(0.0, 0.1 * (seed + 1))
-        mask = case.truth ^ (random.random(case.truth.shape) < share)
-        return Partition(mask, mask.astype(np.uint8), consistency=1 - share)
+        fraction = random.uniform(0.0, 0.1 * (seed + 1))
+        mask = case.truth ^ (random.random(case.truth.shape) < fraction)
+        return Partition(mask, mask.astype(np.uint8), consistency=1 - fraction)
 
     return predict
 
@@ -77,7 +78,7 @@ def test_one_command_writes_table_numbers_and_plots(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output, work = tmp_path / "docs" / "skin.json", tmp_path / "work"
-    assert main(["benchmark", "skin", "--data", str(data), "--output", str(output), "--work", str(work)]) == 0
+    assert main(["skin", "--data", str(data), "--output", str(output), "--work", str(work)]) == 0
     assert sorted(path.name for path in output.parent.iterdir()) == [
         "skin.json",
         "skin.md",
@@ -85,8 +86,8 @@ def test_one_command_writes_table_numbers_and_plots(
         "skin_robustness.png",
         "skin_scores.png",
     ]
-    for picture in output.parent.glob("*.png"):
-        with Image.open(picture) as opened:
+    for plot in output.parent.glob("*.png"):
+        with Image.open(plot) as opened:
             assert min(opened.size) > 100
     result = json.loads(output.read_text())
     assert str(tmp_path) not in output.read_text()
@@ -113,9 +114,9 @@ def test_one_command_writes_table_numbers_and_plots(
 
 
 @pytest.mark.usefixtures("toy_rows")
-def test_a_partial_run_holds_what_was_asked_for(data: Path, tmp_path: Path) -> None:
+def test_a_partial_run_has_only_the_requested_rows(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "skin.json"
-    result = run.run_benchmark("skin", data, output, tmp_path / "work", ["flawed-truth-shipped"])
+    result = run.run_benchmark("skin", data, output, work=tmp_path / "work", names=["flawed-truth-shipped"])
     assert [row["name"] for row in result["rows"]] == ["flawed truth (shipped)"]
     assert "robustness" not in result
     assert result["command"].endswith("--output skin.json --rows flawed-truth-shipped")
@@ -123,27 +124,29 @@ def test_a_partial_run_holds_what_was_asked_for(data: Path, tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("toy_rows")
 def test_an_unknown_row_lists_the_known_ones(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["benchmark", "skin", "--data", str(data), "--output", str(tmp_path / "s.json"), "--rows", "otsu"]
+    arguments = ["skin", "--data", str(data), "--output", str(tmp_path / "s.json"), "--rows", "otsu"]
     assert main(arguments) == 2
     assert "no row 'otsu'; give some of everything-foreground, worse-on-purpose" in capsys.readouterr().err
 
 
-def test_data_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["benchmark", "lung", "--output", str(tmp_path / "lung.json")]) == 2
-    assert "benchmark lung: --data is missing" in capsys.readouterr().err
+def test_missing_data_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lung", "--output", str(tmp_path / "lung.json")]) == 2
+    assert "lung: --data is missing" in capsys.readouterr().err
 
 
 def test_other_outputs_than_json_are_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"skin.csv: expected a name that ends in .json"):
-        run.run_benchmark("skin", data, tmp_path / "skin.csv", tmp_path / "work")
+        run.run_benchmark("skin", data, tmp_path / "skin.csv", work=tmp_path / "work")
 
 
-def test_a_missing_package_is_told_before_the_work(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "_EXTRA", ("matplotlib", "no_such_package"))
+def test_a_missing_package_is_reported_before_the_work(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "_MODULES", ("matplotlib", "no_such_package"))
     with pytest.raises(ValueError, match=r"no_such_package is not installed; run: pip install"):
-        run.run_benchmark("skin", data, tmp_path / "skin.json", tmp_path / "work")
+        run.run_benchmark("skin", data, tmp_path / "skin.json", work=tmp_path / "work")
 
 
 def test_numbers_keep_significant_digits() -> None:
-    rounded = run.rounded_numbers({"p": 0.0000123456789, "dice": [0.123456789, None, 3], "name": "x"})
+    rounded = rounded_numbers({"p": 0.0000123456789, "dice": [0.123456789, None, 3], "name": "x"})
     assert rounded == {"p": 0.000012346, "dice": [0.12346, None, 3], "name": "x"}

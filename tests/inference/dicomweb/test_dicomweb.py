@@ -1,4 +1,4 @@
-"""Against a real Orthanc: what is fetched, what is stored, what is said when it goes wrong."""
+"""Fetching from and storing to a real Orthanc server, with its failures."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import RLELossless, generate_uid
 
 from data_prep.phantom_dicom import write_ct_series
-from s3net_monai.inference.dicomweb.server import PASSWORD, USER
+from s3net_monai.inference.dicomweb.server import PASSWORD_VARIABLE, USER_VARIABLE
 from s3net_monai.inference.dicomweb.transfer import fetch_study, store_files
-from s3net_monai.io import LABELS, Mask, write_mask
+from s3net_monai.io import Mask, write_mask
 from s3net_monai.io.dicom.series import load_series
+from s3net_monai.tasks import TASKS
 from s3net_monai.utils.errors import UsageError
 from tests.helpers.orthanc import Orthanc, running_orthanc
 
-LOGIN = ("reader", "Grün: 1/2@3")  # every character that an address or Latin-1 could trip over
+LOGIN = ("reader", "Grün: 1/2@3")  # characters that are special in an address or encoded differently in Latin-1
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def server(open_server: Orthanc) -> Orthanc:
 
 @pytest.fixture
 def phantom(tmp_path: Path) -> Path:
-    """Four slices of 5 rows of 6, turned by 90 degrees: every value differs, so that any swap would show."""
+    """Four slices of 5 rows and 6 columns, rotated by 90 degrees; every value differs, to reveal any swap."""
     image = np.arange(6 * 5 * 4, dtype=np.int16).reshape(6, 5, 4) - 1000
     affine = np.array([[0.0, 0.8, 0, 12], [-0.7, 0, 0, 30], [0, 0, 2.5, -40], [0, 0, 0, 1]])
     affine[:, 2] *= np.sign(np.cross(affine[:3, 0], affine[:3, 1])[2])
@@ -75,7 +76,14 @@ def segmentation(folder: Path, target: Path) -> Path:
     for z in range(array.shape[2]):
         array[: z + 1, 1:3, z] = 1
     target.mkdir(exist_ok=True)
-    mask = Mask(array, series.affine, (folder,), LABELS["lung"], "S3-Net", "1.0")
+    mask = Mask(
+        array=array,
+        affine=series.affine,
+        source=(folder,),
+        labels=TASKS["lung"].labels,
+        model_name="S3-Net",
+        model_version="1.0",
+    )
     return write_mask(mask, target, "case", "dicomseg")
 
 
@@ -83,13 +91,13 @@ def by_uid(paths: Iterable[Path]) -> dict[str, Dataset]:
     return {str(dataset.SOPInstanceUID): dataset for dataset in map(dcmread, paths)}
 
 
-def test_fetches_the_images_of_the_study_and_nothing_else(server: Orthanc, phantom: Path, tmp_path: Path) -> None:
+def test_only_the_images_of_the_study_are_fetched(server: Orthanc, phantom: Path, tmp_path: Path) -> None:
     other = second_series(phantom, tmp_path / "other", SeriesNumber=7)
     report = second_series(phantom, tmp_path / "report", SeriesNumber=8, Modality="SR")
     magnetic = second_series(phantom, tmp_path / "magnetic", SeriesNumber=9, Modality="MR")
     server.upload([phantom, other, report, magnetic, segmentation(phantom, tmp_path / "masks")])
 
-    study = fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung")
+    study = fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="lung")
 
     names = [str(path.relative_to(tmp_path / "fetched")) for path in study.files]
     assert names == [f"series{s}/{m:05d}.dcm" for s in (1, 2) for m in (1, 2, 3, 4)]
@@ -100,20 +108,20 @@ def test_fetches_the_images_of_the_study_and_nothing_else(server: Orthanc, phant
         assert received[uid] == dataset
     assert [dcmread(path).InstanceNumber for path in study.files] == [1, 2, 3, 4] * 2
     np.testing.assert_array_equal(load_series([tmp_path / "fetched/series1"]).array, load_series([phantom]).array)
-    assert [(skipped.series, skipped.reason) for skipped in study.excluded] == [
-        ("SR series 8", "holds no images"),
-        ("MR series 9", "not of CT, for lung"),
-        ("SEG series 1001", "holds no images"),
+    assert [(series.series, series.reason) for series in study.excluded] == [
+        ("SR series 8", "contains no images"),
+        ("MR series 9", "not CT, which task lung expects"),
+        ("SEG series 1001", "contains no images"),
     ]
 
 
-def test_compressed_series_arrive_as_they_are_stored(server: Orthanc, phantom: Path, tmp_path: Path) -> None:
+def test_compressed_series_keep_their_transfer_syntax(server: Orthanc, phantom: Path, tmp_path: Path) -> None:
     for path in phantom.iterdir():
         dataset = dcmread(path)
         dataset.compress(RLELossless, generate_instance_uid=False)
         dataset.save_as(path)
     server.upload([phantom])
-    study = fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung")
+    study = fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="lung")
     sent = by_uid(phantom.iterdir())
     for uid, dataset in by_uid(study.files).items():
         assert dataset.file_meta.TransferSyntaxUID == RLELossless
@@ -127,13 +135,13 @@ def test_real_jpeg_2000_series(server: Orthanc, real_data: Path, tmp_path: Path)
     folder.mkdir()
     study, series = generate_uid(), generate_uid()
     for path in sorted(source.iterdir()):
-        dataset = dcmread(path)  # was anonymized without these, and a server needs them
+        dataset = dcmread(path)  # anonymization removed these, and a server needs them
         dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID
         dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID
         dataset.save_as(folder / path.name)
     server.upload([folder])
-    fetched = fetch_study(server.dicomweb_url, study, tmp_path / "fetched", "lung")
+    fetched = fetch_study(server.dicomweb_url, study, folder=tmp_path / "fetched", task="lung")
     sent, received = by_uid(folder.iterdir()), by_uid(fetched.files)
     assert sent.keys() == received.keys()
     for uid, dataset in received.items():
@@ -141,11 +149,11 @@ def test_real_jpeg_2000_series(server: Orthanc, real_data: Path, tmp_path: Path)
         assert dataset.PixelData == sent[uid].PixelData
 
 
-def test_a_stored_mask_is_the_mask_on_disk(server: Orthanc, phantom: Path, tmp_path: Path) -> None:
+def test_stored_mask_equals_the_mask_on_disk(server: Orthanc, phantom: Path, tmp_path: Path) -> None:
     server.upload([phantom])
     path = segmentation(phantom, tmp_path / "masks")
     assert store_files(server.dicomweb_url, [path]) == {}
-    assert store_files(server.dicomweb_url, [path]) == {}, "storing again is no failure"
+    assert store_files(server.dicomweb_url, [path]) == {}, "storing twice is not a failure"
 
     stored = [
         item for item in server.instances() if item["MainDicomTags"]["SOPInstanceUID"] == dcmread(path).SOPInstanceUID
@@ -156,7 +164,7 @@ def test_a_stored_mask_is_the_mask_on_disk(server: Orthanc, phantom: Path, tmp_p
     assert dcmread(tmp_path / "back.dcm") == dcmread(path)
 
 
-def test_what_the_server_refuses_is_told_by_file(server: Orthanc, phantom: Path, tmp_path: Path) -> None:
+def test_refused_files_are_reported_by_name(server: Orthanc, phantom: Path, tmp_path: Path) -> None:
     good = segmentation(phantom, tmp_path / "masks")
     bad = dcmread(good)
     bad.SOPInstanceUID = bad.file_meta.MediaStorageSOPInstanceUID = generate_uid()
@@ -169,26 +177,26 @@ def test_what_the_server_refuses_is_told_by_file(server: Orthanc, phantom: Path,
     assert [item["MainDicomTags"]["SOPInstanceUID"] for item in server.instances()] == [dcmread(good).SOPInstanceUID]
 
 
-def test_login_by_address_or_environment(
+def test_credentials_from_address_or_environment(
     locked_server: Orthanc, phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     locked_server.upload([phantom])
     study = study_of(phantom)
     quoted = locked_server.dicomweb_url.replace("//", "//reader:Gr%C3%BCn%3A%201%2F2%403@")
-    assert len(fetch_study(quoted, study, tmp_path / "a", "lung").files) == 4
-    monkeypatch.setenv(USER, LOGIN[0])
-    monkeypatch.setenv(PASSWORD, LOGIN[1])
-    assert len(fetch_study(locked_server.dicomweb_url, study, tmp_path / "b", "lung").files) == 4
+    assert len(fetch_study(quoted, study, folder=tmp_path / "a", task="lung").files) == 4
+    monkeypatch.setenv(USER_VARIABLE, LOGIN[0])
+    monkeypatch.setenv(PASSWORD_VARIABLE, LOGIN[1])
+    assert len(fetch_study(locked_server.dicomweb_url, study, folder=tmp_path / "b", task="lung").files) == 4
     assert store_files(locked_server.dicomweb_url, [segmentation(phantom, tmp_path / "masks")]) == {}
 
 
-def test_wrong_password_is_one_line_without_it(
+def test_wrong_password_is_not_repeated_in_the_error(
     locked_server: Orthanc, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     url = locked_server.dicomweb_url.replace("//", "//reader:guess@")
     with pytest.raises(UsageError) as caught:
-        fetch_study(url, "1.2.3", tmp_path / "fetched", "lung")
+        fetch_study(url, "1.2.3", folder=tmp_path / "fetched", task="lung")
     assert str(caught.value) == (
         f"{locked_server.dicomweb_url}: access refused (HTTP 401); "
         "check S3NET_DICOMWEB_USER and S3NET_DICOMWEB_PASSWORD, or S3NET_DICOMWEB_TOKEN"
@@ -196,22 +204,23 @@ def test_wrong_password_is_one_line_without_it(
     assert "guess" not in caplog.text
 
 
-def test_a_study_that_is_not_there(server: Orthanc, phantom: Path, tmp_path: Path) -> None:
+def test_unknown_study_is_refused(server: Orthanc, phantom: Path, tmp_path: Path) -> None:
     server.upload([phantom])
     with pytest.raises(UsageError, match="the study was not found; check its UID"):
-        fetch_study(server.dicomweb_url, "1.2.3.4", tmp_path / "fetched", "lung")
+        fetch_study(server.dicomweb_url, "1.2.3.4", folder=tmp_path / "fetched", task="lung")
     with pytest.raises(UsageError, match=r"study was not found.*root of the DICOMweb services"):
-        fetch_study(server.url, study_of(phantom), tmp_path / "fetched", "lung")
-    with pytest.raises(UsageError, match=r"no series of the study is for task skin \(found CT series 1\)"):
-        fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "skin")
+        fetch_study(server.url, study_of(phantom), folder=tmp_path / "fetched", task="lung")
+    with pytest.raises(UsageError, match=r"no series of the study suits task skin \(found CT series 1\)"):
+        fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="skin")
     assert not (tmp_path / "fetched").exists()
 
 
-def test_a_server_that_is_not_there(phantom: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_unreachable_server_is_reported(phantom: Path, tmp_path: Path) -> None:
     with running_orthanc(tmp_path / "orthanc") as server:
         url = server.with_credentials(server.dicomweb_url)
     with pytest.raises(UsageError, match=f"^{url}: not reachable, or the connection was lost; check the address"):
-        fetch_study(url, "1.2.3", tmp_path / "fetched", "lung")
+        fetch_study(url, "1.2.3", folder=tmp_path / "fetched", task="lung")
     seg = segmentation(phantom, tmp_path / "masks")
     copy = seg.with_name("other_seg.dcm")
     copy.write_bytes(seg.read_bytes())
@@ -220,9 +229,7 @@ def test_a_server_that_is_not_there(phantom: Path, tmp_path: Path) -> None:
     assert problems[copy].startswith(f"other_seg.dcm: not stored, {url}: not reachable")
 
 
-def test_a_server_that_ends_halfway_leaves_nothing(
-    phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lost_connection_leaves_no_files(phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dicomweb_client import DICOMwebClient
 
     retrieve = DICOMwebClient.retrieve_instance
@@ -230,20 +237,20 @@ def test_a_server_that_ends_halfway_leaves_nothing(
         server.upload([phantom])
         fetched = []
 
-        def end_after_two(self: DICOMwebClient, *arguments: object, **options: object) -> Dataset:
+        def stop_after_two(self: DICOMwebClient, *arguments: object, **options: object) -> Dataset:
             fetched.append(list(tmp_path.glob("fetched/series1/*.dcm")))
             if len(fetched) == 3:
                 server.stop()
             return retrieve(self, *arguments, **options)
 
-        monkeypatch.setattr(DICOMwebClient, "retrieve_instance", end_after_two)
+        monkeypatch.setattr(DICOMwebClient, "retrieve_instance", stop_after_two)
         with pytest.raises(UsageError, match="the connection was lost"):
-            fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung")
+            fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="lung")
     assert [len(files) for files in fetched] == [0, 1, 2]
     assert not (tmp_path / "fetched").exists()
 
 
-def test_an_image_that_cannot_be_had_fails_its_series_alone(
+def test_missing_image_fails_only_its_series(
     server: Orthanc, phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dicomweb_client import DICOMwebClient
@@ -258,35 +265,35 @@ def test_an_image_that_cannot_be_had_fails_its_series_alone(
         return retrieve(self, *uids, **options)
 
     monkeypatch.setattr(DICOMwebClient, "retrieve_instance", lose_the_second)
-    study = fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung")
+    study = fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="lung")
     assert [path.parent.name for path in study.files] == ["series2"] * 4
     assert sorted(tmp_path.glob("fetched/**/*.*")) == sorted(study.files)
     (case,) = study.unusable
     assert (case.case_id, case.kind) == ("series1", "unusable")
-    assert case.problem == "CT series 1, image 2: the server answered HTTP 500; see its log"
+    assert case.problem == "CT series 1, image 2: the server responded with HTTP 500; see its log"
 
 
-def test_a_series_that_cannot_be_listed_fails_alone(server: Orthanc, phantom: Path, tmp_path: Path) -> None:
+def test_series_that_cannot_be_listed_fails_alone(server: Orthanc, phantom: Path, tmp_path: Path) -> None:
     other = second_series(phantom, tmp_path / "other", SeriesNumber=7)
     ids = server.upload([phantom, other])
     server.stored_file(ids[1]).unlink()  # Orthanc reads the files to list a series
-    study = fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung")
+    study = fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="lung")
     assert [path.parent.name for path in study.files] == ["series2"] * 4
-    assert [case.problem for case in study.unusable] == ["CT series 1: the server answered HTTP 500; see its log"]
+    assert [case.problem for case in study.unusable] == ["CT series 1: the server responded with HTTP 500; see its log"]
 
 
-def test_limits_and_a_folder_in_use(server: Orthanc, phantom: Path, tmp_path: Path) -> None:
+def test_limits_and_non_empty_folder(server: Orthanc, phantom: Path, tmp_path: Path) -> None:
     server.upload([phantom])
     with pytest.raises(UsageError, match="more than 3 images in the study"):
-        fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung", max_instances=3)
+        fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="lung", max_instances=3)
     with pytest.raises(UsageError, match=r"more than .* GiB in the study"):
-        fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung", max_bytes=3000)
+        fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="lung", max_bytes=3000)
     assert not (tmp_path / "fetched").exists()
     with pytest.raises(UsageError, match="phantom: not empty"):
-        fetch_study(server.dicomweb_url, study_of(phantom), phantom, "lung")
+        fetch_study(server.dicomweb_url, study_of(phantom), folder=phantom, task="lung")
 
 
-def test_no_identifier_in_any_log_or_output(
+def test_no_identifier_in_logs_and_output(
     server: Orthanc,
     phantom: Path,
     tmp_path: Path,
@@ -297,15 +304,15 @@ def test_no_identifier_in_any_log_or_output(
     header = dcmread(next(phantom.iterdir()))
     mask = segmentation(phantom, tmp_path / "masks")
     caplog.set_level(logging.DEBUG)
-    fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "fetched", "lung")
+    fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="lung")
     store_files(server.dicomweb_url, [mask])
     server.stored_file(ids[1]).unlink()
     with pytest.raises(UsageError) as caught:
-        fetch_study(server.dicomweb_url, study_of(phantom), tmp_path / "again", "lung")
+        fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "second", task="lung")
     logging.getLogger("urllib3").warning("seen")
     text = (
         str(caught.value) + caplog.text + "".join(capfd.readouterr()) + "".join(map(str, tmp_path.glob("fetched/**/*")))
     )
-    assert "seen" in text, "what libraries log would be in it"
+    assert "seen" in text, "messages of libraries are captured"
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "PatientID", "PatientName", "PatientBirthDate"):
         assert str(header[keyword].value) not in text

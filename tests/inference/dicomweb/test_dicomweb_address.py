@@ -1,4 +1,4 @@
-"""Addresses and credentials of DICOMweb servers: what is refused before anything is asked, and redirects."""
+"""Addresses, credentials and redirects of DICOMweb servers that are refused."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from s3net_monai.inference.dicomweb.server import TOKEN
+from s3net_monai.inference.dicomweb.server import TOKEN_VARIABLE
 from s3net_monai.inference.dicomweb.transfer import fetch_study, store_files
 from s3net_monai.utils.errors import UsageError
 
 
 @pytest.mark.parametrize("study", ["", "1.2/../3", "1..2", "name", "1." * 40 + "1"])
-def test_what_is_no_uid_never_reaches_the_server(study: str, tmp_path: Path) -> None:
+def test_invalid_uid_never_reaches_the_server(study: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--study: not a StudyInstanceUID"):
-        fetch_study("http://127.0.0.1:9/dicom-web", study, tmp_path / "fetched", "lung")
+        fetch_study("http://127.0.0.1:9/dicom-web", study, folder=tmp_path / "fetched", task="lung")
 
 
 @pytest.mark.parametrize(
@@ -32,30 +32,30 @@ def test_what_is_no_uid_never_reaches_the_server(study: str, tmp_path: Path) -> 
         "http://[::1]/",
     ],
 )
-def test_an_unusable_address_is_not_repeated(url: str, tmp_path: Path) -> None:
+def test_invalid_address_is_not_repeated(url: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--dicomweb: not the address of a DICOMweb server") as caught:
-        fetch_study(url, "1.2.3", tmp_path / "fetched", "lung")
+        fetch_study(url, "1.2.3", folder=tmp_path / "fetched", task="lung")
     assert "secret" not in str(caught.value)
 
 
-def test_credentials_do_not_travel_unencrypted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_are_not_sent_unencrypted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"^http://pacs.example/dicom: .*unencrypted; give an https address") as caught:
-        fetch_study("http://me:secret@pacs.example/dicom/", "1.2.3", tmp_path / "fetched", "lung")
+        fetch_study("http://me:secret@pacs.example/dicom/", "1.2.3", folder=tmp_path / "fetched", task="lung")
     assert "secret" not in str(caught.value)
-    monkeypatch.setenv(TOKEN, "secret")
+    monkeypatch.setenv(TOKEN_VARIABLE, "secret")
     with pytest.raises(UsageError, match="unencrypted"):
         store_files("http://pacs.example/dicom", [])
 
 
-class _Elsewhere(BaseHTTPRequestHandler):
-    """Sends everybody on to another host, and remembers what was asked."""
+class _Redirecting(BaseHTTPRequestHandler):
+    """Redirects every request to another host and records it."""
 
-    asked: list[tuple[str, str | None]]
+    requests: list[tuple[str, str | None]]
 
     def do_GET(self) -> None:
-        self.asked.append((self.path, self.headers.get("Authorization")))
+        self.requests.append((self.path, self.headers.get("Authorization")))
         self.send_response(302)
-        self.send_header("Location", f"http://localhost:{self.server.server_port}/elsewhere")  # type: ignore[attr-defined]
+        self.send_header("Location", f"http://localhost:{self.server.server_port}/other")  # type: ignore[attr-defined]
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -64,16 +64,16 @@ class _Elsewhere(BaseHTTPRequestHandler):
 
 
 def test_redirects_are_refused_and_a_token_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _Elsewhere.asked = []
-    web = ThreadingHTTPServer(("127.0.0.1", 0), _Elsewhere)
+    _Redirecting.requests = []
+    web = ThreadingHTTPServer(("127.0.0.1", 0), _Redirecting)
     threading.Thread(target=web.serve_forever, daemon=True).start()
-    monkeypatch.setenv(TOKEN, "secret")
+    monkeypatch.setenv(TOKEN_VARIABLE, "secret")
     try:
-        with pytest.raises(UsageError, match="redirects to localhost; give the address") as caught:
-            fetch_study(f"http://127.0.0.1:{web.server_port}/web", "1.2.3", tmp_path / "fetched", "lung")
+        with pytest.raises(UsageError, match="redirects to localhost; give the final address") as caught:
+            fetch_study(f"http://127.0.0.1:{web.server_port}/web", "1.2.3", folder=tmp_path / "fetched", task="lung")
     finally:
         web.shutdown()
         web.server_close()
     assert "secret" not in str(caught.value)
-    assert [authorization for _, authorization in _Elsewhere.asked] == ["Bearer secret"]
-    assert _Elsewhere.asked[0][0].startswith("/web/studies/1.2.3/series")
+    assert [authorization for _, authorization in _Redirecting.requests] == ["Bearer secret"]
+    assert _Redirecting.requests[0][0].startswith("/web/studies/1.2.3/series")

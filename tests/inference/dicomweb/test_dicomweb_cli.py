@@ -1,4 +1,4 @@
-"""``s3net segment --dicomweb``: from a study on a real Orthanc to its mask there."""
+"""``s3net segment --dicomweb``: from a study on a real Orthanc server to its mask on the server."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def chest(server: Orthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     server.clear()
     image = np.full((9, 8, 6), 40, np.int16)
-    image[2:7, 1:5, 1:] = -800  # the toy bundle takes what is below -400.5 HU
+    image[2:7, 1:5, 1:] = -800  # the toy bundle segments voxels below -400.5 HU
     image[0, 0, 0] = -900
     c, s = np.cos(np.radians(15)), np.sin(np.radians(15))
     affine = np.array([[0.8 * c, s * 0.7, 0, -30], [-0.8 * s, c * 0.7, 0, 50], [0, 0, 2.5, 10], [0, 0, 0, 1.0]])
-    affine[:3, :2] *= -1  # LPS, as scanners have it
+    affine[:3, :2] *= -1  # LPS, as in DICOM
     folder = tmp_path / "chest"
     write_ct_series(image, affine, folder, "E2E")
     series, report = generate_uid(), generate_uid()
@@ -50,13 +50,13 @@ def chest(server: Orthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
         dataset.save_as(path)
         server.upload([path])
         if index < 3:
-            server.upload([_copy(dataset, tmp_path / f"short{index}.dcm", series, 2, "CT")])
+            server.upload([_copy(dataset, tmp_path / f"short{index}.dcm", series=series, number=2, modality="CT")])
         if index == 0:
-            server.upload([_copy(dataset, tmp_path / "report.dcm", report, 3, "SR")])
+            server.upload([_copy(dataset, tmp_path / "report.dcm", series=report, number=3, modality="SR")])
     return folder
 
 
-def _copy(dataset: Dataset, path: Path, series: str, number: int, modality: str) -> Path:
+def _copy(dataset: Dataset, path: Path, *, series: str, number: int, modality: str) -> Path:
     copy = Dataset(dataset)
     copy.file_meta = Dataset(dataset.file_meta)
     copy.SeriesInstanceUID, copy.SeriesNumber, copy.Modality = series, number, modality
@@ -81,7 +81,7 @@ def instance_of(folder: Path) -> str:
 
 def stored_masks(server: Orthanc, folder: Path) -> list[Dataset]:
     folder.mkdir(exist_ok=True)
-    found = []
+    masks = []
     for item in server.instances():
         if not server.stored_file(item["ID"]).exists():
             continue
@@ -89,8 +89,8 @@ def stored_masks(server: Orthanc, folder: Path) -> list[Dataset]:
         path.write_bytes(server.file(item["ID"]))
         dataset = dcmread(path)
         if dataset.Modality == "SEG":
-            found.append(dataset)
-    return found
+            masks.append(dataset)
+    return masks
 
 
 def test_a_study_is_segmented_and_its_mask_stored(
@@ -126,18 +126,18 @@ def test_a_study_is_segmented_and_its_mask_stored(
         assert not any(secret in text for text in texts), secret
 
 
-def test_an_earlier_mask_is_no_input_and_stays(server: Orthanc, chest: Path, lung_bundle: Path, tmp_path: Path) -> None:
+def test_earlier_mask_is_no_input_and_is_kept(server: Orthanc, chest: Path, lung_bundle: Path, tmp_path: Path) -> None:
     assert segment(server, study_of(chest), lung_bundle, tmp_path / "first") == 0
     assert segment(server, study_of(chest), lung_bundle, tmp_path / "second") == 0
     report = json.loads((tmp_path / "second" / "report.json").read_text())
     assert report["summary"]["ok"] == 1
-    assert "dicomseg" in report["cases"][0]["outputs"], "stored without being asked for by --formats"
-    reasons = {each["series"]: each["reason"] for each in report["excluded"]}
-    assert reasons["SR series 3"] == reasons["SEG series 1001"] == "holds no images"
+    assert "dicomseg" in report["cases"][0]["outputs"], "stored although --formats does not name it"
+    reasons = {entry["series"]: entry["reason"] for entry in report["excluded"]}
+    assert reasons["SR series 3"] == reasons["SEG series 1001"] == "contains no images"
     assert len(stored_masks(server, tmp_path / "stored")) == 2
 
 
-def test_a_mask_that_cannot_be_stored_stays_on_disk_and_fails_its_case(
+def test_mask_that_cannot_be_stored_fails_but_stays_on_disk(
     chest: Path,
     lung_bundle: Path,
     tmp_path: Path,
@@ -146,11 +146,11 @@ def test_a_mask_that_cannot_be_stored_stays_on_disk_and_fails_its_case(
     with running_orthanc(tmp_path / "own") as server:
         server.upload([chest])
 
-        def store_after_the_end(url: str, paths: object) -> dict[Path, str]:
+        def store_after_stopping(url: str, paths: object) -> dict[Path, str]:
             server.stop()
             return store_files(url, paths)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(study_module, "store_files", store_after_the_end)
+        monkeypatch.setattr(study_module, "store_files", store_after_stopping)
         assert segment(server, study_of(chest), lung_bundle, tmp_path / "out") == 1
     (entry,) = json.loads((tmp_path / "out" / "report.json").read_text())["cases"]
     assert entry["status"] == "failed"
@@ -159,20 +159,20 @@ def test_a_mask_that_cannot_be_stored_stays_on_disk_and_fails_its_case(
     assert dcmread(tmp_path / "out" / entry["outputs"]["dicomseg"]).Modality == "SEG"
 
 
-def test_a_series_that_the_server_lost_a_part_of_fails_by_name(
+def test_incomplete_series_on_the_server_fails_by_name(
     server: Orthanc, chest: Path, lung_bundle: Path, tmp_path: Path
 ) -> None:
     lost = next(item for item in server.instances() if item["MainDicomTags"]["SOPInstanceUID"] == instance_of(chest))
     server.stored_file(lost["ID"]).unlink()
     assert segment(server, study_of(chest), lung_bundle, tmp_path / "out") == 1
     entries = json.loads((tmp_path / "out" / "report.json").read_text())["cases"]
-    found = {entry["case_id"].rpartition("_")[2]: (entry["status"], entry["reason"]) for entry in entries}
-    assert found["series1"] == ("failed", "series1: CT series 1: the server answered HTTP 500; see its log")
-    assert found["series2"][0] == "ok"
+    results = {entry["case_id"].rpartition("_")[2]: (entry["status"], entry["reason"]) for entry in entries}
+    assert results["series1"] == ("failed", "series1: CT series 1: the server responded with HTTP 500; see its log")
+    assert results["series2"][0] == "ok"
     assert len(stored_masks(server, tmp_path / "stored")) == 1
 
 
-def test_what_cannot_be_used_ends_with_one_line(
+def test_unusable_study_and_login_end_with_one_line(
     server: Orthanc, chest: Path, lung_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert segment(server, "1.2.3.4.5", lung_bundle, tmp_path / "out") == 2

@@ -1,4 +1,4 @@
-"""Over https: a real Orthanc behind TLS whose certificate comes from an authority of its own, as a hospital's does."""
+"""A real Orthanc server behind TLS, with a certificate from a private authority as hospitals use it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_fetch_and_store(
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.authority))
     assert server.url.startswith("https://reader:")
-    fetched = fetch_study(server.url, uid(series), tmp_path / "fetched", "lung")
+    fetched = fetch_study(server.url, uid(series), folder=tmp_path / "fetched", task="lung")
     assert sorted(dcmread(file).SOPInstanceUID for file in fetched.files) == sorted(
         dcmread(file).SOPInstanceUID for file in series.iterdir()
     )
@@ -67,21 +67,21 @@ def test_fetch_and_store(
     assert "unencrypted" not in caplog.text
 
 
-def test_an_authority_nobody_named_is_not_trusted(
+def test_unnamed_authority_is_not_trusted(
     server: Https, series: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
-    with pytest.raises(UsageError, match="certificate is not trusted; let REQUESTS_CA_BUNDLE name the file") as refusal:
-        fetch_study(server.url, uid(series), tmp_path / "fetched", "lung")
+    with pytest.raises(UsageError, match="certificate is not trusted; set REQUESTS_CA_BUNDLE to the file") as refusal:
+        fetch_study(server.url, uid(series), folder=tmp_path / "fetched", task="lung")
     assert LOGIN[1] not in str(refusal.value)
     assert not (tmp_path / "fetched").exists()
 
 
-def test_a_certificate_of_another_machine_is_not_trusted(
+def test_certificate_of_another_host_is_not_trusted(
     server: Https, series: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Right authority, wrong name: the certificate is for 127.0.0.1 alone."""
+    """Right authority, wrong name: the certificate is valid for 127.0.0.1 only."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.authority))
     monkeypatch.setenv("NO_PROXY", "localhost")
     with pytest.raises(UsageError, match="certificate is not trusted"):
-        fetch_study(server.url.replace("127.0.0.1", "localhost"), uid(series), tmp_path / "fetched", "lung")
+        fetch_study(server.url.replace("127.0.0.1", "localhost"), uid(series), folder=tmp_path / "fetched", task="lung")

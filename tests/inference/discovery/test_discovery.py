@@ -1,4 +1,4 @@
-"""Which cases come out of which paths."""
+"""Cases that discovery finds in files and folders."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import numpy as np
 import pytest
 
 from s3net_monai.inference import UsageError, find_cases
+from s3net_monai.inference.discovery.cases import PREVIEW_SUFFIX
 from s3net_monai.inference.discovery.input_formats import INPUTS
-from s3net_monai.inference.report.previews import PREVIEW_SUFFIX
 from tests.helpers.found_cases import described, ids, touch, zipped
 
 
-def test_files_of_a_folder_become_cases_and_others_are_counted(tmp_path: Path) -> None:
+def test_images_become_cases_and_other_files_are_counted(tmp_path: Path) -> None:
     touch(*(tmp_path / name for name in ("b.nii.gz", "a.PNG", "c.v2.nii", "d.jpeg", "notes.txt", ".hidden.png")))
-    found = find_cases([tmp_path])
-    assert [case.case_id for case in found.cases] == ["a", "b", "c.v2", "d"]
-    assert [case.kind for case in found.cases] == ["picture", "volume", "volume", "picture"]
-    assert found.ignored == 1
+    discovery = find_cases([tmp_path])
+    assert [case.case_id for case in discovery.cases] == ["a", "b", "c.v2", "d"]
+    assert [case.kind for case in discovery.cases] == ["image_2d", "volume", "volume", "image_2d"]
+    assert discovery.ignored == 1
 
 
-def test_masks_of_an_earlier_run_and_the_output_folder_are_passed_over(tmp_path: Path) -> None:
+def test_earlier_masks_and_the_output_folder_are_ignored(tmp_path: Path) -> None:
     touch(tmp_path / "a.png", tmp_path / "a_seg.png", tmp_path / "out" / "b.png")
-    assert ids([tmp_path], tmp_path / "out") == [("a", "picture")]
+    assert ids([tmp_path], tmp_path / "out") == [("a", "image_2d")]
 
 
-def test_equal_names_are_told_apart(tmp_path: Path) -> None:
+def test_equal_names_get_different_ids(tmp_path: Path) -> None:
     touch(tmp_path / "x" / "1.png", tmp_path / "y" / "1.png", tmp_path / "y" / "1.jpg", tmp_path / "2.png")
     names = [case_id for case_id, _ in ids([tmp_path])]
     assert names == ["2", "x_1", "y_1", "y_1-2"]
@@ -55,7 +55,7 @@ def test_tree_of_series(series_maker: Callable[..., Any], tmp_path: Path) -> Non
     assert all(case.input == both for case in cases[:2])
 
 
-def test_damaged_file_stays_with_the_only_series(series_maker: Callable[..., Any], tmp_path: Path) -> None:
+def test_damaged_file_belongs_to_the_only_series(series_maker: Callable[..., Any], tmp_path: Path) -> None:
     folder = series_maker(np.zeros((2, 4, 4), dtype=np.uint16)).save(tmp_path / "ct")
     (folder / "bad.dcm").write_bytes(b"x")
     (case,) = find_cases([folder]).cases
@@ -63,16 +63,16 @@ def test_damaged_file_stays_with_the_only_series(series_maker: Callable[..., Any
     assert [file.name for file in case.image] == ["00000.dcm", "00007.dcm", "bad.dcm"]
 
 
-def test_missing_and_unknown_inputs_are_cases_that_fail(tmp_path: Path) -> None:
+def test_missing_and_unknown_inputs_are_unusable_cases(tmp_path: Path) -> None:
     touch(tmp_path / "a.png", tmp_path / "a.txt")
     cases = find_cases([tmp_path / "a.png", tmp_path / "gone.png", tmp_path / "a.txt"]).cases
-    assert [case.kind for case in cases] == ["picture", "unusable", "unusable"]
+    assert [case.kind for case in cases] == ["image_2d", "unusable", "unusable"]
     assert "no such file" in cases[1].problem
     assert "not a known image type" in cases[2].problem
 
 
 @pytest.mark.parametrize("content", [[], ["notes.txt"]])
-def test_nothing_at_all_is_a_usage_error(tmp_path: Path, content: list[str]) -> None:
+def test_inputs_without_images_are_a_usage_error(tmp_path: Path, content: list[str]) -> None:
     touch(*(tmp_path / "in" / name for name in content))
     (tmp_path / "in").mkdir(exist_ok=True)
     with pytest.raises(UsageError, match="no image found"):
@@ -82,16 +82,16 @@ def test_nothing_at_all_is_a_usage_error(tmp_path: Path, content: list[str]) -> 
 
 
 def test_every_input_format_is_found(tmp_path: Path) -> None:
-    suffixes = [suffix for each in INPUTS.values() if each.role != "archive" for suffix in each.suffixes]
+    suffixes = [suffix for format_ in INPUTS.values() if format_.role != "archive" for suffix in format_.suffixes]
     names = [f"a{number}{suffix}" for number, suffix in enumerate(suffixes)]
     touch(*(tmp_path / name for name in names))
-    found = find_cases([tmp_path])
-    assert sum(len(case.image) for case in found.cases) == len(names)
-    assert found.ignored == 0
-    assert {case.kind for case in found.cases} == {"volume", "picture", "dicom"}
+    discovery = find_cases([tmp_path])
+    assert sum(len(case.image) for case in discovery.cases) == len(names)
+    assert discovery.ignored == 0
+    assert {case.kind for case in discovery.cases} == {"volume", "image_2d", "dicom_series"}
 
 
-def test_outputs_of_a_run_are_passed_over(tmp_path: Path) -> None:
+def test_outputs_of_a_run_are_ignored(tmp_path: Path) -> None:
     outputs = [
         "a_seg.nii.gz",
         "a_seg.seg.nrrd",
@@ -102,9 +102,9 @@ def test_outputs_of_a_run_are_passed_over(tmp_path: Path) -> None:
         "b.seg.nrrd",
     ]
     touch(*(tmp_path / name for name in [*outputs, "a.nrrd"]))
-    found = find_cases([tmp_path])
-    assert described(found) == [("a", "volume", 1)]
-    assert found.ignored == len(outputs)
+    discovery = find_cases([tmp_path])
+    assert described(discovery) == [("a", "volume", 1)]
+    assert discovery.ignored == len(outputs)
     with pytest.raises(UsageError, match="a segmentation, not an image"):
         find_cases([tmp_path / "b.seg.nrrd"])
 
@@ -122,42 +122,42 @@ def test_outputs_of_a_run_are_passed_over(tmp_path: Path) -> None:
         ("lung 01 (2).png", "lung 01 (2)"),
     ],
 )
-def test_case_ids_are_file_names(tmp_path: Path, name: str, case_id: str) -> None:
+def test_case_ids_are_valid_file_names(tmp_path: Path, name: str, case_id: str) -> None:
     touch(tmp_path / name)
-    assert ids([tmp_path / name]) == [(case_id, "picture")]
+    assert ids([tmp_path / name]) == [(case_id, "image_2d")]
 
 
-def test_ids_differ_where_file_names_know_no_case(tmp_path: Path) -> None:
+def test_ids_differ_regardless_of_case(tmp_path: Path) -> None:
     touch(tmp_path / "a.png", tmp_path / "A.nii", tmp_path / "A.mha", tmp_path / "b" / "a.bmp")
     names = [case_id for case_id, _ in ids([tmp_path])]
     assert len({name.casefold() for name in names}) == 4
 
 
-def test_rings_of_links_end_and_links_out_are_followed(tmp_path: Path) -> None:
-    touch(tmp_path / "in" / "sub" / "a.png", tmp_path / "elsewhere" / "b.png", tmp_path / "c.png")
+def test_cycles_of_links_end_and_outward_links_are_followed(tmp_path: Path) -> None:
+    touch(tmp_path / "in" / "sub" / "a.png", tmp_path / "outside" / "b.png", tmp_path / "c.png")
     (tmp_path / "in" / "sub" / "up").symlink_to(tmp_path / "in")
     (tmp_path / "in" / "above").symlink_to(tmp_path)
     (tmp_path / "in" / "self").symlink_to(tmp_path / "in" / "self")
-    (tmp_path / "in" / "out").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "in" / "sub")
+    (tmp_path / "in" / "out").symlink_to(tmp_path / "outside")
+    (tmp_path / "outside" / "back").symlink_to(tmp_path / "in" / "sub")
     (tmp_path / "in" / "gone.png").symlink_to(tmp_path / "gone.png")
     os.mkfifo(tmp_path / "in" / "pipe.png")
     cases = find_cases([tmp_path / "in"]).cases
     usable = [case.case_id for case in cases if case.kind != "unusable"]
     assert sorted(usable) == ["a", "b"]
     assert {case.case_id for case in cases} - {"a", "b"} == {"gone", "self"}
-    assert all("leads nowhere" in case.problem for case in cases if case.kind == "unusable")
+    assert all("a broken link" in case.problem for case in cases if case.kind == "unusable")
 
 
 def test_real_series_as_a_tree(real_data: Path, tmp_path: Path) -> None:
-    found = find_cases([real_data / "dicom"])
-    whole = {len(case.image): case.input.name for case in found.cases if len(case.image) > 2}
+    discovery = find_cases([real_data / "dicom"])
+    whole = {len(case.image): case.input.name for case in discovery.cases if len(case.image) > 2}
     assert whole == {20: "abdomen_jpeg2000", 60: "image", 64: "chest_A0001"}
-    assert {each.reason.split(",")[0] for each in found.excluded} == {
+    assert {series.reason.split(",")[0] for series in discovery.excluded} == {
         "Orientation is coronal",
         "Orientation is sagittal",
     }
-    assert found.ignored == 1  # the structure set
+    assert discovery.ignored == 1  # the structure set
     path = zipped(tmp_path / "cohort.zip", real_data / "dicom" / "chest_ibsi_rtstruct")
     (case,) = find_cases([path], unpack_to=tmp_path / "unpacked").cases
     assert len(case.image) == 60

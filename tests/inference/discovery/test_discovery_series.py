@@ -1,4 +1,4 @@
-"""Which series of a study becomes a case, by itself and by the rules of a user."""
+"""Selection of the series of a study by the default rules and by rules of the user."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from tests.helpers.dicom_media import SECONDARY_CAPTURE, photograph, series
 from tests.helpers.found_cases import described, ids, reasons, touch
 
 
-def test_phases_in_one_place_do_not_count_as_slices(tmp_path: Path) -> None:
+def test_phases_at_the_same_position_count_once(tmp_path: Path) -> None:
     series(5, SeriesNumber=2).save(tmp_path / "st" / "whole")
     phases = series(3, SeriesNumber=3)
     phases.slices += [copy for _ in range(3) for copy in series(3, SeriesNumber=3).slices]
     for dataset in phases.slices:
         dataset.SeriesInstanceUID = phases.slices[0].SeriesInstanceUID
     phases.save(tmp_path / "st" / "phases")
-    found = find_cases([tmp_path])
-    assert described(found) == [("whole", "dicom", 5)]
-    assert reasons(found) == ["series 3 of 3 slices: 3 slices, the one taken has 5"]
+    discovery = find_cases([tmp_path])
+    assert described(discovery) == [("whole", "dicom_series", 5)]
+    assert reasons(discovery) == ["series 3 of 3 slices: 3 slices, the selected series has 5"]
 
 
-def test_the_axial_series_with_most_slices_is_taken(tmp_path: Path) -> None:
+def test_axial_series_with_most_slices_is_selected(tmp_path: Path) -> None:
     scout = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
     series(1, SeriesNumber=1, ImageType=scout, SeriesDescription="Scout").save(tmp_path / "st" / "s1")
     series(5, SeriesNumber=2, SeriesDescription="Thick").save(tmp_path / "st" / "s2")
@@ -36,52 +36,54 @@ def test_the_axial_series_with_most_slices_is_taken(tmp_path: Path) -> None:
     series(30, SeriesNumber=5, ImageType=["DERIVED", "SECONDARY", "MPR"]).save(tmp_path / "st" / "s5")
     series(40, SeriesNumber=6, Modality="MR").save(tmp_path / "st" / "s6")
     series(40, SeriesNumber=7, Modality="SEG").save(tmp_path / "st" / "s7")
-    found = find_cases([tmp_path])
-    assert described(found) == [("s3", "dicom", 9)]
-    assert found.cases[0].selection == (
-        "series 3 (Lung) of 9 slices taken of 7 series of its study: satisfies 'primary axial CT'"
+    discovery = find_cases([tmp_path])
+    assert described(discovery) == [("s3", "dicom_series", 9)]
+    assert discovery.cases[0].selection == (
+        "series 3 (Lung) of 9 slices, selected from 7 series of its study: satisfies 'primary axial CT'"
     )
-    assert reasons(found) == [
+    assert reasons(discovery) == [
         "series 1 (Scout) of 1 slice: ImageType is ORIGINAL, PRIMARY, LOCALIZER, not in LOCALIZER, SCOUT expected",
-        "series 2 (Thick) of 5 slices: 5 slices, the one taken has 9",
+        "series 2 (Thick) of 5 slices: 5 slices, the selected series has 9",
         "series 4 of 20 slices: Orientation is coronal, axial expected",
         "series 5 of 30 slices: ImageType is DERIVED, SECONDARY, MPR, contains PRIMARY expected",
         "series 6 of 40 slices: Modality is MR, CT expected",
-        "series 7 of 40 slices: SEG, made from images and none itself",
+        "series 7 of 40 slices: SEG, derived from images and not an image itself",
     ]
-    assert all(json.dumps(asdict(each)) for each in found.excluded)
+    assert all(json.dumps(asdict(excluded)) for excluded in discovery.excluded)
 
 
-def test_every_study_gives_a_case(tmp_path: Path) -> None:
+def test_every_study_yields_a_case(tmp_path: Path) -> None:
     for patient in ("p1", "p2"):
         for number in (1, 2):
             series(number + 1, f"1.2.3.{patient[1]}", SeriesNumber=number).save(
                 tmp_path / patient / "st" / f"s{number}"
             )
-    found = find_cases([tmp_path])
-    assert described(found) == [("p1_st_s2", "dicom", 3), ("p2_st_s2", "dicom", 3)]
+    discovery = find_cases([tmp_path])
+    assert described(discovery) == [("p1_st_s2", "dicom_series", 3), ("p2_st_s2", "dicom_series", 3)]
 
 
 @pytest.mark.parametrize("name", ["folder", "file"])
-def test_what_the_user_names_is_taken(tmp_path: Path, name: str) -> None:
+def test_series_that_the_user_names_is_selected(tmp_path: Path, name: str) -> None:
     folder = series(1, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]).save(tmp_path / "st" / "scout")
     series(5).save(tmp_path / "st" / "axial")
-    found = find_cases([folder if name == "folder" else folder / "00000.dcm"], rules=rules(Modality={"equals": "MR"}))
-    assert [(case.kind, case.selection) for case in found.cases] == [("dicom", "")]
-    assert found.excluded == ()
+    discovery = find_cases(
+        [folder if name == "folder" else folder / "00000.dcm"], rules=rules(Modality={"equals": "MR"})
+    )
+    assert [(case.kind, case.selection) for case in discovery.cases] == [("dicom_series", "")]
+    assert discovery.excluded == ()
 
 
-def test_a_study_without_a_fitting_series_still_is_a_case(tmp_path: Path) -> None:
+def test_study_without_a_fitting_series_is_still_a_case(tmp_path: Path) -> None:
     series(3, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"], SeriesNumber=1).save(tmp_path / "s1")
     series(9, Modality="MR", SeriesNumber=2).save(tmp_path / "s2")
-    found = find_cases([tmp_path])
-    assert described(found) == [("s1", "dicom", 3)]
-    assert "nearest to 'primary axial CT'" in found.cases[0].selection
+    discovery = find_cases([tmp_path])
+    assert described(discovery) == [("s1", "dicom_series", 3)]
+    assert "closest to 'primary axial CT'" in discovery.cases[0].selection
 
 
 def rules(choose: str = "most-slices", **conditions: dict[str, Any]) -> Selection:
-    tests = [Condition(key, test, value) for key, each in conditions.items() for test, value in each.items()]
-    return Selection(tuple(tests), choose, "rules.json")  # type: ignore[arg-type]
+    all_conditions = [Condition(key, test, value) for key, tests in conditions.items() for test, value in tests.items()]
+    return Selection(tuple(all_conditions), choose, "rules.json")  # type: ignore[arg-type]
 
 
 def test_rules_of_the_user(tmp_path: Path) -> None:
@@ -89,41 +91,41 @@ def test_rules_of_the_user(tmp_path: Path) -> None:
     series(4, SeriesNumber=2, ConvolutionKernel="B70f", SliceThickness=5).save(tmp_path / "thick")
     series(5, SeriesNumber=3, ConvolutionKernel="B30f", SliceThickness=1).save(tmp_path / "soft")
     hard = {"ConvolutionKernel": {"in": ["B70f"]}}
-    assert described(find_cases([tmp_path], rules=rules(**hard))) == [("thick", "dicom", 4)]
+    assert described(find_cases([tmp_path], rules=rules(**hard))) == [("thick", "dicom_series", 4)]
     assert described(find_cases([tmp_path], rules=rules("all", **hard))) == [
-        ("thick", "dicom", 4),
-        ("thin", "dicom", 3),
+        ("thick", "dicom_series", 4),
+        ("thin", "dicom_series", 3),
     ]
     thin = rules(**hard, SliceThickness={"range": [0.5, 3]}, NumberOfSlices={"range": [2, None]})
-    assert described(find_cases([tmp_path], rules=thin)) == [("thin", "dicom", 3)]
+    assert described(find_cases([tmp_path], rules=thin)) == [("thin", "dicom_series", 3)]
 
 
-def test_a_study_that_no_rule_fits_fails_with_its_reason(tmp_path: Path) -> None:
+def test_study_that_satisfies_no_rule_fails_with_its_reason(tmp_path: Path) -> None:
     series(3, "1.2.3.1", SeriesNumber=1, SeriesDescription="Lung").save(tmp_path / "a")
     series(4, "1.2.3.2", SeriesNumber=2, SeriesDescription="Head").save(tmp_path / "b")
     cases = find_cases([tmp_path], rules=rules(SeriesDescription={"regex": "Lung"})).cases
-    assert [case.kind for case in cases] == ["dicom", "unusable"]
+    assert [case.kind for case in cases] == ["dicom_series", "unusable"]
     assert cases[1].problem == (
         "b: no series satisfies the rules of rules.json: SeriesDescription is Head, regex Lung expected "
         "in series 2 (Head) of 4 slices"
     )
 
 
-def test_a_series_may_lie_in_several_folders(tmp_path: Path) -> None:
+def test_series_may_be_spread_over_several_folders(tmp_path: Path) -> None:
     maker = series(4)
     folder = maker.save(tmp_path / "ct" / "one")
     (tmp_path / "ct" / "two").mkdir()
     for file in sorted(folder.iterdir())[:2]:
         file.rename(tmp_path / "ct" / "two" / file.name)
-    found = find_cases([tmp_path])
-    assert described(found) == [("ct", "dicom", 4)]
+    discovery = find_cases([tmp_path])
+    assert described(discovery) == [("ct", "dicom_series", 4)]
     maker.save(tmp_path / "copy")
-    found = find_cases([tmp_path])
-    assert [(len(case.image), case.kind) for case in found.cases] == [(4, "dicom")]
-    assert reasons(found) == ["series 3 of 4 slices: 4 files in other folders repeat its instances"]
+    discovery = find_cases([tmp_path])
+    assert [(len(case.image), case.kind) for case in discovery.cases] == [(4, "dicom_series")]
+    assert reasons(discovery) == ["series 3 of 4 slices: 4 files in other folders repeat its instances"]
 
 
-def test_damaged_files_among_several_series_are_cases_that_fail(tmp_path: Path) -> None:
+def test_damaged_files_among_several_series_are_failed_cases(tmp_path: Path) -> None:
     series(3, SeriesNumber=1).save(tmp_path, names=["a", "b", "c"])
     series(2, SeriesNumber=2).save(tmp_path, names=["d", "e"])
     (tmp_path / "bad.dcm").write_bytes(b"x")
@@ -131,29 +133,29 @@ def test_damaged_files_among_several_series_are_cases_that_fail(tmp_path: Path) 
     assert [(case.case_id, len(case.image)) for case in cases] == [(tmp_path.name, 3), ("bad", 1)]
 
 
-def test_only_damaged_files_are_not_dropped(tmp_path: Path) -> None:
+def test_damaged_files_alone_are_cases(tmp_path: Path) -> None:
     touch(tmp_path / "ct" / "1.dcm", tmp_path / "ct" / "2.dcm")
-    assert ids([tmp_path]) == [("1", "dicom"), ("2", "dicom")]
+    assert ids([tmp_path]) == [("1", "dicom_series"), ("2", "dicom_series")]
 
 
-def test_photographs_are_cases_of_their_own(tmp_path: Path) -> None:
+def test_vl_images_are_cases_of_their_own(tmp_path: Path) -> None:
     for name in ("a", "b.dcm"):
         photograph(SOPInstanceUID=f"1.2.3.{len(name)}").save_as(tmp_path / name, enforce_file_format=True)
-    assert described(find_cases([tmp_path])) == [("a", "dicompicture", 1), ("b", "dicompicture", 1)]
-    assert described(find_cases([tmp_path / "a"])) == [("a", "dicompicture", 1)]
+    assert described(find_cases([tmp_path])) == [("a", "dicom_vl_image", 1), ("b", "dicom_vl_image", 1)]
+    assert described(find_cases([tmp_path / "a"])) == [("a", "dicom_vl_image", 1)]
 
 
-def test_a_color_capture_beside_a_volume_is_passed_over(tmp_path: Path) -> None:
+def test_color_capture_beside_a_volume_is_excluded(tmp_path: Path) -> None:
     series(3).save(tmp_path / "ct")
     capture = photograph(SOPClassUID=SECONDARY_CAPTURE, StudyInstanceUID="1.2.826.0.1.1")
     capture.save_as(tmp_path / "dose.dcm", enforce_file_format=True)
-    found = find_cases([tmp_path])
-    assert described(found) == [("ct", "dicom", 3)]
-    assert [each.reason for each in found.excluded] == ["a color capture beside a volume"]
-    assert described(find_cases([tmp_path / "dose.dcm"])) == [("dose", "dicompicture", 1)]
+    discovery = find_cases([tmp_path])
+    assert described(discovery) == [("ct", "dicom_series", 3)]
+    assert [excluded.reason for excluded in discovery.excluded] == ["a color capture beside a volume"]
+    assert described(find_cases([tmp_path / "dose.dcm"])) == [("dose", "dicom_vl_image", 1)]
 
 
-def test_a_series_beyond_the_limit_is_unusable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_series_beyond_the_limit_is_unusable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     series(3).save(tmp_path / "ct")
     touch(tmp_path / "a.png")
     monkeypatch.setattr("s3net_monai.inference.discovery.dicom_cases.MAX_VOXELS", 59)

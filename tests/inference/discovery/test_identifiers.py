@@ -1,4 +1,4 @@
-"""Identifiers: which a header gives, and that no text keeps one."""
+"""Identifiers in DICOM headers, and their removal from texts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
 from s3net_monai.inference.discovery.cases import Case
-from s3net_monai.inference.discovery.identifiers import collect, redact, reported_input, uids_in
+from s3net_monai.inference.discovery.identifiers import collect_identifiers, redact, reported_input, uids_in
 
 PSEUDONYM = re.compile("anon-[0-9a-f]{6}")
 
@@ -25,7 +25,7 @@ def header(**tags: object) -> Dataset:
     return dataset
 
 
-JANE = collect(
+JANE = collect_identifiers(
     header(
         PatientName="Müller^Jane^K^^Dr",
         PatientID="MRN-00417",
@@ -68,32 +68,34 @@ JANE = collect(
         "CT.1.3.12.2.1107.5.1.4.60064.30000022120808113428000016573",
     ],
 )
-def test_found_in_whatever_spelling(text: str) -> None:
-    shown = redact(f"case {text}: missing slice", JANE)
-    assert PSEUDONYM.search(shown)
-    assert shown.startswith("case ")
-    assert shown.endswith(": missing slice")
-    assert not re.search("m(ü|ue?)ller|jane|00417|a17|5521|wei|anna|1970|1\\.2\\.3|1107|\\bli\\b", shown, re.IGNORECASE)
+def test_every_spelling_is_replaced(text: str) -> None:
+    redacted = redact(f"case {text}: missing slice", JANE)
+    assert PSEUDONYM.search(redacted)
+    assert redacted.startswith("case ")
+    assert redacted.endswith(": missing slice")
+    assert not re.search(
+        "m(ü|ue?)ller|jane|00417|a17|5521|wei|anna|1970|1\\.2\\.3|1107|\\bli\\b", redacted, re.IGNORECASE
+    )
 
 
 @pytest.mark.parametrize("text", ["a list of alive slices", "1.2.840.10008.1.2.4.70", "anon-123456", "K", "2021-01-31"])
-def test_other_text_stays(text: str) -> None:
+def test_other_text_is_kept(text: str) -> None:
     assert redact(text, JANE) == text
 
 
-def test_one_name_has_one_pseudonym_in_every_order_and_run() -> None:
-    shown = {redact(text, JANE) for text in ("Müller^Jane", "JANE_MÜLLER", "jane, müller")}
-    assert len(shown) == 1
-    assert shown == {redact("müller jane", collect(header(PatientName="MÜLLER^JANE")))}
+def test_a_name_has_one_pseudonym_in_any_order_and_run() -> None:
+    redacted = {redact(text, JANE) for text in ("Müller^Jane", "JANE_MÜLLER", "jane, müller")}
+    assert len(redacted) == 1
+    assert redacted == {redact("müller jane", collect_identifiers(header(PatientName="MÜLLER^JANE")))}
 
 
 def test_without_identifiers_nothing_changes() -> None:
     text = "Müller 1.3.12.2.1107.5.1.4.60064"
     assert redact(text, frozenset()) == text
-    assert collect(header(PatientName="", PatientID=None, StudyDate="20200101")) == frozenset()
+    assert collect_identifiers(header(PatientName="", PatientID=None, StudyDate="20200101")) == frozenset()
 
 
-def test_a_middle_initial_is_no_identifier() -> None:
+def test_middle_initial_is_no_identifier() -> None:
     assert not any(len(item) == 1 for item in JANE)
 
 
@@ -102,7 +104,13 @@ def test_uids_of_a_path() -> None:
 
 
 def test_reported_input() -> None:
-    case = Case("x", Path("/data/MUELLER_JANE/ct"), (Path("x"),), "dicom", identifiers=JANE)
+    case = Case(
+        case_id="x",
+        input=Path("/data/MUELLER_JANE/ct"),
+        image=(Path("x"),),
+        kind="dicom_series",
+        identifiers=JANE,
+    )
     assert re.fullmatch("/data/anon-[0-9a-f]{6}/ct", reported_input(case))
 
 
@@ -116,26 +124,26 @@ separators = st.sampled_from(["^", "_", "-", " ", ".", ""])
     name=st.lists(tokens, min_size=1, max_size=3),
     order=st.randoms(use_true_random=False),
     separator=separators,
-    around=st.tuples(st.text(max_size=20), st.text(max_size=20)),
-    change=st.sampled_from([str.lower, str.upper, str.title, str]),
+    surrounding_text=st.tuples(st.text(max_size=20), st.text(max_size=20)),
+    change_case=st.sampled_from([str.lower, str.upper, str.title, str]),
 )
 def test_no_name_survives(
-    name: list[str], order: Random, separator: str, around: tuple[str, str], change: Callable[[str], str]
+    name: list[str], order: Random, separator: str, surrounding_text: tuple[str, str], change_case: Callable[[str], str]
 ) -> None:
-    identifiers = collect(header(PatientName="^".join(name), PatientID="".join(reversed(name[0])) + "77"))
+    identifiers = collect_identifiers(header(PatientName="^".join(name), PatientID="".join(reversed(name[0])) + "77"))
     assume(identifiers)
     written = list(name)
     order.shuffle(written)
-    text = around[0] + change(separator.join(written)) + around[1]
-    shown = redact(text, identifiers)
-    assert not any(part.casefold() in PSEUDONYM.sub("", shown).casefold() for part in name)
-    assert redact(shown, identifiers) == shown
+    text = surrounding_text[0] + change_case(separator.join(written)) + surrounding_text[1]
+    redacted = redact(text, identifiers)
+    assert not any(part.casefold() in PSEUDONYM.sub("", redacted).casefold() for part in name)
+    assert redact(redacted, identifiers) == redacted
 
 
 @settings(max_examples=200, deadline=None)
 @given(text=st.text(), identifiers=st.frozensets(st.text(max_size=10), max_size=5))
-def test_any_text_and_any_identifier_can_be_taken(text: str, identifiers: frozenset[str]) -> None:
-    shown = redact(text, identifiers)
+def test_any_text_and_any_identifiers_are_accepted(text: str, identifiers: frozenset[str]) -> None:
+    redacted = redact(text, identifiers)
     for item in identifiers:
         if len(item) >= 3 and item.isascii() and item.isalpha():
-            assert item.lower() not in PSEUDONYM.sub("", shown).lower()
+            assert item.lower() not in PSEUDONYM.sub("", redacted).lower()

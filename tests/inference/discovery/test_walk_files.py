@@ -1,4 +1,4 @@
-"""Walking trees whose folders cannot all be read."""
+"""Walks through trees with unreadable folders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOBODY = 65534
 
 @pytest.fixture
 def unprivileged() -> Iterator[Path]:
-    """A folder seen with the rights of an ordinary user, since nothing is forbidden to root."""
+    """A folder accessed with the permissions of an ordinary user, since root may read everything."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         owner = os.geteuid()
@@ -32,12 +32,12 @@ def unprivileged() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("mode", [0o000, 0o600])
-def test_a_folder_that_may_not_be_entered_does_not_end_the_walk(unprivileged: Path, mode: int) -> None:
+def test_forbidden_folder_does_not_end_the_walk(unprivileged: Path, mode: int) -> None:
     for name in ("a", "b"):
         (unprivileged / name).mkdir()
         (unprivileged / name / "image.nii").touch()
-    (unprivileged / "a").chmod(mode)  # 0o600 lets its files be listed, but not be looked at
-    (where, problem), (found, nothing) = walk_files(unprivileged)
-    assert where.is_relative_to(unprivileged / "a")
+    (unprivileged / "a").chmod(mode)  # 0o600 allows listing the files, but not opening them
+    (failed_path, problem), (path, no_problem) = walk_files(unprivileged)
+    assert failed_path.is_relative_to(unprivileged / "a")
     assert problem == "not readable (Permission denied); check its permissions"
-    assert (found, nothing) == (unprivileged / "b" / "image.nii", "")
+    assert (path, no_problem) == (unprivileged / "b" / "image.nii", "")

@@ -1,4 +1,4 @@
-"""The page, as HTML and as a person meets it in Chromium."""
+"""The page, as HTML and in Chromium."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def case(name: str, **values: Any) -> dict[str, Any]:
 
 
 def report(cases: list[dict[str, Any]], **values: Any) -> dict[str, Any]:
-    counts = {status: sum(one["status"] == status for one in cases) for status in ("ok", "failed", "skipped")}
+    counts = {status: sum(entry["status"] == status for entry in cases) for status in ("ok", "failed", "skipped")}
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "package_version": "0.1.0",
         "task": "lung",
         "model": {"name": "lung_ct_segmentation", "version": "1.2.3", "sha256": "0123456789abcdef" * 4},
@@ -56,17 +56,17 @@ def report(cases: list[dict[str, Any]], **values: Any) -> dict[str, Any]:
 
 
 def mixed() -> dict[str, Any]:
-    nothing: dict[str, Any] = {"outputs": {}, "measures": {}, "consistency": None}
+    no_outputs: dict[str, Any] = {"outputs": {}, "measures": {}, "consistency": None}
     big = {"volume_ml": 12000.0, "left_ml": None, "right_ml": None, "mean_hu": -700.0, "fraction": 0.2}
     empty = {"volume_ml": 0.0, "left_ml": None, "right_ml": None, "mean_hu": None, "fraction": 0.0}
     return report(
         [
             case("case2"),
             case("case10", measures=big, warnings=["left and right lung could not be told apart"]),
-            case("case1", status="failed", reason="case1.nii.gz: missing slice; export it again", **nothing),
+            case("case1", status="failed", reason="case1.nii.gz: missing slice; export it again", **no_outputs),
             case("odd name #1%?", measures={**big, "volume_ml": 900.0}, consistency=0.5),
             case("empty", measures=empty, consistency=1.0),
-            case(HOSTILE, **{**nothing, "status": "failed", "reason": HOSTILE + QUOTED}),
+            case(HOSTILE, **{**no_outputs, "status": "failed", "reason": HOSTILE + QUOTED}),
             case(QUOTED, outputs={"nifti": "javascript:alert(3)", HOSTILE: "//evil.example/x"}, selection=HOSTILE),
         ],
         excluded=[{"input": HOSTILE, "series": "series 2", "reason": QUOTED}],
@@ -78,39 +78,39 @@ class Elements(HTMLParser):
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
+        self.elements.append((tag, dict(attrs)))
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.found if name == tag]
+        return [attributes for name, attributes in self.elements if name == tag]
 
 
 # As HTML
 
 
-def test_what_comes_from_the_data_is_escaped() -> None:
+def test_text_from_the_data_is_escaped() -> None:
     html = render_html_report(mixed())
     elements = Elements(html)
     assert len(elements.all("script")) == 1
-    assert not any(name.startswith("on") for _, attributes in elements.found for name in attributes)
-    assert not any("style" in attributes for _, attributes in elements.found)  # the policy would refuse it
+    assert not any(name.startswith("on") for _, attributes in elements.elements for name in attributes)
+    assert not any("style" in attributes for _, attributes in elements.elements)  # the policy would refuse it
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
     assert "{{ 7 * 7 }}" in html  # no template in the data is run
 
 
-def test_links_are_relative_and_encoded_so_that_they_name_no_scheme_and_no_host() -> None:
+def test_links_are_relative_and_percent_encoded() -> None:
     elements = Elements(render_html_report(mixed()))
-    links = [attributes["href"] for attributes in elements.all("a")] + [one["src"] for one in elements.all("img")]
+    links = [attributes["href"] for attributes in elements.all("a")] + [image["src"] for image in elements.all("img")]
     assert links
     assert all(link is not None and link.startswith("./") and ":" not in link for link in links)
     assert "./odd%20name%20%231%25%3F_seg.nii.gz" in links
     assert relative_link("a/b ü.png") == "./a/b%20%C3%BC.png"
 
 
-def test_the_page_holds_all_that_it_needs() -> None:
+def test_the_page_needs_no_other_file() -> None:
     html = render_html_report(mixed())
     elements = Elements(html)
     assert not elements.all("link")
@@ -118,7 +118,7 @@ def test_the_page_holds_all_that_it_needs() -> None:
     assert "url(" not in html
     assert "http://" not in html.replace("http-equiv", "")
     assert "https://" not in html
-    policy = next(one["content"] or "" for one in elements.all("meta") if "http-equiv" in one)
+    policy = next(meta["content"] or "" for meta in elements.all("meta") if "http-equiv" in meta)
     assert policy.startswith("default-src 'none';")
     assert "unsafe-inline" not in policy
 
@@ -143,15 +143,15 @@ def test_the_page_is_written_whole_over_an_earlier_one(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8").rstrip().endswith("</html>")
 
 
-def test_classes_have_their_own_columns_in_the_order_of_the_table() -> None:
+def test_classes_have_columns_in_the_order_of_the_table() -> None:
     columns = measure_columns([{"fraction": {"a": 0.1, "b": 0.2}, "new": 1}, {"volume_ml": {"a": 5.0, "b": 6.0}}])
-    found = [(column.key, column.class_name) for column in columns]
-    assert found == [("volume_ml", "a"), ("volume_ml", "b"), ("fraction", "a"), ("fraction", "b"), ("new", None)]
+    keys = [(column.key, column.class_name) for column in columns]
+    assert keys == [("volume_ml", "a"), ("volume_ml", "b"), ("fraction", "a"), ("fraction", "b"), ("new", None)]
     assert columns[1].value({"volume_ml": {"a": 5.0, "b": 6.0}}) == 6.0
     assert columns[1].value({}) is None
 
 
-def test_durations_read_as_people_say_them() -> None:
+def test_durations_are_readable() -> None:
     assert [duration(seconds) for seconds in (4.24, 200, 7500)] == ["4.2 s", "3 min 20 s", "2 h 5 min"]
 
 
@@ -181,18 +181,18 @@ def page(browser: Any, tmp_path: Path) -> Any:
     """The mixed report, opened from disk."""
     folder = tmp_path / "a folder #1"
     folder.mkdir()
-    for one in mixed()["cases"]:
-        if "preview" in one["outputs"]:
-            Image.new("RGB", (64, 48), (200, 30, 30)).save(folder / one["outputs"]["preview"])
+    for entry in mixed()["cases"]:
+        if "preview" in entry["outputs"]:
+            Image.new("RGB", (64, 48), (200, 30, 30)).save(folder / entry["outputs"]["preview"])
     path = write_html_report(mixed(), folder)
     for kind in ("browser", "performance"):
-        browser.get_log(kind)  # what earlier pages left
+        browser.get_log(kind)  # discards the entries of earlier pages
     browser.get(path.as_uri())
     return browser
 
 
 def shown(page: Any) -> list[str]:
-    """Ids of the visible rows in order."""
+    """Return the ids of the visible rows in order."""
     return page.execute_script(
         "return [...document.querySelectorAll('#cases tbody tr')].filter(row => row.offsetParent !== null)"
         ".map(row => row.querySelector('.id').textContent)"
@@ -203,11 +203,11 @@ def heading(page: Any, title: str) -> Any:
     return page.find_element("xpath", f"//table[@id='cases']/thead//button[starts-with(normalize-space(), '{title}')]")
 
 
-def test_the_page_opens_without_errors_requests_or_running_what_is_in_the_data(page: Any) -> None:
+def test_the_page_opens_without_errors_or_requests(page: Any) -> None:
     from selenium.webdriver.support.wait import WebDriverWait
 
-    pictures = "return [...document.images].every(picture => picture.complete && picture.naturalWidth === 64)"
-    WebDriverWait(page, 20).until(lambda driver: driver.execute_script(pictures))
+    loaded = "return [...document.images].every(image => image.complete && image.naturalWidth === 64)"
+    WebDriverWait(page, 20).until(lambda driver: driver.execute_script(loaded))
     assert page.execute_script("return document.images.length") == 4
     assert page.get_log("browser") == []
     messages = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
@@ -222,7 +222,7 @@ def test_the_page_opens_without_errors_requests_or_running_what_is_in_the_data(p
     assert all(href.startswith("file:///") for href in hrefs)
 
 
-def test_the_policy_stops_a_script_that_gets_in_and_any_connection(page: Any) -> None:
+def test_the_policy_stops_injected_scripts_and_connections(page: Any) -> None:
     page.execute_script(
         "const script = document.createElement('script'); script.textContent = 'window.ran = true';"
         "document.body.append(script)"
@@ -235,7 +235,7 @@ def test_the_policy_stops_a_script_that_gets_in_and_any_connection(page: Any) ->
     assert sum("Content Security Policy" in entry["message"] for entry in page.get_log("browser")) >= 2
 
 
-def test_names_sort_by_their_numbers_and_measures_as_numbers_with_missing_ones_last(page: Any) -> None:
+def test_columns_sort_as_numbers_with_missing_values_last(page: Any) -> None:
     heading(page, "Case").click()
     order = shown(page)
     assert order.index("case1") < order.index("case2") < order.index("case10")
@@ -273,7 +273,7 @@ def test_headings_work_from_the_keyboard(page: Any) -> None:
     assert "case2" not in shown(page)
 
 
-def test_the_text_filter_looks_at_ids_files_status_and_notes(page: Any) -> None:
+def test_the_text_filter_covers_ids_files_status_and_notes(page: Any) -> None:
     field = page.find_element("id", "filter")
     for text, expected in {
         "CASE1": ["case10", "case1"],
@@ -289,7 +289,7 @@ def test_the_text_filter_looks_at_ids_files_status_and_notes(page: Any) -> None:
     assert page.find_element("id", "none").is_displayed()
 
 
-def test_needs_a_look_leaves_what_a_person_should_see_first(page: Any) -> None:
+def test_needs_review_leaves_the_cases_to_review(page: Any) -> None:
     button = page.find_element("id", "review")
     button.click()
     assert button.get_attribute("aria-pressed") == "true"
@@ -301,7 +301,7 @@ def test_needs_a_look_leaves_what_a_person_should_see_first(page: Any) -> None:
     assert len(shown(page)) == 7
 
 
-def test_series_passed_over_are_folded_away(page: Any) -> None:
+def test_excluded_series_are_folded_away(page: Any) -> None:
     section = page.find_element("id", "excluded")
     assert not section.find_element("tag name", "table").is_displayed()
     section.find_element("tag name", "summary").click()
@@ -309,15 +309,15 @@ def test_series_passed_over_are_folded_away(page: Any) -> None:
     assert QUOTED in section.find_element("tag name", "table").text
 
 
-def test_the_page_follows_the_dark_setting_and_prints_without_its_controls(page: Any) -> None:
-    ground = "return getComputedStyle(document.body).backgroundColor"
-    seen = {}
+def test_the_page_has_a_dark_theme_and_a_print_style(page: Any) -> None:
+    background = "return getComputedStyle(document.body).backgroundColor"
+    colors = {}
     for scheme in ("light", "dark"):
         features = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", features)
-        seen[scheme] = page.execute_script(ground)
+        colors[scheme] = page.execute_script(background)
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     controls = page.execute_script("return getComputedStyle(document.querySelector('.controls')).display")
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
-    assert seen["light"] != seen["dark"]
+    assert colors["light"] != colors["dark"]
     assert controls == "none"

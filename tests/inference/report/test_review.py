@@ -1,4 +1,4 @@
-"""Which cases need a look."""
+"""Which cases need review."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ from s3net_monai.inference.report.review import consistency_cut, review_reasons
 
 
 def case(**values: Any) -> dict[str, Any]:
-    good = {"status": "ok", "reason": None, "outputs": {"png": "a_seg.png"}, "measures": {"area_px": 9}, "warnings": []}
-    return {**good, "consistency": 0.95, **values}
+    complete = {
+        "status": "ok",
+        "reason": None,
+        "outputs": {"png": "a_seg.png"},
+        "measures": {"area_px": 9},
+        "warnings": [],
+    }
+    return {**complete, "consistency": 0.95, **values}
 
 
 @pytest.mark.parametrize(
@@ -28,18 +34,18 @@ def case(**values: Any) -> dict[str, Any]:
         ({"notes": ["no dicomseg written: a SEG needs a DICOM series"]}, []),
         ({"warnings": ["one", "two"], "consistency": 0.3}, ["warnings", "low consistency"]),
         ({"consistency": None}, []),
-        ({"consistency": 0.85}, ["among the lowest tenth"]),
+        ({"consistency": 0.85}, ["in the lowest tenth"]),
     ],
 )
-def test_what_makes_a_case_need_a_look(changes: dict[str, Any], expected: list[str]) -> None:
+def test_what_makes_a_case_need_review(changes: dict[str, Any], expected: list[str]) -> None:
     assert review_reasons(case(**changes), cut=0.9) == expected
 
 
-def test_the_lowest_tenth_are_at_most_a_tenth_and_none_where_scores_are_equal() -> None:
+def test_the_lowest_tenth_is_empty_where_scores_are_equal() -> None:
     cases = [case(consistency=0.9 + index / 1000) for index in range(30)]
     cut = consistency_cut([*cases, case(consistency=None)])
-    assert [bool(review_reasons(one, cut)) for one in cases] == [True] * 3 + [False] * 27
+    assert [bool(review_reasons(entry, cut)) for entry in cases] == [True] * 3 + [False] * 27
     equal = [case(consistency=1.0)] * 30
-    assert not any(review_reasons(one, consistency_cut(equal)) for one in equal)
+    assert not any(review_reasons(entry, consistency_cut(equal)) for entry in equal)
     few = [case(consistency=0.9 + index / 100) for index in range(9)]
-    assert not any(review_reasons(one, consistency_cut(few)) for one in few)
+    assert not any(review_reasons(entry, consistency_cut(few)) for entry in few)

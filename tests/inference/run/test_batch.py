@@ -1,4 +1,4 @@
-"""Batches: isolation, report, resume, shards, interruption."""
+"""Batches: isolation, report, resuming, shards, interruption."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from PIL import Image
 from s3net_monai.inference import Bundle, Case, Settings, find_cases, load_bundle, run_batch
 from s3net_monai.inference.report.report import CaseReport
 from s3net_monai.inference.run import batch
+from s3net_monai.inference.run.outputs import OutputWriter
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def bundle(lung_bundle: Path) -> Bundle:
 
 @pytest.fixture
 def volumes(tmp_path: Path) -> Path:
-    """Three sound volumes a, b, d with 1, 2 and 4 voxels of lung, and a broken one, c."""
+    """Three valid volumes a, b, d with 1, 2 and 4 voxels of lung, and a broken one, c."""
     folder = tmp_path / "in"
     folder.mkdir()
     for name, count in {"a": 1, "b": 2, "d": 4}.items():
@@ -40,7 +41,7 @@ def volumes(tmp_path: Path) -> Path:
 
 
 def run(volumes: Path, bundle: Bundle, output: Path, **settings: Any) -> dict[str, Any]:
-    run_batch(find_cases([volumes]).cases, bundle, output, Settings(**settings))
+    run_batch(find_cases([volumes]).cases, bundle, output, settings=Settings(**settings))
     stored = json.loads((output / "report.json").read_text())
     return {**stored, "by_id": {case["case_id"]: case for case in stored["cases"]}}
 
@@ -94,7 +95,7 @@ def test_formats_that_do_not_fit_are_left_out_with_a_note(volumes: Path, bundle:
     assert not list((tmp_path / "other").glob("a_*"))
 
 
-def test_series_gives_all_formats_and_pictures_default_to_png(
+def test_a_series_gives_all_formats_and_2d_images_png(
     bundle: Bundle, series_maker: Callable[..., Any], tmp_path: Path
 ) -> None:
     series_maker(np.zeros((1, 4, 4), dtype=np.uint16)).save(tmp_path / "in" / "ct")
@@ -121,16 +122,16 @@ def test_empty_mask_is_ok_with_a_warning(bundle: Bundle, tmp_path: Path) -> None
 
 @pytest.fixture
 def inferred(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The cases whose inference was begun, by name."""
-    done: list[str] = []
+    """The ids of the cases whose inference was started."""
+    case_ids: list[str] = []
     original = batch.infer_sample
 
     def recorded(sample: dict[str, Any], bundle: Bundle) -> Any:
-        done.append(sample["case_id"])
+        case_ids.append(sample["case_id"])
         return original(sample, bundle)
 
     monkeypatch.setattr(batch, "infer_sample", recorded)
-    return done
+    return case_ids
 
 
 def test_resume_redoes_only_what_is_not_complete_and_unchanged(
@@ -142,11 +143,11 @@ def test_resume_redoes_only_what_is_not_complete_and_unchanged(
 
     inferred.clear()
     os.utime(volumes / "a.nii.gz")  # touched, not changed
-    again = run(volumes, bundle, output, resume=True)
+    resumed = run(volumes, bundle, output, resume=True)
     assert inferred == []
-    assert again["by_id"]["a"]["status"] == "skipped"
-    assert again["by_id"]["a"]["outputs"] == first["by_id"]["a"]["outputs"]
-    assert again["by_id"]["c"]["status"] == "failed"
+    assert resumed["by_id"]["a"]["status"] == "skipped"
+    assert resumed["by_id"]["a"]["outputs"] == first["by_id"]["a"]["outputs"]
+    assert resumed["by_id"]["c"]["status"] == "failed"
 
     (output / "b_seg.nii.gz").unlink()
     nib.save(nib.Nifti1Image(np.zeros((3, 3, 3), dtype=np.int16), np.eye(4)), volumes / "d.nii.gz")
@@ -169,12 +170,12 @@ def test_resume_redoes_all_after_a_change_of_model_or_settings(
     assert inferred == ["a", "b", "d"]
 
 
-def test_resume_does_not_trust_a_half_written_file(
+def test_resume_does_not_trust_a_partial_file(
     volumes: Path, bundle: Bundle, tmp_path: Path, inferred: list[str]
 ) -> None:
     output = tmp_path / "out"
     run(volumes, bundle, output)
-    # What a kill in the middle of writing leaves: the temporary file, no mask.
+    # A kill during writing leaves the temporary file and no mask.
     (output / "a_seg.nii.gz").rename(output / ".partial-1-a_seg.nii.gz")
     inferred.clear()
     run(volumes, bundle, output, resume=True)
@@ -185,28 +186,28 @@ def test_resume_does_not_trust_a_half_written_file(
 def test_writing_one_case_overlaps_with_inferring_the_next(
     volumes: Path, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    b_begun = Event()
+    b_started = Event()
     overlapped = []
-    infer, finish = batch.infer_sample, batch.finish
+    infer, write_case = batch.infer_sample, batch.OutputWriter.write_case
 
-    def infer_telling(sample: dict[str, Any], bundle: Bundle) -> Any:
+    def infer_and_signal(sample: dict[str, Any], bundle: Bundle) -> Any:
         if sample["case_id"] == "b":
-            b_begun.set()
+            b_started.set()
         return infer(sample, bundle)
 
-    def finish_waiting(entry: CaseReport, *rest: Any) -> CaseReport:
+    def write_after_b_started(writer: OutputWriter, entry: CaseReport, *args: Any, **kwargs: Any) -> CaseReport:
         if entry.case_id == "a":
-            overlapped.append(b_begun.wait(timeout=60))
-        return finish(entry, *rest)
+            overlapped.append(b_started.wait(timeout=60))
+        return write_case(writer, entry, *args, **kwargs)
 
-    monkeypatch.setattr(batch, "infer_sample", infer_telling)
-    monkeypatch.setattr(batch, "finish", finish_waiting)
+    monkeypatch.setattr(batch, "infer_sample", infer_and_signal)
+    monkeypatch.setattr(batch.OutputWriter, "write_case", write_after_b_started)
     assert run(volumes, bundle, tmp_path / "out")["summary"]["ok"] == 3
     assert overlapped == [True]
 
 
 class Limited(torch.nn.Module):
-    """Runs out of memory whatever it is given."""
+    """A network that runs out of memory on every input."""
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -219,7 +220,7 @@ def test_out_of_memory_fails_the_case_with_advice(volumes: Path, bundle: Bundle,
     assert "--device cpu" in report["by_id"]["a"]["reason"]
 
 
-def test_the_mask_of_an_earlier_run_is_named_when_its_case_fails(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
+def test_a_stale_mask_is_named_when_its_case_fails(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
     assert run(volumes, bundle, tmp_path / "out")["by_id"]["c"]["warnings"] == []
     (volumes / "a.nii.gz").write_bytes(b"broken")
     case = run(volumes, bundle, tmp_path / "out")["by_id"]["a"]
@@ -243,10 +244,10 @@ def test_interruption_leaves_a_valid_report(
 ) -> None:
     original = batch.infer_sample
 
-    def interrupt_at_b(sample: dict[str, Any], *rest: Any) -> Any:
+    def interrupt_at_b(sample: dict[str, Any], *args: Any) -> Any:
         if sample["case_id"] == "b":
             raise KeyboardInterrupt
-        return original(sample, *rest)
+        return original(sample, *args)
 
     monkeypatch.setattr(batch, "infer_sample", interrupt_at_b)
     report = run(volumes, bundle, tmp_path / "out")
@@ -263,10 +264,8 @@ def test_no_partial_file_is_left(volumes: Path, bundle: Bundle, tmp_path: Path) 
     assert [path.name for path in (tmp_path / "out").iterdir() if "partial" in path.name] == []
 
 
-def test_a_file_name_that_is_no_utf_8_still_gives_a_report_and_a_page(
-    volumes: Path, bundle: Bundle, tmp_path: Path
-) -> None:
-    odd = volumes / os.fsdecode(b"M\xfcller.nii.gz")  # Latin-1, as on an old share
+def test_a_file_name_that_is_not_utf_8_is_reported(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
+    odd = volumes / os.fsdecode(b"M\xfcller.nii.gz")  # Latin-1, as on an old network drive
     (volumes / "a.nii.gz").rename(odd)
     (volumes / "c.nii.gz").rename(volumes / os.fsdecode(b"\xff.nii.gz"))
     report = run(volumes, bundle, tmp_path / "out")
@@ -278,35 +277,35 @@ def test_a_file_name_that_is_no_utf_8_still_gives_a_report_and_a_page(
     assert "\ufffd.nii.gz: not readable as NIfTI" in page
 
 
-def test_a_report_that_cannot_be_written_for_a_while_does_not_end_the_run(
+def test_a_temporarily_unwritable_report_does_not_end_the_run(
     volumes: Path, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "out" / ".report.lock").mkdir(parents=True)  # stands for a share that is away
-    collected: list[str] = []
-    original = batch.finish
+    (tmp_path / "out" / ".report.lock").mkdir(parents=True)  # stands for a network drive that is not mounted
+    written: list[str] = []
+    original = batch.OutputWriter.write_case
 
-    def finish_and_return_the_share(entry: CaseReport, *rest: Any) -> CaseReport:
-        collected.append(entry.case_id)
+    def write_and_mount(writer: OutputWriter, entry: CaseReport, *args: Any, **kwargs: Any) -> CaseReport:
+        written.append(entry.case_id)
         if entry.case_id == "d":
             (tmp_path / "out" / ".report.lock").rmdir()
-        return original(entry, *rest)
+        return original(writer, entry, *args, **kwargs)
 
     monkeypatch.setattr(batch, "REPORT_INTERVAL", 0.0)
-    monkeypatch.setattr(batch, "finish", finish_and_return_the_share)
+    monkeypatch.setattr(batch.OutputWriter, "write_case", write_and_mount)
     assert run(volumes, bundle, tmp_path / "out")["summary"]["ok"] == 3
-    assert collected == ["a", "b", "d"]
+    assert written == ["a", "b", "d"]
 
 
-def test_an_interruption_while_comparing_forgets_nothing(
+def test_an_interruption_while_comparing_loses_no_entry(
     volumes: Path, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(volumes, bundle, tmp_path / "out")
     original = batch.fingerprint
 
-    def interrupt_at_b(case: Case, basis: dict[str, Any]) -> str:
+    def interrupt_at_b(case: Case, configuration: dict[str, Any]) -> str:
         if case.case_id == "b":
             raise KeyboardInterrupt
-        return original(case, basis)
+        return original(case, configuration)
 
     monkeypatch.setattr(batch, "fingerprint", interrupt_at_b)
     assert run(volumes, bundle, tmp_path / "out", resume=True)["interrupted"] is True

@@ -1,8 +1,8 @@
-"""Safety: DICOM damaged in more than 1,000 ways ends in a right mask or in a named refusal, and nothing else.
+"""Safety: DICOM damaged in more than 1,000 ways gives a correct mask or a named refusal, and nothing else.
 
-Every example is a run over a folder: discovery, reading, inference, writing, report. The expected masks come from slow
-plain code (``damage_reading``) on the damaged files as they stand. What such a reading cannot know, such as a flipped
-bit in a pixel, is no fault of the program.
+Every example is a run over a folder: discovery, reading, inference, writing, report. The expected masks come from slow,
+plain code (``damage_reading``) that reads the damaged files. Damage that such a reader cannot notice, such as a flipped
+bit in a pixel, is not an error of the program.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ EXAMPLES: dict[str, tuple[int, SearchStrategy[Damaged]]] = {
     "containers cut at any byte": (50, truncation((*VOLUMES, *CHECKED))),
 }
 DICOM_KINDS = [kind for kind in EXAMPLES if "volume" not in kind and "container" not in kind]
-# Where nothing is lost that the file itself does not tell, a mask must be that of the sound files.
+# Where the file itself reveals every loss, a mask must be that of the undamaged files.
 AS_IF_SOUND = ("cut at any byte", "checked containers", "containers cut at any byte")
 
 Judge = Callable[[str, Files, "Files | None"], str]
@@ -69,7 +69,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
 
 @pytest.fixture
 def run(bundles: dict[str, Bundle], capfd: pytest.CaptureFixture[str]) -> Judge:
-    """Judge files made from the base of a name; what goes to the terminal is looked at, too."""
+    """Judge files that were made from a named base, and what the run prints."""
 
     def judged(name: str, files: Files, sound: Files | None) -> str:
         for named in ("", "DICOMDIR") if "DICOMDIR" in files else ("",):
@@ -85,12 +85,13 @@ def run(bundles: dict[str, Bundle], capfd: pytest.CaptureFixture[str]) -> Judge:
 
 
 def sound(name: str) -> Files:
-    """The files that a mask of this base is made from."""
+    """Return the files that a mask of this base is made from."""
     return base("axial" if name == "zip" else name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", EXAMPLES)
-def test_damage_ends_in_a_right_mask_or_in_a_named_refusal(kind: str, run: Judge) -> None:
+def test_damage_gives_a_correct_mask_or_a_named_refusal(kind: str, run: Judge) -> None:
     count, strategy = EXAMPLES[kind]
     outcomes: Counter[str] = Counter()
 
@@ -99,16 +100,16 @@ def test_damage_ends_in_a_right_mask_or_in_a_named_refusal(kind: str, run: Judge
         derandomize=True,
         database=None,
         deadline=None,
-        phases=[Phase.generate],  # a shrunk file says no more, and shrinking takes minutes
+        phases=[Phase.generate],  # a shrunk file explains no more, and shrinking takes minutes
         suppress_health_check=list(HealthCheck),
     )
     @given(strategy)
-    def each(damaged: Damaged) -> None:
-        what, files = damaged
-        name = what.partition(":")[0]
+    def judge_example(damaged: Damaged) -> None:
+        description, files = damaged
+        name = description.partition(":")[0]
         outcomes[run(name, files, sound(name) if kind in AS_IF_SOUND else None)] += 1
 
-    each()
+    judge_example()
     assert outcomes.total() >= count
     assert outcomes["refused"] > 0
     assert outcomes["ok"] > 0 or "cut" in kind
@@ -116,15 +117,15 @@ def test_damage_ends_in_a_right_mask_or_in_a_named_refusal(kind: str, run: Judge
 
 @pytest.mark.parametrize("keyword", ["SharedFunctionalGroupsSequence", "ContentSequence"])
 @pytest.mark.parametrize("undefined", [False, True])
-def test_sequences_nested_without_end(keyword: str, undefined: bool, run: Judge) -> None:
+def test_deeply_nested_sequences(keyword: str, undefined: bool, run: Judge) -> None:
     files = base("axial")
     damaged = {**files, "1.dcm": nested(files["1.dcm"], keyword, 1000, undefined)}
-    # Nobody reads what lies in a sequence of known length that says nothing of the image.
+    # No reader opens a sequence of known length that does not describe the image.
     harmless = keyword == "ContentSequence" and not undefined
     assert run("axial", damaged, None) == ("ok" if harmless else "refused")
 
 
-def test_there_are_a_thousand_ways() -> None:
+def test_the_examples_number_a_thousand() -> None:
     assert sum(EXAMPLES[kind][0] for kind in DICOM_KINDS) >= 1000
 
 
@@ -133,12 +134,12 @@ def test_sound_files_give_their_mask(name: str, run: Judge) -> None:
     assert run(name, base(name), None if name == "DICOMDIR" else sound(name)) == "ok"
 
 
-def test_a_wrong_mask_would_be_seen(run: Judge) -> None:
+def test_the_oracle_notices_a_wrong_mask(run: Judge) -> None:
     files = base("axial")
-    place = len(files["1.dcm"]) - 40
-    stored = np.frombuffer(files["1.dcm"][place : place + 2], "<u2")
-    other = (1247 - stored).astype("<u2").tobytes()  # on the other side of the threshold
-    damaged = {**files, "1.dcm": files["1.dcm"][:place] + other + files["1.dcm"][place + 2 :]}
+    offset = len(files["1.dcm"]) - 40
+    stored = np.frombuffer(files["1.dcm"][offset : offset + 2], "<u2")
+    flipped = (1247 - stored).astype("<u2").tobytes()  # on the other side of the threshold
+    damaged = {**files, "1.dcm": files["1.dcm"][:offset] + flipped + files["1.dcm"][offset + 2 :]}
     assert run("axial", damaged, None) == "ok"
     with pytest.raises(AssertionError, match="a wrong mask"):
         run("axial", damaged, files)

@@ -1,4 +1,4 @@
-"""A run as a process of its own, ended by real signals."""
+"""A run in its own process, ended by real signals."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-CASES = 8
+pytestmark = pytest.mark.slow
+
+NUM_CASES = 8
 
 
 @pytest.fixture
 def slow_bundle(lung_bundle: Path) -> Path:
-    """The toy bundle, a second a case."""
+    """The toy bundle, with one second per case."""
     path = lung_bundle / "configs" / "inference.json"
     config = json.loads(path.read_text())
     config["imports"].append("$import time")
@@ -35,10 +37,10 @@ def slow_bundle(lung_bundle: Path) -> Path:
 @pytest.fixture
 def command(slow_bundle: Path, tmp_path: Path) -> list[str]:
     (tmp_path / "in").mkdir()
-    for index in range(CASES):
+    for index in range(NUM_CASES):
         hu = np.full((3, 3, 3), -900 + index, dtype=np.int16)
         nib.save(nib.Nifti1Image(hu, np.eye(4)), tmp_path / "in" / f"{index}.nii.gz")
-    last = tmp_path / "in" / f"{CASES - 1}.nii.gz"
+    last = tmp_path / "in" / f"{NUM_CASES - 1}.nii.gz"
     with zipfile.ZipFile(tmp_path / "in" / "last.zip", "w") as archive:
         archive.write(last, last.name)
     last.unlink()
@@ -49,7 +51,7 @@ def command(slow_bundle: Path, tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def running(command: list[str], tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The run, after its report first names a finished case."""
+    """The run, once its report lists a finished case."""
     environment = {**os.environ, "TMPDIR": str(tmp_path / "scratch")}
     process = subprocess.Popen(
         command,
@@ -57,7 +59,7 @@ def running(command: list[str], tmp_path: Path) -> Iterator[subprocess.Popen[byt
         stderr=subprocess.PIPE,
         start_new_session=True,
         env=environment,
-        preexec_fn=heed_signals,
+        preexec_fn=restore_signals,
     )
     deadline = time.monotonic() + 120
     while not any(case["status"] == "ok" for case in report(tmp_path).get("cases", [])):
@@ -68,8 +70,8 @@ def running(command: list[str], tmp_path: Path) -> Iterator[subprocess.Popen[byt
     process.kill()
 
 
-def heed_signals() -> None:
-    """A process inherits the signals that its parent ignores, and these tests may run in the background of a shell."""
+def restore_signals() -> None:
+    """Undo the ignored signals that a process inherits, since the tests may run in the background of a shell."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
@@ -79,12 +81,12 @@ def report(tmp_path: Path) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def check_resumed(command: list[str], tmp_path: Path, done: set[str]) -> None:
+def check_resumed(command: list[str], tmp_path: Path, complete: set[str]) -> None:
     assert subprocess.run(command, capture_output=True, timeout=120).returncode == 0
     cases = report(tmp_path)["cases"]
-    assert {case["case_id"] for case in cases if case["status"] == "skipped"} >= done
-    assert {case["case_id"] for case in cases} == {str(index) for index in range(CASES)}
-    for index in range(CASES):
+    assert {case["case_id"] for case in cases if case["status"] == "skipped"} >= complete
+    assert {case["case_id"] for case in cases} == {str(index) for index in range(NUM_CASES)}
+    for index in range(NUM_CASES):
         mask = nib.load(tmp_path / "out" / f"{index}_seg.nii.gz")
         assert int(np.asarray(mask.dataobj).sum()) == 27  # whole and readable
 
@@ -94,29 +96,29 @@ def finished(tmp_path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("send", "ending"),
+    ("send", "signal_number"),
     [
         pytest.param(os.killpg, signal.SIGINT, id="ctrl-c"),  # a terminal sends it to the workers as well
         pytest.param(os.killpg, signal.SIGTERM, id="scheduler"),
         pytest.param(os.kill, signal.SIGHUP, id="closed-terminal"),
     ],
 )
-def test_an_interrupted_run_leaves_a_valid_report_no_images_and_resumes(
+def test_an_interrupted_run_leaves_a_valid_report_and_resumes(
     running: subprocess.Popen[bytes],
     command: list[str],
     tmp_path: Path,
     send: Callable[[int, int], None],
-    ending: signal.Signals,
+    signal_number: signal.Signals,
 ) -> None:
     assert list((tmp_path / "scratch").glob("s3net-*/*/*"))  # the unpacked archive
-    send(running.pid, ending)
+    send(running.pid, signal_number)
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 1
     assert b"Traceback" not in errors, errors.decode()
     assert list((tmp_path / "scratch").iterdir()) == []
     stored = report(tmp_path)
     assert stored["interrupted"] is True
-    assert len(stored["cases"]) == CASES
+    assert len(stored["cases"]) == NUM_CASES
     skipped = [case for case in stored["cases"] if case["status"] == "skipped"]
     assert skipped
     assert all("interrupted" in case["reason"] for case in skipped)
@@ -124,21 +126,21 @@ def test_an_interrupted_run_leaves_a_valid_report_no_images_and_resumes(
     check_resumed(command, tmp_path, {case["case_id"] for case in stored["cases"] if case["status"] == "ok"})
 
 
-def test_a_killed_run_leaves_a_valid_report_no_process_and_resumes(
+def test_a_killed_run_leaves_no_process_and_resumes(
     running: subprocess.Popen[bytes], command: list[str], tmp_path: Path
 ) -> None:
     running.kill()
     running.communicate(timeout=60)
-    done = finished(tmp_path)
+    complete = finished(tmp_path)
     deadline = time.monotonic() + 60
     while _members(running.pid) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert _members(running.pid) == []
-    check_resumed(command, tmp_path, done)
+    check_resumed(command, tmp_path, complete)
 
 
 def _members(session: int) -> list[int]:
-    """Processes, other than zombies, of a session."""
+    """Return the processes of a session that are not zombies."""
     members = []
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:

@@ -1,4 +1,4 @@
-"""Out of memory: smaller windows, then a refusal with advice. The device's limit is a network's own here."""
+"""Out of memory: smaller windows, then a refusal with advice. A network stands for the device's limit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 
 class Limited(torch.nn.Module):
-    """Doubles its input, and runs out of memory above ``limit`` voxels."""
+    """A network that doubles its input and runs out of memory above ``limit`` voxels."""
 
     def __init__(self, limit: int) -> None:
         super().__init__()
@@ -36,7 +36,9 @@ def windows() -> FlipTTAInferer:
 
 
 def run(network: torch.nn.Module, image: torch.Tensor, inferer: Any) -> tuple[torch.Tensor, str | None]:
-    return with_smaller_windows(lambda each: each(image, network), inferer, tuple(image.shape[2:]), CPU)
+    return with_smaller_windows(
+        lambda candidate: candidate(image, network), inferer, spatial_shape=tuple(image.shape[2:]), device=CPU
+    )
 
 
 def test_enough_memory_changes_nothing() -> None:
@@ -56,14 +58,14 @@ def test_windows_shrink_until_they_fit(limit: int, window: str) -> None:
     assert network.sizes[-1] == tuple(int(size) for size in window.split("x"))
 
 
-def test_the_bundles_own_inferer_stays_as_it_was() -> None:
+def test_the_inferer_of_the_bundle_is_not_changed() -> None:
     inferer = windows()
     run(Limited(40 * 40 * 8), torch.rand(1, 1, 80, 72, 9), inferer)
     assert inferer.base.roi_size == (-1, -1, 8)  # type: ignore[attr-defined]
     assert inferer.base.sw_batch_size == 2  # type: ignore[attr-defined]
 
 
-def test_nothing_small_enough_is_refused_with_advice() -> None:
+def test_a_case_too_large_for_any_window_is_refused() -> None:
     with pytest.raises(CaseError, match=r"not enough memory on cpu, in smaller windows too; .*--device cpu"):
         run(Limited(100), torch.rand(1, 1, 80, 72, 9), windows())
 
@@ -80,7 +82,7 @@ def test_other_errors_pass() -> None:
         raise RuntimeError("shapes do not match")
 
     with pytest.raises(RuntimeError, match="shapes"):
-        with_smaller_windows(fail, windows(), (8, 8, 8), CPU)
+        with_smaller_windows(fail, windows(), spatial_shape=(8, 8, 8), device=CPU)
 
 
 def test_what_counts_as_out_of_memory() -> None:

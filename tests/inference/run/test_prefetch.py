@@ -1,4 +1,4 @@
-"""Reading ahead: order, and what a worker's death or blockade costs."""
+"""Reading ahead: order, and the cost of a worker that dies or hangs."""
 
 from __future__ import annotations
 
@@ -39,31 +39,33 @@ def with_step(bundle: Bundle, step: Callable[[dict[str, Any]], dict[str, Any]]) 
 
 
 def load(volumes: Path, bundle: Bundle, workers: int) -> list[LoadedCase]:
-    return list(load_cases(find_cases([volumes]).cases, bundle, workers, {}))
+    return list(load_cases(find_cases([volumes]).cases, bundle, workers=workers, configuration={}))
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_cases_come_in_order(volumes: Path, bundle: Bundle, workers: int) -> None:
     loaded = load(volumes, bundle, workers)
-    assert [each.case.case_id for each in loaded] == list("abcdef")
-    assert [int(each.sample["image"].max()) for each in loaded if each.sample] == list(range(6))
-    assert len({each.fingerprint for each in loaded}) == 6
+    assert [case.case.case_id for case in loaded] == list("abcdef")
+    assert [int(case.sample["image"].max()) for case in loaded if case.sample] == list(range(6))
+    assert len({case.fingerprint for case in loaded}) == 6
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_crash_costs_only_its_own_case(volumes: Path, bundle: Bundle, workers: int) -> None:
     def crash_at_c(sample: dict[str, Any]) -> dict[str, Any]:
         if sample["case_id"] == "c":
-            os.kill(os.getpid(), signal.SIGKILL)  # as a decoder's segmentation fault, or the kernel for memory
+            os.kill(
+                os.getpid(), signal.SIGKILL
+            )  # like a decoder's segmentation fault or the kernel's out-of-memory killer
         return sample
 
     loaded = load(volumes, with_step(bundle, crash_at_c), workers)
-    assert [each.case.case_id for each in loaded if each.sample is None] == ["c"]
-    assert [each.case.case_id for each in loaded] == list("abcdef")
+    assert [case.case.case_id for case in loaded if case.sample is None] == ["c"]
+    assert [case.case.case_id for case in loaded] == list("abcdef")
     assert loaded[2].problem.startswith("c.nii: reading it ended or blocked the process")
 
 
-def test_a_crash_that_does_not_happen_again_costs_nothing(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
+def test_a_crash_that_is_not_repeated_costs_nothing(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
     def crash_once(sample: dict[str, Any]) -> dict[str, Any]:
         mark = tmp_path / "crashed"
         if sample["case_id"] == "b" and not mark.exists():
@@ -71,9 +73,10 @@ def test_a_crash_that_does_not_happen_again_costs_nothing(volumes: Path, bundle:
             os.kill(os.getpid(), signal.SIGKILL)
         return sample
 
-    assert all(each.sample for each in load(volumes, with_step(bundle, crash_once), 1))
+    assert all(case.sample for case in load(volumes, with_step(bundle, crash_once), 1))
 
 
+@pytest.mark.slow
 def test_a_reader_that_blocks_costs_only_its_own_case(
     volumes: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,18 +87,18 @@ def test_a_reader_that_blocks_costs_only_its_own_case(
 
     monkeypatch.setattr(prefetch, "READ_TIMEOUT", 5.0)
     loaded = load(volumes, with_step(bundle, block_at_b), 1)
-    assert [each.case.case_id for each in loaded if each.sample is None] == ["b"]
+    assert [case.case.case_id for case in loaded if case.sample is None] == ["b"]
     assert len(loaded) == 6
 
 
-def test_a_crash_while_another_case_is_on_the_network_costs_only_its_own(volumes: Path, bundle: Bundle) -> None:
+def test_a_crash_during_inference_of_another_case(volumes: Path, bundle: Bundle) -> None:
     def crash_at_c(sample: dict[str, Any]) -> dict[str, Any]:
         if sample["case_id"] == "c":
             os.kill(os.getpid(), signal.SIGKILL)
         return sample
 
-    found = []
-    for loaded in load_cases(find_cases([volumes]).cases, with_step(bundle, crash_at_c), 1, {}):
+    outcomes = []
+    for loaded in load_cases(find_cases([volumes]).cases, with_step(bundle, crash_at_c), workers=1, configuration={}):
         time.sleep(0.5)  # inference, in which no exception of another case may arrive
-        found.append((loaded.case.case_id, loaded.sample is not None))
-    assert found == [(name, name != "c") for name in "abcdef"]
+        outcomes.append((loaded.case.case_id, loaded.sample is not None))
+    assert outcomes == [(name, name != "c") for name in "abcdef"]

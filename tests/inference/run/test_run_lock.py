@@ -1,4 +1,4 @@
-"""Two runs into one folder."""
+"""Two runs with one output folder."""
 
 from __future__ import annotations
 
@@ -12,36 +12,37 @@ import pytest
 from s3net_monai.inference import UsageError
 from s3net_monai.inference.run.run_lock import run_lock
 
-HOLD = """
+HOLD_LOCK = """
 import sys
 from pathlib import Path
 from s3net_monai.inference.run.run_lock import run_lock
 with run_lock(Path(sys.argv[1]), is_shard=sys.argv[2] == "shard"):
-    print("held", flush=True)
+    print("locked", flush=True)
     sys.stdin.read()
 """
 
 
 @pytest.fixture
 def other_run(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
-    """Starts another process that holds ``tmp_path``, as a shard or a whole run."""
-    started: list[subprocess.Popen[str]] = []
+    """Start another process that locks ``tmp_path``, as a shard or a whole run."""
+    processes: list[subprocess.Popen[str]] = []
 
-    def start(what: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", HOLD, str(tmp_path), what]
+    def start(kind: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", HOLD_LOCK, str(tmp_path), kind]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        started.append(process)
+        processes.append(process)
         assert process.stdout
-        assert process.stdout.readline() == "held\n"
+        assert process.stdout.readline() == "locked\n"
         return process
 
     yield start
-    for process in started:
+    for process in processes:
         process.kill()
         process.communicate()
 
 
-def test_a_folder_is_held_until_the_process_ends_however_it_ends(
+@pytest.mark.slow
+def test_a_folder_is_locked_until_the_process_ends(
     tmp_path: Path, other_run: Callable[[str], subprocess.Popen[str]]
 ) -> None:
     process = other_run("whole")
@@ -57,7 +58,8 @@ def test_a_folder_is_held_until_the_process_ends_however_it_ends(
         pass
 
 
-def test_shards_share_a_folder_that_no_whole_run_may_enter(
+@pytest.mark.slow
+def test_shards_share_a_folder_that_no_whole_run_may_use(
     tmp_path: Path, other_run: Callable[[str], subprocess.Popen[str]]
 ) -> None:
     other_run("shard")

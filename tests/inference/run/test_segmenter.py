@@ -1,4 +1,4 @@
-"""One case: the mask lies on the source's own grid, and what cannot be segmented is refused in one line."""
+"""One case: the mask is on the grid of its source, and unusable inputs are refused in one line."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ def test_dicom_series_keeps_its_grid(bundle: Bundle, series_maker: Callable[...,
     np.testing.assert_allclose(np.linalg.norm(result.affine[:3, :3], axis=0), [0.9, 0.5, 2.0])
 
 
-def test_slice_as_picture_gives_a_picture(bundle: Bundle, tmp_path: Path) -> None:
+def test_a_slice_as_2d_image_gives_a_2d_mask(bundle: Bundle, tmp_path: Path) -> None:
     Image.fromarray(np.zeros((4, 7), dtype=np.uint8)).save(tmp_path / "a.png")
     result = segment(tmp_path / "a.png", bundle)
     assert result.mask.shape == (7, 4)
     np.testing.assert_array_equal(result.affine, np.eye(4))
 
 
-def test_any_picture_suits_the_color_task(skin_bundle: Path, tmp_path: Path) -> None:
+def test_any_2d_image_suits_the_color_task(skin_bundle: Path, tmp_path: Path) -> None:
     skin = load_bundle("skin", skin_bundle, torch.device("cpu"))
     pixels = np.zeros((4, 7), dtype=np.uint8)
     pixels[1, 2:5] = 200
@@ -95,7 +95,7 @@ def test_any_picture_suits_the_color_task(skin_bundle: Path, tmp_path: Path) -> 
 
 
 class TwoViews:
-    """Class probabilities of two views: the second doubts the first voxel along x."""
+    """Class probabilities of two views, of which the second swaps the classes of the first voxel along x."""
 
     def views(self, image: torch.Tensor, network: torch.nn.Module) -> Iterator[torch.Tensor]:
         first = network(image)
@@ -116,13 +116,15 @@ def test_views_are_averaged_and_their_agreement_reported(bundle: Bundle, tmp_pat
     assert result.consistency == pytest.approx((2 / 3 + 1) / 2)
 
 
-def test_what_the_bundle_tells_of_the_mask_is_multiplied_into_the_consistency(bundle: Bundle, tmp_path: Path) -> None:
+def test_quality_factor_of_the_bundle_scales_the_consistency(bundle: Bundle, tmp_path: Path) -> None:
     nib.save(nib.Nifti1Image(np.full((4, 1, 1), -1000, dtype=np.int16), np.eye(4)), tmp_path / "a.nii.gz")
     plain = replace(bundle, inferer=TwoViews())
-    telling = replace(plain, postprocessing=lambda sample: {**bundle.postprocessing(sample), "trust": 0.5})
+    with_quality_factor = replace(
+        plain, postprocessing=lambda sample: {**bundle.postprocessing(sample), "quality_factor": 0.5}
+    )
     expected = segment(tmp_path / "a.nii.gz", plain).consistency
     assert expected is not None
-    assert segment(tmp_path / "a.nii.gz", telling).consistency == pytest.approx(expected / 2)
+    assert segment(tmp_path / "a.nii.gz", with_quality_factor).consistency == pytest.approx(expected / 2)
 
 
 def test_volume_of_frames_is_refused(bundle: Bundle, tmp_path: Path) -> None:
@@ -133,7 +135,7 @@ def test_volume_of_frames_is_refused(bundle: Bundle, tmp_path: Path) -> None:
 def test_volume_for_the_color_task_is_refused(skin_bundle: Path, tmp_path: Path) -> None:
     nib.save(nib.Nifti1Image(np.zeros((3, 3, 3), dtype=np.int16), np.eye(4)), tmp_path / "a.nii.gz")
     skin = load_bundle("skin", skin_bundle, torch.device("cpu"))
-    assert "volume of 3x3x3, this task expects 2-D color pictures" in refusal(tmp_path / "a.nii.gz", skin)
+    assert "volume of 3x3x3, this task expects 2-D color images" in refusal(tmp_path / "a.nii.gz", skin)
 
 
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.png", "a.jpg"])
@@ -144,8 +146,8 @@ def test_damaged_files_are_refused(bundle: Bundle, tmp_path: Path, name: str) ->
     else:
         noise = np.random.default_rng(0).integers(0, 999, (16, 16, 16)).astype(np.int16)
         nib.save(nib.Nifti1Image(noise, np.eye(4)), path)
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
     refusal(path, bundle)
     path.write_bytes(b"nothing like an image")
     assert "not readable" in refusal(path, bundle)
@@ -172,7 +174,7 @@ def test_memory_error_has_advice(tmp_path: Path) -> None:
     assert "not enough memory" in failure_reason(MemoryError(), find_cases([tmp_path / "a.png"]).cases[0])
 
 
-def test_a_cut_file_is_to_be_copied_again_and_a_full_disk_is_not(bundle: Bundle, tmp_path: Path) -> None:
+def test_only_a_truncated_file_is_to_be_copied_again(bundle: Bundle, tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(-900, 900, (9, 9, 9), dtype=np.int16)
     for name in ("a.nii", "b.nii.gz"):
         nib.save(nib.Nifti1Image(noise, np.eye(4)), tmp_path / name)

@@ -10,8 +10,9 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
-from s3net_monai.io import LABELS, CaseError
+from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.series import load_series
+from s3net_monai.tasks import TASKS
 from tests.helpers.dicom_seg_writing import TYPES, Maker, write
 from tests.helpers.dicom_tools import (
     SERIES,
@@ -44,7 +45,7 @@ def test_dcmqi_reads_name_color_and_codes(
     (file,) = (tmp_path / "dcmqi").glob("*.json")
     ((segment,),) = json.loads(file.read_text())["segmentAttributes"]
     assert (segment["SegmentLabel"], segment["labelID"]) == ("lung", 1)
-    assert segment["recommendedDisplayRGBValue"] == list(LABELS["lung"][0].rgb)
+    assert segment["recommendedDisplayRGBValue"] == list(TASKS["lung"].labels[0].rgb)
     assert segment["SegmentedPropertyTypeCodeSequence"]["CodeValue"] == "39607008"
 
 

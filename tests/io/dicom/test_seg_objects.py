@@ -10,8 +10,9 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
-from s3net_monai.io import LABELS, Mask, write_mask
+from s3net_monai.io import Mask, write_mask
 from s3net_monai.io.dicom.series import load_series
+from s3net_monai.tasks import TASKS
 from tests.helpers.dicom_seg_writing import TYPES, Maker, write
 from tests.helpers.dicom_tools import (
     DERMOSCOPY,
@@ -85,7 +86,14 @@ def test_mask_of_a_photograph(
     dataset.save_as(tmp_path / "picture.dcm", enforce_file_format=True)
     array = np.zeros((6, 4), dtype=np.uint8)
     array[5, 1:3] = 0 if empty else 1
-    mask = Mask(array, np.eye(4), (tmp_path / "picture.dcm",), LABELS["skin"], "toy", "1.2.3")
+    mask = Mask(
+        array=array,
+        affine=np.eye(4),
+        source=(tmp_path / "picture.dcm",),
+        labels=TASKS["skin"].labels,
+        model_name="toy",
+        model_version="1.2.3",
+    )
     path = write_mask(mask, tmp_path, "case", format_name)
     seg = dcmread(path)
     assert seg.pixel_array.tolist() == array.T.tolist()

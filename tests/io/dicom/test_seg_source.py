@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from s3net_monai.io import LABELS, CaseError, Mask, write_mask
+from s3net_monai.io import CaseError, Mask, write_mask
 from s3net_monai.io.dicom.series import load_series
+from s3net_monai.tasks import TASKS
 from tests.helpers.dicom_seg_writing import Maker, write
 from tests.helpers.dicom_tools import (
     dciodvfy_errors,
@@ -133,6 +134,13 @@ def test_the_patient_is_named_in_no_warning(
 
 def test_it_needs_a_dicom_source(blob: np.ndarray, tmp_path: Path) -> None:
     (tmp_path / "a.nii.gz").write_bytes(b"")
-    mask = Mask(blob, np.eye(4), (tmp_path / "a.nii.gz",), LABELS["lung"], "toy", "1.2.3")
+    mask = Mask(
+        array=blob,
+        affine=np.eye(4),
+        source=(tmp_path / "a.nii.gz",),
+        labels=TASKS["lung"].labels,
+        model_name="toy",
+        model_version="1.2.3",
+    )
     with pytest.raises(CaseError, match="needs a DICOM series"):
         write_mask(mask, tmp_path, "a", "dicomseg")

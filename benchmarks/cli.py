@@ -1,0 +1,81 @@
+"""The command ``python -m benchmarks``.
+
+Imports are inside the functions, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.command_line import FEW_LABELS, command_line
+from s3net_monai.utils.console import log_to_stderr
+from s3net_monai.utils.signals import ending_signals_as_keyboard_interrupt
+
+OK, INTERRUPTED, UNUSABLE = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one benchmark and return its exit code.
+
+    The code is 0 for success, 1 for an interrupted run, and 2 for a run that is not possible.
+    """
+    arguments = command_line().parse_args(argv)
+    log_to_stderr()
+    try:
+        with ending_signals_as_keyboard_interrupt():
+            print(_run(arguments))
+    except (ValueError, OSError) as error:  # UsageError, DataError and what the file system refuses
+        print(f"benchmarks: error: {error}", file=sys.stderr)
+        return UNUSABLE
+    except KeyboardInterrupt:
+        print("benchmarks: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return OK
+
+
+def _run(arguments: argparse.Namespace) -> str:
+    """Run the benchmark and return the JSON of speed or the Markdown page of the others."""
+    if arguments.benchmark == "speed":
+        return _run_speed(arguments.output)
+    _check(arguments)
+    data, output, rows = arguments.data, arguments.output, arguments.rows
+    if arguments.benchmark == "corrections":
+        from benchmarks.corrections.run import run_corrections
+
+        run_corrections(data, output, work=arguments.work, names=rows)
+    elif arguments.benchmark in FEW_LABELS:
+        from benchmarks.few_labels.rows import STUDIES
+        from benchmarks.few_labels.run import run_few_labels
+
+        work = arguments.work / arguments.benchmark
+        run_few_labels(STUDIES[arguments.benchmark], data, output, work=work, names=rows, labels=arguments.labels)
+    else:
+        from benchmarks.label_free.run import run_benchmark
+
+        work = arguments.work / arguments.benchmark
+        run_benchmark(arguments.benchmark, data, output, work=work, names=rows)
+    page: str = output.with_suffix(".md").read_text(encoding="utf-8")
+    return page
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    name, few_labels = arguments.benchmark, arguments.benchmark in FEW_LABELS
+    if arguments.data is None:
+        folders = f"{name}/" if few_labels else "skin/ and lung/"
+        raise ValueError(f"{name}: --data is missing; give the folder that holds {folders}")
+    if arguments.labels and not few_labels:
+        raise ValueError(f"{name}: --labels is for {' and '.join(FEW_LABELS)}; leave it out")
+
+
+def _run_speed(output: Path) -> str:
+    from benchmarks.speed import speed_benchmark
+    from s3net_monai.utils.atomic import atomic_path
+
+    text = json.dumps(speed_benchmark(), indent=2)
+    with atomic_path(output) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+    return text

@@ -1,0 +1,69 @@
+"""Arguments of ``python -m benchmarks``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from s3net_monai.argument_types import names
+
+from s3net_monai.version import __version__
+
+FEW_LABELS = ("cardiac", "abdomen")
+LABEL_FREE = ("skin", "lung")
+BENCHMARKS = ("speed", *LABEL_FREE, *FEW_LABELS, "corrections")
+
+
+def command_line() -> argparse.ArgumentParser:
+    """Return the parser of the command line, whose help ends with an example."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure accuracy against other methods, or speed and memory.",
+        epilog="example: python -m benchmarks skin --data data --output docs/benchmark/skin.json",
+    )
+    add = parser.add_argument
+    add("--version", action="version", version=__version__)
+    add(
+        "benchmark",
+        choices=BENCHMARKS,
+        help="speed: one forward pass and one whole CT; skin, lung: every row of the accuracy table, some of which "
+        "train; cardiac, abdomen: methods for few labels, all of which train; corrections: the skin weights "
+        "fine-tuned on corrected masks, in the order of the active-learning strategy and at random",
+    )
+    add(
+        "--output",
+        required=True,
+        type=Path,
+        metavar="FILE.json",
+        help="file for the numbers; all benchmarks but speed also write .md and .png files beside it",
+    )
+    add(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="all but speed: folder that holds skin/, lung/, cardiac/ and abdomen/",
+    )
+    add(
+        "--work",
+        type=Path,
+        default=Path("benchmark_output"),
+        metavar="DIR",
+        help="folder for weights and the scores of single cases, which the next run reuses; several processes may "
+        "share it for cardiac, abdomen and corrections; default: benchmark_output",
+    )
+    add(
+        "--rows",
+        type=names,
+        default=(),
+        metavar="A,B",
+        help="only these rows; skin and lung also take 'robustness' and 'ablation', corrections takes its orders. "
+        "Names have hyphens for spaces and commas; an unknown name lists them",
+    )
+    add(
+        "--labels",
+        type=names,
+        default=(),
+        metavar="1,2",
+        help="cardiac, abdomen: only these numbers of labeled patients; 'all' is one of them",
+    )
+    return parser

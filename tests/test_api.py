@@ -1,0 +1,223 @@
+"""Python's front door: every kind of image gives the mask that its file gives, as its own kind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK
+import torch
+from monai.data import MetaTensor
+from PIL import Image
+
+import s3net_monai
+from s3net_monai.api import Result
+from s3net_monai.inference import Bundle
+from s3net_monai.utils.errors import CaseError, UsageError
+from s3net_monai.utils.geometry import LPS_TO_RAS
+from tests.helpers.ct_series import SeriesMaker
+
+OBLIQUE = np.array([[0.0, -1.8, 0.6, 10.0], [2.0, 0.0, 0.0, -20.0], [0.0, 0.9, 2.4, 30.0], [0.0, 0.0, 0.0, 1.0]])
+
+
+@pytest.fixture
+def volume() -> np.ndarray:
+    """HU (7, 6, 5): a block of air off center, and a value on either side of the toy bundle's threshold."""
+    values = np.full((7, 6, 5), 40, np.int16)
+    values[1:4, 2:5, 1:3] = -800
+    values[5, 1, 4], values[5, 2, 4] = -401, -400
+    return values
+
+
+@pytest.fixture
+def lung(lung_bundle: Path) -> Bundle:
+    return s3net_monai.load_bundle("lung", bundle=lung_bundle, device="cpu")
+
+
+@pytest.fixture
+def skin(skin_bundle: Path) -> Bundle:
+    return s3net_monai.load_bundle("skin", bundle=skin_bundle, device="cpu")
+
+
+def simpleitk_image(values: np.ndarray, affine: np.ndarray) -> SimpleITK.Image:
+    image = SimpleITK.GetImageFromArray(values.T)
+    lps = LPS_TO_RAS @ affine
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
+    image.SetOrigin(lps[:3, 3].tolist())
+    return image
+
+
+def test_a_path_gives_an_array_with_its_geometry(volume: np.ndarray, lung: Bundle, tmp_path: Path) -> None:
+    nibabel.save(nibabel.Nifti1Image(volume, OBLIQUE), tmp_path / "ct.nii.gz")
+    result = s3net_monai.segment(tmp_path / "ct.nii.gz", bundle=lung)
+    assert isinstance(result, Result)
+    np.testing.assert_array_equal(result.mask, volume < -400.5)
+    assert result.mask.dtype == np.uint8
+    np.testing.assert_allclose(result.affine, OBLIQUE, atol=1e-5)
+    assert result.labels == {"lung": 1}
+    voxel_ml = abs(np.linalg.det(OBLIQUE[:3, :3])) / 1000
+    assert result.measures["volume_ml"] == pytest.approx(19 * voxel_ml, abs=1e-3)
+    assert result.measures["mean_hu"] == pytest.approx((-800 * 18 - 401) / 19)
+
+
+@pytest.mark.parametrize("kind", ["numpy", "tensor", "metatensor", "channel", "nibabel", "simpleitk"])
+def test_every_kind_of_volume_comes_back_as_itself(kind: str, volume: np.ndarray, lung: Bundle) -> None:
+    values = torch.from_numpy(volume)
+    affine = torch.from_numpy(OBLIQUE)
+    images: dict[str, Any] = {
+        "numpy": volume,
+        "tensor": values,
+        "metatensor": MetaTensor(values, affine=affine),
+        "channel": MetaTensor(values[None], affine=affine),
+        "nibabel": nibabel.Nifti1Image(volume, OBLIQUE),
+        "simpleitk": simpleitk_image(volume, OBLIQUE),
+    }
+    image = images[kind]
+    geometry = {"affine": OBLIQUE} if kind in ("numpy", "tensor") else {}
+    result = s3net_monai.segment(image, bundle=lung, **geometry)
+    mask = result.mask
+    assert type(mask) is type(image)
+    expected = (volume < -400.5).astype(np.uint8)
+    if kind == "simpleitk":
+        assert mask.GetOrigin() == image.GetOrigin()
+        assert mask.GetDirection() == image.GetDirection()
+        assert mask.GetSpacing() == image.GetSpacing()
+        mask = SimpleITK.GetArrayFromImage(mask).T
+    elif kind == "nibabel":
+        np.testing.assert_array_equal(mask.affine, OBLIQUE)
+        assert mask.get_data_dtype() == np.uint8
+        mask = np.asanyarray(mask.dataobj)
+    elif kind == "channel":
+        assert mask.shape == (1, *volume.shape)
+        mask = mask[0]
+    if kind in ("metatensor", "channel"):
+        np.testing.assert_array_equal(np.asarray(result.mask.affine), OBLIQUE)
+    np.testing.assert_array_equal(np.asarray(mask), expected)
+    np.testing.assert_allclose(result.affine, OBLIQUE, atol=1e-9)
+
+
+def test_spacing_stands_for_an_affine(volume: np.ndarray, lung: Bundle) -> None:
+    result = s3net_monai.segment(volume, bundle=lung, spacing=(0.5, 2.0, 3.0))
+    np.testing.assert_array_equal(result.affine, np.diag([0.5, 2.0, 3.0, 1.0]))
+    assert result.measures["volume_ml"] == pytest.approx(19 * 3.0 / 1000, abs=1e-6)
+
+
+def test_a_scaled_nifti_image_is_read_in_its_own_values(volume: np.ndarray, lung: Bundle, tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(volume, OBLIQUE)
+    image.header.set_slope_inter(2.0, -100.0)
+    nibabel.save(image, tmp_path / "scaled.nii.gz")
+    by_path = s3net_monai.segment(tmp_path / "scaled.nii.gz", bundle=lung).mask
+    in_memory = s3net_monai.segment(nibabel.load(tmp_path / "scaled.nii.gz"), bundle=lung).mask
+    np.testing.assert_array_equal(np.asanyarray(in_memory.dataobj), by_path)
+    assert in_memory.dataobj.max() == 1
+
+
+def test_a_dicom_series_is_one_image(lung: Bundle, tmp_path: Path) -> None:
+    stored = np.full((5, 4, 6), 1064, np.uint16)
+    stored[1:3, 1:3, 2:4] = 224
+    folder = SeriesMaker(stored).save(tmp_path / "series")
+    mask = s3net_monai.segment(folder, bundle=lung).mask
+    assert mask.sum() == 8
+    np.testing.assert_array_equal(mask.any(axis=(0, 1)), [False, True, True, False, False])
+
+
+def test_color_images_as_file_array_and_simpleitk(skin: Bundle, tmp_path: Path) -> None:
+    pixels = np.zeros((9, 7, 3), np.uint8)
+    pixels[2:5, 3:6, 0] = 200
+    Image.fromarray(pixels.swapaxes(0, 1)).save(tmp_path / "lesion.png")
+    expected = pixels[..., 0] > 127
+    results = [
+        s3net_monai.segment(image, bundle=skin).mask
+        for image in (tmp_path / "lesion.png", pixels, pixels / 255.0, pixels.astype(np.float32))
+    ]
+    for mask in results:
+        np.testing.assert_array_equal(mask, expected)
+    channel_first = s3net_monai.segment(torch.from_numpy(pixels).movedim(-1, 0), bundle=skin).mask
+    assert channel_first.shape == (1, 9, 7)
+    vector = SimpleITK.GetImageFromArray(pixels.swapaxes(0, 1), isVector=True)
+    mask = s3net_monai.segment(vector, bundle=skin).mask
+    np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(mask).T, expected)
+
+
+def test_a_list_gives_a_list_in_its_order(skin: Bundle) -> None:
+    dark, light = np.zeros((6, 5, 3), np.uint8), np.full((5, 6, 3), 255, np.uint8)
+    results = s3net_monai.segment([dark, light], bundle=skin)
+    assert [int(result.mask.sum()) for result in results] == [0, 30]
+    assert results[0].warnings == ("the mask is empty",)
+    assert results[1].warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "message"),
+    [
+        (np.zeros((4, 4, 4)), {}, "a volume without a geometry; give affine"),
+        (np.zeros((4, 4, 4)), {"spacing": (1, 1)}, r"spacing \[1, 1\] found, 3 numbers above 0 in mm expected"),
+        (np.zeros((4, 4, 4)), {"spacing": (1, 1, 0)}, "3 numbers above 0"),
+        (np.zeros((4, 4, 4)), {"affine": np.zeros((4, 4))}, "not an invertible"),
+        (np.zeros((4, 4, 4)), {"affine": np.eye(4), "spacing": (1, 1, 1)}, "give one of them"),
+        (np.zeros((2, 3, 4, 5)), {"affine": np.eye(4)}, "shape 2x3x4x5 found, a volume"),
+        (np.zeros((4, 0, 4)), {"affine": np.eye(4)}, "shape 4x0x4 found"),
+        (np.zeros((4, 4, 4), bool), {"affine": np.eye(4)}, "values of type bool found, numbers expected"),
+        (MetaTensor(torch.zeros(4, 4, 4)), {"spacing": (1, 1, 1)}, "states its own geometry"),
+        ({"image": 1}, {}, "dict: not a known kind of image, expected a path"),
+    ],
+)
+def test_what_is_no_volume_is_refused(image: Any, options: dict[str, Any], message: str, lung: Bundle) -> None:
+    with pytest.raises(CaseError, match=message):
+        s3net_monai.segment(image, bundle=lung, **options)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((4, 4, 4)), r"shape 4x4x4 found, a color image \(X, Y, 3\) expected"),
+        (np.full((4, 4, 3), 300.0), "values from 300 to 300 found, 0 to 255"),
+        (np.full((4, 4, 3), np.nan), "values from nan to nan found"),
+    ],
+)
+def test_what_is_no_color_image_is_refused(image: np.ndarray, message: str, skin: Bundle) -> None:
+    with pytest.raises(CaseError, match=message):
+        s3net_monai.segment(image, bundle=skin)
+
+
+def test_a_request_that_makes_no_sense_is_refused(lung: Bundle, volume: np.ndarray, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="task is missing; give task"):
+        s3net_monai.segment(volume)
+    with pytest.raises(UsageError, match="task 'skin' beside a bundle of 'lung'"):
+        s3net_monai.segment(volume, "skin", bundle=lung)
+    with pytest.raises(UsageError, match="task 'liver' is not known"):
+        s3net_monai.segment(volume, "liver")
+    for name in ("a.nii.gz", "b.nii.gz"):
+        nibabel.save(nibabel.Nifti1Image(volume, OBLIQUE), tmp_path / name)
+    with pytest.raises(CaseError, match="2 images found, one expected; give one path per image"):
+        s3net_monai.segment(tmp_path, bundle=lung)
+    with pytest.raises(UsageError, match="affine and spacing are for arrays"):
+        s3net_monai.segment(tmp_path / "a.nii.gz", bundle=lung, spacing=(1, 1, 1))
+
+
+def test_a_checkpoint_takes_the_place_of_the_weights(lung_bundle: Path, volume: np.ndarray, tmp_path: Path) -> None:
+    state = torch.load(lung_bundle / "models" / "model.pt", weights_only=True)
+    torch.save({**state, "0.bias": torch.tensor([0.0, 1000.0])}, tmp_path / "mine.pt")
+    loaded = s3net_monai.load_bundle("lung", bundle=lung_bundle, checkpoint=tmp_path / "mine.pt", device="cpu")
+    assert s3net_monai.segment(volume, bundle=loaded, affine=OBLIQUE).mask.all()
+    with pytest.raises(UsageError, match=r"absent\.pt: no such checkpoint; check the path"):
+        s3net_monai.load_bundle("lung", bundle=lung_bundle, checkpoint=tmp_path / "absent.pt")
+
+
+def test_importing_the_package_loads_no_library() -> None:
+    code = "import sys, s3net_monai; s3net_monai.__version__; print(any(n in sys.modules for n in ('torch', 'monai')))"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output == "False\n"
+
+
+def test_names_of_the_front_door() -> None:
+    assert {"segment", "evaluate", "load_bundle", "Result"} <= set(dir(s3net_monai))
+    with pytest.raises(AttributeError, match="no attribute 'segmnt'"):
+        _ = s3net_monai.segmnt

@@ -1,0 +1,39 @@
+"""Imports point one way, and nothing needs an operating system that is not Windows."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers.paths import ROOT
+
+SOURCES = sorted(
+    path for package in ("s3net_monai", "data_prep", "benchmarks") for path in (ROOT / package).rglob("*.py")
+)
+
+
+def test_imports_point_one_way() -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "from importlinter.cli import lint_imports_command; lint_imports_command()",
+        "--no-cache",
+    ]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "0 broken" in result.stdout
+
+
+@pytest.mark.parametrize("module", ["fcntl", "pwd", "grp", "resource", "termios"])
+def test_no_module_of_unix_alone_is_imported(module: str) -> None:
+    pattern = re.compile(rf"^\s*(import {module}\b|from {module}\b)", re.MULTILINE)
+    assert SOURCES
+    assert [path.name for path in SOURCES if pattern.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_no_signal_of_unix_alone_is_needed() -> None:
+    named = [path.name for path in SOURCES if "signal.SIGHUP" in path.read_text(encoding="utf-8")]
+    assert named == []

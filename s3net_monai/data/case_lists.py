@@ -35,7 +35,7 @@ def unlabeled_images(cases: Mapping[str, Cases]) -> Cases:
 
 
 def pool_validation(sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Cases:
-    """Return the unlabeled validation cases of one or several data folders, or, where there are none, the training ones.
+    """Return the unlabeled validation cases of some data folders, or, where there are none, the training ones.
 
     Small data sets have no validation section. Raises as ``pool_datalists`` does.
     """

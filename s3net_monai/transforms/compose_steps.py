@@ -20,7 +20,7 @@ def compose_steps(steps: Steps) -> Compose:
         steps: transforms by name; a mapping among them is a group of steps and takes its place in the order.
 
     Returns:
-        A flat ``Compose``: groups are not nested, since ``CacheDataset`` would take a ``Compose`` for a random transform.
+        A flat ``Compose``: ``CacheDataset`` would take a nested one for a random transform and not cache its result.
 
     Example:
         >>> image = {"image": {"negate": lambda x: -x, "halve": lambda x: x / 2}}

@@ -14,6 +14,7 @@ import torch
 from monai.bundle import ConfigParser
 from PIL import Image
 
+from benchmarks.few_labels.stages import BENCHMARK_CONFIGS
 from data_prep.phantom import make_phantoms
 from tests.helpers.paths import CARDIAC_BUNDLE
 
@@ -51,7 +52,7 @@ def state(path: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("overlay", PRETRAININGS)
-def test_pretraining_opens_no_label_and_its_encoder_starts_the_fine_tuning(
+def test_pretraining_opens_no_label_and_gives_an_encoder(
     overlay: str, data: Path, tmp_path: Path, opened: list[str]
 ) -> None:
     before = train(data, tmp_path / "untrained", overlay, learning_rate=0.0)
@@ -86,9 +87,7 @@ def test_bidirectional_fine_tuning_trains_both_decoders(data: Path, tmp_path: Pa
     assert changed == {"encoder", "decoder_a", "decoder_b"}
 
 
-def test_self_training_learns_from_its_teacher_and_opens_no_hidden_label(
-    data: Path, tmp_path: Path, opened: list[str]
-) -> None:
+def test_self_training_opens_no_hidden_label(data: Path, tmp_path: Path, opened: list[str]) -> None:
     teacher = str(train(data, tmp_path / "teacher", num_labeled_patients=1) / "model.pt")
     options = {"num_labeled_patients": 1, "teacher": teacher, "fraction": 1.0}
     opened.clear()
@@ -101,9 +100,7 @@ def test_self_training_learns_from_its_teacher_and_opens_no_hidden_label(
 
 
 @pytest.mark.parametrize("patients", [1, None])
-def test_labeled_and_pseudo_labeled_slices_are_drawn_as_often_as_asked_for(
-    patients: int | None, data: Path, tmp_path: Path
-) -> None:
+def test_labeled_fraction_of_the_draws_is_as_configured(patients: int | None, data: Path, tmp_path: Path) -> None:
     teacher = str(train(data, tmp_path, num_labeled_patients=1) / "model.pt")
     parser = ConfigParser()
     parser.read_config([configs("train"), configs("self_train")])
@@ -141,12 +138,13 @@ def test_pretrained_weights_go_to_the_first_of_two_networks(data: Path, tmp_path
 
 def test_a_network_of_another_kind_takes_no_encoder(data: Path, tmp_path: Path) -> None:
     encoder = train(data, tmp_path / "first", "pretrain_global") / "encoder.pt"
+    overlay = str(BENCHMARK_CONFIGS / "nnunet_like.json")
     with pytest.raises(RuntimeError) as refused:
-        train(data, tmp_path / "tuned", "nnunet_like", num_labeled_patients=1, pretrained=str(encoder))
+        train(data, tmp_path / "tuned", overlay, num_labeled_patients=1, pretrained=str(encoder))
     assert "its encoder does not fit" in str(refused.value.__cause__)
 
 
-def test_a_plain_folder_is_enough_to_pretrain_and_too_little_to_fine_tune(data: Path, tmp_path: Path) -> None:
+def test_plain_folder_pretrains_but_does_not_fine_tune(data: Path, tmp_path: Path) -> None:
     encoder = train(data / "images", tmp_path / "first", "pretrain_ideal") / "encoder.pt"
     with pytest.raises(RuntimeError) as refused:
         train(data / "images", tmp_path / "tuned", pretrained=str(encoder))
@@ -278,10 +276,8 @@ def test_the_settings_that_the_page_names(data: Path, tmp_path: Path) -> None:
     """docs/few_labels.md, the table of step 2."""
     flip = {"_target_": "RandFlipd", "keys": ["image", "label"], "allow_missing_keys": True, "prob": 0.5}
     mine, inferring = tmp_path / "mine.json", tmp_path / "inferring.json"
-    mine.write_text(json.dumps({"train#reading#3#_disabled_": True, "+train#spatial_augmentation": [flip]}))
-    inferring.write_text(
-        json.dumps({"image_transforms#3#_disabled_": True, "postprocessing#transforms#3#_disabled_": True})
-    )
+    mine.write_text(json.dumps({"resample_in_plane": False, "train#spatial_augmentation#flip": flip}))
+    inferring.write_text(json.dumps({"resample_in_plane": False, "largest_components": False}))
     training, inference, global_, s3net = (ConfigParser() for _ in range(4))
     training.read_config([configs("train"), str(mine), configs("fine_tune_bidirectional")])
     training["dataset_dir"] = str(data)

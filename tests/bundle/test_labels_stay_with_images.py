@@ -22,7 +22,7 @@ ROUGH = 0.4  # pixels, what sampling a thin ring at its nearest pixels may do to
 def parser() -> ConfigParser:
     found = ConfigParser()
     found.read_config(str(CONFIGS / "train.json"))
-    found.update({"train#intensity_augmentation": [], "bundle_root": "."})
+    found.update({"train#intensity_augmentation": {}, "bundle_root": "."})
     return found
 
 

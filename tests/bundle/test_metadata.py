@@ -90,7 +90,7 @@ def test_dimensions_are_those_of_the_network(bundle: Any, metadata: dict[str, An
     assert tensors["outputs"]["pred"]["num_channels"] == definition.get("num_classes", inner.get("out_channels"))
 
 
-def test_required_packages_are_pinned_as_installed_by_the_constraints(metadata: dict[str, Any]) -> None:
+def test_required_packages_are_pinned_as_in_the_constraints(metadata: dict[str, Any]) -> None:
     constraints = ROOT / "constraints.txt"
     if not constraints.is_file():
         pytest.skip(f"{constraints} not found: not a checkout")

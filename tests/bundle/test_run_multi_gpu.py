@@ -16,7 +16,7 @@ def test_two_processes_end_with_one_network(
 ) -> None:
     """Weights and naming: each process sees other images, so both have to be agreed upon."""
     overrides = bundle.small_training(unlabeled, tmp_path / "output", batch_size=1)
-    save = f"$torch.save(@network.state_dict(), '{tmp_path}/rank' + os.environ['RANK'] + '.pt')"
+    save = f"$torch.save(@network.state_dict(), '{tmp_path}/rank' + str(dist.get_rank()) + '.pt')"
     printed = monai_bundle(
         "training",
         cwd=tmp_path,
@@ -44,8 +44,8 @@ def test_two_processes_learn_one_network_from_other_slices(
 
     Savers are built by the first process alone, and ask ignite for its rank: a collective call where it is the first.
     """
-    images = f"$torch.save(@train#trainer.state.batch['image'], '{tmp_path}/batch' + os.environ['RANK'] + '.pt')"
-    save = f"$torch.save(@network.state_dict(), '{tmp_path}/rank' + os.environ['RANK'] + '.pt')"
+    images = f"$torch.save(@train#trainer.state.batch['image'], '{tmp_path}/batch' + str(dist.get_rank()) + '.pt')"
+    save = f"$torch.save(@network.state_dict(), '{tmp_path}/rank' + str(dist.get_rank()) + '.pt')"
     monai_bundle(
         "training",
         cwd=tmp_path,

@@ -121,7 +121,7 @@ def test_masks_come_from_models_that_never_saw_the_label(data: Path, coarse: dic
                 assert (agreement > 0.999) == (path == right)  # a batch rounds otherwise than a slice alone
 
 
-def test_pretraining_teaches_the_encoder_by_a_queue_and_leaves_the_coarse_model(
+def test_pretraining_trains_the_encoder_but_not_the_coarse_model(
     data: Path, coarse: dict[str, Any], tmp_path: Path
 ) -> None:
     made = training(data, tmp_path, "pretrain_semantic", iterations=3, epoch_length=3, **coarse)
@@ -180,7 +180,7 @@ def test_mask_only_hides_the_image(
         assert made.parser.get_parsed_content("coarse_to_fine").mask_only == hidden
 
 
-def test_fine_tuning_meets_coarse_masks_and_exact_targets_moved_alike(
+def test_fine_tuning_transforms_coarse_and_exact_masks_alike(
     data: Path, coarse: dict[str, Any], tmp_path: Path
 ) -> None:
     """Without jitter, an exact mask comes out as its own target, through all moves; a predicted one does not."""

@@ -59,6 +59,10 @@ def test_no_case_is_refused():
         extract_slices([], READ)
 
 
+def test_no_case_gives_no_slice_where_that_is_allowed():
+    assert extract_slices([], READ, allow_empty=True) == []
+
+
 def test_random_transforms_in_a_cached_dataset(cases):
     chain = Compose([Resized("image", (12, 10), mode="bilinear"), RandFlipd("image", prob=1.0, spatial_axis=0)])
     data = CacheDataset(extract_slices(cases, READ), chain, progress=False)

@@ -51,6 +51,12 @@ def test_more_samples_than_a_batch_holds() -> None:
     assert all(torch.equal(result["coarse"], (result["image"] > 0.4).to(torch.uint8)) for result in masked)
 
 
+def test_an_offset_is_added_to_every_class() -> None:
+    (masked,) = add_coarse_masks([sample("p1_a", 4, 4)], Above(0.4), offset=1)
+    assert masked["coarse"].dtype == torch.uint8
+    assert torch.equal(masked["coarse"], (masked["image"] > 0.4).to(torch.uint8) + 1)
+
+
 def test_the_network_stays_as_it_was() -> None:
     network = Above(0.4).train()
     masked = add_coarse_masks([sample("p1_a", 4, 4)], network)

@@ -13,7 +13,7 @@ from monai.engines import SupervisedTrainer
 from monai.handlers import CheckpointSaver
 from torch import Tensor, nn
 
-from s3net_monai.engines import load_encoder, load_network
+from s3net_monai.engines import load_encoder, load_network, warm_start
 from s3net_monai.networks import (
     ConvEncoder,
     DualDecoderUNet,
@@ -232,3 +232,16 @@ def test_a_whole_network_is_loaded_or_refused(tmp_path: Path, network: EncoderUN
 def test_a_missing_network_is_refused(network: EncoderUNet, path: str, shown: str) -> None:
     with pytest.raises(FileNotFoundError, match=f"^{shown}: no such checkpoint of a network; train one"):
         load_network(network, path)
+
+
+def test_warm_start_loads_an_encoder_where_one_is_given(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    source, network = (ConvEncoder(2, 1, channels=[4, 8]) for _ in range(2))
+    torch.save(source.state_dict(), tmp_path / "encoder.pt")
+    before = copy.deepcopy(network.state_dict())
+    assert warm_start(network) is network
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert warm_start(network, tmp_path / "encoder.pt") is network
+    assert all(torch.equal(value, source.state_dict()[name]) for name, value in network.state_dict().items())
+    with pytest.raises(FileNotFoundError, match="pre-train first"):
+        warm_start(network, tmp_path / "none.pt")

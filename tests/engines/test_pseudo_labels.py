@@ -138,6 +138,10 @@ def test_a_network_that_finds_nothing_is_refused() -> None:
         select_pseudo_labels(slices("a", torch.zeros(32, 32)), Bright(), ROTATIONS, fraction=1.0)
 
 
+def test_no_samples_give_no_pseudo_labels() -> None:
+    assert select_pseudo_labels([], Bright(), ROTATIONS, fraction=0.5) == []
+
+
 def test_a_single_copy_is_refused() -> None:
     with pytest.raises(DataError, match="2 or more"):
         select_pseudo_labels(slices("a", heart(9)), Bright(), AffineTTAInferer(((0, 1),)), fraction=1.0)

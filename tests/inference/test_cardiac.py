@@ -55,8 +55,7 @@ def bundle(tmp_path: Path) -> Path:
     # Copies are not rotated and nothing is cropped or resized, so that every voxel keeps its gray level.
     config["inferer"]["angles_and_zooms"] = [[0, 1], [0, 1]]
     config["field_of_view"] = config["spatial_size"] = [24, 20]
-    resampling = [step for step in config["image_transforms"] if step["_target_"].endswith("InPlaneSpacingd")]
-    resampling[0]["_disabled_"] = True
+    config["resample_in_plane"] = False
     (root / "configs" / "inference.json").write_text(json.dumps(config))
     scaled = heart()[0] / 300.0
     levels = torch.tensor([(level / 300 - scaled.mean()) / scaled.std() for level in LEVELS], dtype=torch.float32)

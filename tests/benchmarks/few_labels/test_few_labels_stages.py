@@ -33,6 +33,7 @@ from benchmarks.few_labels.rows import (
 from benchmarks.few_labels.run import prepare_study, run_jobs
 from benchmarks.few_labels.scores import cached_scores, score_cell
 from benchmarks.few_labels.stages import (
+    BENCHMARK_CONFIGS,
     folder_of,
     merged,
     merged_config,
@@ -161,7 +162,8 @@ def test_training_and_inference_see_the_same_image(task: str, affine: list | Non
     study = replace(STUDIES[task], overrides=sizes)
     write = write_acdc if task == "cardiac" else write_curvas
     dataset = prepare_study(study, write(tmp_path), tmp_path / "list")
-    context = RunContext(study=study, bundle_root=bundle_root("cardiac"), dataset=dataset, work=tmp_path)
+    root = bundle_root("cardiac").with_name(study.bundle)
+    context = RunContext(study=study, bundle_root=root, dataset=dataset, work=tmp_path)
     case = load_datalist(dataset, "training", labels=True)[0]
     if affine is not None:
         assert upside_down_axes(np.array(affine)) == [1]
@@ -169,7 +171,7 @@ def test_training_and_inference_see_the_same_image(task: str, affine: list | Non
             voxels = np.asanyarray(nibabel.load(path).dataobj)
             nibabel.save(nibabel.Nifti1Image(voxels, np.array(affine)), path)
     training = ConfigParser(merged_config(STRONG, context))
-    inference = ConfigParser(merged(context, "inference", overlays=[*study.inference], overrides=sizes))
+    inference = ConfigParser(merged(context, "inference", overlays=[], overrides=sizes))
     trained = training.get_parsed_content("train#read_volume")(case)
     inferred = inference.get_parsed_content("preprocessing")({"image": case["image"]})
     assert trained["image"].shape[1:3] == tuple(training["spatial_size"])
@@ -178,10 +180,9 @@ def test_training_and_inference_see_the_same_image(task: str, affine: list | Non
     torch.testing.assert_close(torch.as_tensor(trained["image"]), inferred["image"].as_tensor())
 
 
-def test_training_and_inference_have_the_same_nnunet(context: RunContext) -> None:
-    configs = context.bundle_root / "configs"
-    trained = json.loads((configs / "nnunet_like.json").read_text())["network_def"]
-    inferring = json.loads((configs / "nnunet_like_inference.json").read_text())["network_def"]
+def test_training_and_inference_have_the_same_nnunet() -> None:
+    trained = json.loads((BENCHMARK_CONFIGS / "nnunet_like.json").read_text())["network_def"]
+    inferring = json.loads((BENCHMARK_CONFIGS / "nnunet_like_inference.json").read_text())["network_def"]
     assert inferring == {**trained, "in_channels": 1, "out_channels": 4}
 
 

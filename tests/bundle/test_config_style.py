@@ -1,0 +1,67 @@
+"""No config addresses a step by its index or keeps long code in a string: both break without a message."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.few_labels.stages import BENCHMARK_CONFIGS
+from tests.helpers.paths import BUNDLES
+
+MAX_CODE_CHARACTERS = 60
+CONFIGS = sorted([*BUNDLES.glob("*/configs/*.json"), *BENCHMARK_CONFIGS.glob("*.json")])
+INDEX = re.compile(r"(#|::)\d+(#|::|\b)|@[\w#:]+\[-?\d*:?-?\d*\]")
+
+
+def strings(value: Any) -> Iterator[str]:
+    """All keys and values that are strings."""
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            yield key
+            yield from strings(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from strings(entry)
+    elif isinstance(value, str):
+        yield value
+
+
+@pytest.fixture(params=CONFIGS, ids=lambda path: f"{path.parents[1].name}-{path.stem}")
+def config(request: pytest.FixtureRequest) -> Any:
+    path: Path = request.param
+    return json.loads(path.read_text())
+
+
+def test_steps_are_addressed_by_name(config: Any) -> None:
+    assert [text for text in strings(config) if INDEX.search(text)] == []
+
+
+def test_no_long_code_in_strings(config: Any) -> None:
+    code = [text for text in strings(config) if text.startswith("$") and not text.startswith(("$import", "$from"))]
+    assert [text for text in code if len(text) > MAX_CODE_CHARACTERS] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["train#reading#3#_disabled_", "@train#handlers[:3]", "$@train#handlers[0]", "train::handlers::0", "steps#12"],
+)
+def test_index_addressing_is_recognized(text: str) -> None:
+    assert INDEX.search(text)
+
+
+@pytest.mark.parametrize("text", ["train#second_view2#load", "$@cases['training']", "$[*@spatial_size, -1]"])
+def test_names_are_not_taken_for_indices(text: str) -> None:
+    assert not INDEX.search(text)
+
+
+def test_label_free_bundles_share_their_multi_gpu_overlay() -> None:
+    skin, lung = (
+        (BUNDLES / name / "configs" / "multi_gpu_train.json").read_bytes()
+        for name in ("skin_lesion_segmentation", "lung_ct_segmentation")
+    )
+    assert skin == lung

@@ -1,4 +1,4 @@
-"""Samples from a region map: regions that two views share, pixels of each, and which regions touch."""
+"""Samples from region maps: shared regions, their pixels, and which regions touch."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from monai.networks.layers.factories import Conv
@@ -101,7 +102,7 @@ class ConvEncoder(nn.Module):
             if stride > 1
             else nn.Identity()
         )
-        settings = {"act": ACTIVATION, "norm": norm, "bias": False, "dropout": dropout}
+        settings: dict[str, Any] = {"act": ACTIVATION, "norm": norm, "bias": False, "dropout": dropout}
         levels: list[nn.Module] = [TwoConv(spatial_dims, first, channels[0], **settings)]
         for width, next_width in itertools.pairwise(channels):
             levels.append(Down(spatial_dims, width, next_width, **settings))

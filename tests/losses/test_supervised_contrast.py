@@ -1,4 +1,4 @@
-"""Supervised contrast: values by hand, a loop over pairs, MONAI's loss as a special case, the queue."""
+"""Supervised contrast: values by hand, a loop, MONAI's loss as a special case, the queue."""
 
 from __future__ import annotations
 

@@ -13,8 +13,9 @@ from s3net_monai.losses.region_sampling import resize_regions, sample_pixels, sa
 class RegionContrastiveLoss(_Loss):
     """Contrastive sampling loss over super-pixels (LRC, arXiv 2304.03406).
 
-    The method adds it to a global contrast. From every image, first regions are sampled from those that both views show, then pixels of each: A_r in the first
-    view, B_r in the second. N_r are the B_s of the image's other sampled regions s::
+    The method adds it to a global contrast. From every image, first regions are sampled from those that both views
+    show, then pixels of each: A_r in the first view, B_r in the second. N_r are the B_s of the image's other sampled
+    regions s::
 
         mean over r of mean over i in A_r, j in B_r of
             -log( exp(z_i.z_j / t) / ( exp(z_i.z_j / t) + sum over n in N_r of exp(z_i.z_n / t) ) )

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 def resize_regions(regions: Tensor, size: Sequence[int]) -> Tensor:
-    """Resize region maps by nearest neighbor, aligned at the corners of the image.
+    """Resize region maps by nearest neighbor, without moving voxel centers.
 
     Args:
         regions: (B, 1, X, Y[, Z]); region numbers up to 2**24 are preserved exactly.

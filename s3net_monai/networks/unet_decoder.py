@@ -39,8 +39,9 @@ def crop_to_size(x: Tensor, size: list[int]) -> Tensor:
 class UNetDecoder(nn.Module):
     """The expanding path: MONAI's ``UpCat`` from the coarsest map to the finest, and a head.
 
-    Every map has a skip connection. The head is a 1x1 convolution. If the finest map has a stride above 1, it is a sub-pixel convolution instead, which
-    predicts all voxels of a cell at once and costs a fraction of convolutions at full size.
+    Every map has a skip connection. The head is a 1x1 convolution. If the finest map has a stride above 1, it is a
+    sub-pixel convolution instead, which predicts all voxels of a cell at once and costs a fraction of convolutions at
+    full size.
 
     Args:
         spatial_dims: 2 or 3.

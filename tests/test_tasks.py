@@ -174,7 +174,7 @@ def test_a_fourth_task_fetches_its_modalities(liver: Task) -> None:
 
 def test_a_fourth_task_refuses_what_it_cannot_take(liver: Task) -> None:
     with pytest.raises(CaseError, match="this task expects a CT volume of the abdomen"):
-        check_input(Case("a", Path("a.dcm"), (Path("a.dcm"),), "dicompicture"), liver)
+        check_input(Case(case_id="a", input=Path("a.dcm"), image=(Path("a.dcm"),), kind="dicom_vl_image"), liver)
 
 
 def test_a_fourth_task_can_be_served(liver_bundle: Path, tmp_path: Path) -> None:

@@ -75,13 +75,14 @@ def read_volume_header(path: Path) -> VolumeHeader:
     if layout.packing == "raw" and not layout.skips:
         _check_length(path, needed, data.stat().st_size - (layout.length if data == path else 0))
     at = None
-    if layout.packing == "deflated" and path.suffix.lower() in META_SUFFIXES:
+    # Of NRRD, ITK stops reading at the last voxel, before the checksum.
+    if layout.packing == "deflated" and (path.suffix.lower() in META_SUFFIXES or not layout.skips):
         at = layout.length if data == path else 0
     return VolumeHeader(shape, data, needed, at)
 
 
 def check_deflated_voxels(path: Path, header: VolumeHeader) -> None:
-    """Expand a deflated MetaImage without keeping it: ITK takes a damaged stream for what it could read of it.
+    """Expand deflated voxels without keeping them: ITK takes a damaged stream for what it could read of it.
 
     Raises:
         CaseError: when the stream is damaged or does not hold exactly what the header promises.

@@ -75,7 +75,7 @@ def read_volume_header(path: Path) -> VolumeHeader:
     if layout.packing == "raw" and not layout.skips:
         _check_length(path, needed, data.stat().st_size - (layout.length if data == path else 0))
     at = None
-    # Of NRRD, ITK stops reading at the last voxel, before the checksum.
+    # ITK's NRRD reader ignores a wrong length, and the checksum of a stream that holds more than the voxels.
     if layout.packing == "deflated" and (path.suffix.lower() in META_SUFFIXES or not layout.skips):
         at = layout.length if data == path else 0
     return VolumeHeader(shape, data, needed, at)

@@ -11,13 +11,15 @@ from monai.networks.layers.utils import get_norm_layer
 from monai.utils import ensure_tuple_rep
 from torch import Tensor, nn
 
+from s3net_monai.networks import S3Net
 from s3net_monai.networks.deformable import deformable_conv
 from s3net_monai.networks.pyramid import PyramidBody
-from s3net_monai.networks.s3net import S3Net
 
 
 class ResidualConvBlock(nn.Module):
-    """``norm(x + conv(GELU(x)))`` with a kernel of 3: about the cost, in 2-D, of ``AttentionBlock``, without attention.
+    """Residual block without attention: ``norm(x + conv(GELU(x)))`` with a kernel of 3.
+
+    In 2-D it costs about as much as ``AttentionBlock``.
 
     Args:
         spatial_dims: 2 or 3.
@@ -32,41 +34,18 @@ class ResidualConvBlock(nn.Module):
         self.norm = get_norm_layer(norm, spatial_dims, channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output for features (B, channels, X, Y[, Z]), of the same shape."""
         return self.norm(x + self.convolution(self.activation(x)))
 
 
-class _WithoutAttention(PyramidBody):
-    def make_block(self, spatial_dims: int, channels: int, norm: str | tuple) -> nn.Module:
-        return ResidualConvBlock(spatial_dims, channels, norm)
-
-
-class S3NetWithoutAttention(S3Net):
-    """S3-Net with a plain residual convolution of about the same cost in place of every attention block."""
-
-    def make_body(self, **arguments: Any) -> PyramidBody:
-        return _WithoutAttention(**arguments)
-
-
-class _WithoutDeformable(PyramidBody):
-    def make_deformable(self, spatial_dims: int, channels: int) -> nn.Module:
-        return Conv["conv", spatial_dims](channels, channels, 3, padding=1)
-
-
-class S3NetWithoutDeformable(S3Net):
-    """S3-Net with a plain convolution in place of the deformable one."""
-
-    def make_body(self, **arguments: Any) -> PyramidBody:
-        return _WithoutDeformable(**arguments)
-
-
 class FreeOffsetConv(nn.Module):
-    """Deformable convolution whose offsets and modulation are free parameters of one image size, whatever the image.
+    """Deformable convolution whose offsets and modulation are parameters of one image size.
 
-    The public code of arXiv 2309.00143 has it so, both drawn uniformly from [0, 1). It is kept for comparison.
+    They do not depend on the image. The public code of arXiv 2309.00143 has them, drawn uniformly from [0, 1).
 
     Args:
         channels: channels in and out.
-        size: spatial size of the features, one number an axis.
+        size: spatial size of the features, one number per axis.
         kernel_size: odd size of the kernel along every axis.
     """
 
@@ -80,7 +59,7 @@ class FreeOffsetConv(nn.Module):
         self.modulation = nn.Parameter(torch.rand(1, taps, *size))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve (B, C, X, Y[, Z]).
+        """Return the convolution of (B, channels, X, Y[, Z]), of the same shape.
 
         Raises:
             ValueError: for another size.
@@ -90,24 +69,30 @@ class FreeOffsetConv(nn.Module):
             raise ValueError(f"free offsets are of {list(size)}, found features of {list(x.shape[2:])}; set image_size")
         offset = self.offset.expand([x.shape[0]] + list(self.offset.shape[1:]))
         modulation = self.modulation.expand([x.shape[0]] + list(self.modulation.shape[1:]))
-        return deformable_conv(x, offset, modulation, self.weight)
+        return deformable_conv(x, offset=offset, modulation=modulation, weight=self.weight, bias=None)
 
 
-class _WithFreeOffsets(PyramidBody):
-    def __init__(self, *, image_size: Sequence[int], **arguments: Any) -> None:
-        self.image_size = image_size
-        super().__init__(**arguments)
+class S3NetWithoutAttention(S3Net):
+    """S3-Net with a ``ResidualConvBlock`` in place of every attention block."""
 
-    def make_deformable(self, spatial_dims: int, channels: int) -> nn.Module:
-        size = [-(-length // 2**self.attention_level) for length in self.image_size]  # every level rounds up
-        return FreeOffsetConv(channels, size)
+    def make_body(self, **arguments: Any) -> PyramidBody:
+        """Return the layers without attention."""
+        return _BodyWithoutAttention(**arguments)
+
+
+class S3NetWithoutDeformable(S3Net):
+    """S3-Net with a plain convolution in place of the deformable one."""
+
+    def make_body(self, **arguments: Any) -> PyramidBody:
+        """Return the layers without a deformable convolution."""
+        return _BodyWithoutDeformable(**arguments)
 
 
 class S3NetWithFreeOffsets(S3Net):
-    """S3-Net whose deformable convolution has the authors' free offsets, for images of one size.
+    """S3-Net with the authors' deformable convolution, for images of one size.
 
     Args:
-        image_size: the only size of image that it takes.
+        image_size: the only image size that the network takes.
         arguments: those of ``S3Net``.
     """
 
@@ -116,4 +101,25 @@ class S3NetWithFreeOffsets(S3Net):
         super().__init__(spatial_dims=spatial_dims, **arguments)
 
     def make_body(self, **arguments: Any) -> PyramidBody:
-        return _WithFreeOffsets(image_size=self.image_size, **arguments)
+        """Return the layers with free offsets."""
+        return _BodyWithFreeOffsets(image_size=self.image_size, **arguments)
+
+
+class _BodyWithoutAttention(PyramidBody):
+    def make_block(self, spatial_dims: int, channels: int, norm: str | tuple) -> nn.Module:
+        return ResidualConvBlock(spatial_dims, channels, norm)
+
+
+class _BodyWithoutDeformable(PyramidBody):
+    def make_deformable(self, spatial_dims: int, channels: int) -> nn.Module:
+        return Conv["conv", spatial_dims](channels, channels, 3, padding=1)
+
+
+class _BodyWithFreeOffsets(PyramidBody):
+    def __init__(self, *, image_size: Sequence[int], **arguments: Any) -> None:
+        self.image_size = image_size
+        super().__init__(**arguments)
+
+    def make_deformable(self, spatial_dims: int, channels: int) -> nn.Module:
+        size = [-(-length // 2**self.attention_level) for length in self.image_size]  # every level rounds up
+        return FreeOffsetConv(channels, size)

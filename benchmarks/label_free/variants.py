@@ -1,4 +1,4 @@
-"""Settings of the S3-Net losses alone, and what the ablation takes from them or replaces by the authors' version."""
+"""Settings of training with S3-Net's losses alone, and the variants of the ablation."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 Overrides = dict[str, Any]
 
-# No simple weak label anywhere: clusters are named by their share at the center of the picture against the border. More images
-# and epochs than these raise the agreement of the views and split the lesion into several clusters.
+# No weak labels: clusters are assigned by their frequency at the center of the image compared with its border. More
+# images and epochs raise the agreement of the views and split the lesion into several clusters.
 LOSSES_ALONE: Overrides = {
     "loss#terms#weak_label#weight": 0.0,
     "loss#terms#affine#weight": 1.0,

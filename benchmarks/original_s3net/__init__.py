@@ -1,1 +1,1 @@
-"""The authors' public S3-Net, arXiv 2309.00143, kept for comparison."""
+"""The public code of the S3-Net authors (arXiv 2309.00143), reimplemented for comparison."""

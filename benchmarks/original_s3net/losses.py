@@ -13,24 +13,24 @@ _PALETTE_SIZE = 100
 
 
 class OriginalAffineLoss(_Loss):
-    """Cross-entropy CE(Ra, argmax Ro) with a rotation R by 90 degrees of both heads, main o and auxiliary a.
+    """Cross-entropy CE(Ra, argmax Ro) with a rotation R of both heads, main o and auxiliary a.
 
-    The image is never rotated, and R moves both sides of a mean over pixels alike, so the value is that of
-    CE(a, argmax o), whatever R: no equivariance is asked for.
+    R rotates by 90 degrees. The image is never rotated, and R moves both arguments of a mean over pixels alike, so the
+    value is that of CE(a, argmax o) for any R: the term does not demand equivariance.
     """
 
     def __init__(self) -> None:
         super().__init__()
 
     def forward(self, input: Tensor, auxiliary: Tensor) -> Tensor:
-        """Loss of main and auxiliary cluster logits, (B, K, X, Y[, Z]) each."""
+        """Return the loss of main and auxiliary cluster logits, (B, K, X, Y[, Z]) each."""
         return F.cross_entropy(auxiliary.rot90(1, (2, 3)), input.rot90(1, (2, 3)).argmax(dim=1))
 
 
 class OriginalSpatialLoss(_Loss):
     """Mean |Sy-Sx| + |Sxy-Sx| + |Sxy-Sy| of the argmax map painted in random colors.
 
-    An argmax has no gradient, so this term changes the value that is printed and nothing that is learned. Colors are
+    An argmax has no gradient, so this term changes the printed value and not what the network learns. The colors are
     drawn once, in [0, 1].
     """
 
@@ -39,14 +39,14 @@ class OriginalSpatialLoss(_Loss):
         self.palette = torch.rand(_PALETTE_SIZE, 3, generator=torch.Generator().manual_seed(0))
 
     def forward(self, input: Tensor) -> Tensor:
-        """Loss of cluster logits (B, K, X, Y), K at most 100."""
+        """Return the loss of cluster logits (B, K, X, Y), K at most 100."""
         painted = self.palette.to(input)[input.argmax(dim=1)].movedim(-1, 1)
         along_x, along_y, mixed = sobel(painted, (0,)), sobel(painted, (1,)), sobel(painted, (0, 1))
         return (along_y - along_x).abs().mean() + (mixed - along_x).abs().mean() + (mixed - along_y).abs().mean()
 
 
 class OriginalLoss(_Loss):
-    """Self-clustering, "affine" and "spatial" term as the authors' code computes and weighs them.
+    """Self-clustering, affine and spatial terms as in the authors' code.
 
     Args:
         self_clustering: weight of CE(o, argmax o).
@@ -54,14 +54,14 @@ class OriginalLoss(_Loss):
         spatial: weight of ``OriginalSpatialLoss``.
     """
 
-    def __init__(self, self_clustering: float = 3.5, affine: float = 0.2, spatial: float = 4.0) -> None:
+    def __init__(self, *, self_clustering: float = 3.5, affine: float = 0.2, spatial: float = 4.0) -> None:
         super().__init__()
         self.weights = (self_clustering, affine, spatial)
         self.affine = OriginalAffineLoss()
         self.spatial = OriginalSpatialLoss()
 
     def forward(self, input: Tensor, auxiliary: Tensor) -> Tensor:
-        """Loss of main and auxiliary cluster logits, (B, K, X, Y) each."""
+        """Return the loss of main and auxiliary cluster logits, (B, K, X, Y) each."""
         clustering, affine, spatial = self.weights
         return (
             clustering * F.cross_entropy(input, input.argmax(dim=1))

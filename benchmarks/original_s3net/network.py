@@ -14,18 +14,26 @@ from s3net_monai.networks.inception_lka import AttentionBlock
 
 
 class OriginalS3Net(nn.Module):
-    """The published network; its deformable convolution has free offsets of one image size and takes one image.
+    """The published network for a single image of a fixed size.
+
+    The offsets and the modulation of its deformable convolution are parameters of one image size.
 
     Args:
-        spatial_dims: 2 or 3 (the authors have 2).
+        spatial_dims: 2 or 3; the authors have 2.
         in_channels: channels of the image.
-        num_clusters: channels of every layer and of both heads (the authors use one number for all).
-        num_blocks: attention blocks.
-        image_size: the only size of image the network takes.
+        num_clusters: channels of every layer and of both heads; the authors use one number for all.
+        num_blocks: number of attention blocks.
+        image_size: the only image size that the network takes.
     """
 
     def __init__(
-        self, spatial_dims: int, in_channels: int, num_clusters: int, num_blocks: int, image_size: int | Sequence[int]
+        self,
+        *,
+        spatial_dims: int,
+        in_channels: int,
+        num_clusters: int,
+        num_blocks: int,
+        image_size: int | Sequence[int],
     ) -> None:
         super().__init__()
         size = ensure_tuple_rep(image_size, spatial_dims)
@@ -52,9 +60,11 @@ class OriginalS3Net(nn.Module):
         """
         if x.shape[0] != 1 or x.shape[2:] != self.offset.shape[2:]:
             raise ValueError(
-                f"the original S3-Net takes one image of {list(self.offset.shape[2:])}, found a batch of {x.shape[0]} with "
-                f"{list(x.shape[2:])}; set image_size"
+                f"the original S3-Net takes one image of {list(self.offset.shape[2:])}, found a batch of "
+                f"{x.shape[0]} with {list(x.shape[2:])}; set image_size"
             )
         features = self.blocks(self.stem(x))
-        deformed = deformable_conv(features, self.offset, self.modulation, self.weight)
+        deformed = deformable_conv(
+            features, offset=self.offset, modulation=self.modulation, weight=self.weight, bias=None
+        )
         return self.head(deformed), self.auxiliary(features)

@@ -13,6 +13,7 @@ from s3net_monai.engines.labeled_views import LabeledViews
 from s3net_monai.engines.per_image import PerImageInferer
 from s3net_monai.engines.pretrained import load_encoder, load_network
 from s3net_monai.engines.pseudo_labels import select_pseudo_labels
+from s3net_monai.engines.ramp_up import RampUpHandler
 from s3net_monai.engines.semantic_views import AttendedObject, SemanticViews
 from s3net_monai.engines.semi_supervised import SemiSupervisedDataset, SemiSupervisedPrepareBatch
 from s3net_monai.engines.two_views import TwoViews
@@ -27,6 +28,7 @@ __all__ = [
     "FlipTTAInferer",
     "LabeledViews",
     "PerImageInferer",
+    "RampUpHandler",
     "SemanticViews",
     "SemiSupervisedDataset",
     "SemiSupervisedPrepareBatch",

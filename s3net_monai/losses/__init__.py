@@ -1,8 +1,8 @@
-"""Losses, one idea a module. They know tensors only."""
+"""Losses of label-free, contrastive and semi-supervised training; pure tensor code."""
 
 from s3net_monai.losses.affine_consistency import AffineConsistencyLoss
 from s3net_monai.losses.bidirectional import BidirectionalLoss
-from s3net_monai.losses.cluster_balance import ClusterBalanceLoss
+from s3net_monai.losses.clustering import ClusterBalanceLoss, SelfClusteringLoss
 from s3net_monai.losses.dense_contrast import DenseContrastiveLoss
 from s3net_monai.losses.label_free import LabelFreeLoss, WeightedTerm
 from s3net_monai.losses.mean_head_loss import MeanHeadDiceCELoss
@@ -14,7 +14,6 @@ from s3net_monai.losses.momentum_contrast import (
 )
 from s3net_monai.losses.mutual_information import MutualInformationLoss
 from s3net_monai.losses.region_contrast import RegionContrastiveLoss
-from s3net_monai.losses.self_clustering import SelfClusteringLoss
 from s3net_monai.losses.semantic_contrast import SemanticContrastiveLoss
 from s3net_monai.losses.spatial_consistency import SpatialConsistencyLoss
 from s3net_monai.losses.supervised_contrast import SupervisedContrastiveLoss

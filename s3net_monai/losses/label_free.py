@@ -13,7 +13,7 @@ from s3net_monai.losses.affine_consistency import in_bounds_mask, warp
 Heads = tuple[Tensor, Tensor]
 Views = Mapping[str, Tensor]
 
-# What a term can be computed from, by the name that its ``inputs`` give. Shapes: B images in two views, K clusters.
+# The inputs that a term can name. Shapes: B images in two views, K clusters.
 _INPUTS: dict[str, Callable[[Heads, Views], Tensor]] = {
     "main": lambda heads, views: heads[0],  # logits of the main head, (2B, K, ...)
     "first": lambda heads, views: heads[0].chunk(2)[0],  # of the originals, (B, K, ...)
@@ -28,17 +28,17 @@ _INPUTS: dict[str, Callable[[Heads, Views], Tensor]] = {
         [torch.ones_like(views["weak_label"]), in_bounds_mask(views["grid"])]
     ),
 }
-FOREGROUND = "foreground"  # logits of all foreground clusters together, (2B, 1, ...); needs an assignment
+FOREGROUND = "foreground"  # logit of all foreground clusters together, (2B, 1, ...); needs an assignment
 
 
 class WeightedTerm(nn.Module):
-    """One term of ``LabelFreeLoss``: a loss, what it is computed from, and its weight.
+    """One term of ``LabelFreeLoss``: a loss, its inputs and its weight.
 
     Args:
-        loss: called with the inputs in their order.
-        inputs: names of what the heads and the views give: "main", "first", "second", "first_detached",
+        loss: called with the inputs in the order of ``inputs``.
+        inputs: names of parts of the heads and the views: "main", "first", "second", "first_detached",
             "first_auxiliary", "second_auxiliary", "image", "grid", "weak_label", "weak_label_weight", "foreground".
-        weight: its factor in the sum; a term of weight 0 is not computed.
+        weight: factor of the loss in the sum; a term of weight 0 is not computed.
 
     Raises:
         ValueError: for an unknown input or a negative weight.
@@ -59,7 +59,13 @@ class WeightedTerm(nn.Module):
         self.loss, self.inputs, self.weight = loss, tuple(inputs), weight
 
     def forward(self, heads: Heads, views: Views, assignment_matrix: Callable[[], Tensor] | None) -> Tensor:
-        """Return the unweighted loss of one batch; see ``LabelFreeLoss.forward``."""
+        """Return the unweighted loss of one batch.
+
+        Args:
+            heads: see ``LabelFreeLoss.forward``.
+            views: its target.
+            assignment_matrix: see ``LabelFreeLoss``.
+        """
         arguments = [
             _foreground(heads[0], assignment_matrix) if name == FOREGROUND else _INPUTS[name](heads, views)
             for name in self.inputs
@@ -71,11 +77,11 @@ class WeightedTerm(nn.Module):
 class LabelFreeLoss(_Loss):
     """Weighted sum of terms over two views of a batch, as ``engines.TwoViews`` makes them.
 
-    A new term is one entry of ``terms`` in a config; a weight is changed by ``--loss#terms#NAME#weight VALUE``.
+    A new term is one entry of ``terms`` in a config; ``--loss#terms#NAME#weight VALUE`` changes a weight.
 
     Args:
         terms: the terms by name.
-        assignment_matrix: gives the one-hot assignment of clusters to classes, (K, classes); only terms that are
+        assignment_matrix: returns the one-hot assignment of clusters to classes, (K, classes); only terms that are
             computed from "foreground" need it.
 
     Raises:
@@ -110,7 +116,7 @@ class LabelFreeLoss(_Loss):
                 raise ValueError(f"term {name} needs assignment_matrix, found None; give it or set its weight to 0")
 
     def values(self, heads: Heads, views: Views) -> dict[str, Tensor]:
-        """Return every term with a weight above 0, unweighted, by name; see ``forward``."""
+        """Return the unweighted terms with a weight above 0; arguments as for ``forward``."""
         heads = (heads[0].float(), heads[1].float())
         return {name: term(heads, views, self.assignment_matrix) for name, term in self.terms.items()}
 
@@ -118,9 +124,10 @@ class LabelFreeLoss(_Loss):
         """Return the loss of one batch.
 
         Args:
-            input: main and auxiliary cluster logits of 2B images, first the B originals, then the B transformed ones.
-            target: "image" (2B, C, X, Y[, Z]) both views, "grid" (B, X, Y[, Z], D) of the transformation, and, when
-                a term needs it, "weak_label" (B, 1, X, Y[, Z]) of the originals.
+            input: main and auxiliary cluster logits (2B, K, X, Y[, Z]), first of the B originals, then of the B
+                transformed images.
+            target: "image" (2B, C, X, Y[, Z]) of both views, "grid" (B, X, Y[, Z], D) of the transformation, and,
+                when a term needs it, "weak_label" (B, 1, X, Y[, Z]) of the originals.
         """
         for name, term in self.terms.items():
             if "weak_label" in term.inputs and "weak_label" not in target:
@@ -132,7 +139,7 @@ class LabelFreeLoss(_Loss):
 
 
 def _foreground(main: Tensor, assignment_matrix: Callable[[], Tensor] | None) -> Tensor:
-    assert assignment_matrix is not None, "LabelFreeLoss refuses this"
+    assert assignment_matrix is not None, "LabelFreeLoss refuses such terms"
     foreground = assignment_matrix()[:, 1:].sum(dim=1) > 0
     logit = torch.logsumexp(main[:, foreground], dim=1) - torch.logsumexp(main[:, ~foreground], dim=1)
     return logit.unsqueeze(1)

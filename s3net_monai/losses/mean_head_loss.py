@@ -1,4 +1,4 @@
-"""Dice and cross-entropy of two heads that say the same of an image in two ways."""
+"""Supervised loss of two heads that predict the same classes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from torch.nn.modules.loss import _Loss
 
 
 class MeanHeadDiceCELoss(_Loss):
-    """MONAI's ``DiceCELoss`` of both heads, halved, image by image and without a Dice of the background.
+    """Mean of MONAI's ``DiceCELoss`` of both heads.
 
-    The mean Dice of a test counts a small structure that was missed as much as a large one. A Dice over the batch as a
-    whole, as ``BidirectionalLoss`` has it, does not.
+    Dice is computed per image and without the background. The mean Dice of an evaluation weighs a missed small
+    structure as much as a missed large one. A Dice over the whole batch, as in ``BidirectionalLoss``, does not.
+
+    Example:
+        >>> import torch
+        >>> logits = torch.randn(2, 3, 8, 8), torch.randn(2, 3, 8, 8)
+        >>> MeanHeadDiceCELoss()(logits, torch.zeros(2, 1, 8, 8)).shape
+        torch.Size([])
     """
 
     def __init__(self) -> None:
@@ -19,7 +25,12 @@ class MeanHeadDiceCELoss(_Loss):
         self.loss = DiceCELoss(include_background=False, to_onehot_y=True, softmax=True)
 
     def forward(self, input: tuple[Tensor, Tensor], target: Tensor) -> Tensor:
-        """Loss of logits (B, K, X, Y[, Z]) of both heads against classes (B, 1, X, Y[, Z]), in float32."""
+        """Return the loss of one batch, computed in float32.
+
+        Args:
+            input: logits (B, K, X, Y[, Z]) of both heads.
+            target: classes (B, 1, X, Y[, Z]).
+        """
         first, second = (self.loss(logits.float(), target) for logits in input)
         mean: Tensor = (first + second) / 2
         return mean

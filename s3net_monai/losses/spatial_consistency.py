@@ -1,4 +1,4 @@
-"""Spatial consistency: cluster maps without speckle, by Sobel differences that do have a gradient."""
+"""Spatial consistency: smooth cluster maps, by Sobel differences that have a gradient."""
 
 from __future__ import annotations
 
@@ -9,38 +9,52 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.modules.loss import _Loss
 
-_SMOOTH = (1.0, 2.0, 1.0)
-_DERIVE = (-1.0, 0.0, 1.0)
+_SMOOTHING_TAPS = (1.0, 2.0, 1.0)
+_DERIVATIVE_TAPS = (-1.0, 0.0, 1.0)
 
 
 def sobel(maps: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """Sobel response of maps (B, C, X, Y[, Z]), derived along the spatial ``axes`` and smoothed along the others.
+    """Return the Sobel response of maps.
 
-    Edges are replicated. The kernel is separable: [-1, 0, 1] along a derived axis, [1, 2, 1] along another.
+    It is derived along ``axes`` and smoothed along the other spatial axes. The kernel is separable: [-1, 0, 1] along a
+    derived axis, [1, 2, 1] along another. Edges are replicated.
+
+    Args:
+        maps: (B, C, X, Y[, Z]).
+        axes: the spatial axes to derive along, counted from 0.
+
+    Returns:
+        (B, C, X, Y[, Z]).
     """
     dims = maps.dim() - 2
     pad = [1] * (2 * dims)
     flat = maps.flatten(0, 1).unsqueeze(1)
     out = F.pad(flat, pad, mode="replicate")
     for axis in range(dims):
-        taps = torch.tensor(_DERIVE if axis in axes else _SMOOTH, dtype=maps.dtype, device=maps.device)
+        kernel = _DERIVATIVE_TAPS if axis in axes else _SMOOTHING_TAPS
+        taps = torch.tensor(kernel, dtype=maps.dtype, device=maps.device)
         length = maps.shape[2 + axis]
         out = sum(tap * out.narrow(2 + axis, i, length) for i, tap in enumerate(taps))
     return out.squeeze(1).unflatten(0, maps.shape[:2])
 
 
 class SpatialConsistencyLoss(_Loss):
-    """Mean |Sy-Sx| + |Sxy-Sx| + |Sxy-Sy| of the softmax cluster maps, summed over the pairs of spatial axes.
+    """Mean |Sy-Sx| + |Sxy-Sx| + |Sxy-Sy| of the softmax cluster maps.
 
-    The paper's three Sobel differences (arXiv 2309.00143, section 2.3), on softmax maps in place of an argmax map in
-    random colors, which has no gradient. In 3-D every pair of axes gives the three terms; that form is ours.
+    It is summed over the pairs of spatial axes. These are the paper's three Sobel differences (arXiv 2309.00143,
+    section 2.3), of softmax maps instead of an argmax map in random colors, which has no gradient. In 3-D every pair of
+    axes contributes the three terms, a form that the paper does not have.
+
+    Example:
+        >>> SpatialConsistencyLoss()(torch.zeros(1, 3, 8, 8)).item()  # a flat map costs nothing
+        0.0
     """
 
     def __init__(self) -> None:
         super().__init__()
 
     def forward(self, input: Tensor) -> Tensor:
-        """Loss of cluster logits (B, K, X, Y[, Z])."""
+        """Return the loss of cluster logits (B, K, X, Y[, Z])."""
         maps = torch.softmax(input, dim=1)
         loss = maps.new_zeros(())
         for first, second in combinations(range(maps.dim() - 2), 2):

@@ -9,21 +9,30 @@ from torch.nn.modules.loss import _Loss
 
 
 class SupervisedContrastiveLoss(_Loss):
-    """Mean over the anchors i of ``-1/|P(i)| sum_{p in P(i)} log( exp(s_ip / t) / sum_{a != i} exp(s_ia / t) )``.
+    """Contrast of samples by class (Khosla et al., arXiv 2004.11362, L_out).
 
-    ``s`` is the cosine similarity, P(i) are the other samples of the class of i, and a runs over all other samples
-    (Khosla et al., arXiv 2004.11362, L_out; the loss of semantic-aware contrast, arXiv 2106.01596, where a sample is an
-    image with the mask of one organ and the organ is its class). The papers sum over the anchors; the mean keeps the
-    value independent of the batch size. Features without any information cost ``log(number of other samples)``.
+    It is the mean over the anchors i of::
 
-    A queue of past features adds positives and negatives to every anchor; its entries are no anchors and are not
-    taught. Anchors without a positive are left out; when none is left the loss is 0.
+        -1/|P(i)| sum_{p in P(i)} log( exp(s_ip / t) / sum_{a != i} exp(s_ia / t) )
+
+    where ``s`` is the cosine similarity, P(i) are the other samples of the class of i, and a runs over all other
+    samples. Semantic-aware contrast (arXiv 2106.01596) uses the same loss: there a sample is an image with the mask of
+    one organ, and the organ is its class. The papers sum over the anchors; the mean keeps the value independent of the
+    batch size. Features without any information cost ``log(number of other samples)``.
+
+    A queue of past features adds positives and negatives to every anchor; its entries are no anchors and get no
+    gradient. Anchors without a positive are left out; if all are, the loss is 0.
 
     Args:
-        temperature: t above. The paper's is unknown; its authors' next work names 0.07 to 0.3.
+        temperature: t above. The paper on semantic-aware contrast does not give it; later work of its authors uses
+            0.07 to 0.3.
 
     Raises:
-        ValueError: when the temperature is not positive, and, in ``forward``, when shapes do not belong together.
+        ValueError: when the temperature is not positive, and, in ``forward``, when shapes do not match.
+
+    Example:
+        >>> SupervisedContrastiveLoss()(torch.randn(4, 16), torch.tensor([0, 1, 0, 1])).shape
+        torch.Size([])
     """
 
     def __init__(self, temperature: float = 0.1) -> None:
@@ -33,41 +42,41 @@ class SupervisedContrastiveLoss(_Loss):
         self.temperature = temperature
 
     def forward(
-        self, input: Tensor, target: Tensor, queue: Tensor | None = None, queue_classes: Tensor | None = None
+        self, input: Tensor, target: Tensor, *, queue: Tensor | None = None, queue_classes: Tensor | None = None
     ) -> Tensor:
-        """Loss of one batch, computed in float32.
+        """Return the loss of one batch, computed in float32.
 
         Args:
-            input: features (N, D) of any length; their direction counts.
+            input: features (N, D) of any length; only their direction matters.
             target: their classes, integer, (N,).
             queue: features (M, D) of past batches.
             queue_classes: their classes (M,).
         """
-        _check(input, target, "features", "classes")
+        _check(input, target, name="features", class_name="classes")
         if (queue is None) != (queue_classes is None):
             raise ValueError("a queue needs both its features and their classes; give both or neither")
         anchors = F.normalize(input.float(), dim=1)
-        others, classes = anchors, target
+        samples, classes = anchors, target
         if queue is not None and queue_classes is not None:
-            _check(queue, queue_classes, "queue", "queue classes")
-            others = torch.cat([anchors, F.normalize(queue.detach().float(), dim=1)])
+            _check(queue, queue_classes, name="queue", class_name="queue classes")
+            samples = torch.cat([anchors, F.normalize(queue.detach().float(), dim=1)])
             classes = torch.cat([target, queue_classes])
-        number = torch.arange(len(others), device=input.device)
-        itself = number[: len(anchors), None] == number
-        positive = (target[:, None] == classes) & ~itself
-        taught = positive.any(dim=1)
-        if not taught.any():
+        number = torch.arange(len(samples), device=input.device)
+        same_sample = number[: len(anchors), None] == number
+        positive = (target[:, None] == classes) & ~same_sample
+        has_positive = positive.any(dim=1)
+        if not has_positive.any():
             return anchors[:0].sum()  # 0, with a graph
-        positive, itself = positive[taught], itself[taught]
+        positive, same_sample = positive[has_positive], same_sample[has_positive]
         with torch.autocast(input.device.type, enabled=False):
-            similarity = anchors[taught] @ others.T / self.temperature
-        log_share = similarity - similarity.masked_fill(itself, -torch.inf).logsumexp(dim=1, keepdim=True)
-        return -((log_share * positive).sum(dim=1) / positive.sum(dim=1)).mean()
+            similarity = anchors[has_positive] @ samples.T / self.temperature
+        log_softmax = similarity - similarity.masked_fill(same_sample, -torch.inf).logsumexp(dim=1, keepdim=True)
+        return -((log_softmax * positive).sum(dim=1) / positive.sum(dim=1)).mean()
 
 
-def _check(features: Tensor, classes: Tensor, name: str, class_name: str) -> None:
+def _check(features: Tensor, classes: Tensor, *, name: str, class_name: str) -> None:
     if features.dim() != 2 or classes.shape != features.shape[:1]:
         raise ValueError(
-            f"{name} {tuple(features.shape)} and {class_name} {tuple(classes.shape)} do not belong together; "
+            f"{name} {tuple(features.shape)} and {class_name} {tuple(classes.shape)} do not match; "
             "expected (N, D) and (N,)"
         )

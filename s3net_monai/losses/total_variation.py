@@ -1,4 +1,4 @@
-"""Edge-aware total variation: cluster borders are cheap where the image has an edge."""
+"""Edge-aware total variation: cluster borders cost less where the image has an edge."""
 
 from __future__ import annotations
 
@@ -8,13 +8,21 @@ from torch.nn.modules.loss import _Loss
 
 
 class EdgeAwareTotalVariationLoss(_Loss):
-    """Mean |difference of neighboring cluster probabilities| * exp(-|difference of the image| / sigma), over all axes.
+    """Total variation of the cluster probabilities, discounted at image edges.
+
+    It is the sum over all axes of the mean of
+    |difference of neighboring cluster probabilities| * exp(-|difference of the image| / sigma).
 
     Args:
-        sigma: image difference, in the image's own unit, at which a border costs 1/e of its full price.
+        sigma: image difference, in the unit of the image, at which a border costs 1/e of its full price.
 
     Raises:
         ValueError: when sigma is not positive.
+
+    Example:
+        >>> logits, image = torch.randn(1, 3, 8, 8), torch.rand(1, 1, 8, 8)
+        >>> EdgeAwareTotalVariationLoss(sigma=0.1)(logits, image).item() > 0
+        True
     """
 
     def __init__(self, sigma: float = 0.1) -> None:
@@ -24,7 +32,15 @@ class EdgeAwareTotalVariationLoss(_Loss):
         self.sigma = sigma
 
     def forward(self, input: Tensor, image: Tensor) -> Tensor:
-        """Loss of cluster logits (B, K, X, Y[, Z]) over the image (B, C, X, Y[, Z])."""
+        """Return the loss of one batch.
+
+        Args:
+            input: cluster logits (B, K, X, Y[, Z]).
+            image: (B, C, X, Y[, Z]).
+
+        Raises:
+            ValueError: when the spatial sizes differ.
+        """
         if input.shape[2:] != image.shape[2:]:
             raise ValueError(f"logits {tuple(input.shape)} and image {tuple(image.shape)} differ in their spatial size")
         maps = torch.softmax(input, dim=1)

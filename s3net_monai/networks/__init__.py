@@ -1,4 +1,4 @@
-"""Networks: S3-Net and its parts, and what the methods for few labels need. They know tensors only."""
+"""Networks: S3-Net, its parts, and those of label-efficient training; pure tensor code."""
 
 from s3net_monai.networks.cloned_decoder_unet import ClonedDecoderUNet
 from s3net_monai.networks.cluster_to_class import ClusterToClass, S3NetTrainingHeads
@@ -13,8 +13,7 @@ from s3net_monai.networks.inception_lka import AttentionBlock, InceptionLKA
 from s3net_monai.networks.momentum_encoder import FeatureQueue, MomentumEncoder
 from s3net_monai.networks.object_projection import ObjectProjection
 from s3net_monai.networks.projection import DenseProjection, GlobalDenseProjection, GlobalProjection
-from s3net_monai.networks.s3net import S3Net
-from s3net_monai.networks.s3net_encoder import S3NetEncoder
+from s3net_monai.networks.s3net import S3Net, S3NetEncoder
 
 __all__ = [
     "AttentionBlock",

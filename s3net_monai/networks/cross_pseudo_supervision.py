@@ -1,4 +1,4 @@
-"""Two networks that teach each other, for cross pseudo supervision (arXiv 2106.01226)."""
+"""Two networks that supervise each other: cross pseudo supervision (arXiv 2106.01226)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,23 @@ from s3net_monai.networks.dual_decoder_unet import log_mean_softmax
 
 
 class CrossPseudoSupervisionNet(nn.Module):
-    """Two opinions on every voxel in training, their mean afterwards; they share nothing but the images.
+    """Two independent networks: both predictions in training, their mean in evaluation.
 
     Args:
-        first: gives logits (B, K, X, Y[, Z]); has an ``encoder``.
-        second: the like, of other initial weights or another kind.
+        first: returns logits (B, K, X, Y[, Z]); has an ``encoder``.
+        second: a network with the same output and other initial weights or another architecture.
+
+    Example:
+        >>> import torch
+        >>> from s3net_monai.networks import ConvEncoder, EncoderUNet
+        >>> def unet():
+        ...     encoder = ConvEncoder(spatial_dims=2, in_channels=1, channels=[4, 8])
+        ...     return EncoderUNet(encoder, spatial_dims=2, in_channels=1, out_channels=3)
+        >>> network = CrossPseudoSupervisionNet(unet(), unet())
+        >>> len(network(torch.rand(2, 1, 16, 12)))
+        2
+        >>> network.eval()(torch.rand(2, 1, 16, 12)).shape
+        torch.Size([2, 3, 16, 12])
     """
 
     def __init__(self, first: nn.Module, second: nn.Module) -> None:
@@ -23,10 +35,13 @@ class CrossPseudoSupervisionNet(nn.Module):
 
     @property
     def encoder(self) -> nn.Module:
-        """The first network's, which pre-trained weights go to: given to both, they would err alike."""
+        """Encoder of the first network, which pre-trained weights are loaded into.
+
+        Loaded into both, they would make both networks err in the same places.
+        """
         return cast(nn.Module, self.first.encoder)
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Logits of both in training, else the logarithm of the mean of their softmaxes, (B, K, X, Y[, Z])."""
-        a, b = self.first(x), self.second(x)
-        return (a, b) if self.training else log_mean_softmax(a, b)
+        """Return both logits in training, else the log of their mean softmax, (B, K, X, Y[, Z])."""
+        first, second = self.first(x), self.second(x)
+        return (first, second) if self.training else log_mean_softmax(first, second)

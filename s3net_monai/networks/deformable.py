@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import torch
 from monai.networks.layers.factories import Conv
-from monai.utils import optional_import
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_torchvision_deform_conv2d, _has_torchvision = optional_import("torchvision.ops", name="deform_conv2d")
+try:
+    from torchvision.ops import deform_conv2d as _torchvision_deform_conv2d
+except (ImportError, RuntimeError):  # RuntimeError: torchvision was built for another version of torch
+    _torchvision_deform_conv2d = None
 
 
-def deformable_conv(
-    x: Tensor, offset: Tensor, modulation: Tensor, weight: Tensor, bias: Tensor | None = None
-) -> Tensor:
-    """Convolve ``x`` at taps that are moved and scaled at every position ("same" size, stride 1, zeros outside).
+def deformable_conv(x: Tensor, *, offset: Tensor, modulation: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Convolve with taps that are displaced and scaled at every position.
+
+    The output has the size of the input, the stride is 1, and values outside the image are zeros. See Zhu et al.,
+    "Deformable ConvNets v2", arXiv 1811.11168, equation 1.
 
     Args:
         x: input, (B, C, X, Y[, Z]).
@@ -27,29 +30,35 @@ def deformable_conv(
     Returns:
         (B, C_out, X, Y[, Z]).
 
-    See Zhu et al., "Deformable ConvNets v2", arXiv 1811.11168, equation 1.
+    Example:
+        >>> x, weight = torch.rand(1, 2, 6, 5), torch.rand(3, 2, 3, 3)
+        >>> offset, modulation = torch.zeros(1, 9 * 2, 6, 5), torch.ones(1, 9, 6, 5)
+        >>> result = deformable_conv(x, offset=offset, modulation=modulation, weight=weight, bias=None)
+        >>> torch.allclose(result, F.conv2d(x, weight, padding=1), atol=1e-5)
+        True
     """
     dims = x.dim() - 2
     taps = weight[0, 0].numel()
     # half precision cannot tell neighboring voxels of a large image apart, so taps are placed and read in float32
     x = x.to(torch.promote_types(x.dtype, torch.float32))
-    # one grid_sample for all taps: they are laid along the first spatial axis
+    # one grid_sample for all taps: they are laid out along the first spatial axis
     shape = x.shape[2:]
     displacement = offset.reshape([x.shape[0], taps, dims] + list(shape))
     tap_index = torch.arange(taps, device=x.device)
     coordinates: list[Tensor] = []
     for axis in range(dims):
         size = x.shape[2 + axis]
-        inner = weight[0, 0].numel()
+        taps_per_step = weight[0, 0].numel()
         for d in range(axis + 1):
-            inner = inner // weight.shape[2 + d]
+            taps_per_step = taps_per_step // weight.shape[2 + d]
         kernel = weight.shape[2 + axis]
-        tap = torch.div(tap_index, inner, rounding_mode="floor") % kernel - kernel // 2
-        position = torch.arange(size, device=x.device, dtype=x.dtype)
-        along = [1] * (dims + 2)
-        along[2 + axis] = size
-        at = position.reshape(along) + tap.to(x.dtype).reshape([1, taps] + [1] * dims) + displacement[:, :, axis]
-        coordinates.insert(0, (2 * at + 1) / size - 1)  # grid_sample wants the last axis first
+        tap = torch.div(tap_index, taps_per_step, rounding_mode="floor") % kernel - kernel // 2
+        voxel = torch.arange(size, device=x.device, dtype=x.dtype)
+        along_axis = [1] * (dims + 2)
+        along_axis[2 + axis] = size
+        position = voxel.reshape(along_axis) + tap.to(x.dtype).reshape([1, taps] + [1] * dims)
+        position = position + displacement[:, :, axis]
+        coordinates.insert(0, (2 * position + 1) / size - 1)  # grid_sample expects the last axis first
     grid = torch.stack(coordinates, dim=-1)
     grid = grid.reshape([x.shape[0], taps * shape[0]] + list(shape[1:]) + [dims])
     sampled = F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
@@ -63,12 +72,16 @@ def deformable_conv(
 class DeformableConv(nn.Module):
     """Deformable convolution whose offsets and modulation are predicted from its own input.
 
-    Both predictors start at zero, so that the layer starts as a plain convolution with all taps at one half.
+    Both predictors are initialized with zeros, so the layer starts as a plain convolution with all taps halved.
 
     Args:
         spatial_dims: 2 or 3.
         channels: channels in and out.
         kernel_size: odd size of the kernel along every axis.
+
+    Example:
+        >>> DeformableConv(spatial_dims=2, channels=4)(torch.rand(2, 4, 9, 7)).shape
+        torch.Size([2, 4, 9, 7])
     """
 
     def __init__(self, spatial_dims: int, channels: int, kernel_size: int = 3) -> None:
@@ -86,10 +99,11 @@ class DeformableConv(nn.Module):
             nn.init.zeros_(predictor.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the convolution of (B, channels, X, Y[, Z]), of the same shape."""
         offset, modulation = self.offset(x), torch.sigmoid(self.modulation(x))
         # torchvision's kernel is 2-D only, and on a CPU it is slower than grid_sample
-        if not torch.jit.is_scripting():  # noqa: SIM102 - the compiler skips what stands below this line alone
-            if _has_torchvision and x.is_cuda and self.spatial_dims == 2:
+        if not torch.jit.is_scripting():  # noqa: SIM102 - the compiler skips only what is nested under this very line
+            if _torchvision_deform_conv2d is not None and x.is_cuda and self.spatial_dims == 2:
                 padding = self.weight.shape[-1] // 2
                 return _torchvision_deform_conv2d(x, offset, self.weight, self.bias, padding=padding, mask=modulation)
-        return deformable_conv(x, offset, modulation, self.weight, self.bias)
+        return deformable_conv(x, offset=offset, modulation=modulation, weight=self.weight, bias=self.bias)

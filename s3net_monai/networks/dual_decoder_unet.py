@@ -1,4 +1,4 @@
-"""One encoder and two decoders that differ, as IDEAL's fine-tuning has them (arXiv 2210.15075)."""
+"""A U-Net with one encoder and two different decoders, as in IDEAL (arXiv 2210.15075)."""
 
 from __future__ import annotations
 
@@ -12,37 +12,55 @@ from s3net_monai.networks.encoder import INSTANCE_NORM, feature_levels
 from s3net_monai.networks.unet_decoder import UNetDecoder, crop_to_size, pad_to_stride
 
 
+def log_mean_softmax(first: Tensor, second: Tensor) -> Tensor:
+    """Return the logarithm of the mean of two softmaxes of logits (B, K, X, Y[, Z]).
+
+    A softmax of the result gives the mean back.
+    """
+    return torch.logaddexp(torch.log_softmax(first, dim=1), torch.log_softmax(second, dim=1)) - math.log(2)
+
+
 class DualDecoderUNet(nn.Module):
-    """Two opinions on every voxel in training, their mean afterwards.
+    """U-Net with two decoders: both predictions in training, their mean in evaluation.
 
     The paper does not say how its decoders differ. Here one learns its upsampling (transposed convolutions) and the
-    other interpolates: they have different parameters and err differently at edges, so that they agree later.
+    other interpolates: they have different parameters and make different errors at edges, so that they do not agree
+    from the start.
 
-    In evaluation the result is the logarithm of the mean of both softmaxes. A softmax after it gives that mean back
-    exactly, so this network takes the place of ``EncoderUNet`` with nothing else changed. An exported network always
-    evaluates.
+    In evaluation the result is the logarithm of the mean of both softmaxes. A softmax of it gives that mean back
+    exactly, so this network can replace ``EncoderUNet`` without any other change. An exported network always behaves
+    as in evaluation.
 
     Args:
         encoder: see ``EncoderUNet``.
         spatial_dims: 2 or 3.
         in_channels: channels of the image.
         out_channels: number of classes, background included.
-        upsample: of the first and of the second decoder; see ``EncoderUNet``. Twice the same leaves the decoders
-            different by their random initialization only.
+        upsample: upsampling of the first and of the second decoder; see ``EncoderUNet``. With the same one twice, the
+            decoders differ by their random initialization only.
         norm: a MONAI normalization layer of the decoders.
-        dropout: share of the features that every convolution of the decoders drops in training.
-        streams: in training the first half of a batch, one perturbation, goes to the first decoder alone, and the
-            second half, the other perturbation of the same images, to the second; so the paper has it, and it halves
+        dropout: fraction of the features that every convolution of the decoders drops in training.
+        streams: in training, the first half of a batch, one perturbation, goes to the first decoder alone, and the
+            second half, the other perturbation of the same images, to the second. The paper does so, and it halves
             the decoders' work.
 
     Raises:
-        ValueError: when the maps of the encoder are not as described there, or ``upsample`` does not name two; in
-            ``forward``, for an odd batch in two streams.
+        ValueError: when the maps of the encoder are not as described there, or ``upsample`` is not two names; in
+            ``forward``, for an odd batch with ``streams``.
+
+    Example:
+        >>> from s3net_monai.networks import ConvEncoder
+        >>> encoder = ConvEncoder(spatial_dims=2, in_channels=1, channels=[4, 8])
+        >>> network = DualDecoderUNet(encoder, spatial_dims=2, in_channels=1, out_channels=3)
+        >>> first, second = network(torch.rand(2, 1, 16, 12))
+        >>> network.eval()(torch.rand(2, 1, 16, 12)).shape == first.shape == second.shape == (2, 3, 16, 12)
+        True
     """
 
     def __init__(
         self,
         encoder: nn.Module,
+        *,
         spatial_dims: int,
         in_channels: int,
         out_channels: int,
@@ -57,30 +75,39 @@ class DualDecoderUNet(nn.Module):
         channels, strides = feature_levels(encoder, spatial_dims, in_channels)
         self.encoder = encoder
         self.decoder_a, self.decoder_b = (
-            UNetDecoder(spatial_dims, channels, strides[0], out_channels, kind, norm, dropout) for kind in upsample
+            UNetDecoder(
+                spatial_dims,
+                channels,
+                stride=strides[0],
+                out_channels=out_channels,
+                upsample=kind,
+                norm=norm,
+                dropout=dropout,
+            )
+            for kind in upsample
         )
         self.stride, self.streams = strides[-1], streams
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Logits (B, out_channels, X, Y[, Z]) of both decoders in training, else log-probabilities of that shape.
+        """Return the logits of both decoders in training, else log-probabilities.
 
-        In two streams the logits are of half the batch each.
+        Args:
+            x: images (B, C, X, Y[, Z]) of any size.
+
+        Returns:
+            (B, out_channels, X, Y[, Z]), twice in training; with ``streams``, the logits are of half the batch each.
         """
         size = list(x.shape[2:])
         maps = self.encoder(pad_to_stride(x, self.stride))
-        if not torch.jit.is_scripting():  # noqa: SIM102 - the compiler skips what stands below this line alone
+        if not torch.jit.is_scripting():  # noqa: SIM102 - the compiler skips only what is nested under this very line
             if self.training and self.streams:
                 if len(x) % 2:
                     raise ValueError(f"{len(x)} images in a batch of two streams, expected two perturbations of each")
-                first, second = zip(*(found.chunk(2) for found in maps), strict=True)
-                return crop_to_size(self.decoder_a(list(first)), size), crop_to_size(self.decoder_b(list(second)), size)
+                halves = zip(*(feature_map.chunk(2) for feature_map in maps), strict=True)
+                first, second = (list(half) for half in halves)
+                return crop_to_size(self.decoder_a(first), size), crop_to_size(self.decoder_b(second), size)
         a, b = crop_to_size(self.decoder_a(maps), size), crop_to_size(self.decoder_b(maps), size)
         if not torch.jit.is_scripting():  # noqa: SIM102
             if self.training:
                 return a, b
         return log_mean_softmax(a, b)
-
-
-def log_mean_softmax(a: Tensor, b: Tensor) -> Tensor:
-    """Logarithm of the mean of the softmaxes of logits (B, K, X, Y[, Z]): a softmax gives that mean back."""
-    return torch.logaddexp(torch.log_softmax(a, dim=1), torch.log_softmax(b, dim=1)) - math.log(2)

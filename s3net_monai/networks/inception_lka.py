@@ -9,11 +9,17 @@ from torch import Tensor, nn
 
 
 class InceptionLKA(nn.Module):
-    """Gate the features by three depthwise convolutions of growing reach: 3 (dilation 1), 5 (2) and 7 (3) voxels.
+    """Attention gate from three depthwise convolutions of increasing reach.
+
+    Their kernels are 3 voxels wide at dilation 1, 5 at dilation 2 and 7 at dilation 3.
 
     Args:
         spatial_dims: 2 or 3.
         channels: channels in and out.
+
+    Example:
+        >>> InceptionLKA(spatial_dims=3, channels=4)(torch.rand(1, 4, 6, 5, 4)).shape
+        torch.Size([1, 4, 6, 5, 4])
     """
 
     def __init__(self, spatial_dims: int, channels: int) -> None:
@@ -29,18 +35,25 @@ class InceptionLKA(nn.Module):
         self.merge = convolution(3 * channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the features (B, channels, X, Y[, Z]) times their attention, of the same shape."""
         local = self.local(x)
         attention = self.merge(torch.cat([branch(local) for branch in self.branches], dim=1))
         return x * attention
 
 
 class AttentionBlock(nn.Module):
-    """``norm(x + P2(I-LKA(GELU(P1 x))))`` with 1x1 convolutions P1 and P2.
+    """Residual block with I-LKA.
+
+    It computes ``norm(x + P2(I-LKA(GELU(P1 x))))`` with 1x1 convolutions P1 and P2.
 
     Args:
         spatial_dims: 2 or 3.
         channels: channels in and out.
         norm: a MONAI normalization layer, "batch" in the paper.
+
+    Example:
+        >>> AttentionBlock(spatial_dims=2, channels=4)(torch.rand(2, 4, 9, 7)).shape
+        torch.Size([2, 4, 9, 7])
     """
 
     def __init__(self, spatial_dims: int, channels: int, norm: str | tuple = "batch") -> None:
@@ -53,4 +66,5 @@ class AttentionBlock(nn.Module):
         self.norm = get_norm_layer(norm, spatial_dims, channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output for features (B, channels, X, Y[, Z]), of the same shape."""
         return self.norm(x + self.project_out(self.attention(self.activation(self.project_in(x)))))

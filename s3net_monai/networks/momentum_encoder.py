@@ -1,4 +1,4 @@
-"""What MoCo adds to contrast (arXiv 1911.05722): a slowly moving copy of the network, and a queue of its features."""
+"""The momentum encoder and the feature queue of MoCo (arXiv 1911.05722)."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ from torch import Tensor, nn
 
 
 class MomentumEncoder(nn.Module):
-    """A network for the queries, and a copy of it for the keys that follows as an exponential moving average.
+    """A query network, and a key network that follows it as an exponential moving average.
 
-    The copy is made here, so load a pre-trained encoder first. It moves once in every forward in training, before the
-    keys are computed, and never in evaluation. Its buffers (running statistics) are its own. With a segmentation
-    network this is a mean teacher: the keys are the teacher's.
+    The key network is copied from ``network`` here, so load a pre-trained encoder first. It is updated once per
+    forward pass in training, before the keys are computed, and never in evaluation. It has its own buffers (running
+    statistics). With a segmentation network this is a mean teacher: the keys are the teacher's predictions.
 
     Args:
-        network: trained by gradient; ``pair.network.encoder`` is the encoder to keep.
-        momentum: share of itself that the copy keeps at every step; 1 freezes it.
+        network: trained by gradient; ``momentum_encoder.network.encoder`` is the encoder to keep.
+        momentum: fraction of its own value that every parameter of the copy keeps per step; 1 freezes the copy.
 
     Raises:
         ValueError: for a momentum outside [0, 1].
+
+    Example:
+        >>> momentum_encoder = MomentumEncoder(nn.Linear(3, 2), momentum=0.9)
+        >>> features = momentum_encoder(torch.rand(4, 3), torch.rand(4, 3))
+        >>> features["query"].requires_grad, features["key"].requires_grad
+        (True, False)
     """
 
     def __init__(self, network: nn.Module, momentum: float = 0.99) -> None:
@@ -33,35 +39,51 @@ class MomentumEncoder(nn.Module):
         self.momentum = momentum
 
     def forward(self, query: Tensor, key: Tensor) -> dict[str, Any]:
-        """{"query": the network's answer, "key": its copy's, without gradient} for images (B, C, X, Y[, Z])."""
+        """Return the outputs of both networks.
+
+        Args:
+            query: images (B, C, X, Y[, Z]) for the query network.
+            key: images (B, C, X, Y[, Z]) for the key network.
+
+        Returns:
+            "query", the output of the query network, and "key", that of the key network, without a gradient.
+        """
         with torch.no_grad():
             if self.training:
                 self.update()
-            features = self.key_network(key)
-        return {"query": self.network(query), "key": features}
+            key_output = self.key_network(key)
+        return {"query": self.network(query), "key": key_output}
 
     @torch.no_grad()
     def update(self) -> None:
-        """Move the copy one step towards the network."""
-        for mine, theirs in zip(self.key_network.parameters(), self.network.parameters(), strict=True):
-            mine.lerp_(theirs, 1 - self.momentum)
+        """Move the key network one step towards the query network."""
+        pairs = zip(self.key_network.parameters(), self.network.parameters(), strict=True)
+        for key_parameter, query_parameter in pairs:
+            key_parameter.lerp_(query_parameter, 1 - self.momentum)
 
 
 class FeatureQueue(nn.Module):
-    """The last features seen, as further negatives (or positives) of a batch too small to hold enough of them.
+    """The last features of a training, as further negatives or positives.
 
-    A ring of buffers: a state dict carries it, and no gradient reaches it. Every process has its own.
+    Small batches do not have enough of them. The queue is a ring buffer that a state dict carries and that no gradient
+    reaches. In distributed training every process has its own.
 
     Args:
-        size: features kept.
+        size: number of features that are kept.
         channels: length of a feature.
-        labeled: whether a class comes with every feature.
+        labeled: whether every feature has a class.
 
     Raises:
-        ValueError: for a queue without room.
+        ValueError: for a size below 1.
+
+    Example:
+        >>> queue = FeatureQueue(size=3, channels=2)
+        >>> queue.push(torch.rand(5, 2))
+        >>> queue.features.shape
+        torch.Size([3, 2])
     """
 
-    def __init__(self, size: int, channels: int, labeled: bool = False) -> None:
+    def __init__(self, size: int, channels: int, *, labeled: bool = False) -> None:
         super().__init__()
         if size < 1:
             raise ValueError(f"size is {size}, expected at least 1; leave the queue out to have none")
@@ -76,12 +98,12 @@ class FeatureQueue(nn.Module):
 
     @property
     def features(self) -> Tensor:
-        """What is stored, (N, channels) with N up to ``size``, in no particular order. A copy, safe to keep."""
+        """Stored features (N, channels), N up to ``size``, in no particular order; a copy."""
         return self.ring[: int(self.pushed)].clone()
 
     @property
     def labels(self) -> Tensor:
-        """The classes (N,) of ``features``, in the same order.
+        """Classes (N,) of ``features``, in the same order; a copy.
 
         Raises:
             ValueError: when the queue has none.
@@ -92,7 +114,11 @@ class FeatureQueue(nn.Module):
 
     @torch.no_grad()
     def push(self, features: Tensor, labels: Tensor | None = None) -> None:
-        """Store features (N, channels), and their classes (N,), in the place of the oldest.
+        """Store features in place of the oldest ones.
+
+        Args:
+            features: (N, channels).
+            labels: their classes (N,), if the queue is labeled.
 
         Raises:
             ValueError: when shapes disagree, or classes are missing or unexpected.
@@ -104,8 +130,8 @@ class FeatureQueue(nn.Module):
         if labels is not None and labels.shape != features.shape[:1]:
             raise ValueError(f"labels are {tuple(labels.shape)}, expected ({len(features)},)")
         size, count = len(self.ring), len(features)
-        places = (int(self.pushed) + torch.arange(count, device=self.ring.device)[-size:]) % size
-        self.ring[places] = features[-size:].to(self.ring)
+        slots = (int(self.pushed) + torch.arange(count, device=self.ring.device)[-size:]) % size
+        self.ring[slots] = features[-size:].to(self.ring)
         if labels is not None:
-            self.ring_labels[places] = labels[-size:].to(self.ring_labels)
+            self.ring_labels[slots] = labels[-size:].to(self.ring_labels)
         self.pushed += count

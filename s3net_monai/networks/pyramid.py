@@ -1,4 +1,4 @@
-"""The corrected S3-Net body: any size, any batch, 2-D and 3-D, on one scale or several."""
+"""The body of S3-Net: attention blocks on one or several scales, in 2-D and 3-D."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from s3net_monai.networks.deformable import DeformableConv
 from s3net_monai.networks.inception_lka import AttentionBlock
 
 
-def _conv_norm_act(spatial_dims: int, c_in: int, c_out: int, norm: str | tuple, stride: int = 1) -> nn.Sequential:
-    convolution = Conv["conv", spatial_dims](c_in, c_out, 3, stride=stride, padding=1)
-    return nn.Sequential(convolution, get_norm_layer(norm, spatial_dims, c_out), nn.GELU())
+def _conv_norm_act(
+    spatial_dims: int, in_channels: int, out_channels: int, *, norm: str | tuple, stride: int = 1
+) -> nn.Sequential:
+    convolution = Conv["conv", spatial_dims](in_channels, out_channels, kernel_size=3, stride=stride, padding=1)
+    return nn.Sequential(convolution, get_norm_layer(norm, spatial_dims, out_channels), nn.GELU())
 
 
 class PyramidBody(nn.Module):
-    """Attention blocks on the coarse levels of a pyramid, a deformable convolution, and plain detail levels above.
+    """Attention blocks on coarse levels, a deformable convolution, plain finer levels.
 
-    The paper has one level. Depthwise kernels of reach 19 cost too much at full size, and one level sees too little of
-    an image to tell a lesion from a shadow; so the blocks sit on levels of half size each. The deformable convolution
-    follows the finest level with blocks, the auxiliary head branches off before it, as in the paper.
+    The paper has a single level. Depthwise kernels of reach 19 cost too much at full size, and a single level sees too
+    little of an image to tell a lesion from a shadow. The blocks therefore sit on the levels of a pyramid, each half
+    the size of the one before. The deformable convolution follows the finest level with blocks; as in the paper, the
+    auxiliary head branches off before it.
 
     Args:
         spatial_dims: 2 or 3.
@@ -53,7 +56,7 @@ class PyramidBody(nn.Module):
         previous = in_channels
         for level, (width, blocks) in enumerate(zip(channels, num_blocks, strict=True)):
             layers: list[nn.Module] = [
-                _conv_norm_act(spatial_dims, previous, width, norm, stride=1 if level == 0 else 2)
+                _conv_norm_act(spatial_dims, previous, width, norm=norm, stride=1 if level == 0 else 2)
             ]
             layers += [self.make_block(spatial_dims, width, norm) for _ in range(blocks)]
             self.levels.append(nn.Sequential(*layers))
@@ -61,24 +64,37 @@ class PyramidBody(nn.Module):
         self.coarse_to_fine = nn.ModuleList()
         for level in range(len(channels) - 2, -1, -1):
             width = channels[level]
-            self.coarse_to_fine.append(_conv_norm_act(spatial_dims, channels[level + 1] + width, width, norm))
-        finest = channels[self.attention_level]
-        self.auxiliary = convolution(finest, num_clusters, 1)
+            self.coarse_to_fine.append(_conv_norm_act(spatial_dims, channels[level + 1] + width, width, norm=norm))
+        attention_width = channels[self.attention_level]
+        self.auxiliary = convolution(attention_width, num_clusters, 1)
         self.deformable = nn.Sequential(
-            self.make_deformable(spatial_dims, finest), get_norm_layer(norm, spatial_dims, finest)
+            self.make_deformable(spatial_dims, attention_width), get_norm_layer(norm, spatial_dims, attention_width)
         )
         self.head = convolution(channels[0], num_clusters, 1)
 
     def make_block(self, spatial_dims: int, channels: int, norm: str | tuple) -> nn.Module:
-        """Return the block that stands ``num_blocks`` times on a level; an ablation overrides it."""
+        """Return a new block of a level.
+
+        An ablation overrides this method.
+        """
         return AttentionBlock(spatial_dims, channels, norm)
 
     def make_deformable(self, spatial_dims: int, channels: int) -> nn.Module:
-        """Return the convolution after the finest level with blocks; an ablation overrides it."""
+        """Return the convolution that follows the finest level with blocks.
+
+        An ablation overrides this method.
+        """
         return DeformableConv(spatial_dims, channels)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits of both heads, (B, num_clusters, X, Y[, Z]) each, of images (B, C, X, Y[, Z])."""
+        """Return the logits of both heads.
+
+        Args:
+            x: images (B, C, X, Y[, Z]).
+
+        Returns:
+            Logits of the main and of the auxiliary head, (B, num_clusters, X, Y[, Z]) each.
+        """
         size = x.shape[2:]
         skips: list[Tensor] = []
         for level in self.levels:

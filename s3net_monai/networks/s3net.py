@@ -1,4 +1,7 @@
-"""S3-Net: "Self-supervised Semantic Segmentation: Consistency over Transformation", arXiv 2309.00143."""
+"""S3-Net and its encoder.
+
+"Self-supervised Semantic Segmentation: Consistency over Transformation", arXiv 2309.00143.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,18 @@ from s3net_monai.networks.pyramid import PyramidBody
 
 
 class S3Net(nn.Module):
-    """Cluster logits per voxel, by inception large-kernel attention and a deformable convolution.
+    """Label-free segmentation network: cluster logits for every voxel.
 
-    The deformable convolution predicts its offsets from the features, so that the network takes any image size and
-    batch size; the authors' public code, whose offsets are parameters of one image size, is
-    ``benchmarks.original_s3net.OriginalS3Net``.
+    It consists of inception large-kernel attention and a deformable convolution. The latter predicts its offsets from
+    the features, so the network takes any image size and batch size. In the authors' public code the offsets are
+    parameters of one image size; that version is ``benchmarks.original_s3net.network.OriginalS3Net``.
 
     Args:
         spatial_dims: 2 or 3.
         in_channels: channels of the image.
         num_clusters: number of clusters K.
-        channels: width, or the width per level of a pyramid, finest first.
-        num_blocks: number of attention blocks, or the number per level; 0 means one plain convolution.
+        channels: width, or the width of every level of a pyramid, finest first.
+        num_blocks: number of attention blocks, or the number on every level; 0 means one plain convolution.
         norm: a MONAI normalization layer.
 
     Raises:
@@ -41,6 +44,7 @@ class S3Net(nn.Module):
         spatial_dims: int = 2,
         in_channels: int = 3,
         num_clusters: int = 8,
+        *,
         channels: int | Sequence[int] = 64,
         num_blocks: int | Sequence[int] = 2,
         norm: str | tuple = "batch",
@@ -66,7 +70,10 @@ class S3Net(nn.Module):
         )
 
     def make_body(self, **arguments: Any) -> PyramidBody:
-        """Return the layers; an ablation overrides it."""
+        """Return the layers.
+
+        An ablation overrides this method.
+        """
         return PyramidBody(**arguments)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,3 +84,40 @@ class S3Net(nn.Module):
         """Return cluster logits of the main and of the auxiliary branch, both (B, K, X, Y[, Z])."""
         main, auxiliary = self.body(x)
         return main, auxiliary
+
+
+class S3NetEncoder(nn.Module):
+    """The levels of an S3-Net as an encoder, in the form that label-efficient methods take.
+
+    Fine levels are convolutions, coarse ones have attention blocks. The layers are the network's own, not copies, so
+    training one trains the other. What follows the coarsest level in S3-Net (merging, the deformable convolution, the
+    heads) is its decoder, so every parameter here is used.
+
+    Args:
+        network: an S3-Net; map i has ``channels[i]`` channels at stride ``2**i``.
+
+    Example:
+        >>> import torch
+        >>> network = S3Net(spatial_dims=2, in_channels=1, channels=[4, 8], num_blocks=[0, 1])
+        >>> [tuple(feature_map.shape) for feature_map in S3NetEncoder(network)(torch.rand(2, 1, 15, 12))]
+        [(2, 4, 15, 12), (2, 8, 8, 6)]
+    """
+
+    def __init__(self, network: S3Net) -> None:
+        super().__init__()
+        self.levels = network.body.levels
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the feature maps of images.
+
+        Args:
+            x: images (B, C, X, Y[, Z]).
+
+        Returns:
+            Maps (B, channels[i], X / 2**i, Y / 2**i[, Z / 2**i]), sizes rounded up.
+        """
+        maps: list[Tensor] = []
+        for level in self.levels:
+            x = level(x)
+            maps.append(x)
+        return maps

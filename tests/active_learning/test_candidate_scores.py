@@ -27,7 +27,7 @@ def test_features_are_mean_and_maximum_of_every_channel_whatever_the_size(size: 
 
 
 def test_a_network_of_slices_sees_all_of_a_volume() -> None:
-    network = EncoderUNet(ConvEncoder(2, 1, channels=(4, 6)), 2, 1, 2)
+    network = EncoderUNet(ConvEncoder(2, 1, channels=(4, 6)), spatial_dims=2, in_channels=1, out_channels=2)
     volume = torch.rand(1, 20, 16, 3)
     features = features_of(volume, network)
     each = np.stack([features_of(volume[..., index], network) for index in range(3)])
@@ -37,7 +37,7 @@ def test_a_network_of_slices_sees_all_of_a_volume() -> None:
 
 def test_other_networks_have_their_encoder() -> None:
     encoder = ConvEncoder(2, 1, channels=(4, 8))
-    assert encoder_of(EncoderUNet(encoder, 2, 1, 2)) is encoder
+    assert encoder_of(EncoderUNet(encoder, spatial_dims=2, in_channels=1, out_channels=2)) is encoder
     with pytest.raises(ValueError, match="Sequential has no encoder; choose images with"):
         encoder_of(nn.Sequential())
 

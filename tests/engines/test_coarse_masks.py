@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from s3net_monai.engines import SemanticViews, add_coarse_masks, add_out_of_fold_masks, showing
 from s3net_monai.losses import SemanticContrastiveLoss
-from s3net_monai.networks import EncoderUNet, FeatureQueue, ObjectProjection
+from s3net_monai.networks import FeatureQueue, ObjectProjection
 from s3net_monai.utils.errors import DataError
-from tests.helpers.feature_encoders import ENCODERS
+from tests.helpers.feature_encoders import ENCODERS, conv_unet
 
 
 class Above(nn.Module):
@@ -113,7 +113,7 @@ def test_samples_that_show_no_class_are_left_out() -> None:
 def test_a_training_step_with_them(spatial_dims: int) -> None:
     """From images to a gradient at every layer of the encoder, in both numbers of dimensions."""
     torch.manual_seed(0)
-    coarse = EncoderUNet(ENCODERS["conv"](spatial_dims, 1), spatial_dims, 1, 3)
+    coarse = conv_unet(spatial_dims, in_channels=1, out_channels=3)
     size = [16, 20, 12][:spatial_dims]
     samples = add_coarse_masks([sample(f"p{index}_1", *size) for index in range(4)], coarse)
     batch = {key: torch.stack([s[key] for s in showing(samples, [1, 2])]) for key in ("image", "coarse")}

@@ -65,7 +65,8 @@ def test_features_survive_the_way_into_both_networks(tmp_path: Path, kind: str, 
     assert any(not torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
     encoder.eval()
     for build in (EncoderUNet, DualDecoderUNet):
-        network = build(ENCODERS[kind](spatial_dims, 1), spatial_dims, 1, 3).eval()
+        new_encoder = ENCODERS[kind](spatial_dims, 1)
+        network = build(new_encoder, spatial_dims=spatial_dims, in_channels=1, out_channels=3).eval()
         decoding = {name: value.clone() for name, value in network.state_dict().items() if "decoder" in name}
         assert load_encoder(network, path) is network
         for ours, theirs in zip(network.encoder(image), encoder(image), strict=True):
@@ -83,7 +84,8 @@ def test_encoder_of_a_trained_s3net(tmp_path: Path) -> None:
     trained(image)[:, 0].sum().backward()
     optimizer.step()
     torch.save({"encoder": S3NetEncoder(trained).state_dict()}, tmp_path / "encoder.pt")
-    network = load_encoder(EncoderUNet(S3NetEncoder(build()), 2, 1, 3), tmp_path / "encoder.pt")
+    unet = EncoderUNet(S3NetEncoder(build()), spatial_dims=2, in_channels=1, out_channels=3)
+    network = load_encoder(unet, tmp_path / "encoder.pt")
     for ours, theirs in zip(network.encoder.eval()(image), S3NetEncoder(trained).eval()(image), strict=True):
         assert torch.equal(ours, theirs)
 
@@ -118,7 +120,7 @@ def refusal(network: nn.Module, path: Path, kind: type[Exception] = ValueError, 
 
 @pytest.fixture
 def network() -> EncoderUNet:
-    return EncoderUNet(ConvEncoder(2, 1, (4, 8)), 2, 1, 3)
+    return EncoderUNet(ConvEncoder(2, 1, (4, 8)), spatial_dims=2, in_channels=1, out_channels=3)
 
 
 def saved(folder: Path, content: Any) -> Path:
@@ -214,11 +216,11 @@ def test_no_code_in_a_checkpoint_is_run(tmp_path: Path, network: EncoderUNet) ->
 
 @pytest.mark.parametrize("wrapped", [True, False])
 def test_a_whole_network_arrives_or_is_refused(tmp_path: Path, network: EncoderUNet, wrapped: bool) -> None:
-    other = EncoderUNet(ConvEncoder(2, 1, (4, 8)), 2, 1, 3)
+    other = EncoderUNet(ConvEncoder(2, 1, (4, 8)), spatial_dims=2, in_channels=1, out_channels=3)
     path = saved(tmp_path, {"model": other.state_dict()} if wrapped else other.state_dict())
     assert load_network(network, path) is network
     assert all(torch.equal(value, other.state_dict()[name]) for name, value in network.state_dict().items())
-    four = EncoderUNet(ConvEncoder(2, 1, (4, 8)), 2, 1, 4)
+    four = EncoderUNet(ConvEncoder(2, 1, (4, 8)), spatial_dims=2, in_channels=1, out_channels=4)
     expected = r"its network does not fit: decoder\.head\.weight is \(3, .*Build the network that was trained"
     with pytest.raises(ValueError, match=expected):
         load_network(four, path)

@@ -14,6 +14,7 @@ from monai.inferers import SimpleInferer
 from monai.transforms import RandGaussianNoised
 from torch import Tensor, nn
 
+from s3net_monai.engines.ramp_up import RampUpHandler
 from s3net_monai.engines.semi_supervised import SemiSupervisedDataset, SemiSupervisedPrepareBatch
 from s3net_monai.engines.two_views import TwoViews
 from s3net_monai.losses.bidirectional import BidirectionalLoss
@@ -148,7 +149,7 @@ def test_with_monais_trainer_and_the_bidirectional_loss() -> None:
             return self.a(x), self.b(x)
 
     torch.manual_seed(0)
-    network = Two()
+    network, loss = Two(), BidirectionalLoss(threshold=0.8)
     losses: list[float] = []
     loader = DataLoader(SemiSupervisedDataset(samples(2, True), samples(6, False)), batch_size=3)
     trainer = SupervisedTrainer(
@@ -157,11 +158,12 @@ def test_with_monais_trainer_and_the_bidirectional_loss() -> None:
         train_data_loader=loader,
         network=network,
         optimizer=torch.optim.Adam(network.parameters(), lr=0.05),
-        loss_function=BidirectionalLoss(threshold=0.8, ramp_up=10),
+        loss_function=loss,
         inferer=SimpleInferer(),
         prepare_batch=SemiSupervisedPrepareBatch(),
         decollate=False,
     )
+    RampUpHandler(loss, iterations=10).attach(trainer)
     trainer.add_event_handler(
         Events.ITERATION_COMPLETED, lambda engine: losses.append(engine.state.output["loss"].item())
     )

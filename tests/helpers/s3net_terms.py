@@ -23,8 +23,8 @@ S3NET_WEIGHTS = {
 
 
 def terms(**weights: float) -> dict[str, WeightedTerm]:
-    """Terms by name, of these weights."""
-    made = {
+    """Terms with these weights, by name."""
+    losses = {
         "self_clustering": (SelfClusteringLoss(), ["main"]),
         "affine": (AffineConsistencyLoss(), ["first", "second", "grid"]),
         "auxiliary": (AffineConsistencyLoss(), ["first_detached", "second_auxiliary", "grid"]),
@@ -33,4 +33,4 @@ def terms(**weights: float) -> dict[str, WeightedTerm]:
         "balance": (ClusterBalanceLoss(), ["main"]),
         "weak_label": (WeakLabelLoss(), ["foreground", "weak_label", "weak_label_weight"]),
     }
-    return {name: WeightedTerm(*made[name], weight=weight) for name, weight in weights.items()}
+    return {name: WeightedTerm(*losses[name], weight=weight) for name, weight in weights.items()}

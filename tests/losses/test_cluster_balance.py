@@ -1,4 +1,4 @@
-"""The guard against collapse: its value at the extremes, its gradient, and a loop over every voxel."""
+"""Balance of clusters: extreme values, gradient, and a loop over voxels."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def hard(labels: Tensor, num_clusters: int, confidence: float = 60.0) -> Tensor:
 @pytest.mark.parametrize(
     ("logits", "expected"),
     [
-        (torch.zeros(2, 3, 4, 5), 0.0),  # nothing decided: shares are equal
+        (torch.zeros(2, 3, 4, 5), 0.0),  # undecided voxels: frequencies are equal
         (hard(torch.zeros(1, 6, 6, dtype=torch.long), 4), math.log(4)),  # one cluster for everything
-        (hard(torch.tensor([[[0, 1], [2, 3]]]), 4), 0.0),  # all decided, all used
-        (hard(torch.tensor([[[0, 0]], [[1, 1]]]), 2), 0.0),  # one cluster an image, but equal over the batch
+        (hard(torch.tensor([[[0, 1], [2, 3]]]), 4), 0.0),  # decided voxels, all clusters used
+        (hard(torch.tensor([[[0, 0]], [[1, 1]]]), 2), 0.0),  # one cluster per image, but equal over the batch
         (hard(torch.tensor([[[0, 0], [1, 1]]]), 4), math.log(2)),  # half of the clusters used
         (
             hard(torch.tensor([[[[0], [0]], [[0], [1]]]]), 2),
@@ -39,24 +39,24 @@ def test_expected_values(logits: Tensor, expected: float) -> None:
 def test_equals_the_loop(shape: tuple[int, ...], spread: float) -> None:
     logits = spread * torch.randn(*shape, generator=torch.Generator().manual_seed(1))
     voxels = logits.movedim(1, -1).reshape(-1, shape[1]).tolist()
-    share = [0.0] * shape[1]
+    frequency = [0.0] * shape[1]
     for voxel in voxels:
         total = sum(math.exp(score) for score in voxel)
         for k, score in enumerate(voxel):
-            share[k] += math.exp(score) / total / len(voxels)
-    expected = math.log(shape[1]) + sum(s * math.log(s) for s in share)
+            frequency[k] += math.exp(score) / total / len(voxels)
+    expected = math.log(shape[1]) + sum(value * math.log(value) for value in frequency)
     assert ClusterBalanceLoss()(logits).item() == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
-def test_descent_feeds_the_starved_cluster() -> None:
+def test_descent_raises_an_unused_cluster() -> None:
     logits = hard(torch.zeros(1, 4, 4, dtype=torch.long), 3, confidence=5.0).requires_grad_()
     ClusterBalanceLoss()(logits).backward()
     assert (logits.grad[:, 0] > 0).all()
     assert (logits.grad[:, 1:] < 0).all()
 
 
-def test_total_collapse_has_no_gradient_that_is_not_a_number() -> None:
-    """A gap of 300 makes the share of the other cluster exactly 0 in float32."""
+def test_total_collapse_has_a_finite_gradient() -> None:
+    """A difference of 300 makes the frequency of the other cluster exactly 0 in float32."""
     logits = torch.tensor([300.0, 0.0]).reshape(1, 2, 1, 1).requires_grad_()
     loss = ClusterBalanceLoss()(logits)
     loss.backward()

@@ -1,19 +1,17 @@
-"""Locations of one view and their points in the other: geometry that is known, and what may be drawn."""
+"""Locations of one view and their points in the other: known geometry, and valid samples."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from s3net_monai.losses.correspondence import far_apart, features_at, resize_grid, sample_locations
+from s3net_monai.losses.correspondence import far_apart, resize_grid, sample_features, sample_locations
+from tests.helpers.tensors import affine_grid, identity_grid
 
 
-def affine(*size: int, batch: int = 2, seed: int = 0) -> Tensor:
-    generator, dims = torch.Generator().manual_seed(seed), len(size)
-    theta = torch.eye(dims, dims + 1) + 0.4 * torch.randn(batch, dims, dims + 1, generator=generator)
-    return F.affine_grid(theta, [batch, 1, *size], align_corners=False)
+def affine(*size: int, batch: int = 2) -> Tensor:
+    return affine_grid(batch, *size, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -29,50 +27,50 @@ def test_a_grid_coarser_than_the_features_is_refused() -> None:
 
 
 @pytest.mark.parametrize("size", [(7, 6), (4, 5, 3)])
-def test_drawn_locations_are_inside_valid_and_different(size: tuple[int, ...]) -> None:
+def test_sampled_locations_are_inside_valid_and_distinct(size: tuple[int, ...]) -> None:
     grid = affine(*size)
     valid = torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(1)) > 0.4
     torch.manual_seed(0)
-    place, points, usable = sample_locations(grid, valid, 1000)
-    wanted = ((grid.abs() <= 1).all(dim=-1) & valid[:, 0]).flatten(1)
-    assert place.shape[1] == wanted.shape[1]
+    indices, points, usable = sample_locations(grid, valid, 1000)
+    expected = ((grid.abs() <= 1).all(dim=-1) & valid[:, 0]).flatten(1)
+    assert indices.shape[1] == expected.shape[1]
     for b in range(2):
-        assert torch.equal(place[b].sort().values, torch.arange(wanted.shape[1]))
-        assert torch.equal(usable[b], wanted[b][place[b]])
-        assert torch.equal(points[b], grid[b].flatten(0, -2)[place[b]])
+        assert torch.equal(indices[b].sort().values, torch.arange(expected.shape[1]))
+        assert torch.equal(usable[b], expected[b][indices[b]])
+        assert torch.equal(points[b], grid[b].flatten(0, -2)[indices[b]])
     assert 0 < usable.sum() < usable.numel()
 
 
-def test_usable_locations_come_first_and_all_come_up() -> None:
+def test_every_usable_location_is_sampled_and_comes_first() -> None:
     grid = affine(6, 6, batch=1)
-    wanted = (grid.abs() <= 1).all(dim=-1).flatten()
+    expected = (grid.abs() <= 1).all(dim=-1).flatten()
     torch.manual_seed(0)
-    drawn = [sample_locations(grid, None, 2) for _ in range(200)]
-    assert all(usable.all() for *_, usable in drawn)
-    seen = torch.cat([place for place, *_ in drawn]).flatten().unique()
-    assert torch.equal(seen, wanted.nonzero().flatten())
+    samples = [sample_locations(grid, None, 2) for _ in range(200)]
+    assert all(usable.all() for *_, usable in samples)
+    sampled = torch.cat([indices for indices, *_ in samples]).flatten().unique()
+    assert torch.equal(sampled, expected.nonzero().flatten())
 
 
 def test_a_finer_validity_is_read_by_nearest_neighbor() -> None:
     valid = torch.zeros(1, 1, 6, 6)
     valid[0, 0, 1, 4] = 1  # the middle of the voxel (0, 1) of a map of 2 x 2
-    place, _, usable = sample_locations(affine(2, 2, batch=1) * 0, valid, 4)
-    assert place[usable].tolist() == [1]
+    indices, _, usable = sample_locations(affine(2, 2, batch=1) * 0, valid, 4)
+    assert indices[usable].tolist() == [1]
 
 
 @pytest.mark.parametrize("size", [(5, 7), (4, 3, 5)])
 def test_features_at_voxel_centers_and_between(size: tuple[int, ...]) -> None:
     features = torch.rand(2, 3, *size)
-    centers = affine(*size) * 0 + F.affine_grid(torch.eye(len(size), len(size) + 1)[None], [1, 1, *size], False)
-    read = features_at(features, centers.flatten(1, -2))
-    torch.testing.assert_close(read, features.flatten(2).transpose(1, 2))
+    centers = identity_grid(2, *size)
+    sampled = sample_features(features, centers.flatten(1, -2))
+    torch.testing.assert_close(sampled, features.flatten(2).transpose(1, 2))
     between = (centers.select(-2, 0) + centers.select(-2, 1)).flatten(1, -2) / 2  # half a voxel along the last axis
     expected = (features[..., 0] + features[..., 1]).flatten(2).transpose(1, 2) / 2
-    torch.testing.assert_close(features_at(features, between), expected)
+    torch.testing.assert_close(sample_features(features, between), expected)
 
 
-def test_distance_is_measured_in_voxels_of_every_axis() -> None:
-    """Points of a map of 10 x 4: 0.2 of the first axis is a voxel, of the last 0.5."""
+def test_distance_is_in_voxels_of_every_axis() -> None:
+    """In a map of 10 x 4, a voxel is 0.2 along the first axis and 0.5 along the last."""
     points = torch.tensor([[[0.0, 0.0], [0.0, 0.4], [0.4, 0.0]]])  # last axis first
     expected = torch.tensor([[0, 1, 0], [1, 0, 1], [0, 1, 0]], dtype=torch.bool)
     assert torch.equal(far_apart(points, (10, 4), 1.5)[0], expected)

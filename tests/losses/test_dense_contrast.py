@@ -1,11 +1,13 @@
-"""Dense contrast: numbers by hand, a loop over every pair, the geometry, and the memory that it takes."""
+"""Dense contrast: values by hand, a loop over pairs, the geometry, and the memory."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,58 +19,61 @@ from torch.profiler import ProfilerActivity, profile
 from s3net_monai.engines import TwoViews
 from s3net_monai.losses import DenseContrastiveLoss
 from s3net_monai.losses.correspondence import resize_grid, sample_locations
+from tests.helpers.tensors import affine_grid, check_gradient, draw, identity_grid
+
+affine = partial(affine_grid, spread=0.3)
 
 
-def draw(*shape: int, seed: int = 0) -> Tensor:
-    return 2 * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def identity(batch: int, *size: int) -> Tensor:
-    dims = len(size)
-    return F.affine_grid(torch.eye(dims, dims + 1).repeat(batch, 1, 1), [batch, 1, *size], align_corners=False)
-
-
-def affine(batch: int, *size: int) -> Tensor:
-    generator, dims = torch.Generator().manual_seed(5), len(size)
-    theta = torch.eye(dims, dims + 1) + 0.3 * torch.randn(batch, dims, dims + 1, generator=generator)
-    return F.affine_grid(theta, [batch, 1, *size], align_corners=False)
-
-
-def read(maps: np.ndarray, at: np.ndarray) -> np.ndarray:
+def interpolate(maps: np.ndarray, position: np.ndarray) -> np.ndarray:
     """Linear interpolation of (D, X, Y[, Z]) at a voxel position, the edge repeated."""
     value = np.zeros(maps.shape[0])
-    for corner in np.ndindex(*[2] * len(at)):
-        near = np.floor(at).astype(int) + corner
-        value += np.prod(1 - np.abs(at - near)) * maps[(slice(None), *np.clip(near, 0, np.array(maps.shape[1:]) - 1))]
+    for corner in np.ndindex(*[2] * len(position)):
+        neighbor = np.floor(position).astype(int) + corner
+        clipped = np.clip(neighbor, 0, np.array(maps.shape[1:]) - 1)
+        value += np.prod(1 - np.abs(position - neighbor)) * maps[(slice(None), *clipped)]
     return value
 
 
-def slow_loss(
-    loss: DenseContrastiveLoss, first: Tensor, second: Tensor, grid: Tensor, valid: Tensor | None, queue: Tensor | None
+def unit(vector: np.ndarray) -> np.ndarray:
+    return vector / np.linalg.norm(vector)
+
+
+def loop_loss(
+    loss: DenseContrastiveLoss,
+    first: Tensor,
+    second: Tensor,
+    *,
+    grid: Tensor,
+    valid: Tensor | None = None,
+    queue: Tensor | None = None,
 ) -> float:
-    """The formula in loops over the locations that the same seed draws."""
-    place, points, usable = sample_locations(resize_grid(grid, second.shape[2:]), valid, loss.samples)
+    """The formula in loops over the locations that the same seed samples."""
+    indices, points, usable = sample_locations(resize_grid(grid, second.shape[2:]), valid, loss.samples)
     size = np.array(first.shape[2:])
-    drawn = []
+    samples = []
     for b, n in np.argwhere(usable.numpy()):
-        at = ((points[b, n].numpy()[::-1].astype(float) + 1) * size - 1) / 2
-        key = second[b].flatten(1)[:, place[b, n]].double().numpy()
-        drawn.append((b, at, read(first[b].double().numpy(), at), key))
-    unit = [(b, at, a / np.linalg.norm(a), k / np.linalg.norm(k)) for b, at, a, k in drawn]
-    stored = [] if queue is None else [row / np.linalg.norm(row) for row in queue.double().numpy()]
+        position = ((points[b, n].numpy()[::-1].astype(float) + 1) * size - 1) / 2
+        key = second[b].flatten(1)[:, indices[b, n]].double().numpy()
+        samples.append((b, position, unit(interpolate(first[b].double().numpy(), position)), unit(key)))
+    queue_rows = [] if queue is None else [unit(row) for row in queue.double().numpy()]
     terms = []
-    for b, at, anchor, key in unit:
-        others = [k for c, there, _, k in unit if c != b or np.linalg.norm(there - at) > loss.radius] + stored
-        if others:
-            own = math.exp(anchor @ key / loss.temperature)
-            terms.append(-math.log(own / (own + sum(math.exp(anchor @ k / loss.temperature) for k in others))))
+    for b, position, anchor, key in samples:
+        negatives = [
+            other_key
+            for other_b, other_position, _, other_key in samples
+            if other_b != b or np.linalg.norm(other_position - position) > loss.radius
+        ] + queue_rows
+        if negatives:
+            positive = math.exp(anchor @ key / loss.temperature)
+            total = positive + sum(math.exp(anchor @ negative / loss.temperature) for negative in negatives)
+            terms.append(-math.log(positive / total))
     return float(np.mean(terms)) if terms else 0.0
 
 
 @pytest.mark.parametrize("size", [(6, 7), (4, 5, 3)])
 @pytest.mark.parametrize("samples", [1, 8, 500])
 @pytest.mark.parametrize("radius", [0.0, 1.5, 100.0])
-@pytest.mark.parametrize("make_grid", [identity, affine])
+@pytest.mark.parametrize("make_grid", [identity_grid, affine])
 @pytest.mark.parametrize("queued", [None, 5])
 @pytest.mark.parametrize("masked", [False, True])
 def test_equals_the_loop(
@@ -79,15 +84,16 @@ def test_equals_the_loop(
     queued: int | None,
     masked: bool,
 ) -> None:
-    loss = DenseContrastiveLoss(0.2, samples, radius)
+    loss = DenseContrastiveLoss(0.2, samples=samples, radius=radius)
     first, second = draw(2, 4, *size), draw(2, 4, *size, seed=1)
     grid = make_grid(2, *(2 * length for length in size))
     queue = None if queued is None else draw(queued, 4, seed=2)
     valid = draw(2, 1, *size, seed=3) > -1 if masked else None
+    target: dict[str, Any] = {"grid": grid, "valid": valid, "queue": queue}
     torch.manual_seed(4)
-    found = loss(first, second, grid, valid, queue)
+    value = loss(first, second, **target)
     torch.manual_seed(4)
-    assert found.item() == pytest.approx(slow_loss(loss, first, second, grid, valid, queue), rel=1e-4, abs=1e-6)
+    assert value.item() == pytest.approx(loop_loss(loss, first, second, **target), rel=1e-4, abs=1e-6)
 
 
 @pytest.mark.parametrize("temperature", [0.07, 0.5])
@@ -95,90 +101,83 @@ def test_temperature_and_views_of_different_size(temperature: float) -> None:
     loss = DenseContrastiveLoss(temperature, samples=9)
     first, second, grid = draw(2, 4, 8, 6), draw(2, 4, 5, 5, seed=1), affine(2, 20, 20)
     torch.manual_seed(4)
-    found = loss(first, second, grid)
+    value = loss(first, second, grid=grid)
     torch.manual_seed(4)
-    assert found.item() == pytest.approx(slow_loss(loss, first, second, grid, None, None), rel=1e-4)
+    assert value.item() == pytest.approx(loop_loss(loss, first, second, grid=grid), rel=1e-4)
 
 
 def test_value_by_hand() -> None:
-    """Four locations with a direction each: log(1 + 3 exp(-1 / t))."""
-    features = torch.eye(4).reshape(1, 4, 2, 2)
+    """Four locations with orthogonal features: log(1 + 3 exp(-1 / t))."""
+    features, grid = torch.eye(4).reshape(1, 4, 2, 2), identity_grid(1, 2, 2)
     loss = DenseContrastiveLoss(temperature=0.5, radius=0)
-    assert loss(features, features, identity(1, 2, 2)).item() == pytest.approx(math.log(1 + 3 * math.exp(-2)), rel=1e-5)
-    near = DenseContrastiveLoss(temperature=0.5, radius=1)  # only the diagonal neighbor is farther than a voxel
-    assert near(features, features, identity(1, 2, 2)).item() == pytest.approx(math.log(1 + math.exp(-2)), rel=1e-5)
+    assert loss(features, features, grid=grid).item() == pytest.approx(math.log(1 + 3 * math.exp(-2)), rel=1e-5)
+    diagonal = DenseContrastiveLoss(temperature=0.5, radius=1)  # only the diagonal neighbor is farther than a voxel
+    assert diagonal(features, features, grid=grid).item() == pytest.approx(math.log(1 + math.exp(-2)), rel=1e-5)
 
 
 @pytest.mark.parametrize(("samples", "queued"), [(2, 0), (7, 0), (7, 30)])
-def test_features_without_information_cost_the_log_of_the_negatives(samples: int, queued: int) -> None:
+def test_uninformative_features_cost_the_log_of_the_negatives(samples: int, queued: int) -> None:
     flat = torch.ones(3, 5, 4, 4)
-    loss = DenseContrastiveLoss(samples=samples, radius=0)(flat, flat, identity(3, 4, 4), None, torch.ones(queued, 5))
-    assert loss.item() == pytest.approx(math.log(3 * samples + queued), rel=1e-4)
+    loss = DenseContrastiveLoss(samples=samples, radius=0)
+    value = loss(flat, flat, grid=identity_grid(3, 4, 4), queue=torch.ones(queued, 5))
+    assert value.item() == pytest.approx(math.log(3 * samples + queued), rel=1e-4)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (8, 8, 8)])
 def test_positives_follow_the_views_of_the_engine(size: tuple[int, ...]) -> None:
-    """An equivariant embedding pays little under the grid that made the view, and much under another."""
+    """An equivariant embedding costs little with the grid that made the view, and much with another."""
     torch.manual_seed(0)
-    angle = 1.5 * identity(1, *size).movedim(-1, 1)
-    first = torch.cat([angle.sin(), angle.cos()], dim=1)  # the more alike, the nearer
+    angle = 1.5 * identity_grid(1, *size).movedim(-1, 1)
+    first = torch.cat([angle.sin(), angle.cos()], dim=1)  # closer points have more similar features
     grid = TwoViews().grid(first)
     second = F.grid_sample(first, grid, padding_mode="border", align_corners=False)
     loss = DenseContrastiveLoss(temperature=0.005, samples=200, radius=3)
-    assert loss(first, second, grid) < 0.01
+    assert loss(first, second, grid=grid) < 0.01
     for axis in range(1, 1 + len(size)):
-        assert loss(first, second, grid.flip(axis)) > 1
+        assert loss(first, second, grid=grid.flip(axis)) > 1
 
 
-def test_gradient_reaches_what_was_drawn_and_never_the_queue() -> None:
-    """Under a half turn all places pair up; the mask leaves the first row of the second view: the first's last row."""
+def test_gradient_reaches_the_samples_and_not_the_queue() -> None:
+    """Under a rotation by 180 degrees, the valid first row of the second view is the last row of the first view."""
     first, second = draw(1, 4, 4, 4).requires_grad_(), draw(1, 4, 4, 4, seed=1).requires_grad_()
     queue = draw(3, 4, seed=2).requires_grad_()
     valid = torch.zeros(1, 1, 4, 4)
     valid[0, 0, 0] = 1
-    DenseContrastiveLoss(radius=0)(first, second, -identity(1, 4, 4), valid, queue).backward()
+    DenseContrastiveLoss(radius=0)(first, second, grid=-identity_grid(1, 4, 4), valid=valid, queue=queue).backward()
     assert torch.equal(second.grad.abs().sum(dim=1, keepdim=True) > 0, valid > 0)
     assert (first.grad[:, :, 3].abs().sum(dim=1) > 0).all()
-    assert first.grad[:, :, :3].abs().max() < 1e-4 * first.grad.abs().max()  # rounding in the place of a point
+    assert first.grad[:, :, :3].abs().max() < 1e-4 * first.grad.abs().max()  # rounding of the points
     assert queue.grad is None
 
 
 @pytest.mark.parametrize("size", [(6, 6), (4, 4, 4)])
-def test_gradient_is_the_slope(size: tuple[int, ...]) -> None:
-    """Of anchors and of the others, along a random direction."""
+def test_gradient_of_both_views(size: tuple[int, ...]) -> None:
     loss, grid = DenseContrastiveLoss(0.5, samples=9), affine(2, *size)
 
-    def value(a: Tensor, b: Tensor) -> Tensor:
+    def value(first: Tensor, second: Tensor) -> Tensor:
         torch.manual_seed(1)
-        return loss(a, b, grid)
+        return loss(first, second, grid=grid)
 
-    first, second = draw(2, 4, *size).requires_grad_(), draw(2, 4, *size, seed=1).requires_grad_()
-    value(first, second).backward()
-    with torch.no_grad():
-        for view, move in ((first, (0.01, 0.0)), (second, (0.0, 0.01))):
-            way = draw(*view.shape, seed=7)
-            ahead = value(first + move[0] * way, second + move[1] * way)
-            back = value(first - move[0] * way, second - move[1] * way)
-            assert (view.grad * way).sum().item() == pytest.approx((ahead - back).item() / 0.02, rel=0.02)
+    check_gradient(value, draw(2, 4, *size), draw(2, 4, *size, seed=1))
 
 
-def test_a_key_encoder_without_a_graph() -> None:
+def test_keys_may_have_no_gradient() -> None:
     first = draw(2, 4, 4, 4).requires_grad_()
-    DenseContrastiveLoss()(first, draw(2, 4, 4, 4, seed=1), identity(2, 4, 4)).backward()
+    DenseContrastiveLoss()(first, draw(2, 4, 4, 4, seed=1), grid=identity_grid(2, 4, 4)).backward()
     assert first.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize(
     ("grid", "valid"),
     [
-        (identity(1, 3, 3) + 5, None),
-        (identity(1, 3, 3), torch.zeros(1, 1, 3, 3)),
-        (identity(1, 3, 3) * 0, None),  # every location within the radius of every other
+        (identity_grid(1, 3, 3) + 5, None),
+        (identity_grid(1, 3, 3), torch.zeros(1, 1, 3, 3)),
+        (identity_grid(1, 3, 3) * 0, None),  # every location within the radius of every other
     ],
 )
-def test_no_location_or_no_negative_gives_zero_with_a_graph(grid: Tensor, valid: Tensor | None) -> None:
+def test_no_location_or_no_negative_costs_zero_with_a_graph(grid: Tensor, valid: Tensor | None) -> None:
     first, second = draw(1, 4, 3, 3).requires_grad_(), draw(1, 4, 3, 3, seed=1).requires_grad_()
-    loss = DenseContrastiveLoss()(first, second, grid, valid)
+    loss = DenseContrastiveLoss()(first, second, grid=grid, valid=valid)
     loss.backward()
     assert loss.item() == 0
     assert torch.equal(first.grad, torch.zeros_like(first))
@@ -190,16 +189,16 @@ def test_half_precision_is_computed_in_float32() -> None:
     grid, queue = affine(2, 6, 6), draw(4, 16, seed=2).half()
     loss = DenseContrastiveLoss(0.07, samples=9)
     torch.manual_seed(1)
-    expected = loss(first.float(), second.float(), grid, None, queue.float())
+    expected = loss(first.float(), second.float(), grid=grid, queue=queue.float())
     torch.manual_seed(1)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = loss(first, second, grid, None, queue)
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found, expected)
+        value = loss(first, second, grid=grid, queue=queue)
+    assert value.dtype == torch.float32
+    torch.testing.assert_close(value, expected)
 
 
 def peak_bytes(work: Callable[[], object], folder: Path) -> int:
-    """Most memory that torch's allocator held at once during a call, above what it held before."""
+    """Peak memory of torch's allocator during a call, above the memory in use before it."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         work()
     trace = folder / "trace.json"
@@ -209,8 +208,8 @@ def peak_bytes(work: Callable[[], object], folder: Path) -> int:
     return max(np.cumsum([0, *changes]))
 
 
-def test_the_profiler_sees_a_matrix(tmp_path: Path) -> None:
-    """The ruler of the tests below: a product of 1000 x 1000 is seen, and what was freed before it is not added."""
+def test_peak_bytes_measures_a_matrix(tmp_path: Path) -> None:
+    """A product of 1000 x 1000 is measured, and a tensor that was freed before it is not added."""
     rows = torch.ones(1000, 10)
 
     def work() -> Tensor:
@@ -233,33 +232,33 @@ def test_the_profiler_sees_a_matrix(tmp_path: Path) -> None:
 def test_memory_stays_within_its_bound(
     batch: int, samples: int, size: tuple[int, ...], queued: int, tmp_path: Path
 ) -> None:
-    """14 bytes an entry of the matrix of samples, beside copies of the maps; forward and backward."""
+    """14 bytes per entry of the matrix of samples, and copies of the maps; forward and backward."""
     channels = 8
     first, second = draw(batch, channels, *size).requires_grad_(), draw(batch, channels, *size).requires_grad_()
-    grid, queue = identity(batch, *size), draw(queued, channels)
+    grid, queue = identity_grid(batch, *size), draw(queued, channels)
     rows = batch * samples
     loss = DenseContrastiveLoss(samples=samples, limit=rows * (rows + queued))
-    found = peak_bytes(lambda: loss(first, second, grid, None, queue).backward(), tmp_path)
+    peak = peak_bytes(lambda: loss(first, second, grid=grid, queue=queue).backward(), tmp_path)
     sampled = 4 * channels * (rows + queued)
-    assert found <= 14 * loss.limit + 4 * first.nbytes + 16 * sampled
+    assert peak <= 14 * loss.limit + 4 * first.nbytes + 16 * sampled
 
 
-def test_no_matrix_of_all_places_is_built(tmp_path: Path) -> None:
-    """On maps of 160 x 160 a matrix of every place by every place would take 2.6 GB; the peak is below a hundredth."""
-    features, grid = draw(4, 8, 160, 160).requires_grad_(), identity(4, 160, 160)
-    found = peak_bytes(lambda: DenseContrastiveLoss()(features, features, grid).backward(), tmp_path)
-    assert found < 4 * (160 * 160) ** 2 / 100
+def test_no_matrix_of_all_locations_is_built(tmp_path: Path) -> None:
+    """On maps of 160 x 160, a matrix of all pairs of locations would take 2.6 GB; the peak is below a hundredth."""
+    features, grid = draw(4, 8, 160, 160).requires_grad_(), identity_grid(4, 160, 160)
+    peak = peak_bytes(lambda: DenseContrastiveLoss()(features, features, grid=grid).backward(), tmp_path)
+    assert peak < 4 * (160 * 160) ** 2 / 100
 
 
 def test_a_matrix_beyond_the_limit_is_refused() -> None:
-    features, grid = torch.ones(3, 2, 8, 8), identity(3, 8, 8)
-    DenseContrastiveLoss(samples=10, limit=900)(features, features, grid)
+    features, grid = torch.ones(3, 2, 8, 8), identity_grid(3, 8, 8)
+    DenseContrastiveLoss(samples=10, limit=900)(features, features, grid=grid)
     with pytest.raises(ValueError, match=r"900 entries, more than the limit of 899; lower samples"):
-        DenseContrastiveLoss(samples=10, limit=899)(features, features, grid)
+        DenseContrastiveLoss(samples=10, limit=899)(features, features, grid=grid)
     with pytest.raises(ValueError, match="1050 entries"):
-        DenseContrastiveLoss(samples=10, limit=900)(features, features, grid, None, torch.ones(5, 2))
+        DenseContrastiveLoss(samples=10, limit=900)(features, features, grid=grid, queue=torch.ones(5, 2))
     with pytest.raises(ValueError, match=f"{(3 * 64) ** 2} entries"):  # no more locations than voxels
-        DenseContrastiveLoss(samples=1000, limit=900)(features, features, grid)
+        DenseContrastiveLoss(samples=1000, limit=900)(features, features, grid=grid)
 
 
 @pytest.mark.parametrize(
@@ -271,9 +270,10 @@ def test_a_matrix_beyond_the_limit_is_refused() -> None:
         ((2, 3, 4, 4), (2, 3, 4, 4, 4), (2, 4, 4, 2)),
     ],
 )
-def test_what_does_not_belong_together_is_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
-    with pytest.raises(ValueError, match="do not belong together"):
-        DenseContrastiveLoss()(*(torch.ones(shape) for shape in shapes))
+def test_shapes_that_do_not_match_are_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
+    first, second, grid = (torch.ones(shape) for shape in shapes)
+    with pytest.raises(ValueError, match="do not match"):
+        DenseContrastiveLoss()(first, second, grid=grid)
 
 
 @pytest.mark.parametrize("settings", [{"temperature": 0}, {"samples": 0}, {"radius": -1}])

@@ -1,4 +1,4 @@
-"""The sum of the terms: which are computed, on what, and whom they teach."""
+"""The sum of the terms: computed terms, their inputs, and the heads that they train."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from s3net_monai.losses.affine_consistency import in_bounds_mask, warp
 from tests.helpers.s3net_terms import terms
 
 TERMS = ("self_clustering", "affine", "auxiliary", "spatial", "total_variation", "balance", "weak_label")
-NAMING = torch.tensor([0, 1, 1, 2])  # two foreground classes
+CLUSTER_CLASS = torch.tensor([0, 1, 1, 2])  # two foreground classes
 
 
 def assignment_matrix() -> Tensor:
-    return F.one_hot(NAMING, 3).float()
+    return F.one_hot(CLUSTER_CLASS, 3).float()
 
 
-def batch(size: tuple[int, ...]) -> tuple[tuple[Tensor, Tensor], dict[str, Tensor]]:
-    """Two images, each in two views; grids that read beyond the border, votes of three cues."""
+def make_batch(size: tuple[int, ...]) -> tuple[tuple[Tensor, Tensor], dict[str, Tensor]]:
+    """Two images in two views each, grids that reach beyond the border, weak labels of three labeling functions."""
     generator, dims = torch.Generator().manual_seed(8), len(size)
     main, auxiliary = (torch.randn(4, 4, *size, generator=generator).requires_grad_() for _ in range(2))
     theta = 0.9 * torch.eye(dims, dims + 1) + 0.2 * torch.randn(2, dims, dims + 1, generator=generator)
@@ -44,10 +44,10 @@ def batch(size: tuple[int, ...]) -> tuple[tuple[Tensor, Tensor], dict[str, Tenso
     return (main, auxiliary), views
 
 
-def parts(heads: tuple[Tensor, Tensor], views: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Every term, each written out for itself."""
+def term_values(heads: tuple[Tensor, Tensor], views: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Every term, written out on its own."""
     main, auxiliary = heads
-    grid, vote = views["grid"], views["weak_label"]
+    grid, weak_label = views["grid"], views["weak_label"]
     foreground = torch.softmax(main, 1)[:, 1:].sum(dim=1, keepdim=True)
     covered = in_bounds_mask(grid)
     return {
@@ -58,27 +58,29 @@ def parts(heads: tuple[Tensor, Tensor], views: dict[str, Tensor]) -> dict[str, T
         "total_variation": EdgeAwareTotalVariationLoss()(main, views["image"]),
         "balance": ClusterBalanceLoss()(main),
         "weak_label": WeakLabelLoss()(
-            torch.logit(foreground), torch.cat([vote, warp(vote, grid)]), torch.cat([torch.ones_like(covered), covered])
+            torch.logit(foreground),
+            torch.cat([weak_label, warp(weak_label, grid)]),
+            torch.cat([torch.ones_like(covered), covered]),
         ),
     }
 
 
 @pytest.mark.parametrize("size", [(6, 7), (5, 4, 3)])
-def test_weighted_sum_of_the_parts(size: tuple[int, ...]) -> None:
-    heads, views = batch(size)
-    chosen = {name: 0.3 + 0.2 * i for i, name in enumerate(TERMS)}
-    expected = sum(chosen[name] * part for name, part in parts(heads, views).items())
-    torch.testing.assert_close(LabelFreeLoss(terms(**chosen), assignment_matrix)(heads, views), expected)
+def test_weighted_sum_of_the_terms(size: tuple[int, ...]) -> None:
+    heads, views = make_batch(size)
+    weights = {name: 0.3 + 0.2 * i for i, name in enumerate(TERMS)}
+    expected = sum(weights[name] * value for name, value in term_values(heads, views).items())
+    torch.testing.assert_close(LabelFreeLoss(terms(**weights), assignment_matrix)(heads, views), expected)
 
 
 @pytest.mark.parametrize("name", TERMS)
 @pytest.mark.parametrize("size", [(6, 7), (5, 4, 3)])
-def test_every_term_alone(name: str, size: tuple[int, ...]) -> None:
-    heads, views = batch(size)
+def test_every_term_on_its_own(name: str, size: tuple[int, ...]) -> None:
+    heads, views = make_batch(size)
     loss = LabelFreeLoss(terms(**{name: 2.0}), assignment_matrix)
     values = loss.values(heads, views)
     assert list(values) == [name]
-    torch.testing.assert_close(values[name], parts(heads, views)[name])
+    torch.testing.assert_close(values[name], term_values(heads, views)[name])
     torch.testing.assert_close(loss(heads, views), 2 * values[name])
 
 
@@ -89,43 +91,43 @@ class Forbidden(nn.Module):
 
 @pytest.mark.parametrize("name", TERMS)
 def test_a_term_of_weight_zero_is_not_computed(name: str) -> None:
-    heads, views = batch((6, 7))
-    made = terms(**{term: 0.0 if term == name else 1.0 for term in TERMS})
-    made[name].loss = Forbidden()
-    assert set(LabelFreeLoss(made, assignment_matrix).values(heads, views)) == set(TERMS) - {name}
+    heads, views = make_batch((6, 7))
+    weighted_terms = terms(**{term: 0.0 if term == name else 1.0 for term in TERMS})
+    weighted_terms[name].loss = Forbidden()
+    assert set(LabelFreeLoss(weighted_terms, assignment_matrix).values(heads, views)) == set(TERMS) - {name}
 
 
 def test_s3net_terms_need_neither_weak_label_nor_assignment() -> None:
-    def unknown() -> Tensor:
-        raise AssertionError("the assignment was asked for")
+    def forbidden() -> Tensor:
+        raise AssertionError("the assignment was requested")
 
-    heads, views = batch((6, 7))
+    heads, views = make_batch((6, 7))
     del views["weak_label"]
-    assert LabelFreeLoss(terms(affine=1.0, balance=1.0), unknown)(heads, views).isfinite()
+    assert LabelFreeLoss(terms(affine=1.0, balance=1.0), forbidden)(heads, views).isfinite()
 
 
 @pytest.mark.parametrize("size", [(6, 7), (5, 4, 3)])
 @pytest.mark.parametrize("name", TERMS)
-def test_whom_a_term_teaches(name: str, size: tuple[int, ...]) -> None:
-    """All terms teach the main head in both views, but the auxiliary term its own head in the second view alone."""
-    (main, auxiliary), views = batch(size)
+def test_heads_and_views_that_a_term_trains(name: str, size: tuple[int, ...]) -> None:
+    """All terms train the main head in both views, except the auxiliary one: its own head, in the second view."""
+    (main, auxiliary), views = make_batch(size)
     LabelFreeLoss(terms(**{name: 1.0}), assignment_matrix)((main, auxiliary), views).backward()
-    taught = {
+    has_gradient = {
         key: [bool(gradient.abs().sum() > 0) for gradient in head.grad] if head.grad is not None else [False] * 4
         for key, head in (("main", main), ("auxiliary", auxiliary))
     }
     if name == "auxiliary":
-        assert taught == {"main": [False] * 4, "auxiliary": [False, False, True, True]}
+        assert has_gradient == {"main": [False] * 4, "auxiliary": [False, False, True, True]}
     else:
-        assert taught == {"main": [True] * 4, "auxiliary": [False] * 4}
+        assert has_gradient == {"main": [True] * 4, "auxiliary": [False] * 4}
 
 
 def test_half_precision_logits_are_summed_in_float32() -> None:
-    heads, views = batch((6, 7))
+    heads, views = make_batch((6, 7))
     loss = LabelFreeLoss(terms(weak_label=1.0), assignment_matrix)
-    found = loss((heads[0].half(), heads[1].half()), views)
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found, loss(heads, views), rtol=1e-2, atol=1e-2)
+    value = loss((heads[0].half(), heads[1].half()), views)
+    assert value.dtype == torch.float32
+    torch.testing.assert_close(value, loss(heads, views), rtol=1e-2, atol=1e-2)
 
 
 def test_impossible_weights_and_inputs_are_refused() -> None:
@@ -143,23 +145,23 @@ def test_a_term_on_the_foreground_needs_an_assignment() -> None:
         LabelFreeLoss(terms(weak_label=0.5))
 
 
-def test_a_missing_vote_is_refused() -> None:
-    heads, views = batch((6, 7))
+def test_a_missing_weak_label_is_refused() -> None:
+    heads, views = make_batch((6, 7))
     del views["weak_label"]
     with pytest.raises(ValueError, match="add WeakLabeld"):
         LabelFreeLoss(terms(weak_label=1.0), assignment_matrix)(heads, views)
 
 
-def test_a_new_naming_is_followed() -> None:
-    naming = {"assignment_matrix": assignment_matrix()}
-    heads, views = batch((6, 7))
-    loss = LabelFreeLoss(terms(weak_label=1.0), lambda: naming["assignment_matrix"])
+def test_a_new_assignment_is_followed() -> None:
+    matrices = [assignment_matrix()]
+    heads, views = make_batch((6, 7))
+    loss = LabelFreeLoss(terms(weak_label=1.0), lambda: matrices[-1])
     before = loss(heads, views)
-    naming["assignment_matrix"] = assignment_matrix().flip(0)
+    matrices.append(assignment_matrix().flip(0))
     assert not torch.isclose(loss(heads, views), before)
 
 
-def test_builds_from_a_config_and_follows_the_network_there() -> None:
+def test_builds_from_a_config_with_its_network() -> None:
     config: dict[str, Any] = {
         "classes": {
             "_target_": "s3net_monai.networks.ClusterToClass",
@@ -186,8 +188,8 @@ def test_builds_from_a_config_and_follows_the_network_there() -> None:
     }
     parser = ConfigParser(config)
     loss, classes = parser.get_parsed_content("loss"), parser.get_parsed_content("classes")
-    classes.set_assignment(NAMING)
-    heads, views = batch((6, 7))
+    classes.set_assignment(CLUSTER_CLASS)
+    heads, views = make_batch((6, 7))
     expected = LabelFreeLoss(terms(weak_label=1.0, affine=0.5), assignment_matrix)(heads, views)
     torch.testing.assert_close(loss(heads, views), expected)
 

@@ -1,4 +1,4 @@
-"""Self-clustering: numbers by hand, reductions, a loop and the direction of the gradient."""
+"""Self-clustering: values by hand, reductions, a loop and the direction of the gradient."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from s3net_monai.losses import SelfClusteringLoss
 
 
 @pytest.mark.parametrize(
-    ("shares", "expected"),
+    ("probabilities", "expected"),
     [((0.5, 0.5), math.log(2)), ((0.7, 0.2, 0.1), -math.log(0.7)), ((0.1, 0.9), -math.log(0.9)), ((1.0, 1e-30), 0.0)],
 )
-def test_expected_values(shares: tuple[float, ...], expected: float) -> None:
-    logits = torch.tensor(shares).log().reshape(1, -1, 1, 1).expand(2, -1, 3, 4)
+def test_expected_values(probabilities: tuple[float, ...], expected: float) -> None:
+    logits = torch.tensor(probabilities).log().reshape(1, -1, 1, 1).expand(2, -1, 3, 4)
     assert SelfClusteringLoss()(logits).item() == pytest.approx(expected, abs=1e-6)
 
 
@@ -23,7 +23,7 @@ def test_expected_values(shares: tuple[float, ...], expected: float) -> None:
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_equals_the_loop(shape: tuple[int, ...], reduction: str) -> None:
     logits = torch.randn(*shape, generator=torch.Generator().manual_seed(3))
-    found = SelfClusteringLoss(reduction=reduction)(logits)
+    value = SelfClusteringLoss(reduction=reduction)(logits)
     losses = []
     for voxel in logits.movedim(1, -1).reshape(-1, shape[1]).tolist():
         total = sum(math.exp(score) for score in voxel)
@@ -31,15 +31,15 @@ def test_equals_the_loop(shape: tuple[int, ...], reduction: str) -> None:
     expected = torch.tensor(losses).reshape(shape[0], *shape[2:])
     if reduction != "none":
         expected = getattr(expected, reduction)()
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(value, expected)
 
 
 def test_descent_strengthens_the_winner() -> None:
     logits = torch.tensor([0.2, 0.1, -0.3]).reshape(1, 3, 1, 1).requires_grad_()
     SelfClusteringLoss()(logits).backward()
-    winner, *others = logits.grad.flatten().tolist()
+    winner, *losers = logits.grad.flatten().tolist()
     assert winner < 0
-    assert min(others) > 0
+    assert min(losers) > 0
 
 
 def test_scriptable() -> None:

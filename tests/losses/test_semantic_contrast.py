@@ -1,4 +1,4 @@
-"""Contrast of objects with a queue: what enters it, what it teaches, and what it leaves alone."""
+"""Contrast of objects with a queue: its content, its effect, and evaluation."""
 
 from __future__ import annotations
 
@@ -21,35 +21,37 @@ def test_without_a_queue_it_is_supervised_contrast() -> None:
     assert torch.equal(SemanticContrastiveLoss(temperature=0.2)(features, classes), expected)
 
 
-def test_every_batch_is_taught_against_the_past_and_enters_it() -> None:
+def test_every_batch_is_contrasted_with_the_queue_and_stored() -> None:
     loss = SemanticContrastiveLoss(FeatureQueue(5, 3, labeled=True), temperature=0.2)
-    past: list[tuple[torch.Tensor, torch.Tensor]] = []
+    past_batches: list[tuple[torch.Tensor, torch.Tensor]] = []
     for seed in range(4):
         features, classes = embeddings(2, seed), torch.tensor([1, 2])
-        found = loss(features, classes)
-        known = (
-            [torch.cat(parts)[-5:] for parts in zip(*past, strict=True)] if past else [torch.zeros(0, 3), classes[:0]]
-        )
-        torch.testing.assert_close(found, SupervisedContrastiveLoss(0.2)(features, classes, *known))
-        past.append((features, classes))
+        value = loss(features, classes)
+        queue, queue_classes = torch.zeros(0, 3), classes[:0]
+        if past_batches:
+            queue, queue_classes = (torch.cat(parts)[-5:] for parts in zip(*past_batches, strict=True))
+        contrast = SupervisedContrastiveLoss(0.2)
+        expected = contrast(features, classes, queue=queue, queue_classes=queue_classes)
+        torch.testing.assert_close(value, expected)
+        past_batches.append((features, classes))
     assert loss.queue is not None
     assert len(loss.queue.features) == 5
     assert sorted(loss.queue.labels.tolist()) == [1, 1, 2, 2, 2]
 
 
-def test_a_lone_sample_learns_from_the_queue_alone() -> None:
-    """By hand: one positive and one negative of the past, at cosines 1 and 0."""
+def test_a_single_sample_is_contrasted_with_the_queue() -> None:
+    """By hand: one positive and one negative in the queue, at cosines 1 and 0."""
     loss = SemanticContrastiveLoss(FeatureQueue(8, 2, labeled=True), temperature=1.0)
     loss(torch.eye(2), torch.tensor([1, 2]))
-    lone = torch.tensor([[3.0, 0.0]], requires_grad=True)
-    found = loss(lone, torch.tensor([1]))
-    assert found.item() == pytest.approx(-math.log(math.e / (math.e + 1)))
-    found.backward()
-    assert lone.grad is not None
-    assert lone.grad.any()
+    sample = torch.tensor([[3.0, 0.0]], requires_grad=True)
+    value = loss(sample, torch.tensor([1]))
+    assert value.item() == pytest.approx(-math.log(math.e / (math.e + 1)))
+    value.backward()
+    assert sample.grad is not None
+    assert sample.grad.any()
 
 
-def test_evaluation_leaves_the_queue_alone() -> None:
+def test_evaluation_does_not_fill_the_queue() -> None:
     queue = FeatureQueue(8, 3, labeled=True)
     loss = SemanticContrastiveLoss(queue).eval()
     loss(embeddings(4), torch.tensor([1, 1, 2, 2]))
@@ -59,7 +61,7 @@ def test_evaluation_leaves_the_queue_alone() -> None:
     assert not queue.features.requires_grad
 
 
-def test_a_state_dict_carries_the_queue() -> None:
+def test_state_dict_has_the_queue() -> None:
     first, second = (SemanticContrastiveLoss(FeatureQueue(8, 3, labeled=True)) for _ in range(2))
     first(embeddings(4), torch.tensor([1, 1, 2, 2]))
     second.load_state_dict(first.state_dict())

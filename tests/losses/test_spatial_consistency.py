@@ -1,4 +1,4 @@
-"""Sobel against scipy, the three differences by loop and by hand, and a gradient at last."""
+"""Sobel against scipy, the three differences by loop and by hand, and their gradient."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_mixed_sobel_derives_along_both_axes(size: tuple[int, ...]) -> None:
         np.testing.assert_allclose(sobel(maps, axes)[0, 0].numpy(), expected, atol=1e-12)
 
 
-def slow_loss(logits: Tensor) -> float:
+def loop_loss(logits: Tensor) -> float:
     maps = torch.softmax(logits, 1).numpy()
     dims = maps.ndim - 2
 
@@ -45,8 +45,8 @@ def slow_loss(logits: Tensor) -> float:
         total = 0.0
         for step in product((-1, 0, 1), repeat=dims):
             factor = np.prod([s if axis in axes else 2 - abs(s) for axis, s in enumerate(step)])
-            near = np.clip(np.add(voxel, step), 0, np.array(image.shape) - 1)
-            total += factor * image[tuple(near)]
+            neighbor = np.clip(np.add(voxel, step), 0, np.array(image.shape) - 1)
+            total += factor * image[tuple(neighbor)]
         return total
 
     loss, count = 0.0, maps.size
@@ -60,7 +60,7 @@ def slow_loss(logits: Tensor) -> float:
 @pytest.mark.parametrize("shape", [(2, 3, 4, 5), (1, 2, 6, 1), (1, 2, 3, 4, 2)])
 def test_equals_the_loop(shape: tuple[int, ...]) -> None:
     logits = random_logits(*shape)
-    assert SpatialConsistencyLoss()(logits).item() == pytest.approx(slow_loss(logits), rel=1e-6)
+    assert SpatialConsistencyLoss()(logits).item() == pytest.approx(loop_loss(logits), rel=1e-6)
 
 
 @pytest.mark.parametrize("size", [(5, 6), (4, 3, 5)])
@@ -70,7 +70,7 @@ def test_flat_maps_cost_nothing(size: tuple[int, ...]) -> None:
 
 
 def test_one_straight_border_by_hand() -> None:
-    """Two columns see a step of 1 with the weights 1 + 2 + 1 = 4 along the first axis, nothing along the second."""
+    """Two columns have a step of 1 with the weights 1 + 2 + 1 = 4 along the first axis, none along the second."""
     logits = torch.full((1, 2, 6, 5), 40.0)
     logits[:, 0, 3:], logits[:, 1, :3] = -40.0, -40.0
     assert SpatialConsistencyLoss()(logits).item() == pytest.approx((4 + 4) * 2 / 6)

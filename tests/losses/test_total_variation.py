@@ -1,4 +1,4 @@
-"""Edge-aware total variation: numbers by hand, a loop, and borders that are cheap on edges."""
+"""Edge-aware total variation: values by hand, a loop, and cheaper borders on edges."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from s3net_monai.losses import EdgeAwareTotalVariationLoss
 
 
 def step(position: int, length: int = 4) -> Tensor:
-    """Certain logits (1, 2, length, 1) that change cluster in front of ``position``."""
+    """Certain logits (1, 2, length, 1) whose cluster changes before ``position``."""
     first = torch.arange(length) < position
     return 80 * torch.stack([first, ~first]).float().reshape(1, 2, length, 1)
 
@@ -29,7 +29,7 @@ def ramp(*values: float) -> Tensor:
         (0.1, ramp(0, 0, 0.1, 0.1), 2 / 3 * math.exp(-1)),
         (0.1, ramp(0, 0, -0.2, -0.2), 2 / 3 * math.exp(-2)),
         (0.2, ramp(0, 0, 0.1, 0.1), 2 / 3 * math.exp(-0.5)),
-        (0.1, ramp(0, 0.5, 0.5, 0), 2 / 3),  # edges elsewhere do not help
+        (0.1, ramp(0, 0.5, 0.5, 0), 2 / 3),  # edges elsewhere do not lower the cost
         (0.1, torch.cat([ramp(0, 0, 0.2, 0.2), ramp(1, 1, 1, 1)], dim=1), 2 / 3 * math.exp(-1)),  # mean of channels
     ],
 )
@@ -57,14 +57,14 @@ def test_equals_the_loop(size: tuple[int, ...], sigma: float, channels: int) -> 
                 neighbor = list(voxel)
                 neighbor[axis] += 1
                 if neighbor[axis] < size[axis]:
-                    here, there = (b, slice(None), *voxel), (b, slice(None), *neighbor)
-                    price = math.exp(-np.abs(pixels[there] - pixels[here]).mean() / sigma)
-                    terms.append(np.abs(maps[there] - maps[here]).sum() * price)
+                    index, next_index = (b, slice(None), *voxel), (b, slice(None), *neighbor)
+                    price = math.exp(-np.abs(pixels[next_index] - pixels[index]).mean() / sigma)
+                    terms.append(np.abs(maps[next_index] - maps[index]).sum() * price)
         expected += np.mean(terms) if terms else 0.0
     assert EdgeAwareTotalVariationLoss(sigma)(logits, image).item() == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_border_moves_to_the_edge() -> None:
+def test_a_border_is_cheapest_at_the_edge() -> None:
     image = ramp(0, 0, 0, 1, 1, 1)
     losses = [EdgeAwareTotalVariationLoss()(step(position, 6), image).item() for position in range(1, 6)]
     assert min(range(5), key=losses.__getitem__) == 2

@@ -1,4 +1,4 @@
-"""A decoder and its twin: alike at first, trained apart, and no weight but the network's own in what is kept."""
+"""A decoder and its clone: equal at first, trained apart, absent from saved weights."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from s3net_monai.networks import ClonedDecoderUNet, ConvEncoder, EncoderUNet
 
 def make_network() -> EncoderUNet:
     torch.manual_seed(0)
-    return EncoderUNet(ConvEncoder(2, 1, [4, 6], stride=2), 2, 1, 3)
+    return EncoderUNet(ConvEncoder(2, 1, [4, 6], stride=2), spatial_dims=2, in_channels=1, out_channels=3)
 
 
-def test_each_half_of_a_batch_has_a_decoder_of_its_own() -> None:
+def test_each_half_of_a_batch_has_its_own_decoder() -> None:
     network = make_network()
     heads = ClonedDecoderUNet(network)
     images = torch.rand(4, 1, 18, 12)
@@ -21,14 +21,14 @@ def test_each_half_of_a_batch_has_a_decoder_of_its_own() -> None:
     torch.testing.assert_close(first, network(images[:2]))
     torch.testing.assert_close(second, network(images[2:]))
     first.sum().backward()
-    assert all(each.grad is None for each in heads.twin.parameters())
+    assert all(parameter.grad is None for parameter in heads.twin.parameters())
     with torch.no_grad():
         next(heads.twin.parameters()).add_(1.0)
     torch.testing.assert_close(heads(images)[0], first)
     assert not torch.allclose(heads(images)[1], second)
 
 
-def test_the_network_stays_what_inference_loads() -> None:
+def test_saved_weights_are_those_that_inference_loads() -> None:
     network = make_network()
     names = set(network.state_dict())
     ClonedDecoderUNet(network)

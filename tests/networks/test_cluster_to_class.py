@@ -1,4 +1,4 @@
-"""The naming of clusters: sums, what is stored, what is refused, and the exported form of the whole."""
+"""Assignment of clusters to classes: sums, state dict, refusals, and export."""
 
 from __future__ import annotations
 
@@ -20,72 +20,72 @@ def classes(spatial_dims: int = 2, num_clusters: int = 5, num_classes: int = 2) 
 
 
 @pytest.mark.parametrize(
-    ("num_clusters", "num_classes", "shares"),
+    ("num_clusters", "num_classes", "expected"),
     [(4, 2, [0, 0, 1, 1]), (5, 2, [0, 0, 0, 1, 1]), (2, 2, [0, 1]), (7, 3, [0, 0, 0, 1, 1, 2, 2])],
 )
-def test_fresh_classes_share_the_clusters(num_clusters: int, num_classes: int, shares: list[int]) -> None:
-    assert classes(num_clusters=num_clusters, num_classes=num_classes).cluster_class.tolist() == shares
+def test_default_assignment_is_an_even_split(num_clusters: int, num_classes: int, expected: list[int]) -> None:
+    assert classes(num_clusters=num_clusters, num_classes=num_classes).cluster_class.tolist() == expected
 
 
 @pytest.mark.parametrize("size", [(9, 6), (7, 5, 3)])
-@pytest.mark.parametrize("naming", [[0, 1, 0, 2, 1], [2, 2, 2, 2, 2], [1, 1, 0, 0, 2]])
-def test_probabilities_are_sums_of_the_softmax(size: tuple[int, ...], naming: list[int]) -> None:
+@pytest.mark.parametrize("assignment", [[0, 1, 0, 2, 1], [2, 2, 2, 2, 2], [1, 1, 0, 0, 2]])
+def test_probabilities_are_sums_of_the_softmax(size: tuple[int, ...], assignment: list[int]) -> None:
     model = classes(len(size), num_clusters=5, num_classes=3)
-    model.set_assignment(torch.tensor(naming))
+    model.set_assignment(torch.tensor(assignment))
     x = torch.randn(2, 1, *size)
-    found = model(x)
+    probabilities = model(x)
     clusters = torch.softmax(model.network(x), dim=1)
-    expected = torch.zeros_like(found)
-    for cluster, name in enumerate(naming):
-        expected[:, name] += clusters[:, cluster]
-    torch.testing.assert_close(found, expected)
-    torch.testing.assert_close(found.sum(dim=1), torch.ones(2, *size))
+    expected = torch.zeros_like(probabilities)
+    for cluster, class_index in enumerate(assignment):
+        expected[:, class_index] += clusters[:, cluster]
+    torch.testing.assert_close(probabilities, expected)
+    torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(2, *size))
 
 
-def test_membership_is_one_hot() -> None:
+def test_assignment_matrix_is_one_hot() -> None:
     model = classes(num_clusters=4, num_classes=3)
     model.set_assignment(torch.tensor([2, 0, 2, 1]))
     expected = torch.tensor([[0.0, 0, 1], [1, 0, 0], [0, 0, 1], [0, 1, 0]])
     torch.testing.assert_close(model.assignment_matrix(), expected)
 
 
-def test_naming_travels_in_the_state_dict(tmp_path: Path) -> None:
-    trained, fresh = classes(), classes()
+def test_state_dict_has_the_assignment(tmp_path: Path) -> None:
+    trained, loaded = classes(), classes()
     trained.set_assignment(torch.tensor([1, 0, 1, 0, 1]))
     torch.save(trained.state_dict(), tmp_path / "model.pt")
-    fresh.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True), strict=True)
-    assert fresh.cluster_class.tolist() == [1, 0, 1, 0, 1]
+    loaded.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True), strict=True)
+    assert loaded.cluster_class.tolist() == [1, 0, 1, 0, 1]
     x = torch.randn(1, 1, 8, 8)
-    torch.testing.assert_close(fresh(x), trained(x))
+    torch.testing.assert_close(loaded(x), trained(x))
 
 
 @pytest.mark.parametrize(
-    ("naming", "message"),
+    ("assignment", "message"),
     [
-        (torch.tensor([0, 1, 0]), r"naming has shape \(3,\), expected \(5,\)"),
-        (torch.zeros(5, 1), r"naming has shape \(5, 1\), expected \(5,\)"),
-        (torch.tensor([0, 1, 2, 0, 0]), r"naming \[0, 1, 2, 0, 0\] has a class outside 0..1"),
+        (torch.tensor([0, 1, 0]), r"cluster_class has shape \(3,\), expected \(5,\)"),
+        (torch.zeros(5, 1), r"cluster_class has shape \(5, 1\), expected \(5,\)"),
+        (torch.tensor([0, 1, 2, 0, 0]), r"cluster_class \[0, 1, 2, 0, 0\] has a class outside 0..1"),
         (torch.tensor([0, -1, 1, 0, 0]), r"has a class outside 0..1"),
     ],
 )
-def test_impossible_naming_is_refused(naming: torch.Tensor, message: str) -> None:
+def test_impossible_assignment_is_refused(assignment: torch.Tensor, message: str) -> None:
     model = classes()
     before = model.cluster_class.clone()
     with pytest.raises(ValueError, match=message):
-        model.set_assignment(naming)
+        model.set_assignment(assignment)
     assert torch.equal(model.cluster_class, before)
 
 
 def test_fewer_clusters_than_classes_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 clusters cannot name 3 classes; raise num_clusters"):
+    with pytest.raises(ValueError, match="2 clusters cannot be assigned to 3 classes; raise num_clusters"):
         classes(num_clusters=2, num_classes=3)
 
 
 def test_two_heads_are_those_of_the_network() -> None:
     model = classes()
     x = torch.randn(2, 1, 8, 9)
-    for found, expected in zip(S3NetTrainingHeads(model)(x), model.network.heads(x), strict=True):
-        torch.testing.assert_close(found, expected)
+    for logits, expected in zip(S3NetTrainingHeads(model)(x), model.network.heads(x), strict=True):
+        torch.testing.assert_close(logits, expected)
 
 
 @pytest.mark.parametrize("size", [(9, 12), (6, 9, 5)])
@@ -98,6 +98,7 @@ def test_torchscript_equals_eager(size: tuple[int, ...]) -> None:
         torch.testing.assert_close(scripted(x), model(x), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(16, 12), (8, 10, 6)])
 def test_onnx_equals_eager(size: tuple[int, ...], tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="onnx is not installed (extra 'export')")
@@ -110,8 +111,8 @@ def test_onnx_equals_eager(size: tuple[int, ...], tmp_path: Path) -> None:
         warnings.simplefilter("ignore")
         torch.onnx.export(model, (x,), tmp_path / "model.onnx", dynamo=True, opset_version=20, verbose=False)
     session = runtime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
-    torch.testing.assert_close(torch.from_numpy(found), model(x), rtol=0, atol=1e-4)
+    (probabilities,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    torch.testing.assert_close(torch.from_numpy(probabilities), model(x), rtol=0, atol=1e-4)
 
 
 def test_builds_from_a_config() -> None:

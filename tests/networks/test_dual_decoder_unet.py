@@ -1,4 +1,4 @@
-"""Two decoders over one encoder: two opinions in training, one answer in evaluation."""
+"""Two decoders on one encoder: both predictions in training, their mean in evaluation."""
 
 from __future__ import annotations
 
@@ -13,43 +13,44 @@ from tests.helpers.feature_encoders import ENCODERS
 
 def small(spatial_dims: int, **settings: Any) -> DualDecoderUNet:
     torch.manual_seed(0)
-    return DualDecoderUNet(ENCODERS["conv"](spatial_dims, 1), spatial_dims, 1, 3, **settings)
+    encoder = ENCODERS["conv"](spatial_dims, 1)
+    return DualDecoderUNet(encoder, spatial_dims=spatial_dims, in_channels=1, out_channels=3, **settings)
 
 
 @pytest.mark.parametrize("size", [(16, 8), (7, 9), (1, 1), (8, 4, 5)])
-def test_training_gives_two_opinions(size: tuple[int, ...]) -> None:
+def test_training_returns_two_predictions(size: tuple[int, ...]) -> None:
     a, b = small(len(size))(torch.randn(2, 1, *size))
     assert a.shape == b.shape == (2, 3, *size)
     assert not torch.allclose(a, b, atol=1e-2)
 
 
 @pytest.mark.parametrize("size", [(16, 8), (7, 9), (5, 4, 6)])
-def test_evaluation_gives_the_mean_of_both_softmaxes(size: tuple[int, ...]) -> None:
+def test_evaluation_returns_the_mean_of_both_softmaxes(size: tuple[int, ...]) -> None:
     network, x = small(len(size)), torch.randn(2, 1, *size)
     a, b = network(x)  # instance normalization and no dropout: training computes what evaluation does
-    answer = network.eval()(x)
+    log_mean = network.eval()(x)
     mean = (a.softmax(dim=1) + b.softmax(dim=1)) / 2
-    torch.testing.assert_close(answer.exp(), mean)
-    torch.testing.assert_close(answer.softmax(dim=1), mean)
+    torch.testing.assert_close(log_mean.exp(), mean)
+    torch.testing.assert_close(log_mean.softmax(dim=1), mean)
 
 
-def test_certain_decoders_that_disagree_give_finite_numbers() -> None:
+def test_certain_decoders_that_disagree_stay_finite() -> None:
     network = small(2).eval()
     with torch.no_grad():
         for decoder, sign in ((network.decoder_a, 1e4), (network.decoder_b, -1e4)):
             decoder.head.weight.zero_()
             decoder.head.bias.copy_(torch.tensor([sign, 0.0, 0.0]))
-    answer = network(torch.zeros(1, 1, 4, 4))
-    assert answer.isfinite().all()
-    torch.testing.assert_close(answer.softmax(dim=1)[0, :, 0, 0], torch.tensor([0.5, 0.25, 0.25]))
+    log_mean = network(torch.zeros(1, 1, 4, 4))
+    assert log_mean.isfinite().all()
+    torch.testing.assert_close(log_mean.softmax(dim=1)[0, :, 0, 0], torch.tensor([0.5, 0.25, 0.25]))
 
 
-def test_an_opinion_teaches_its_own_decoder_and_the_encoder() -> None:
+def test_a_prediction_trains_its_decoder_and_the_encoder() -> None:
     network = small(2)
     a, _ = network(torch.randn(2, 1, 12, 12))
     a.softmax(dim=1)[:, 0].square().sum().backward()
-    taught = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
-    assert taught == {name for name, _ in network.named_parameters() if not name.startswith("decoder_b.")}
+    trained = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
+    assert trained == {name for name, _ in network.named_parameters() if not name.startswith("decoder_b.")}
 
 
 def test_streams_give_each_decoder_one_half_of_the_batch() -> None:
@@ -69,7 +70,8 @@ def test_streams_refuse_an_odd_batch() -> None:
 def test_decoders_differ_in_kind() -> None:
     network = small(2)
     a, b = (
-        {name: value.shape for name, value in d.state_dict().items()} for d in (network.decoder_a, network.decoder_b)
+        {name: value.shape for name, value in decoder.state_dict().items()}
+        for decoder in (network.decoder_a, network.decoder_b)
     )
     assert a != b
     assert any("deconv" in name for name in a)

@@ -1,4 +1,4 @@
-"""Encoders: their maps, and what is asked of any encoder."""
+"""Encoders: their maps, and the requirements on any encoder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.helpers.feature_encoders import ENCODERS
 )
 def test_every_map_has_half_the_size(size: tuple[int, ...], expected: list[tuple[int, ...]]) -> None:
     maps = ConvEncoder(len(size), 2, (3, 5, 7))(torch.randn(2, 2, *size))
-    assert [tuple(found.shape) for found in maps] == [
+    assert [tuple(feature_map.shape) for feature_map in maps] == [
         (2, width, *shape) for width, shape in zip((3, 5, 7), expected, strict=True)
     ]
 
@@ -32,23 +32,23 @@ def test_every_map_has_half_the_size(size: tuple[int, ...], expected: list[tuple
 @pytest.mark.parametrize("size", [(32, 24), (16, 24, 8)])
 def test_a_stride_embeds_cells_of_voxels(size: tuple[int, ...]) -> None:
     encoder, x = ConvEncoder(len(size), 1, (4, 6), stride=2), torch.randn(2, 1, *size)
-    shapes = [tuple(found.shape[2:]) for found in encoder(x)]
+    shapes = [tuple(feature_map.shape[2:]) for feature_map in encoder(x)]
     assert shapes == [tuple(length // stride for length in size) for stride in (2, 4)]
     assert feature_levels(encoder, len(size), 1) == ([4, 6], [2, 4])
     embedded = encoder.cells(x)  # one cell at a time, as a matrix product
     corner = x[0, 0][tuple(slice(2, 4) for _ in size)].flatten()
-    by_hand = encoder.cells.weight.flatten(1) @ corner + encoder.cells.bias
-    torch.testing.assert_close(embedded[(0, slice(None), *[1] * len(size))], by_hand)
+    expected = encoder.cells.weight.flatten(1) @ corner + encoder.cells.bias
+    torch.testing.assert_close(embedded[(0, slice(None), *[1] * len(size))], expected)
 
 
-def test_images_of_a_batch_do_not_see_one_another() -> None:
+def test_images_of_a_batch_do_not_influence_one_another() -> None:
     encoder, x = ConvEncoder(2, 1, (4, 8)), torch.randn(3, 1, 16, 16)
-    other = torch.cat([x[:1], 5 * x[1:]])
-    for ours, theirs in zip(encoder(x), encoder(other), strict=True):
-        torch.testing.assert_close(ours[0], theirs[0])
+    changed = torch.cat([x[:1], 5 * x[1:]])
+    for before, after in zip(encoder(x), encoder(changed), strict=True):
+        torch.testing.assert_close(before[0], after[0])
 
 
-def test_dropout_acts_in_training_alone() -> None:
+def test_dropout_acts_in_training_only() -> None:
     encoder, x = ConvEncoder(2, 1, (4, 8), dropout=0.5), torch.randn(1, 1, 16, 16)
     assert not torch.equal(encoder(x)[1], encoder(x)[1])
     encoder.eval()
@@ -70,14 +70,14 @@ def test_channels_and_strides(kind: str, spatial_dims: int, channels: list[int],
     before, state = copy.deepcopy(encoder.state_dict()), torch.get_rng_state()
     assert feature_channels(encoder, spatial_dims, 2) == channels
     assert feature_levels(encoder, spatial_dims, 2) == (channels, strides)
-    # the dry forward leaves no trace
+    # the forward pass of the copy changes nothing
     assert encoder.training
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
 
 
 class Maps(nn.Module):
-    """Maps of given sizes, whatever the image."""
+    """Maps of fixed sizes for any image."""
 
     def __init__(self, *sizes: tuple[int, ...]) -> None:
         super().__init__()
@@ -90,10 +90,13 @@ class Maps(nn.Module):
 @pytest.mark.parametrize(
     ("encoder", "message"),
     [
-        (nn.Conv2d(1, 4, 3), "Conv2d gives Tensor, expected a list of feature maps, finest first"),
-        (nn.Identity(), "Identity gives Tensor"),
-        (Maps(), "Maps gives list, expected a list of feature maps"),
-        (Maps((64, 64), (64, 64)), "Maps gives maps of 64x64, 64x64 voxels for 64, expected each half"),
+        (nn.Conv2d(1, 4, 3), "Conv2d returns Tensor, expected a list of feature maps, finest first"),
+        (nn.Identity(), "Identity returns Tensor"),
+        (Maps(), "Maps returns an empty list, expected a list of feature maps"),
+        (
+            Maps((64, 64), (64, 64)),
+            "Maps returns maps of 64x64, 64x64 voxels for an image of 64 along each axis, expected each half",
+        ),
         (Maps((32, 32), (64, 64)), "32x32, 64x64 voxels"),
         (Maps((64, 64), (16, 16)), "64x64, 16x16 voxels"),
         (Maps((64, 64), (32, 64)), "64x64, 32x64 voxels"),
@@ -119,5 +122,5 @@ def test_builds_from_a_config() -> None:
         }
     }
     encoder = ConfigParser(config).get_parsed_content("encoder")
-    assert [found.shape[1] for found in encoder(torch.randn(1, 2, 8, 8, 8))] == [4, 8]
+    assert [feature_map.shape[1] for feature_map in encoder(torch.randn(1, 2, 8, 8, 8))] == [4, 8]
     assert sum(isinstance(module, nn.GroupNorm) for module in encoder.modules()) == 4

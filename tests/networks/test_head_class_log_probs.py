@@ -1,4 +1,4 @@
-"""Both heads as classes: probabilities, what the bundle's inference sees of them, gradients."""
+"""Class probabilities of both heads: agreement with inference, gradients and statistics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def make_classes() -> ClusterToClass:
     return ClusterToClass(S3Net(2, 1, 5, channels=[4, 6], num_blocks=[0, 1], norm="instance"), 2).eval()
 
 
-def test_first_head_is_what_inference_gives() -> None:
+def test_main_head_equals_inference() -> None:
     classes = make_classes()
     image = torch.rand(2, 1, 16, 12)
     main, auxiliary = HeadClassLogProbs(classes)(image)
@@ -25,15 +25,15 @@ def test_first_head_is_what_inference_gives() -> None:
 
 def test_certain_clusters_keep_finite_gradients() -> None:
     classes = make_classes()
-    with torch.no_grad():  # shares of exactly 0 for all clusters but one
+    with torch.no_grad():  # probabilities of exactly 0 for all clusters but one
         classes.network.body.head.bias.copy_(torch.tensor([500.0, 0.0, 0.0, 0.0, 0.0]))
     main, auxiliary = HeadClassLogProbs(classes)(torch.rand(2, 1, 16, 12))
     label = torch.ones(2, 1, 16, 12)
     loss = BidirectionalLoss()((main, auxiliary), {"label": label, "labeled": torch.tensor([True, True])})
     loss.backward()
-    gradients = [each.grad for each in classes.parameters() if each.grad is not None]
+    gradients = [parameter.grad for parameter in classes.parameters() if parameter.grad is not None]
     assert gradients
-    assert all(bool(each.isfinite().all()) for each in gradients)
+    assert all(bool(gradient.isfinite().all()) for gradient in gradients)
 
 
 def test_weights_are_those_of_the_classes() -> None:
@@ -41,11 +41,11 @@ def test_weights_are_those_of_the_classes() -> None:
     assert {f"classes.{name}" for name in classes.state_dict()} == set(HeadClassLogProbs(classes).state_dict())
 
 
-def test_few_images_do_not_change_the_statistics_of_all() -> None:
+def test_training_keeps_the_running_statistics() -> None:
     classes = ClusterToClass(S3Net(2, 1, 5, channels=[4, 6], num_blocks=[0, 1], norm="batch"), 2)
     heads = HeadClassLogProbs(classes).train()
     before = {name: value.clone() for name, value in classes.state_dict().items()}
     heads(torch.rand(2, 1, 16, 12))
     assert all(torch.equal(value, before[name]) for name, value in classes.state_dict().items())
     assert heads.training
-    assert all(each.requires_grad for each in classes.parameters())
+    assert all(parameter.requires_grad for parameter in classes.parameters())

@@ -1,4 +1,4 @@
-"""The gate of I-LKA by hand, its reach, and the attention block as an explicit composition."""
+"""The gate of I-LKA by hand, its reach, and the attention block written out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONV = {2: F.conv2d, 3: F.conv3d}
 @pytest.mark.parametrize("spatial_dims", [2, 3])
 @pytest.mark.parametrize(("branch", "reach"), [(0, 2 + 1), (1, 2 + 4), (2, 2 + 9)])
 def test_reach_of_every_branch(spatial_dims: int, branch: int, reach: int) -> None:
-    """The local 5x5 reaches 2 voxels; behind it 3 at dilation 1 reach 1, 5 at 2 reach 4 and 7 at 3 reach 9."""
+    """The local 5x5 kernel reaches 2 voxels; after it, 3 at dilation 1 reach 1, 5 at 2 reach 4 and 7 at 3 reach 9."""
     layer = InceptionLKA(spatial_dims, channels=1)
     for parameter in layer.parameters():
         torch.nn.init.ones_(parameter)
@@ -42,13 +42,13 @@ def test_gate_by_hand(spatial_dims: int) -> None:
     layer.merge.bias.data[:] = torch.tensor([0.5, -1.0])
     x = torch.zeros(1, 2, *[3] * spatial_dims)
     x[:, 0], x[:, 1] = 0.25, 10
-    found = layer(x)
-    torch.testing.assert_close(found[:, 0], torch.full_like(found[:, 0], 0.25 * (12 * 0.25 + 0.5)))
-    torch.testing.assert_close(found[:, 1], torch.full_like(found[:, 1], 10 * (6 * 0.25 - 1)))
+    gated = layer(x)
+    torch.testing.assert_close(gated[:, 0], torch.full_like(gated[:, 0], 0.25 * (12 * 0.25 + 0.5)))
+    torch.testing.assert_close(gated[:, 1], torch.full_like(gated[:, 1], 10 * (6 * 0.25 - 1)))
 
 
 @pytest.mark.parametrize("spatial_dims", [2, 3])
-def test_wide_kernels_see_one_channel_each(spatial_dims: int) -> None:
+def test_wide_kernels_are_depthwise(spatial_dims: int) -> None:
     layer = InceptionLKA(spatial_dims, channels=2)
     torch.nn.init.zeros_(layer.merge.weight)
     layer.merge.weight.data[0, 0::2] = 1

@@ -1,4 +1,4 @@
-"""The momentum copy, by hand and in MONAI's trainer; the ring of features."""
+"""The momentum copy, by hand and in MONAI's trainer; the queue of features."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ def linear(weight: float) -> nn.Linear:
 
 
 def test_copy_follows_as_computed_by_hand() -> None:
-    pair = MomentumEncoder(linear(1.0), momentum=0.75)
+    encoder = MomentumEncoder(linear(1.0), momentum=0.75)
     one = torch.ones(1, 1)
     keys = []
     for weight in (5.0, 5.0, 1.0):
-        nn.init.constant_(pair.network.weight, weight)
-        keys.append(pair(one, one)["key"].item())
+        nn.init.constant_(encoder.network.weight, weight)
+        keys.append(encoder(one, one)["key"].item())
     # 0.75 * 1 + 0.25 * 5 = 2, 0.75 * 2 + 0.25 * 5 = 2.75, 0.75 * 2.75 + 0.25 * 1 = 2.3125
     assert keys == [2.0, 2.75, 2.3125]
-    assert pair.network.weight.item() == 1.0
+    assert encoder.network.weight.item() == 1.0
 
 
-def test_copy_rests_in_evaluation() -> None:
-    pair = MomentumEncoder(linear(1.0), momentum=0.5).eval()
-    nn.init.constant_(pair.network.weight, 3.0)
-    answer = pair(torch.ones(1, 1), torch.full((1, 1), 2.0))
-    assert (answer["query"].item(), answer["key"].item()) == (3.0, 2.0)
-    assert pair.key_network.weight.item() == 1.0
+def test_copy_is_not_updated_in_evaluation() -> None:
+    encoder = MomentumEncoder(linear(1.0), momentum=0.5).eval()
+    nn.init.constant_(encoder.network.weight, 3.0)
+    features = encoder(torch.ones(1, 1), torch.full((1, 1), 2.0))
+    assert (features["query"].item(), features["key"].item()) == (3.0, 2.0)
+    assert encoder.key_network.weight.item() == 1.0
 
 
 @pytest.mark.parametrize(("momentum", "expected"), [(0.0, 3.0), (1.0, 1.0)])
-def test_extremes(momentum: float, expected: float) -> None:
-    pair = MomentumEncoder(linear(1.0), momentum)
-    nn.init.constant_(pair.network.weight, 3.0)
-    assert pair(torch.ones(1, 1), torch.ones(1, 1))["key"].item() == expected
+def test_extreme_momentum(momentum: float, expected: float) -> None:
+    encoder = MomentumEncoder(linear(1.0), momentum)
+    nn.init.constant_(encoder.network.weight, 3.0)
+    assert encoder(torch.ones(1, 1), torch.ones(1, 1))["key"].item() == expected
 
 
 @pytest.mark.parametrize("momentum", [-0.1, 1.1])
@@ -52,59 +52,59 @@ def test_impossible_momentum_is_refused(momentum: float) -> None:
 
 
 def test_no_gradient_reaches_the_keys() -> None:
-    pair = MomentumEncoder(GlobalDenseProjection(ConvEncoder(2, 1, (4, 8)), 2, 1, level=0))
-    answer = pair(torch.randn(2, 1, 8, 8), torch.randn(2, 1, 8, 8))
-    assert not any(feature.requires_grad for feature in answer["key"].values())
-    sum((answer["query"][name] * answer["key"][name]).sum() for name in ("global", "dense")).backward()
-    assert all(parameter.grad is not None for parameter in pair.network.parameters())
-    assert all(parameter.grad is None and not parameter.requires_grad for parameter in pair.key_network.parameters())
+    encoder = MomentumEncoder(GlobalDenseProjection(ConvEncoder(2, 1, (4, 8)), 2, 1, level=0))
+    features = encoder(torch.randn(2, 1, 8, 8), torch.randn(2, 1, 8, 8))
+    assert not any(feature.requires_grad for feature in features["key"].values())
+    sum((features["query"][name] * features["key"][name]).sum() for name in ("global", "dense")).backward()
+    assert all(parameter.grad is not None for parameter in encoder.network.parameters())
+    assert all(parameter.grad is None and not parameter.requires_grad for parameter in encoder.key_network.parameters())
 
 
-def test_state_dict_carries_both() -> None:
-    pair, other = MomentumEncoder(linear(1.0), 0.5), MomentumEncoder(linear(7.0), 0.5)
-    nn.init.constant_(pair.network.weight, 3.0)
-    pair.update()
-    other.load_state_dict(pair.state_dict())
-    assert (other.network.weight.item(), other.key_network.weight.item()) == (3.0, 2.0)
+def test_state_dict_has_both_networks() -> None:
+    encoder, loaded = MomentumEncoder(linear(1.0), 0.5), MomentumEncoder(linear(7.0), 0.5)
+    nn.init.constant_(encoder.network.weight, 3.0)
+    encoder.update()
+    loaded.load_state_dict(encoder.state_dict())
+    assert (loaded.network.weight.item(), loaded.key_network.weight.item()) == (3.0, 2.0)
 
 
 def test_in_the_trainer_of_monai() -> None:
-    """The prepare_batch hands the key over as a further argument of the network; no trainer of ours is needed."""
-    pair = MomentumEncoder(linear(2.0), momentum=0.5)
-    seen: list[float] = []
+    """The prepare_batch passes the key as a further argument of the network, so MONAI's trainer suffices."""
+    encoder = MomentumEncoder(linear(2.0), momentum=0.5)
+    keys: list[float] = []
 
     def views(batch: dict[str, Any], *_: Any, **__: Any) -> tuple[Tensor, Tensor, tuple[Tensor], dict[str, Any]]:
         return batch["image"], batch["image"], (batch["image"],), {}
 
-    def loss(answer: dict[str, Tensor], target: Tensor) -> Tensor:
-        seen.append(answer["key"].item())
-        return answer["query"].sum()  # gradient 1: every step of SGD with lr 1 lowers the weight by 1
+    def loss(features: dict[str, Tensor], target: Tensor) -> Tensor:
+        keys.append(features["key"].item())
+        return features["query"].sum()  # gradient 1: every step of SGD with lr 1 lowers the weight by 1
 
     SupervisedTrainer(
         device=torch.device("cpu"),
         max_epochs=3,
         train_data_loader=[{"image": torch.ones(1, 1)}],
-        network=pair,
-        optimizer=torch.optim.SGD(pair.parameters(), lr=1.0),
+        network=encoder,
+        optimizer=torch.optim.SGD(encoder.parameters(), lr=1.0),
         loss_function=loss,
         prepare_batch=views,
         decollate=False,
     ).run()
     # weights before the steps are 2, 1, 0: 0.5 * 2 + 0.5 * 2, 0.5 * 2 + 0.5 * 1, 0.5 * 1.5 + 0.5 * 0
-    assert seen == [2.0, 1.5, 0.75]
-    assert pair.network.weight.item() == -1.0
+    assert keys == [2.0, 1.5, 0.75]
+    assert encoder.network.weight.item() == -1.0
 
 
 def rows(*values: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float32)[:, None].repeat(1, 2)
 
 
-def test_queue_keeps_the_last_in_a_ring() -> None:
+def test_queue_stores_the_last_features() -> None:
     queue = FeatureQueue(4, 2)
     assert queue.features.shape == (0, 2)
     queue.push(rows(1, 2, 3))
     assert queue.features[:, 0].tolist() == [1, 2, 3]
-    queue.push(rows(4, 5, 6))  # 5 and 6 take the places of the oldest, 1 and 2
+    queue.push(rows(4, 5, 6))  # 5 and 6 replace the oldest, 1 and 2
     assert queue.features[:, 0].tolist() == [5, 6, 3, 4]
     queue.push(rows())
     assert queue.features[:, 0].tolist() == [5, 6, 3, 4]
@@ -118,11 +118,11 @@ def test_batch_larger_than_the_queue(before: int) -> None:
     queue.push(rows(*[0.0] * before))
     queue.push(rows(1, 2, 3, 4, 5, 6, 7))
     assert sorted(queue.features[:, 0].tolist()) == [5, 6, 7]
-    queue.push(rows(8))  # in the place of the oldest of them
+    queue.push(rows(8))  # replaces the oldest of them
     assert sorted(queue.features[:, 0].tolist()) == [6, 7, 8]
 
 
-def test_classes_stay_with_their_features() -> None:
+def test_classes_match_their_features() -> None:
     queue = FeatureQueue(3, 2, labeled=True)
     for first in (1, 3, 5):
         queue.push(rows(first, first + 1), torch.tensor([10 * first, 10 * (first + 1)]))
@@ -131,7 +131,7 @@ def test_classes_stay_with_their_features() -> None:
     assert queue.labels.tolist() == [10 * value for value in queue.features[:, 0].tolist()]
 
 
-def test_no_gradient_and_no_alias() -> None:
+def test_stored_features_are_detached_copies() -> None:
     queue, features = FeatureQueue(4, 2), rows(1, 2).requires_grad_()
     queue.push(2 * features)
     stored = queue.features
@@ -144,19 +144,19 @@ def test_no_gradient_and_no_alias() -> None:
     assert features.grad[:, 0].tolist() == [2, 4]
 
 
-def test_state_dict_goes_on_at_the_same_place() -> None:
-    queue, other = FeatureQueue(3, 2, labeled=True), FeatureQueue(3, 2, labeled=True)
+def test_loaded_queue_continues_at_the_same_position() -> None:
+    queue, loaded = FeatureQueue(3, 2, labeled=True), FeatureQueue(3, 2, labeled=True)
     queue.push(rows(1, 2, 3, 4), torch.tensor([1, 2, 3, 4]))
-    other.load_state_dict(queue.state_dict())
-    for each in (queue, other):
-        each.push(rows(5), torch.tensor([5]))
-    assert other.features[:, 0].tolist() == queue.features[:, 0].tolist() == [4, 5, 3]
-    assert other.labels.tolist() == [4, 5, 3]
+    loaded.load_state_dict(queue.state_dict())
+    for module in (queue, loaded):
+        module.push(rows(5), torch.tensor([5]))
+    assert loaded.features[:, 0].tolist() == queue.features[:, 0].tolist() == [4, 5, 3]
+    assert loaded.labels.tolist() == [4, 5, 3]
     with pytest.raises(RuntimeError, match="size mismatch"):
         FeatureQueue(4, 2, labeled=True).load_state_dict(queue.state_dict())
 
 
-def test_half_precision_is_kept_as_the_queue_has_it() -> None:
+def test_half_precision_is_stored_in_float32() -> None:
     queue = FeatureQueue(2, 2)
     queue.push(rows(0.5).half())
     assert queue.features.dtype == torch.float32

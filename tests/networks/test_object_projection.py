@@ -1,4 +1,4 @@
-"""One embedding for each object of an image: where it looks, and that contrast with it begins."""
+"""Embeddings of objects: the region that they depend on, and a short contrastive training."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def test_mean_over_a_volume() -> None:
 def test_any_encoder(kind: str, spatial_dims: int) -> None:
     torch.manual_seed(0)
     network = ObjectProjection(ENCODERS[kind](spatial_dims, 3), spatial_dims, 3, out_channels=5).eval()
-    found = network(torch.rand(2, 3, *[64, 32, 64][:spatial_dims]))
-    assert found.shape == (2, 5)
-    torch.testing.assert_close(found.norm(dim=1), torch.ones(2))
+    embeddings = network(torch.rand(2, 3, *[64, 32, 64][:spatial_dims]))
+    assert embeddings.shape == (2, 5)
+    torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(2))
 
 
 def test_objects_of_one_image_differ() -> None:
@@ -47,8 +47,8 @@ def test_objects_of_one_image_differ() -> None:
     assert torch.dot(first, second) < 0.99
 
 
-def test_contrast_begins() -> None:
-    """Blobs that are bright or dark, under noise: objects of one kind come together within few iterations."""
+def test_contrastive_training_separates_objects() -> None:
+    """Noisy blobs that are bright or dark: embeddings of one kind approach each other within few iterations."""
     torch.manual_seed(0)
     network = ObjectProjection(ENCODERS["conv"](2, 2), 2, 2)
     loss = SemanticContrastiveLoss(FeatureQueue(32, 64, labeled=True))
@@ -64,6 +64,6 @@ def test_contrast_begins() -> None:
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
-    alike = features @ features.T
-    same = kind[:, None] == kind
-    assert alike[same].mean() > alike[~same].mean() + 0.3
+    similarity = features @ features.T
+    same_kind = kind[:, None] == kind
+    assert similarity[same_kind].mean() > similarity[~same_kind].mean() + 0.3

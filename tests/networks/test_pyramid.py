@@ -1,4 +1,4 @@
-"""Where the pyramid puts its parts."""
+"""Arrangement of the pyramid's parts."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def body(channels: tuple[int, ...], num_blocks: tuple[int, ...], spatial_dims: i
     ("channels", "num_blocks", "deformed_size", "width"),
     [((8,), (2,), 16, 8), ((4, 6, 8), (0, 1, 1), 8, 6), ((4, 6, 8), (0, 0, 2), 4, 8), ((4, 6, 8), (1, 0, 1), 16, 4)],
 )
-def test_deformable_convolution_follows_the_finest_level_with_blocks(
+def test_deformable_convolution_follows_the_finest_blocks(
     channels: tuple[int, ...], num_blocks: tuple[int, ...], deformed_size: int, width: int
 ) -> None:
-    seen: list[tuple[int, ...]] = []
+    shapes: list[tuple[int, ...]] = []
     network = body(channels, num_blocks)
-    network.deformable.register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape)))
+    network.deformable.register_forward_pre_hook(lambda _, inputs: shapes.append(tuple(inputs[0].shape)))
     network(torch.randn(1, 1, 16, 16))
-    assert seen == [(1, width, deformed_size, deformed_size)]
+    assert shapes == [(1, width, deformed_size, deformed_size)]
 
 
-def test_blocks_sit_where_they_are_asked_for() -> None:
+def test_levels_have_the_blocks_of_the_settings() -> None:
     network = body((4, 6, 8), (0, 1, 2))
     assert [sum(isinstance(m, AttentionBlock) for m in level) for level in network.levels] == [0, 1, 2]
     assert sum(isinstance(m, DeformableConv) for m in network.modules()) == 1
@@ -45,7 +45,7 @@ def test_blocks_sit_where_they_are_asked_for() -> None:
 
 @pytest.mark.parametrize("spatial_dims", [2, 3])
 @pytest.mark.parametrize(("channels", "num_blocks"), [((4,), (1,)), ((4, 6), (0, 1)), ((4, 6, 8), (0, 1, 1))])
-def test_auxiliary_head_branches_off_before_the_deformable_convolution(
+def test_auxiliary_head_precedes_the_deformable_convolution(
     channels: tuple[int, ...], num_blocks: tuple[int, ...], spatial_dims: int
 ) -> None:
     network = body(channels, num_blocks, spatial_dims)
@@ -60,8 +60,8 @@ def test_levels_are_joined_from_coarse_to_fine(size: tuple[int, ...], mode: str)
     network = body((4, 6, 8), (0, 1, 1), len(size))
 
     def join(merge: nn.Module, coarse: Tensor, fine: Tensor) -> Tensor:
-        grown = F.interpolate(coarse, size=fine.shape[2:], mode=mode, align_corners=False)
-        return merge(torch.cat([grown, fine], dim=1))
+        upsampled = F.interpolate(coarse, size=fine.shape[2:], mode=mode, align_corners=False)
+        return merge(torch.cat([upsampled, fine], dim=1))
 
     x = torch.randn(2, 1, *size)
     fine = network.levels[0](x)
@@ -69,16 +69,16 @@ def test_levels_are_joined_from_coarse_to_fine(size: tuple[int, ...], mode: str)
     coarse = network.levels[2](middle)
     assert middle.shape[2:] == tuple(-(-n // 2) for n in size)
     joined = join(network.coarse_to_fine[0], coarse, middle)
-    auxiliary = F.interpolate(network.auxiliary(joined), size=size, mode=mode, align_corners=False)
-    main = network.head(join(network.coarse_to_fine[1], F.gelu(network.deformable(joined)), fine))
+    expected_auxiliary = F.interpolate(network.auxiliary(joined), size=size, mode=mode, align_corners=False)
+    expected_main = network.head(join(network.coarse_to_fine[1], F.gelu(network.deformable(joined)), fine))
 
-    found_main, found_auxiliary = network(x)
-    torch.testing.assert_close(found_main, main)
-    torch.testing.assert_close(found_auxiliary, auxiliary)
+    main, auxiliary = network(x)
+    torch.testing.assert_close(main, expected_main)
+    torch.testing.assert_close(auxiliary, expected_auxiliary)
 
 
 @pytest.mark.parametrize("channels", [(6,), (4, 6), (4, 6, 8)])
-def test_coarse_levels_widen_what_a_voxel_sees(channels: tuple[int, ...]) -> None:
+def test_coarse_levels_enlarge_the_receptive_field(channels: tuple[int, ...]) -> None:
     """One block reaches stem 1 + attention 11 + deformable 1 + its predictor 1 voxels; a coarser level doubles it."""
     network = body(channels, (0,) * (len(channels) - 1) + (1,)).eval()
     x = torch.randn(1, 1, 129, 129, requires_grad=True)
@@ -86,7 +86,7 @@ def test_coarse_levels_widen_what_a_voxel_sees(channels: tuple[int, ...]) -> Non
     def pass_through(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
         return inputs[0]
 
-    for module in network.modules():  # instance normalization sees the whole image
+    for module in network.modules():  # instance normalization depends on the whole image
         if isinstance(module, nn.InstanceNorm2d):
             module.register_forward_hook(pass_through)
     network(x)[0][0, 0, 64, 64].backward()
@@ -95,7 +95,7 @@ def test_coarse_levels_widen_what_a_voxel_sees(channels: tuple[int, ...]) -> Non
     assert 12 * 2**level <= reach <= 20 * 2**level
 
 
-def test_s3net_hands_its_settings_down() -> None:
+def test_s3net_passes_its_settings_to_the_body() -> None:
     network = S3Net(3, 1, num_clusters=5, channels=[4, 6], num_blocks=[0, 1]).body
     assert isinstance(network, PyramidBody)
     assert network.head.out_channels == network.auxiliary.out_channels == 5

@@ -1,4 +1,4 @@
-"""S3-Net as a whole: sizes, heads, refusals, scripting and configs."""
+"""S3-Net as a whole: sizes, heads, refusals, TorchScript and configs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from monai.bundle import ConfigParser
 from torch import Tensor, nn
 
 from s3net_monai.networks import S3Net
+from tests.helpers.tensors import parameters_without_gradient
 
 PYRAMID = {"channels": [4, 6, 8], "num_blocks": [0, 1, 1]}
 SINGLE = {"channels": 6, "num_blocks": 2}
 
 
 def small(spatial_dims: int, in_channels: int = 2, **settings: Any) -> S3Net:
-    """A network of which every weight is random, the zero-initialized predictors of the offsets too."""
+    """A network with random weights everywhere, including the zero-initialized predictors of the offsets."""
     torch.manual_seed(0)
     network = S3Net(spatial_dims, in_channels, num_clusters=3, **settings)
     for parameter in network.parameters():
@@ -40,13 +41,13 @@ def test_any_size_and_batch(settings: dict[str, Any], batch: int, size: tuple[in
 
 @pytest.mark.parametrize("settings", [PYRAMID, SINGLE])
 @pytest.mark.parametrize("size", [(12, 7), (6, 7, 4)])
-def test_one_by_one_equals_the_batch_in_eval(settings: dict[str, Any], size: tuple[int, ...]) -> None:
+def test_images_one_by_one_equal_the_batch(settings: dict[str, Any], size: tuple[int, ...]) -> None:
     network = small(len(size), **settings)
     network(torch.randn(4, 2, *size))  # running statistics that are not the initial ones
     network.eval()
     x = torch.randn(3, 2, *size)
-    alone = torch.cat([network(image[None]) for image in x])
-    torch.testing.assert_close(network(x), alone, rtol=1e-4, atol=1e-5)
+    single = torch.cat([network(image[None]) for image in x])
+    torch.testing.assert_close(network(x), single, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("settings", [PYRAMID, SINGLE])
@@ -60,12 +61,11 @@ def test_forward_is_the_main_head(settings: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("settings", [PYRAMID, SINGLE])
 @pytest.mark.parametrize("spatial_dims", [2, 3])
-def test_both_heads_together_teach_every_parameter(settings: dict[str, Any], spatial_dims: int) -> None:
+def test_both_heads_together_train_every_parameter(settings: dict[str, Any], spatial_dims: int) -> None:
     network = small(spatial_dims, **settings).eval()  # batch statistics would cancel the biases
     main, auxiliary = network.heads(torch.randn(2, 2, *[12] * spatial_dims))
     (torch.softmax(main, 1)[:, 0].square().sum() + torch.softmax(auxiliary, 1)[:, 0].square().sum()).backward()
-    idle = [name for name, parameter in network.named_parameters() if not parameter.grad.abs().sum() > 0]
-    assert idle == []
+    assert parameters_without_gradient(network) == []
 
 
 @pytest.mark.parametrize(
@@ -76,20 +76,20 @@ def test_both_heads_together_teach_every_parameter(settings: dict[str, Any], spa
         ({"channels": [4, 8], "num_blocks": [0, 0]}, "expected at least one attention block"),
     ],
 )
-def test_contradictions_are_refused(settings: dict[str, Any], message: str) -> None:
+def test_contradictory_settings_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         S3Net(**settings)
 
 
 @pytest.mark.parametrize("settings", [PYRAMID, SINGLE])
-@pytest.mark.parametrize(("size", "other"), [((10, 13), (7, 4)), ((8, 5, 6), (3, 9, 1))])
-def test_torchscript_equals_eager(settings: dict[str, Any], size: tuple[int, ...], other: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(("size", "other_size"), [((10, 13), (7, 4)), ((8, 5, 6), (3, 9, 1))])
+def test_torchscript_equals_eager(settings: dict[str, Any], size: tuple[int, ...], other_size: tuple[int, ...]) -> None:
     network = small(len(size), **settings).eval()
     stream = io.BytesIO()
     torch.jit.save(torch.jit.script(network), stream)
     stream.seek(0)
     scripted = torch.jit.load(stream)
-    for shape in ((2, 2, *size), (1, 2, *other)):
+    for shape in ((2, 2, *size), (1, 2, *other_size)):
         x = torch.randn(*shape)
         torch.testing.assert_close(scripted(x), network(x), rtol=1e-4, atol=1e-4)
 

@@ -15,7 +15,7 @@ from s3net_monai.networks import S3Net, S3NetEncoder
 def test_maps_of_every_level(size: tuple[int, ...], expected: list[tuple[int, ...]]) -> None:
     encoder = S3NetEncoder(S3Net(len(size), 2, 3, channels=[4, 6, 8], num_blocks=[0, 1, 1]))
     maps = encoder(torch.randn(2, 2, *size))
-    assert [tuple(found.shape) for found in maps] == [
+    assert [tuple(feature_map.shape) for feature_map in maps] == [
         (2, width, *shape) for width, shape in zip((4, 6, 8), expected, strict=True)
     ]
 
@@ -29,14 +29,14 @@ def test_maps_are_those_that_the_network_merges() -> None:
     network(x)
     maps = S3NetEncoder(network)(x)
     assert len(maps) == 2
-    for ours, theirs in zip(maps, merged[:2], strict=True):
-        torch.testing.assert_close(ours, theirs)
+    for feature_map, expected in zip(maps, merged[:2], strict=True):
+        torch.testing.assert_close(feature_map, expected)
 
 
 def test_training_the_encoder_trains_the_network() -> None:
     network = S3Net(2, 1, 3, channels=[4, 6], num_blocks=[0, 1])
     encoder = S3NetEncoder(network)
-    sum(found.square().mean() for found in encoder(torch.randn(2, 1, 8, 8))).backward()
-    idle = {name for name, parameter in network.body.named_parameters() if parameter.grad is None}
-    assert not any(name.startswith("levels.") for name in idle)
+    sum(feature_map.square().mean() for feature_map in encoder(torch.randn(2, 1, 8, 8))).backward()
+    untrained = {name for name, parameter in network.body.named_parameters() if parameter.grad is None}
+    assert not any(name.startswith("levels.") for name in untrained)
     assert all(parameter.grad is not None for parameter in encoder.parameters())

@@ -1,4 +1,4 @@
-"""The expanding path: steps up to full size, and the padding around it."""
+"""The expanding path: upsampling to full size, and padding."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def test_padding_repeats_the_far_edge(size: tuple[int, ...], padded: tuple[int, 
 
 
 @pytest.mark.parametrize(("stride", "size"), [(1, (8, 4)), (2, (16, 8)), (4, (32, 16))])
-def test_goes_up_to_full_size_above_the_finest_map(stride: int, size: tuple[int, ...]) -> None:
-    decoder = UNetDecoder(2, [8, 12], stride, 3)
+def test_logits_have_full_size_above_the_finest_map(stride: int, size: tuple[int, ...]) -> None:
+    decoder = UNetDecoder(2, [8, 12], stride=stride, out_channels=3)
     assert decoder([torch.randn(2, 8, 8, 4), torch.randn(2, 12, 4, 2)]).shape == (2, 3, *size)
 
 
 def test_every_map_is_used() -> None:
-    decoder = UNetDecoder(2, [4, 6, 8], 2, 3).eval()
+    decoder = UNetDecoder(2, [4, 6, 8], stride=2, out_channels=3).eval()
     maps = [torch.randn(1, width, 8 >> level, 8 >> level) for level, width in enumerate((4, 6, 8))]
     logits = decoder(maps)
     for level in range(3):
-        changed = [found + torch.randn_like(found) * (index == level) for index, found in enumerate(maps)]
+        changed = [value + torch.randn_like(value) * (index == level) for index, value in enumerate(maps)]
         assert not torch.allclose(decoder(changed), logits, atol=1e-3)

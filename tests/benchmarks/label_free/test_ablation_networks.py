@@ -1,4 +1,4 @@
-"""What the ablation takes out of the network, and that all else stays."""
+"""The networks of the ablation: the replaced part, and the unchanged rest."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def test_without_attention_every_block_is_a_residual_convolution() -> None:
 
 
 @pytest.mark.parametrize(("spatial_dims", "width"), [(2, 32), (2, 64), (2, 96), (3, 32)])
-def test_residual_convolution_costs_about_as_much_as_attention(spatial_dims: int, width: int) -> None:
-    weights = [
+def test_residual_convolution_costs_about_as_much(spatial_dims: int, width: int) -> None:
+    parameters = [
         sum(parameter.numel() for parameter in block(spatial_dims, width).parameters())
         for block in (ResidualConvBlock, AttentionBlock)
     ]
-    assert 0.7 < weights[0] / weights[1] < 1.6
+    assert 0.7 < parameters[0] / parameters[1] < 1.6
 
 
 def test_residual_convolution_adds_to_its_input() -> None:
@@ -51,7 +51,7 @@ def test_residual_convolution_adds_to_its_input() -> None:
     torch.testing.assert_close(block(x), F.instance_norm(x))
 
 
-def test_without_deformable_convolution_a_plain_one_stands_there() -> None:
+def test_a_plain_convolution_replaces_the_deformable_one() -> None:
     model = build(S3NetWithoutDeformable)
     assert count(model, DeformableConv) == count(model, FreeOffsetConv) == 0
     assert model(torch.randn(1, 1, 10, 10)).shape == (1, 3, 10, 10)
@@ -72,7 +72,7 @@ def test_free_offsets_refuse_another_size() -> None:
         build(S3NetWithFreeOffsets, image_size=16)(torch.randn(1, 1, 20, 16))
 
 
-def test_free_offsets_of_zero_and_full_modulation_are_a_plain_convolution() -> None:
+def test_zero_offsets_and_full_modulation_are_a_convolution() -> None:
     layer = FreeOffsetConv(4, (6, 5))
     torch.nn.init.zeros_(layer.offset)
     torch.nn.init.ones_(layer.modulation)

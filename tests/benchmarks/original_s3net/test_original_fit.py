@@ -1,4 +1,4 @@
-"""The authors' fit: its end, its repeatability, its map."""
+"""The authors' fit: number of steps, repeatability, and the map."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from benchmarks.original_s3net.fit import fit_original_s3net
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    taken: list[float] = []
+    learning_rates: list[float] = []
 
-    class Counted(torch.optim.SGD):
+    class CountingSGD(torch.optim.SGD):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.settings = kwargs
 
         def step(self, closure: Any = None) -> None:
             super().step(closure)
-            taken.append(self.settings["lr"])
+            learning_rates.append(self.settings["lr"])
 
-    monkeypatch.setattr(fit.torch.optim, "SGD", Counted)
-    return taken
+    monkeypatch.setattr(fit.torch.optim, "SGD", CountingSGD)
+    return learning_rates
 
 
 def image() -> torch.Tensor:

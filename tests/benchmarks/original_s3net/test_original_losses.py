@@ -1,4 +1,4 @@
-"""The authors' loss: what it equals, and what it does not teach."""
+"""The authors' loss: equivalent formulas, and terms without a gradient."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def heads() -> tuple[torch.Tensor, torch.Tensor]:
     return main, auxiliary
 
 
-def test_affine_term_is_plain_cross_entropy_of_the_auxiliary_head() -> None:
+def test_affine_term_is_cross_entropy_of_the_auxiliary_head() -> None:
     main, auxiliary = heads()
     loss = OriginalAffineLoss()(main, auxiliary)
     torch.testing.assert_close(loss, F.cross_entropy(auxiliary, main.argmax(dim=1)))
@@ -42,7 +42,7 @@ def test_spatial_term_of_a_straight_edge() -> None:
     torch.testing.assert_close(loss(logits), 2 * (4 * step) * 2 / 4)
 
 
-def test_spatial_term_leaves_the_global_generator_alone() -> None:
+def test_spatial_term_does_not_use_the_global_generator() -> None:
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)

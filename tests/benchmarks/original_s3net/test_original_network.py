@@ -1,4 +1,4 @@
-"""The authors' arithmetic: its formula, its size and its limits."""
+"""The authors' network: formula, number of parameters, and limits."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.original_s3net.network import OriginalS3Net
+from tests.helpers.tensors import parameters_without_gradient
 
 
 def batch_norm(x: Tensor) -> Tensor:
@@ -17,14 +18,14 @@ def batch_norm(x: Tensor) -> Tensor:
 
 def test_heads_are_the_published_formula() -> None:
     torch.manual_seed(0)
-    network = OriginalS3Net(2, 3, num_clusters=4, num_blocks=2, image_size=(6, 9))
+    network = OriginalS3Net(spatial_dims=2, in_channels=3, num_clusters=4, num_blocks=2, image_size=(6, 9))
     x = torch.rand(1, 3, 6, 9)
     stem, blocks, head, auxiliary = network.stem[0], network.blocks, network.head[1], network.auxiliary[0]
     features = batch_norm(F.conv2d(x, stem.weight, stem.bias, padding=1))
     for block in blocks:  # the attention block has its own tests
         features = block(features)
 
-    columns = torch.zeros(4, 9, 6, 9)  # bilinear reading of every tap, zeros outside
+    columns = torch.zeros(4, 9, 6, 9)  # bilinear interpolation at every tap, zeros outside
     padded = F.pad(features[0], (2, 3, 2, 3))
     i, j = torch.meshgrid(torch.arange(6.0), torch.arange(9.0), indexing="ij")
     for tap in range(9):
@@ -33,36 +34,36 @@ def test_heads_are_the_published_formula() -> None:
         a0, b0 = a.floor().long(), b.floor().long()
         for da in (0, 1):
             for db in (0, 1):
-                share = (1 - (a - a0 - da).abs()) * (1 - (b - b0 - db).abs())
-                columns[:, tap] += share * padded[:, a0 + da + 2, b0 + db + 2]
+                weight = (1 - (a - a0 - da).abs()) * (1 - (b - b0 - db).abs())
+                columns[:, tap] += weight * padded[:, a0 + da + 2, b0 + db + 2]
     columns = columns * network.modulation[0]
     deformed = torch.einsum("oct,ctxy->oxy", network.weight.flatten(2), columns)[None]
-    main = batch_norm(F.conv2d(batch_norm(deformed), head.weight, head.bias))
-    other = batch_norm(F.conv2d(features, auxiliary.weight, auxiliary.bias))
+    expected_main = batch_norm(F.conv2d(batch_norm(deformed), head.weight, head.bias))
+    expected_auxiliary = batch_norm(F.conv2d(features, auxiliary.weight, auxiliary.bias))
 
-    found_main, found_auxiliary = network.heads(x)
-    torch.testing.assert_close(found_main, main, rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(found_auxiliary, other, rtol=1e-3, atol=1e-3)
+    main_logits, auxiliary_logits = network.heads(x)
+    torch.testing.assert_close(main_logits, expected_main, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(auxiliary_logits, expected_auxiliary, rtol=1e-3, atol=1e-3)
 
 
 def test_free_offsets_are_most_of_the_parameters() -> None:
-    """94 % of the parameters belong to one image size, which is why ours predicts them."""
-    network = OriginalS3Net(2, 3, num_clusters=64, num_blocks=2, image_size=256)
-    free = network.offset.numel() + network.modulation.numel()
-    assert free == 256 * 256 * (2 * 9 + 9)
-    assert round(100 * free / sum(parameter.numel() for parameter in network.parameters())) == 94
+    """94 % of the parameters belong to one image size, which is why ``S3Net`` predicts the offsets."""
+    network = OriginalS3Net(spatial_dims=2, in_channels=3, num_clusters=64, num_blocks=2, image_size=256)
+    offset_parameters = network.offset.numel() + network.modulation.numel()
+    assert offset_parameters == 256 * 256 * (2 * 9 + 9)
+    assert round(100 * offset_parameters / sum(parameter.numel() for parameter in network.parameters())) == 94
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 8, 6), (1, 1, 6, 8), (1, 1, 9, 6)])
 def test_other_sizes_and_batches_are_refused(shape: tuple[int, ...]) -> None:
-    network = OriginalS3Net(2, 1, num_clusters=4, num_blocks=1, image_size=(8, 6))
+    network = OriginalS3Net(spatial_dims=2, in_channels=1, num_clusters=4, num_blocks=1, image_size=(8, 6))
     assert network(torch.rand(1, 1, 8, 6)).shape == (1, 4, 8, 6)
     with pytest.raises(ValueError, match=r"the original S3-Net takes one image of \[8, 6\], found a batch of"):
         network(torch.rand(*shape))
 
 
 def test_volume() -> None:
-    network = OriginalS3Net(3, 1, num_clusters=3, num_blocks=1, image_size=(6, 5, 4))
+    network = OriginalS3Net(spatial_dims=3, in_channels=1, num_clusters=3, num_blocks=1, image_size=(6, 5, 4))
     main, auxiliary = network.heads(torch.rand(1, 1, 6, 5, 4))
     assert main.shape == auxiliary.shape == (1, 3, 6, 5, 4)
     assert len(network.blocks) == 1
@@ -70,9 +71,8 @@ def test_volume() -> None:
 
 def test_every_parameter_learns() -> None:
     torch.manual_seed(0)
-    network = OriginalS3Net(2, 3, num_clusters=4, num_blocks=1, image_size=8)
+    network = OriginalS3Net(spatial_dims=2, in_channels=3, num_clusters=4, num_blocks=1, image_size=8)
     network.eval()  # batch statistics would cancel the biases
     main, auxiliary = network.heads(torch.rand(1, 3, 8, 8))
     (torch.softmax(main, 1)[:, 0].square().sum() + torch.softmax(auxiliary, 1)[:, 0].square().sum()).backward()
-    idle = [name for name, parameter in network.named_parameters() if not parameter.grad.abs().sum() > 0]
-    assert idle == []
+    assert parameters_without_gradient(network) == []

@@ -42,7 +42,7 @@ docs: $(VENV)/.installed
 accuracy: $(VENV)/.installed
 	@bash scripts/accuracy.sh "$(DATA)"
 
-# All tables, some rows of which train for hours: `make benchmark DATA=...`
+# Makes all tables; some rows train for hours: `make benchmark DATA=...`
 benchmark: $(VENV)/.installed
 	$(BIN)/python -m benchmarks skin --data "$(DATA)" --output docs/benchmark/skin.json
 	$(BIN)/python -m benchmarks lung --data "$(DATA)" --output docs/benchmark/lung.json
@@ -54,7 +54,7 @@ benchmark-speed: $(VENV)/.installed
 	mkdir -p docs/benchmark
 	$(BIN)/python -m benchmarks speed --output docs/benchmark/speed.json
 
-# Trains all shipped weights anew, lung and skin without a mask: `make weights DATA=...`
+# Trains all released weights again, lung and skin without a mask: `make weights DATA=...`
 weights: $(VENV)/.installed
 	@bash scripts/train_weights.sh "$(DATA)" weights_output
 

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with ending_signals_as_keyboard_interrupt():
             print(_run(arguments))
-    except (ValueError, OSError) as error:  # UsageError, DataError and what the file system refuses
+    except (ValueError, OSError) as error:  # UsageError, DataError and errors of the file system
         print(f"benchmarks: error: {error}", file=sys.stderr)
         return UNUSABLE
     except KeyboardInterrupt:

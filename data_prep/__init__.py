@@ -1,1 +1,1 @@
-"""Public data sets in, MONAI datalists out; synthetic phantoms with exact truth."""
+"""Preparation of public data sets as MONAI datalists, and synthetic phantoms with exact ground truth."""

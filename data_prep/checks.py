@@ -1,4 +1,4 @@
-"""Checks of a data set before anything is trained on it: everything that is wrong, in one message."""
+"""Checks of a data set before training, with all problems in one message."""
 
 from __future__ import annotations
 
@@ -12,36 +12,42 @@ from typing import NamedTuple, cast
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.layout import NIFTI
-from s3net_monai.data.datalist import Case
+from data_prep.layout import NIFTI_SUFFIXES
+from s3net_monai.data.datalist import DatalistCase
 from s3net_monai.utils.errors import DataError
-
-__all__ = ["DataError", "check_cases"]
+from s3net_monai.utils.messages import one_line
 
 WORKERS = 4
 AFFINE_TOLERANCE_MM = 1e-2
 
 
 class Content(NamedTuple):
-    """Decoded pixels, reduced to what is compared: size along X, Y[, Z], affine (None for pictures), and a digest."""
+    """Properties of a decoded image that are compared.
+
+    Attributes:
+        shape: along X, Y[, Z].
+        affine: None for 2-D images.
+        digest: of the pixels.
+    """
 
     shape: tuple[int, ...]
     affine: np.ndarray | None
     digest: str
 
 
-def check_cases(cases: Sequence[Case]) -> None:
+def check_cases(cases: Sequence[DatalistCase]) -> None:
     """Read every file and compare the cases with one another.
 
-    Raises DataError with a line for each problem: an image or mask that cannot be read, a mask of another size or place
-    than its image, two cases of one name, the same pixels in two splits, a patient in two splits.
+    Raises:
+        DataError: with one line per problem: an image or mask that cannot be read, a mask of another size or position
+            than its image, two cases of one name, the same pixels in two splits, a patient in two splits.
     """
     problems: list[str] = []
-    digests: dict[str, list[Case]] = defaultdict(list)
+    digests: dict[str, list[DatalistCase]] = defaultdict(list)
     with ThreadPoolExecutor(WORKERS) as pool:
         results = pool.map(_check_files, cases)
-        for case, (found, content) in zip(cases, tqdm(results, "checks", len(cases), unit="case"), strict=True):
-            problems += found
+        for case, (case_problems, content) in zip(cases, tqdm(results, "checks", len(cases), unit="case"), strict=True):
+            problems += case_problems
             if content is not None:
                 digests[content.digest].append(case)
     problems += _repeated_names(cases) + _shared_patients(cases) + _shared_pixels(digests)
@@ -50,7 +56,7 @@ def check_cases(cases: Sequence[Case]) -> None:
         raise DataError("\n".join([head, *problems]))
 
 
-def _check_files(case: Case) -> tuple[list[str], Content | None]:
+def _check_files(case: DatalistCase) -> tuple[list[str], Content | None]:
     image, problem = _read(case.image)
     problems = [problem] if problem else []
     if case.label is not None:
@@ -66,28 +72,28 @@ def _check_files(case: Case) -> tuple[list[str], Content | None]:
     return problems, image
 
 
-def _compare(case: Case, image: Content, label: Content) -> list[str]:
+def _compare(case: DatalistCase, image: Content, label: Content) -> list[str]:
     if label.shape != image.shape:
-        found, expected = ("x".join(map(str, shape)) for shape in (label.shape, image.shape))
-        return [f"{case.label}: mask is {found}, expected {expected} as {_name(case.image)}; use the image's own mask"]
+        size, expected = ("x".join(map(str, shape)) for shape in (label.shape, image.shape))
+        return [f"{case.label}: mask is {size}, expected {expected} as {_name(case.image)}; use the image's own mask"]
     if image.affine is not None and label.affine is not None:
-        # Compare where the corners lie: a small error of the direction counts for what it does across the volume.
+        # Compare the positions of corners: a small error of direction counts by its effect across the volume.
         corner = np.array([*image.shape, 1.0][:3] + [1.0])
         shift = max(np.abs((label.affine - image.affine) @ v)[:3].max() for v in (corner, np.array([0, 0, 0, 1.0])))
         if shift > AFFINE_TOLERANCE_MM:
             return [
-                f"{case.label}: mask lies {shift:.2f} mm off {_name(case.image)}, expected the same affine; resample it"
+                f"{case.label}: mask is {shift:.2f} mm off {_name(case.image)}, expected the same affine; resample it"
             ]
     return []
 
 
 def _read(path: Path | list[Path]) -> tuple[Content | None, str]:
-    """The content, or None and the problem in one line."""
+    """Return the content and an empty text, or None and the problem in one line."""
     try:
         return _decode(path), ""
-    except Exception as error:  # decoders raise whatever the damage provokes
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
-        return None, f"{_name(path)}: not readable ({reason}), expected a whole image; copy it again or remove the case"
+    except Exception as error:  # damaged data raises all kinds of errors in decoders
+        problem = f"{_name(path)}: not readable ({one_line(error)}), expected a whole image"
+        return None, f"{problem}; copy it again or remove the case"
 
 
 def _decode(path: Path | list[Path]) -> Content:
@@ -96,7 +102,7 @@ def _decode(path: Path | list[Path]) -> Content:
 
         series = load_series(path if isinstance(path, list) else [path])
         return Content(series.array.shape, series.affine, _digest(series.array))
-    if path.name.lower().endswith(NIFTI):
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
         import nibabel
 
         volume = cast("nibabel.Nifti1Image", nibabel.load(path))
@@ -104,8 +110,8 @@ def _decode(path: Path | list[Path]) -> Content:
         return Content(array.shape, volume.affine, _digest(array))
     from PIL import Image
 
-    with Image.open(path) as picture:
-        return Content(picture.size, None, _digest(np.asarray(picture)))
+    with Image.open(path) as image:
+        return Content(image.size, None, _digest(np.asarray(image)))
 
 
 def _digest(array: np.ndarray) -> str:
@@ -118,31 +124,31 @@ def _name(path: Path | list[Path]) -> str:
     return f"{path[0]} and {len(path) - 1} more" if isinstance(path, list) else str(path)
 
 
-def _repeated_names(cases: Sequence[Case]) -> list[str]:
-    groups: dict[str, list[Case]] = defaultdict(list)
+def _repeated_names(cases: Sequence[DatalistCase]) -> list[str]:
+    groups: dict[str, list[DatalistCase]] = defaultdict(list)
     for case in cases:
         groups[case.case_id].append(case)
     return [
-        f"{_name(group[1].image)}: case {name} is also {_name(group[0].image)}, expected one file a name; rename one"
+        f"{_name(group[1].image)}: case {name} is also {_name(group[0].image)}, expected one file per name; rename one"
         for name, group in groups.items()
         if len(group) > 1
     ]
 
 
-def _shared_patients(cases: Sequence[Case]) -> list[str]:
-    first: dict[str, Case] = {}
+def _shared_patients(cases: Sequence[DatalistCase]) -> list[str]:
+    first: dict[str, DatalistCase] = {}
     lines = []
     for case in cases:
-        other = first.setdefault(case.patient, case)
-        if other.split != case.split:
+        earlier = first.setdefault(case.patient, case)
+        if earlier.split != case.split:
             lines.append(
-                f"{_name(case.image)}: patient in {case.split}, and in {other.split} with {_name(other.image)}, "
-                "expected one split a patient; remove one of the two"
+                f"{_name(case.image)}: patient in {case.split}, and in {earlier.split} with {_name(earlier.image)}, "
+                "expected one split per patient; remove one of the two"
             )
     return lines
 
 
-def _shared_pixels(digests: dict[str, list[Case]]) -> list[str]:
+def _shared_pixels(digests: dict[str, list[DatalistCase]]) -> list[str]:
     lines = []
     for group in digests.values():
         for case in group[1:]:

@@ -1,18 +1,21 @@
-"""A tree of DICOM files, in whatever folders: each CT series is a case, without a label."""
+"""A tree of DICOM files in any folders: each CT series is a case, without a label."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from data_prep.layout import files_below, found_or_error
-from s3net_monai.data.datalist import Case
-from s3net_monai.data.splits import split_of
+from data_prep.layout import list_files_below, require_cases
+from s3net_monai.data.datalist import DatalistCase
+from s3net_monai.data.splits import choose_split
 from s3net_monai.utils.errors import DataError
+
+if TYPE_CHECKING:
+    from s3net_monai.io.dicom.header import SliceHeader
 
 DESCRIPTION = "a tree of DICOM CT series, grouped by SeriesInstanceUID, unlabeled"
 MODALITY = "CT"
@@ -21,24 +24,28 @@ LAYOUT = "DICOM files of CT series in any folder below it"
 _KEYWORDS = ["PatientID", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "ImageType", "Rows", "Columns"]
 
 
-def find_cases(source: Path, destination: Path) -> list[Case]:
-    """A case for each CT series; scouts, other modalities, structure sets and reports are left out.
+def find_cases(source: Path, destination: Path) -> list[DatalistCase]:
+    """Find the CT series; scouts, other modalities, structure sets and reports are left out.
 
-    The image is the series' folder where no other image lies in it, else the list of its files. Case names come from a
-    hash of the SeriesInstanceUID: folders, and so their names, often carry the patient's name. The split is by
+    The image is the series' folder where it holds no other image, else the list of its files. Case names come from a
+    hash of the SeriesInstanceUID, since the names of folders often contain the patient's name. The split is by
     PatientID, or by study where that is empty.
+
+    Raises:
+        DataError: if ``source`` holds no CT series, or a damaged DICOM file.
     """
-    from s3net_monai.io.dicom.files import is_image, looks_like_dicom
+    from s3net_monai.io.dicom.files import looks_like_dicom
+    from s3net_monai.io.dicom.header import is_image
 
     series: dict[str, list[Path]] = defaultdict(list)
     patients: dict[str, str] = {}
-    images_in: dict[Path, int] = defaultdict(int)
-    files = [path for path in files_below(source, "*") if looks_like_dicom(path)]
+    num_images: dict[Path, int] = defaultdict(int)
+    files = [path for path in list_files_below(source, "*") if looks_like_dicom(path)]
     for path in tqdm(files, desc="DICOM headers", unit="file", leave=False):
         header = _read_header(path)
         if not is_image(header):
             continue
-        images_in[path.parent] += 1
+        num_images[path.parent] += 1
         if header.get("Modality", "CT") == "CT" and "LOCALIZER" not in (header.get("ImageType") or ()):
             uid = str(header.get("SeriesInstanceUID", ""))
             series[uid].append(path)
@@ -46,16 +53,20 @@ def find_cases(source: Path, destination: Path) -> list[Case]:
     cases = []
     for uid, paths in series.items():
         folder = paths[0].parent
-        alone = images_in[folder] == len(paths) and all(path.parent == folder for path in paths)
+        is_alone = num_images[folder] == len(paths) and all(path.parent == folder for path in paths)
         name = f"series_{sha256(uid.encode()).hexdigest()[:12]}"
-        cases.append(Case(name, patients[uid], split_of(patients[uid], False), folder if alone else paths))
-    return found_or_error(cases, source, LAYOUT)
+        split = choose_split(patients[uid], is_test=False)
+        image = folder if is_alone else paths
+        cases.append(DatalistCase(case_id=name, patient=patients[uid], split=split, image=image))
+    return require_cases(cases, source, LAYOUT)
 
 
-def _read_header(path: Path) -> Any:
+def _read_header(path: Path) -> SliceHeader:
     from pydicom import dcmread
 
+    from s3net_monai.io.dicom.header import SliceHeader
+
     try:
-        return dcmread(path, stop_before_pixels=True, specific_tags=_KEYWORDS)
-    except Exception as error:  # pydicom raises whatever the damage provokes
+        return SliceHeader(dcmread(path, stop_before_pixels=True, specific_tags=_KEYWORDS), path)
+    except Exception as error:  # damaged data raises all kinds of errors in pydicom
         raise DataError(f"{path}: header not readable as DICOM ({error}); copy the file again or remove it") from error

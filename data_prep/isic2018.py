@@ -1,12 +1,12 @@
-"""ISIC 2018 Task 1 dermoscopy with lesion masks; the set names no patient, so an image stands for one."""
+"""ISIC 2018 Task 1 dermoscopy with lesion masks; the set names no patients, so every image counts as one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from data_prep.layout import PICTURES, files_in, found_or_error, label_beside
-from s3net_monai.data.datalist import Case
-from s3net_monai.data.splits import split_of
+from data_prep.layout import IMAGE_SUFFIXES, find_label, list_files, require_cases
+from s3net_monai.data.datalist import DatalistCase
+from s3net_monai.data.splits import choose_split
 
 DESCRIPTION = "ISIC 2018 Task 1 dermoscopy with lesion masks; test: the validation folder"
 MODALITY = "dermoscopy"
@@ -21,13 +21,18 @@ _PARTS = (
 )
 
 
-def find_cases(source: Path, destination: Path) -> list[Case]:
-    """Cases of the challenge's own folders, or of train/ and val/; the challenge's test folder is left alone."""
+def find_cases(source: Path, destination: Path) -> list[DatalistCase]:
+    """Find the images of the challenge's own folders, or of train/ and val/; the challenge's test folder is ignored.
+
+    Raises:
+        DataError: if ``source`` holds no image of the set.
+    """
     cases = []
-    for images, masks, ending, test in _PARTS:
-        for image in files_in(source / images, PICTURES):
+    for images, masks, ending, is_test in _PARTS:
+        for image in list_files(source / images, IMAGE_SUFFIXES):
             name = image.stem
             if name.startswith("ISIC_") and not name.endswith("_superpixels"):
-                label = label_beside(source / masks, f"{name}{ending}")
-                cases.append(Case(name, name, split_of(name, test), image, label))
-    return found_or_error(cases, source, LAYOUT)
+                label = find_label(source / masks, f"{name}{ending}")
+                split = choose_split(name, is_test=is_test)
+                cases.append(DatalistCase(case_id=name, patient=name, split=split, image=image, label=label))
+    return require_cases(cases, source, LAYOUT)

@@ -1,7 +1,7 @@
 """Kaggle "Finding and Measuring Lungs in CT Data": slices (TIFF, or packed in one npz) or volumes, with lung masks.
 
-Slices are written as 8-bit PNG below the destination, since networks' readers take neither npz nor signed TIFF. The set
-numbers its slices and names no patient, so each number stands for one; a fifth of them is for test.
+Slices are written as 8-bit PNG below the destination, since the networks' readers take neither npz nor signed TIFF. The
+set numbers its slices and names no patients, so every slice counts as one patient; a fifth of them is for test.
 """
 
 from __future__ import annotations
@@ -11,33 +11,44 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.layout import NIFTI, files_in, found_or_error, label_beside
-from s3net_monai.data.datalist import Case
-from s3net_monai.data.splits import fraction, split_of
+from data_prep.layout import NIFTI_SUFFIXES, find_label, list_files, require_cases
+from s3net_monai.data.datalist import DatalistCase
+from s3net_monai.data.splits import choose_split, hash_fraction
+from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import DataError
 
 DESCRIPTION = "Kaggle lung CT slices or volumes with lung masks; test: a fifth of the slices"
 MODALITY = "CT"
 LAYOUT = "one .npz with image and mask, 2d_images/ID_*.tif with 2d_masks/, or 3d_images/IMG_*.nii.gz with MASK_*"
-TEST_SHARE = 0.2
+TEST_FRACTION = 0.2
 WINDOW_HU = (-1000.0, 600.0)
 
 
-def find_cases(source: Path, destination: Path) -> list[Case]:
-    """Cases of the first layout that is found: npz, slices, volumes. Slices are converted below `destination`."""
-    packed = files_in(source, (".npz",))
-    slices = files_in(source / "2d_images", (".tif", ".tiff"))
+def find_cases(source: Path, destination: Path) -> list[DatalistCase]:
+    """Find the cases of the first layout that is present: npz, slices, volumes.
+
+    Slices are converted and written below ``destination``.
+
+    Raises:
+        DataError: if ``source`` holds none of the layouts, or a file that is not readable.
+    """
+    packed = list_files(source, (".npz",))
+    slices = list_files(source / "2d_images", (".tif", ".tiff"))
     if packed:
-        cases = [_write_slice(destination, name, picture, mask) for name, picture, mask in _unpack(packed[0])]
+        cases = [_write_slice(destination, name, pixels=pixels, mask=mask) for name, pixels, mask in _unpack(packed[0])]
     elif slices:
         cases = [_convert_slice(destination, image, source / "2d_masks") for image in slices]
     else:
-        cases = [_volume(image) for image in files_in(source / "3d_images", NIFTI) if image.name.startswith("IMG_")]
-    return found_or_error(cases, source, LAYOUT)
+        cases = [
+            _volume_case(image)
+            for image in list_files(source / "3d_images", NIFTI_SUFFIXES)
+            if image.name.startswith("IMG_")
+        ]
+    return require_cases(cases, source, LAYOUT)
 
 
 def _split(patient: str) -> str:
-    return split_of(patient, fraction(patient) < TEST_SHARE)
+    return choose_split(patient, is_test=hash_fraction(patient) < TEST_FRACTION)
 
 
 def _unpack(file: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
@@ -54,32 +65,30 @@ def _unpack(file: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
         yield f"slice_{index:04d}", image, None if masks is None else masks[index]
 
 
-def _convert_slice(destination: Path, image: Path, masks: Path) -> Case:
+def _convert_slice(destination: Path, image: Path, masks: Path) -> DatalistCase:
     from PIL import Image
 
-    label = label_beside(masks, image.stem, (".tif", ".tiff"))
+    label = find_label(masks, image.stem, (".tif", ".tiff"))
     try:
         low, high = WINDOW_HU
         hounsfield = np.asarray(Image.open(image), np.float32)
-        picture = np.rint(np.clip((hounsfield - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+        pixels = np.rint(np.clip((hounsfield - low) / (high - low), 0, 1) * 255).astype(np.uint8)
         mask = None if label is None else np.asarray(Image.open(label)) > 0
     except OSError as error:
         raise DataError(f"{image}: slice or mask not readable ({error}); download it again or remove both") from error
-    return _write_slice(destination, image.stem, picture, mask)
+    return _write_slice(destination, image.stem, pixels=pixels, mask=mask)
 
 
-def _write_slice(destination: Path, name: str, picture: np.ndarray, mask: np.ndarray | None) -> Case:
-    image = _write_png(destination / "images" / f"{name}.png", picture)
+def _write_slice(destination: Path, name: str, *, pixels: np.ndarray, mask: np.ndarray | None) -> DatalistCase:
+    image = _write_png(destination / "images" / f"{name}.png", pixels)
     label = None
     if mask is not None:
         label = _write_png(destination / "labels" / f"{name}.png", mask.astype(np.uint8) * 255)
-    return Case(name, name, _split(name), image, label)
+    return DatalistCase(case_id=name, patient=name, split=_split(name), image=image, label=label)
 
 
 def _write_png(path: Path, array: np.ndarray) -> Path:
     from PIL import Image
-
-    from s3net_monai.utils.atomic import atomic_path
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
@@ -87,7 +96,13 @@ def _write_png(path: Path, array: np.ndarray) -> Path:
     return path
 
 
-def _volume(image: Path) -> Case:
+def _volume_case(image: Path) -> DatalistCase:
     name = image.name.split(".")[0].removeprefix("IMG_")
     label = image.with_name(image.name.replace("IMG_", "MASK_", 1))
-    return Case(f"volume_{name}", name, _split(name), image, label if label.is_file() else None)
+    return DatalistCase(
+        case_id=f"volume_{name}",
+        patient=name,
+        split=_split(name),
+        image=image,
+        label=label if label.is_file() else None,
+    )

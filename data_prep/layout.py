@@ -1,19 +1,19 @@
-"""Finding the files of a data set, and saying what was looked for where there are none."""
+"""Search for the files of a data set, and the message where there are none."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from s3net_monai.data.datalist import Case
+from s3net_monai.data.datalist import DatalistCase
 from s3net_monai.utils.errors import DataError
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
-NIFTI = (".nii.gz", ".nii")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")  # of 2-D images
+NIFTI_SUFFIXES = (".nii.gz", ".nii")
 
 
-def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    """Files directly in `folder` with one of the suffixes, in order of name; hidden ones, as macOS leaves, are not."""
+def list_files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Return the files directly in ``folder`` with one of the suffixes, by name, without hidden ones (macOS)."""
     if not folder.is_dir():
         return []
     return [
@@ -23,15 +23,16 @@ def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     ]
 
 
-def files_below(folder: Path, pattern: str) -> list[Path]:
-    """Files anywhere below `folder` whose name matches the glob `pattern`, hidden ones left out."""
+def list_files_below(folder: Path, pattern: str) -> list[Path]:
+    """Return the files anywhere below ``folder`` whose name matches the glob ``pattern``, without hidden ones."""
     return sorted(p for p in folder.rglob(pattern) if not p.name.startswith(".") and p.is_file())
 
 
-def label_beside(folder: Path, name: str, suffixes: Sequence[str] = PICTURES) -> Path | None:
-    """The mask `folder`/`name` with any of the suffixes; None where the folder is absent, that is for unlabeled data.
+def find_label(folder: Path, name: str, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> Path | None:
+    """Return the mask ``name`` in ``folder`` with any of the suffixes, or None if there is no such folder.
 
-    A mask that is absent from a folder of masks is returned all the same, as a path which the checks then report.
+    A data set without a folder of masks is unlabeled. A mask that is missing from a folder of masks is returned all the
+    same, as a path that ``check_cases`` then reports.
     """
     if not folder.is_dir():
         return None
@@ -39,10 +40,19 @@ def label_beside(folder: Path, name: str, suffixes: Sequence[str] = PICTURES) ->
     return next((path for path in candidates if path.is_file()), candidates[0])
 
 
-def found_or_error(cases: Iterable[Case], source: Path, looked_for: str) -> list[Case]:
-    """The cases as a list; DataError, naming the layouts that were looked for, where there are none."""
-    found = list(cases)
-    if not found:
+def require_cases(cases: Iterable[DatalistCase], source: Path, layout: str) -> list[DatalistCase]:
+    """Return the cases as a list.
+
+    Args:
+        cases: those in ``source``.
+        source: the folder that was searched.
+        layout: a description of the layouts that were expected, for the message.
+
+    Raises:
+        DataError: if there are none.
+    """
+    listed = list(cases)
+    if not listed:
         state = "an empty folder" if not any(source.iterdir()) else "no file of this data set"
-        raise DataError(f"{source}: {state}, looked for {looked_for}; give the folder that holds these")
-    return found
+        raise DataError(f"{source}: {state}, looked for {layout}; give the folder that holds these")
+    return listed

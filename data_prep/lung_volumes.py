@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from data_prep.layout import NIFTI, files_in, found_or_error
-from s3net_monai.data.datalist import Case
-from s3net_monai.data.splits import split_of
+from data_prep.layout import NIFTI_SUFFIXES, list_files, require_cases
+from s3net_monai.data.datalist import DatalistCase
+from s3net_monai.data.splits import choose_split
 
 DESCRIPTION = "chest CT volumes with lung masks (NIfTI); test: id003"
 MODALITY = "CT"
@@ -15,14 +15,25 @@ LAYOUT = "<patient>_ct.nii.gz, each with <patient>_lung.nii.gz where it has a ma
 TEST_PATIENTS = {"id003"}
 
 
-def find_cases(source: Path, destination: Path) -> list[Case]:
-    """Cases <patient>_ct.nii[.gz]; a volume without <patient>_lung beside it is unlabeled."""
+def find_cases(source: Path, destination: Path) -> list[DatalistCase]:
+    """Find the volumes <patient>_ct.nii[.gz]; one without <patient>_lung beside it is unlabeled.
+
+    Raises:
+        DataError: if ``source`` holds no volume.
+    """
     cases = []
-    for image in files_in(source, NIFTI):
+    for image in list_files(source, NIFTI_SUFFIXES):
         match = re.fullmatch(r"(.+)_ct(\.nii(?:\.gz)?)", image.name)
         if match:
             patient = match[1]
             label = image.with_name(f"{patient}_lung{match[2]}")
-            split = split_of(patient, patient in TEST_PATIENTS)
-            cases.append(Case(patient, patient, split, image, label if label.is_file() else None))
-    return found_or_error(cases, source, LAYOUT)
+            cases.append(
+                DatalistCase(
+                    case_id=patient,
+                    patient=patient,
+                    split=choose_split(patient, is_test=patient in TEST_PATIENTS),
+                    image=image,
+                    label=label if label.is_file() else None,
+                )
+            )
+    return require_cases(cases, source, LAYOUT)

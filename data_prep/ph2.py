@@ -1,28 +1,34 @@
-"""PH2 dermoscopy (Mendonça et al., EMBC 2013): one image a patient, lesion masks."""
+"""PH2 dermoscopy (Mendonça et al., EMBC 2013): one image per patient, with lesion masks."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from data_prep.layout import PICTURES, files_below, files_in, found_or_error, label_beside
-from s3net_monai.data.datalist import Case
-from s3net_monai.data.splits import split_of
+from data_prep.layout import IMAGE_SUFFIXES, find_label, list_files, list_files_below, require_cases
+from s3net_monai.data.datalist import DatalistCase
+from s3net_monai.data.splits import choose_split
 
 DESCRIPTION = "PH2 dermoscopy with lesion masks; test: image numbers divisible by 4"
 MODALITY = "dermoscopy"
 LAYOUT = "IMD###/IMD###_Dermoscopic_Image/IMD###.bmp with IMD###_lesion/, or images/IMD###.jpg with masks/"
 
 
-def find_cases(source: Path, destination: Path) -> list[Case]:
-    """Cases of the original tree of folders, or of images/ and masks/."""
-    original = [p for p in files_below(source, "IMD*.bmp") if p.parent.name == f"{p.stem}_Dermoscopic_Image"]
+def find_cases(source: Path, destination: Path) -> list[DatalistCase]:
+    """Find the images of the original tree of folders, or of images/ and masks/.
+
+    Raises:
+        DataError: if ``source`` holds no image of the set.
+    """
+    original = [p for p in list_files_below(source, "IMD*.bmp") if p.parent.name == f"{p.stem}_Dermoscopic_Image"]
+    flat = [p for p in list_files(source / "images", IMAGE_SUFFIXES) if p.stem.startswith("IMD")]
     cases = []
-    for image in original or [p for p in files_in(source / "images", PICTURES) if p.stem.startswith("IMD")]:
+    for image in original or flat:
         name = image.stem
         if original:
-            label = label_beside(image.parent.parent / f"{name}_lesion", f"{name}_lesion", (".bmp", ".png"))
+            label = find_label(image.parent.parent / f"{name}_lesion", f"{name}_lesion", (".bmp", ".png"))
         else:
-            label = label_beside(source / "masks", name)
+            label = find_label(source / "masks", name)
         digits = name.removeprefix("IMD")
-        cases.append(Case(name, name, split_of(name, digits.isdigit() and int(digits) % 4 == 0), image, label))
-    return found_or_error(cases, source, LAYOUT)
+        split = choose_split(name, is_test=digits.isdigit() and int(digits) % 4 == 0)
+        cases.append(DatalistCase(case_id=name, patient=name, split=split, image=image, label=label))
+    return require_cases(cases, source, LAYOUT)

@@ -1,4 +1,4 @@
-"""A CT volume as a classic DICOM series: one CT Image Storage object (PS3.3 section A.3) a slice."""
+"""Writer of a CT volume as a classic DICOM series: one CT Image Storage object (PS3.3 section A.3) per slice."""
 
 from __future__ import annotations
 
@@ -19,17 +19,23 @@ RESCALE_INTERCEPT = -1024
 
 
 def write_ct_series(
-    image: np.ndarray, affine: np.ndarray, folder: Path, case_id: str, feet_last: bool = False
+    image: np.ndarray, affine: np.ndarray, folder: Path, *, case_id: str, feet_last: bool = False
 ) -> list[Path]:
-    """Write one file a slice into `folder` (made if absent) and return the paths in order of InstanceNumber.
+    """Write one file per slice and return the paths in order of InstanceNumber.
 
-    `image` is (columns, rows, slices) int16 in HU from -1024 to 3071; `affine` (4x4, RAS+, mm) places it: its first two
-    columns give ImageOrientationPatient and PixelSpacing, the third the step between slices. A third column that is
-    not parallel to the slice normal makes a series of a tilted gantry. `feet_last` numbers the slices from the last to
-    the first, as many scanners do; the positions, and so the volume, stay the same. All UIDs derive from `case_id` and
-    the pixels: equal volumes give equal files.
+    All UIDs derive from ``case_id`` and the pixels: equal volumes give equal files.
 
-    Raises ValueError where the third axis runs against the slice normal, which a series cannot express.
+    Args:
+        image: (columns, rows, slices) int16 in HU from -1024 to 3071.
+        affine: (4x4, RAS+, mm). Its first two columns give ImageOrientationPatient and PixelSpacing, the third the step
+            between slices; a third column that is not parallel to the slice normal gives a series of a tilted gantry.
+        folder: created if missing.
+        case_id: part of the PatientID.
+        feet_last: whether to number the slices from the last to the first, as many scanners do; the positions, and so
+            the volume, stay the same.
+
+    Raises:
+        ValueError: if the third axis runs against the slice normal, which a series cannot express.
     """
     from pydicom.uid import generate_uid
 
@@ -44,7 +50,7 @@ def write_ct_series(
             "use feet_last to reverse the numbering"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    # Slices of an earlier, longer series would make a mixed one of the two.
+    # Left-over slices of an earlier, longer series would mix with the new one.
     for stale in folder.glob("[0-9][0-9][0-9][0-9].dcm"):
         stale.unlink()
     entropy = [case_id, sha256(np.ascontiguousarray(image).data).hexdigest(), repr(lps.tolist())]
@@ -54,7 +60,7 @@ def write_ct_series(
     for k in range(image.shape[2]):
         number = image.shape[2] - k if feet_last else k + 1
         path = folder / f"{number:04d}.dcm"
-        dataset = _slice(image[:, :, k], uids, generate_uid(entropy_srcs=[*entropy, f"slice {k}"]))
+        dataset = _create_slice(image[:, :, k], uids, generate_uid(entropy_srcs=[*entropy, f"slice {k}"]))
         dataset.PatientID = f"PHANTOM-{case_id}"[:64]
         dataset.InstanceNumber = number
         position = lps[:3, 3] + k * lps[:3, 2]
@@ -73,14 +79,14 @@ def write_ct_series(
 
 
 def _decimal(value: float) -> str:
-    """Decimal String of at most 16 characters (PS3.5 section 6.2)."""
+    """Format a number as Decimal String of at most 16 characters (PS3.5 section 6.2)."""
     from pydicom.valuerep import format_number_as_ds
 
     return format_number_as_ds(float(value) + 0.0)
 
 
-def _slice(hu: np.ndarray, uids: dict[str, UID], instance_uid: UID) -> FileDataset:
-    """Everything of one slice but for its place."""
+def _create_slice(hu: np.ndarray, uids: dict[str, UID], instance_uid: UID) -> FileDataset:
+    """Return the dataset of one slice, without its position."""
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
@@ -104,7 +110,7 @@ def _slice(hu: np.ndarray, uids: dict[str, UID], instance_uid: UID) -> FileDatas
     dataset.ReferringPhysicianName = ""
     dataset.StudyDescription = "Synthetic chest CT"
     dataset.SeriesDescription = "Synthetic chest CT"
-    dataset.PatientName = "Doe^Synthia"  # no word that folder names hold, or they would be hidden
+    dataset.PatientName = "Doe^Synthia"  # no word that occurs in folder names, which would be redacted
     dataset.PatientBirthDate = "19500101"
     dataset.PatientSex = "O"
     dataset.PatientPosition = "HFS"

@@ -10,19 +10,20 @@ from s3net_monai.utils.geometry import LPS_TO_RAS
 
 FIELD_OF_VIEW_MM = (360.0, 360.0, 300.0)
 
-# NIfTI and MONAI count millimeters towards right, anterior, superior;
-# DICOM and the phantom's anatomy towards left, posterior, superior.
-
 
 def phantom_affine(
     shape: Sequence[int], spacing: Sequence[float] | None = None, rotation: np.ndarray | None = None
 ) -> np.ndarray:
-    """Affine (4x4, RAS+, mm) of a grid whose center is the middle of the phantom's chest.
+    """Return the affine (4x4, RAS+, mm) of a grid whose center is the middle of the phantom's chest.
 
     Without a rotation the axes run towards the patient's left, back and head, as a scanner's do, so that the diagonal
-    is negative, negative, positive. `spacing` in mm along the three axes, by default the whole chest over `shape`;
-    `rotation` (3x3, orthonormal, right-handed) turns the grid in left-posterior-superior coordinates: an oblique,
-    coronal or sagittal series.
+    is negative, negative, positive.
+
+    Args:
+        shape: voxels along the three axes.
+        spacing: mm along the three axes; by default the whole chest spreads over ``shape``.
+        rotation: (3, 3), orthonormal and right-handed, of the grid in left-posterior-superior coordinates: for an
+            oblique, coronal or sagittal series.
     """
     lps = np.eye(4)
     steps = np.asarray(spacing if spacing is not None else np.divide(FIELD_OF_VIEW_MM, np.asarray(shape, float)), float)
@@ -33,10 +34,10 @@ def phantom_affine(
 
 
 def voxel_coordinates(affine: np.ndarray, start: Sequence[int], stop: Sequence[int]) -> tuple[np.ndarray, ...]:
-    """Left-posterior-superior coordinates (mm, float32) of the voxels from `start` to before `stop`.
+    """Return left-posterior-superior coordinates (mm, float32) of the voxels from ``start`` to before ``stop``.
 
-    Each of the three arrays broadcasts to `stop - start`; an axis that a coordinate does not depend on has length 1,
-    which makes axial grids several times quicker than oblique ones.
+    Each of the three arrays broadcasts to ``stop - start``; an axis that a coordinate does not depend on has length 1,
+    which makes axial grids several times faster than oblique ones.
     """
     lps = LPS_TO_RAS @ affine
     axes = np.ogrid[tuple(slice(low, high) for low, high in zip(start, stop, strict=True))]

@@ -1,4 +1,4 @@
-"""A public data set in its own layout in, a checked MONAI datalist out."""
+"""Preparation of a public data set in its own layout as a checked MONAI datalist."""
 
 from __future__ import annotations
 
@@ -23,14 +23,20 @@ DATASETS: dict[str, str] = {name: module.DESCRIPTION for name, module in _MODULE
 
 
 def prepare(dataset: str, source: Path, destination: Path) -> Path:
-    """Find the cases of a data set below `source`, check them, write `destination`/datalist.json and return its path.
+    """Find the cases of a data set, check them, and write and return the path of their datalist.
 
-    `dataset` is one of `DATASETS`. Images stay where they are, but for sets that pack them (see `kaggle_lung`), whose
-    slices are written below `destination`. Splits are by patient: report splits for test, about a tenth of the other
-    patients, chosen by a hash of the identifier, for validation.
+    Images stay where they are, except in sets that pack them (see ``kaggle_lung``), whose slices are written below
+    ``destination``. Splits are by patient: those that the set reserves are for test; of the others about a tenth,
+    chosen by a hash of the identifier, is for validation.
 
-    Raises DataError for an unknown data set, a folder that is missing, empty or of another layout, and for all that
-    `check_cases` finds; then no datalist is written.
+    Args:
+        dataset: one of ``DATASETS``.
+        source: the folder of the data set.
+        destination: the folder of datalist.json.
+
+    Raises:
+        DataError: if the data set is unknown, if the folder is missing, empty or of another layout, and for every
+            problem that ``check_cases`` finds; then no datalist is written.
     """
     if dataset not in _MODULES:
         raise DataError(f"data set {dataset!r} is not known, expected one of {', '.join(DATASETS)}")
@@ -40,4 +46,6 @@ def prepare(dataset: str, source: Path, destination: Path) -> Path:
         raise DataError(f"{source}: no such folder, expected {module.LAYOUT}; give the folder that holds these")
     cases = module.find_cases(source, destination)
     check_cases(cases)
-    return write_datalist(destination, dataset, module.DESCRIPTION, module.MODALITY, cases)
+    return write_datalist(
+        destination, name=dataset, description=module.DESCRIPTION, modality=module.MODALITY, cases=cases
+    )

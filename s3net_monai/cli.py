@@ -104,11 +104,12 @@ def _known_formats(formats: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _check_source(arguments: argparse.Namespace) -> None:
-    from s3net_monai.io.dicom.geometry import ALLOWED
+    from s3net_monai.io.dicom.geometry import Irregularity
 
-    unknown = [name for name in arguments.allow if name not in ALLOWED]
+    names = [irregularity.value for irregularity in Irregularity]
+    unknown = [name for name in arguments.allow if name not in names]
     if unknown:
-        raise ValueError(f"--allow: {unknown[0]!r} is not known; give one or both of {','.join(ALLOWED)}")
+        raise ValueError(f"--allow: {unknown[0]!r} is not known; give one or both of {','.join(names)}")
     if bool(arguments.input) == bool(arguments.dicomweb):
         raise ValueError("segment: give inputs, or --dicomweb URL with --study UID")
     if bool(arguments.dicomweb) != bool(arguments.study):

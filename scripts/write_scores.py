@@ -73,7 +73,7 @@ def consistency(task: str) -> str:
 
 
 def few(task: str) -> str:
-    """Return the mean Dice of methods for few labels, one column per number of labeled patients.
+    """Return the mean Dice of methods for few labels, by number of labeled patients.
 
     Ablations are left out; the benchmark's page has them.
     """

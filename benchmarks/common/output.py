@@ -35,7 +35,7 @@ def check_output(output: Path, modules: Sequence[str]) -> None:
         raise ValueError(f"{missing[0]} is not installed; run: pip install 's3net-monai[benchmark]'")
 
 
-def recorded_command(benchmark: str, output: Path, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> str:
+def recorded_command(benchmark: str, output: Path, *, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> str:
     """Return the command to record in the results, without folders of this machine.
 
     Args:

@@ -17,7 +17,7 @@ REVIEWED_FRACTION = 0.1  # of the cases, worst scored first, that a person would
 def quality(consistency: Sequence[float], dice: Sequence[float]) -> dict[str, Any]:
     """Return the rank correlation of score and Dice, and the effect of a review.
 
-    The review looks at the worst-scored cases.
+    The worst-scored cases are reviewed.
 
     Args:
         consistency: label-free score of every case, 0 to 1.

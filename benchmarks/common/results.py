@@ -45,7 +45,7 @@ def row_results(rows: Sequence[Row], scores: Mapping[str, Mapping[str, BySeed]])
             "splits": {
                 split: {
                     **_figures(entries, scores[row.name][split]),
-                    "against_best_simple": _against(row.name, best.get(split), split, means),
+                    "against_best_simple": _against(row.name, best.get(split), split=split, means=means),
                 }
                 for split, entries in means[row.name].items()
             },
@@ -88,7 +88,7 @@ def _columns(entries: list[Entry]) -> dict[str, Any]:
 
 
 def _against(
-    name: str, reference: str | None, split: str, means: Mapping[str, Mapping[str, list[Entry]]]
+    name: str, reference: str | None, *, split: str, means: Mapping[str, Mapping[str, list[Entry]]]
 ) -> dict[str, Any] | None:
     if reference is None or reference == name:
         return None

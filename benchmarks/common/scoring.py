@@ -17,8 +17,8 @@ from tqdm import tqdm
 from benchmarks.common.overlap import error_metrics, overlap_metrics
 from benchmarks.common.protocols import PROTOCOLS
 from benchmarks.common.types import BenchmarkCase, Predict, Row
+from benchmarks.common.work_folder import write_json
 from s3net_monai.evaluation.metrics import mask_metrics
-from s3net_monai.utils.atomic import atomic_path
 
 SAVE_INTERVAL = 30.0  # seconds of work that an interrupted run loses at most, beside its current case
 
@@ -97,6 +97,4 @@ def _read(path: Path, cache_key: str) -> dict[str, Entry]:
 
 
 def _write(path: Path, cache_key: str, entries: dict[str, Entry]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps({"cache_key": cache_key, "cases": list(entries.values())}), encoding="utf-8")
+    write_json(path, {"cache_key": cache_key, "cases": list(entries.values())})

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,11 +17,10 @@ from monai.utils import set_determinism
 from tqdm import tqdm
 
 from benchmarks.common.types import BenchmarkCase
-from benchmarks.few_labels.stages import digest
+from benchmarks.common.work_folder import digest, read_cached, write_cached
 from s3net_monai.active_learning import FIRST_ROUND, image_features, select_images
 from s3net_monai.inference import Bundle, Case
 from s3net_monai.inference.run.segmenter import infer_sample, read_case
-from s3net_monai.utils.atomic import atomic_path
 
 Entry = dict[str, Any]
 Sample = dict[str, Any]
@@ -79,10 +77,14 @@ def _read(image: Path, bundle: Bundle) -> Sample:
     return {"image": sample["image"]}  # without the source image in its full size, which only reports need
 
 
-Choose = Callable[[Pool, Bundle, Sequence[int], int, int], list[int]]
+class Order(Protocol):
+    """Choice of the next images of a pool."""
+
+    def __call__(self, pool: Pool, bundle: Bundle, chosen: Sequence[int], *, count: int, seed: int) -> list[int]:
+        """Return the indices of ``count`` images that are not among the chosen ones."""
 
 
-def by_consistency(pool: Pool, bundle: Bundle, chosen: Sequence[int], count: int, seed: int) -> list[int]:
+def by_consistency(pool: Pool, bundle: Bundle, chosen: Sequence[int], *, count: int, seed: int) -> list[int]:
     """Choose images that cover all others first, then the least consistent ones.
 
     MONAI Label's strategy chooses alike.
@@ -98,13 +100,13 @@ def by_consistency(pool: Pool, bundle: Bundle, chosen: Sequence[int], count: int
     return select_images(pool.features, scores, selected=chosen, count=count)
 
 
-def at_random(pool: Pool, bundle: Bundle, chosen: Sequence[int], count: int, seed: int) -> list[int]:
+def at_random(pool: Pool, bundle: Bundle, chosen: Sequence[int], *, count: int, seed: int) -> list[int]:
     """Choose the next images of a permutation of the pool that is the same for all steps."""
     order = np.random.default_rng(seed).permutation(len(pool.cases)).tolist()
     return [int(index) for index in order[len(chosen) : len(chosen) + count]]
 
 
-ORDERS: dict[str, Choose] = {"consistency": by_consistency, "random": at_random}
+ORDERS: dict[str, Order] = {"consistency": by_consistency, "random": at_random}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +163,7 @@ def run_annotator(
         cached = read_cached(step_folder / "step.json", settings)
         if cached is None:
             print(f"{run.order}, seed {run.seed}, {step} corrections", file=sys.stderr, flush=True)
-            chosen = chosen + ORDERS[run.order](pool, bundle, chosen, step - len(chosen), run.seed)
+            chosen = chosen + ORDERS[run.order](pool, bundle, chosen, count=step - len(chosen), seed=run.seed)
             _fine_tune(pool, chosen, run, folder=step_folder)
             cached = {"images": [pool.cases[index]["case_id"] for index in chosen]}
             cached["cases"] = score_bundle(_with_weights(pool.bundle, step_folder), report_cases)
@@ -226,18 +228,3 @@ def score_bundle(bundle: Bundle, report_cases: ReportCases) -> list[Entry]:
         dice = 2.0 * int((mask & case.truth).sum()) / total if total else 1.0
         entries.append({"case_id": case.case_id, "split": case.split, "dice": dice})
     return entries
-
-
-def read_cached(path: Path, settings: Mapping[str, Any]) -> Entry | None:
-    """Return what an earlier run with the same settings wrote, or None."""
-    if not path.is_file():
-        return None
-    stored: Entry = json.loads(path.read_text(encoding="utf-8"))
-    return stored["result"] if stored["settings"] == json.loads(json.dumps(settings)) else None
-
-
-def write_cached(path: Path, settings: Mapping[str, Any], result: Entry) -> None:
-    """Write the file of ``read_cached``, as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps({"settings": settings, "result": result}), encoding="utf-8")

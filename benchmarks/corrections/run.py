@@ -21,6 +21,7 @@ from benchmarks.common.output import (
     rounded_numbers,
     write_json_and_page,
 )
+from benchmarks.common.work_folder import BusyError, folder_lock, read_cached, write_cached
 from benchmarks.corrections.annotator import (
     ORDERS,
     AnnotatorRun,
@@ -28,13 +29,10 @@ from benchmarks.corrections.annotator import (
     Pool,
     ReportCases,
     fine_tuning_config,
-    read_cached,
     run_annotator,
     score_bundle,
-    write_cached,
 )
 from benchmarks.corrections.results import corrections_result
-from benchmarks.few_labels.stages import BusyError, stage_lock
 from benchmarks.label_free.trained_skin import SUPERVISED_NAME, skin_datalists
 from s3net_monai.inference import Bundle, bundle_root, load_bundle
 from s3net_monai.inference.bundle import read_metadata
@@ -99,7 +97,7 @@ def run_corrections(
     config = fine_tuning_config(root, overrides or {})
     facts = {
         "schema_version": 1,
-        "command": recorded_command("corrections", output, names),
+        "command": recorded_command("corrections", output, rows=names),
         "package_version": __version__,
         "model": {"name": root.name, "version": str(read_metadata(root)["version"]), "sha256": bundle.sha256},
         "machine": machine_facts(),
@@ -162,7 +160,7 @@ def _run_all(
         for run in todo:
             run_folder = folder / f"{run.order}-{run.seed}"
             try:
-                with stage_lock(run_folder, wait):
+                with folder_lock(run_folder, wait=wait):
                     entries = run_annotator(run, pool, report_cases, folder=run_folder, cache_key=cache_key)
                     scored.append((run, entries))
             except BusyError:

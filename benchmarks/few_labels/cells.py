@@ -38,13 +38,13 @@ def earlier_cells(output: Path, rows: Sequence[FewLabelsRow], context: RunContex
             column: figures
             for column, figures in stored_cells.get(row.name, {}).items()
             if column in columns
-            and figures.get("settings") == _digests(row, columns[column], figures.get("draws", ()), context)
+            and figures.get("settings") == _digests(row, columns[column], figures.get("draws", ()), context=context)
         }
         for row in rows
     }
 
 
-def has_scores(cells: Cells, row: FewLabelsRow, patients: int | None, draws: Sequence[int]) -> bool:
+def has_scores(cells: Cells, row: FewLabelsRow, *, patients: int | None, draws: Sequence[int]) -> bool:
     """Return whether a cell has all these draws.
 
     A draw cannot be added to figures that are means over draws.
@@ -68,12 +68,12 @@ def scored_cells(
             cached = {draw: cached_scores(row, Cell(patients, draw), context) for draw in draws}
             scores = {draw: entries for draw, entries in cached.items() if entries is not None}
             if scores and (cell is None or len(scores) > len(cell["draws"])):
-                settings = _digests(row, patients, list(scores), context)
+                settings = _digests(row, patients, list(scores), context=context)
                 cell = {**cell_figures(scores, context.study), "settings": settings}
             if cell is not None:
                 cells.setdefault(row.name, {})[column] = cell
     return cells
 
 
-def _digests(row: FewLabelsRow, patients: int | None, draws: Sequence[int], context: RunContext) -> list[str]:
+def _digests(row: FewLabelsRow, patients: int | None, draws: Sequence[int], *, context: RunContext) -> list[str]:
     return [cell_digest(row, Cell(patients, draw), context) for draw in draws]

@@ -39,7 +39,8 @@ def few_labels_page(result: Mapping[str, Any], plot: Path | None) -> str:
         "",
         "## Trainings",
         "",
-        "Iterations times batch size. A method that also uses unlabeled images has as many of them as labeled images.",
+        "Iterations times batch size. A training on labeled and unlabeled images has as many unlabeled ones per batch "
+        "in addition.",
         "",
     ]
     lines += table(["method", "stages"], [[row["name"], _stages(result["trainings"][row["name"]])] for row in rows])

@@ -11,11 +11,12 @@ from typing import Any
 
 from benchmarks.common.output import check_output, recorded_command, rounded_numbers, write_json_and_page
 from benchmarks.common.scoring import slug
+from benchmarks.common.work_folder import BusyError
 from benchmarks.few_labels.cells import Cells, earlier_cells, has_scores, scored_cells
 from benchmarks.few_labels.results import few_labels_results
 from benchmarks.few_labels.rows import DRAWS, REFERENCES, ROWS
 from benchmarks.few_labels.scores import score_cell
-from benchmarks.few_labels.stages import BusyError, trainings_of
+from benchmarks.few_labels.stages import trainings_of
 from benchmarks.few_labels.types import Cell, FewLabelsRow, RunContext, Study, column_name
 from s3net_monai.inference.bundle import bundle_root
 from s3net_monai.utils.atomic import atomic_path
@@ -67,10 +68,10 @@ def run_few_labels(
         (row, cell)
         for cell in _cells(columns)
         for row in chosen_rows
-        if not has_scores(earlier, row, cell.patients, _draws(cell.patients))
+        if not has_scores(earlier, row, patients=cell.patients, draws=_draws(cell.patients))
     ]
     failures = run_jobs(jobs, context)
-    command = recorded_command(study.task, output, names, labels)
+    command = recorded_command(study.task, output, rows=names, columns=labels)
     result = rounded_numbers(few_labels_result(rows, context, command=command, earlier=earlier))
     write_few_labels(result, output)
     if failures:

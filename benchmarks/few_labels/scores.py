@@ -14,14 +14,13 @@ import torch
 from monai.bundle import ConfigParser
 from tqdm import tqdm
 
+from benchmarks.common.work_folder import digest, folder_lock, write_json
 from benchmarks.few_labels.stages import (
-    digest,
     folder_of,
     merged,
     merged_config,
     run_stage,
     settings_of,
-    stage_lock,
 )
 from benchmarks.few_labels.types import Cell, FewLabelsRow, RunContext, Stage
 from s3net_monai.evaluation.masks import read_mask
@@ -29,7 +28,6 @@ from s3net_monai.evaluation.metrics import mask_metrics
 from s3net_monai.inference import Bundle, Case, load_bundle
 from s3net_monai.inference.discovery.find_cases import IMAGE_2D_SUFFIXES, Kind
 from s3net_monai.inference.run.segmenter import infer_sample, read_case
-from s3net_monai.utils.atomic import atomic_path
 
 DISTANCES = ("hd95", "surface_distance")
 
@@ -52,13 +50,12 @@ def score_cell(row: FewLabelsRow, cell: Cell, context: RunContext, *, wait: bool
         return entries
     weights = run_stage(row.stage, cell, context, wait=wait)
     folder = folder_of(row.stage, cell, context)
-    with stage_lock(folder, wait):
+    with folder_lock(folder, wait=wait):
         entries = cached_scores(row, cell, context)
         if entries is None:
             entries = _score(_bundle(row.stage, weights, folder, context=context), context)
-            with atomic_path(folder / "scores.json") as temporary:
-                content = {"settings": _settings(row.stage, cell, context), "cases": entries}
-                temporary.write_text(json.dumps(content), encoding="utf-8")
+            content = {"settings": _settings(row.stage, cell, context), "cases": entries}
+            write_json(folder / "scores.json", content)
     return entries
 
 

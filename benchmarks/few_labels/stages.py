@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from hashlib import sha256
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import monai
 from monai.bundle import ConfigParser
 
+from benchmarks.common.work_folder import digest, folder_lock, write_json
 from benchmarks.few_labels.types import Cell, RunContext, Stage, column_name
-from s3net_monai.utils.atomic import atomic_path
-from s3net_monai.utils.locks import LockedError, exclusive_lock
 
 LABEL_FREE = Cell(None, 0)
 BENCHMARK_CONFIGS = Path(__file__).parent / "configs"  # overlays of methods that only this benchmark trains
-_LOCK = ".lock"
-
-
-class BusyError(Exception):
-    """Another process works on the same stage."""
 
 
 def run_stage(stage: Stage, cell: Cell, context: RunContext, *, wait: bool = True) -> Path:
@@ -55,14 +47,14 @@ def run_stage(stage: Stage, cell: Cell, context: RunContext, *, wait: bool = Tru
         for name, sources in _inputs(stage, cell).items()
     }
     inputs = {name: values if isinstance(stage.inputs[name], tuple) else values[0] for name, values in paths.items()}
-    with stage_lock(folder, wait):
+    with folder_lock(folder, wait=wait):
         if not _is_finished(folder, artifact, settings):  # another process may have finished it meanwhile
             (folder / "settings.json").unlink(missing_ok=True)
             overrides = {**inputs, **_run_overrides(cell, folder, context)}
             _train(merged_config(stage, context), overrides, seed=cell.draw, folder=folder)
             if not artifact.is_file():
                 raise ValueError(f"{stage.name}: its training left no {artifact.name}; check the artifact of the stage")
-            _write_json(folder / "settings.json", settings)
+            write_json(folder / "settings.json", settings)
     return artifact
 
 
@@ -141,26 +133,6 @@ def _overlay(context: RunContext, name: str) -> Path:
     raise ValueError(f"{context.bundle_root.name}: no configs/{name}.json; add it, or leave out rows that use it")
 
 
-def digest(value: Any) -> str:
-    """Return the SHA-256 of JSON data."""
-    return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-@contextmanager
-def stage_lock(folder: Path, wait: bool) -> Iterator[None]:
-    """Hold the lock of a stage's folder.
-
-    Raises:
-        BusyError: Without ``wait``, while another process holds it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with exclusive_lock(folder / _LOCK, wait=None if wait else 0):
-            yield
-    except LockedError as error:
-        raise BusyError(folder.parent.name) from error
-
-
 def _as_tuple(sources: Stage | tuple[Stage, ...]) -> tuple[Stage, ...]:
     return sources if isinstance(sources, tuple) else (sources,)
 
@@ -181,7 +153,7 @@ def _run_overrides(cell: Cell, folder: Path, context: RunContext) -> dict[str, A
         "output_dir": str(folder),
         "ckpt_dir": str(folder / "models"),
         "num_labeled_patients": cell.patients,
-        "draw": cell.draw,
+        "split_seed": cell.draw,
         "seed": cell.draw,
     }
 
@@ -206,8 +178,3 @@ def _case_ids(context: RunContext) -> dict[str, list[str]]:
     from s3net_monai.data.datalist import load_sections
 
     return {name: [case["case_id"] for case in cases] for name, cases in load_sections(context.dataset).items()}
-
-
-def _write_json(path: Path, value: Any) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1), encoding="utf-8")

@@ -18,16 +18,16 @@ from skimage.transform import resize
 from benchmarks.common.scoring import slug
 from benchmarks.common.train import train_variant
 from benchmarks.common.types import BenchmarkCase
+from benchmarks.common.work_folder import write_json
 from benchmarks.label_free.trained_skin import SEEDS, losses_alone_settings
 from benchmarks.label_free.variants import ABLATION, Overrides
 from s3net_monai.inference import Bundle, bundle_root, load_bundle
 from s3net_monai.transforms.skin_labeling import central_component, dice
-from s3net_monai.utils.atomic import atomic_path
 
 LabeledImages = list[tuple[str, torch.Tensor, NDArray[np.bool_]]]
 
 
-def run_ablation(task: str, data: Path, work: Path, cases: Sequence[BenchmarkCase]) -> list[dict[str, Any]]:
+def run_ablation(task: str, *, data: Path, work: Path, cases: Sequence[BenchmarkCase]) -> list[dict[str, Any]]:
     """Return the mean label-free Dice of every variant on every report split.
 
     Images have the size of the network, and one view is segmented.
@@ -86,9 +86,7 @@ def _score(
     if not images:
         images.extend(images_at_network_size(bundle, cases))
     scores = single_view_dice(bundle, images)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(scores), encoding="utf-8")
+    write_json(path, scores)
     return scores
 
 

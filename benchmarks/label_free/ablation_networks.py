@@ -73,7 +73,7 @@ class FreeOffsetConv(nn.Module):
 
 
 class S3NetWithoutAttention(S3Net):
-    """S3-Net with a plain residual convolution of about the same cost in place of every attention block."""
+    """S3-Net with a ``ResidualConvBlock`` in place of every attention block."""
 
     def make_body(self, **arguments: Any) -> PyramidBody:
         """Return the layers without attention."""

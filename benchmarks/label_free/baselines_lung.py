@@ -137,7 +137,10 @@ def random_walker(volume: Map, seed: int) -> tuple[Mask, Labels]:
 def superpixel_merging(volume: Map, seed: int, regions: int = 20) -> tuple[Mask, Labels]:
     """Merge SLIC super-pixels slice by slice, by Ward's criterion on the mean intensity."""
     count = volume[..., 0].size // 20  # larger super-pixels lose the thin walls between lung and outside air
-    slices = [merged_superpixels(volume[None, ..., z], count, regions, 0.3) for z in range(volume.shape[2])]
+    slices = [
+        merged_superpixels(volume[None, ..., z], count, regions=regions, compactness=0.3)
+        for z in range(volume.shape[2])
+    ]
     return _assigned(volume, np.stack([labels + z * regions for z, labels in enumerate(slices)], axis=-1))
 
 

@@ -147,7 +147,7 @@ def random_walker(image: PreparedImage, seed: int) -> tuple[Mask, Labels]:
 
 def superpixel_merging(image: PreparedImage, seed: int, regions: int = 6) -> tuple[Mask, Labels]:
     """Merge SLIC super-pixels by Ward's criterion on CIELAB colors."""
-    return _assigned(image, merged_superpixels(image.lab, 400, regions, compactness=0.03))
+    return _assigned(image, merged_superpixels(image.lab, 400, regions=regions, compactness=0.03))
 
 
 def _assigned(image: PreparedImage, clusters: Labels) -> tuple[Mask, Labels]:

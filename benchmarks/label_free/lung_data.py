@@ -40,6 +40,10 @@ def lung_sources(data: Path, work: Path, without: Collection[str] = ()) -> list[
         folders["lung_volumes"] = work / "data" / "-".join(["lung_volumes", "without", *sorted(without)])
         remaining = [case for case in cases if case.case_id not in without]
         write_datalist(
-            folders["lung_volumes"], "lung_volumes", lung_volumes.DESCRIPTION, lung_volumes.MODALITY, remaining
+            folders["lung_volumes"],
+            name="lung_volumes",
+            description=lung_volumes.DESCRIPTION,
+            modality=lung_volumes.MODALITY,
+            cases=remaining,
         )
     return [str(folder) for folder in folders.values()]

@@ -11,7 +11,7 @@ from sklearn.cluster import AgglomerativeClustering
 Labels = NDArray[np.integer]
 
 
-def merged_superpixels(features: NDArray[np.floating], count: int, regions: int, compactness: float) -> Labels:
+def merged_superpixels(features: NDArray[np.floating], count: int, *, regions: int, compactness: float) -> Labels:
     """Compute SLIC super-pixels and merge adjacent ones by Ward's criterion.
 
     The criterion compares mean features.

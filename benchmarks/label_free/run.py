@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.common.cases import load_cases
 from benchmarks.common.output import (
@@ -20,15 +20,21 @@ from benchmarks.common.results import row_results
 from benchmarks.common.scoring import score_row, slug
 from benchmarks.common.splits import LUNG_TRAINING_VOLUMES
 from benchmarks.common.types import BenchmarkCase, Row
+from benchmarks.common.work_folder import write_json
 from s3net_monai.inference.bundle import bundle_root, model_file, read_metadata
-from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.hashing import file_sha256
 from s3net_monai.version import __version__
 
 _MODULES = ("matplotlib", "sklearn")
 
 Splits = dict[str, list[BenchmarkCase]]
-Part = Callable[[str, Path, Path, list[BenchmarkCase]], Any]
+
+
+class Part(Protocol):
+    """One more part of the results beside the rows."""
+
+    def __call__(self, task: str, *, data: Path, work: Path, cases: list[BenchmarkCase]) -> Any:
+        """Return the JSON data of the part; nothing is written for empty data."""
 
 
 def run_benchmark(task: str, data: Path, output: Path, *, work: Path, names: Sequence[str] = ()) -> dict[str, Any]:
@@ -52,7 +58,7 @@ def run_benchmark(task: str, data: Path, output: Path, *, work: Path, names: Seq
     rows, parts = _chosen(_rows(task, data, work), names)
     result: dict[str, Any] = {
         "schema_version": 1,
-        "command": recorded_command(task, output, names),
+        "command": recorded_command(task, output, rows=names),
         "package_version": __version__,
         "task": task,
         "model": _model(task),
@@ -60,8 +66,9 @@ def run_benchmark(task: str, data: Path, output: Path, *, work: Path, names: Seq
         "splits": {split: {"cases": len(cases), "unit": cases[0].unit} for split, cases in splits.items()},
         "rows": _score(rows, splits, work, release_key=_release_key(task)),
     }
+    cases = [case for split_cases in splits.values() for case in split_cases]
     for name, part in parts.items():
-        if part_result := part(task, data, work, [case for cases in splits.values() for case in cases]):
+        if part_result := part(task, data=data, work=work, cases=cases):
             result[name] = part_result
     result = rounded_numbers(result)
     write_results(result, output)
@@ -83,7 +90,7 @@ def _rows(task: str, data: Path, work: Path) -> list[Row]:
     return table_rows(task, data, work)
 
 
-def _robustness(task: str, data: Path, work: Path, cases: list[BenchmarkCase]) -> Any:
+def _robustness(task: str, *, data: Path, work: Path, cases: list[BenchmarkCase]) -> Any:
     from benchmarks.label_free.robustness import measure_robustness
 
     # Further volumes would show nothing that the first one does not, and take minutes per corruption.
@@ -91,10 +98,10 @@ def _robustness(task: str, data: Path, work: Path, cases: list[BenchmarkCase]) -
     return _cached(work / f"robustness-{_release_key(task)}.json", lambda: measure_robustness(task, measured))
 
 
-def _ablation(task: str, data: Path, work: Path, cases: list[BenchmarkCase]) -> Any:
+def _ablation(task: str, *, data: Path, work: Path, cases: list[BenchmarkCase]) -> Any:
     from benchmarks.label_free.ablation import run_ablation
 
-    return run_ablation(task, data, work, cases)
+    return run_ablation(task, data=data, work=work, cases=cases)
 
 
 _PARTS: dict[str, Part] = {"robustness": _robustness, "ablation": _ablation}
@@ -102,10 +109,7 @@ _PARTS: dict[str, Part] = {"robustness": _robustness, "ablation": _ablation}
 
 def _cached(path: Path, measure: Callable[[], Any]) -> Any:
     if not path.is_file():
-        result = measure()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(result), encoding="utf-8")
+        write_json(path, measure())
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -46,7 +46,7 @@ class OriginalSpatialLoss(_Loss):
 
 
 class OriginalLoss(_Loss):
-    """Self-clustering, affine and spatial terms with the formulas and weights of the authors' code.
+    """Self-clustering, affine and spatial terms as in the authors' code.
 
     Args:
         self_clustering: weight of CE(o, argmax o).

@@ -1,1 +1,1 @@
-"""Datalists: what training and inference read, how it is split, pooled and cut into slices."""
+"""Datalists of images and labels for training and inference: loading, splitting, pooling and slicing."""

@@ -1,4 +1,4 @@
-"""Several data sets as one list of cases, for training on all of them."""
+"""Pooling of several data sets into one list of cases, for training on all of them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from s3net_monai.utils.errors import DataError
 
 
 def pool_datalists(
-    sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], section: str, equal: bool = False
+    sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], section: str, *, equal: bool = False
 ) -> list[dict[str, Any]]:
-    """Unlabeled cases of a section from one or several data folders, see `datalist.load_datalist`.
+    """Load the cases of a section, without labels, from one or several data folders.
 
-    With `equal`, the cases of a smaller source are repeated, so that an epoch holds about as many of each source: three
-    CT volumes then weigh as much as two hundred single slices.
+    Args:
+        sources: as ``load_datalist`` takes them.
+        section: as ``load_datalist`` takes it.
+        equal: whether to repeat the cases of smaller sources, so that an epoch holds about as many of each source:
+            three CT volumes then weigh as much as two hundred single slices.
 
-    Raises DataError as `load_datalist` does.
+    Raises:
+        DataError: as ``load_datalist``, and without any source.
     """
     folders = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
     if not folders:

@@ -30,7 +30,7 @@ def add_coarse_masks(
 ) -> Samples:
     """Return the samples with a network's masks, (1, X, Y[, Z]) uint8, in their order.
 
-    This is one pass over images in memory, such as ``slices_of`` gives, of any size; neighbors of one size form a
+    This is one pass over images in memory, such as ``extract_slices`` gives, of any size; neighbors of one size form a
     batch. The network must not have been trained on labels of these images: its masks of training images are better
     than those of a new patient, and a network trained on them relies on masks too much.
 
@@ -80,7 +80,7 @@ def add_out_of_fold_masks(
     label replaces the mask. Jitter it strongly in training.
 
     Args:
-        samples: all labeled samples, with "case_id" as ``slices_of`` gives it.
+        samples: all labeled samples, with "case_id" as ``extract_slices`` gives it.
         network: of the models' architecture; its own weights are neither used nor changed.
         models: one checkpoint per fold, in order.
         key: of the masks.

@@ -36,11 +36,13 @@ def load_encoder(network: nn.Module, path: str | Path, key: str = "encoder") -> 
 
     Example:
         >>> import tempfile
+        >>> import torch
         >>> from s3net_monai.networks import ConvEncoder, EncoderUNet
-        >>> encoder = ConvEncoder(2, 1, (4, 8))
+        >>> encoder, untrained = (ConvEncoder(spatial_dims=2, in_channels=1, channels=(4, 8)) for _ in range(2))
+        >>> network = EncoderUNet(untrained, spatial_dims=2, in_channels=1, out_channels=3)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     torch.save({"encoder": encoder.state_dict()}, f"{folder}/encoder.pt")
-        ...     network = load_encoder(EncoderUNet(ConvEncoder(2, 1, (4, 8)), 2, 1, 3), f"{folder}/encoder.pt")
+        ...     network = load_encoder(network, f"{folder}/encoder.pt")
         >>> all(torch.equal(a, b) for a, b in zip(network.encoder.parameters(), encoder.parameters()))
         True
     """
@@ -81,6 +83,7 @@ def load_network(network: nn.Module, path: str | Path, key: str = "model") -> nn
 
     Example:
         >>> import tempfile
+        >>> import torch
         >>> trained = torch.nn.Linear(2, 1)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     torch.save(trained.state_dict(), f"{folder}/model.pt")

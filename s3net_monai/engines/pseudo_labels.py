@@ -39,7 +39,7 @@ def select_pseudo_labels(
     and wrong in the next is most often wrong in both.
 
     Args:
-        samples: slices (C, X, Y) as ``slices_of`` gives them, those of one "volume" side by side, or volumes
+        samples: slices (C, X, Y) as ``extract_slices`` gives them, those of one "volume" side by side, or volumes
             (C, X, Y, Z) without that entry; plain tensors under ``image_key``. Labels that they may have are not used.
         network: logits (B, classes, X, Y[, Z]) of images; it is left unchanged.
         inferer: makes the copies that measure consistency and whose mean gives the mask.
@@ -123,7 +123,8 @@ def _masks(
     agreement = view_agreement([view.argmax(dim=1) for view in views], mask, classes)
     if agreement is None:
         raise DataError(
-            f"{len(views)} copy of the image, expected 2 or more: one agrees with itself; add angles_and_zooms"
+            f"{len(views)} copy of the image, expected 2 or more: a single copy always agrees with itself; "
+            "add angles_and_zooms"
         )
     shown_fraction = sum(bool((mask == value).any()) for value in range(1, classes)) / (classes - 1)
     if largest:

@@ -1,4 +1,4 @@
-"""Files in and out: a validating CT series reader, mask writers, one label table."""
+"""Input and output files: validating image readers, mask writers and the label table."""
 
 from s3net_monai.io.dicom.reader import DicomSeriesReader
 from s3net_monai.io.dicom.vl_image import DicomVLImageReader

@@ -1,4 +1,4 @@
-"""How large an image may be: what a header promises is checked before any memory is taken for it."""
+"""Limits on input, checked against headers before any memory is allocated for the data."""
 
 from __future__ import annotations
 
@@ -8,28 +8,39 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from s3net_monai.io.dicom.uids import DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
 from s3net_monai.utils.errors import CaseError
 
 MAX_VOXELS = 2**31  # a whole-body CT of 1024x1024x1500 has 1.6e9
 MAX_PIXELS = 150_000_000  # the largest camera sensors give 100 to 150 megapixels
-MAX_EXPANSION = 1032  # what deflate reaches at most, on constant data
+MAX_EXPANSION = 1032  # the highest ratio of deflate, on constant data
 MAX_DEFLATED_BYTES = 2**31  # of one DICOM data set; pydicom expands it as a whole, in memory
 MAX_VOLUME_HEADER = 2**20  # bytes of NRRD or MetaImage; keys take a few kilobytes
 MAX_NIFTI_OFFSET = 2**26  # bytes before the voxels; extensions with whole DICOM headers take a few megabytes
 
-_DEFLATED = b"1.2.840.10008.1.2.1.99"
-_META_INFORMATION = 4096  # bytes that hold the file meta information, a few hundred in practice
+MAX_CT_SIDE = 8192  # pixels; the largest CT matrices have 2048
+MAX_POSITION_MM = 1e5  # from the origin of the frame of reference
+MAX_EXTENT_MM = 5000.0  # along any axis of a CT series
+MAX_SEQUENCE_DEPTH = 16  # of DICOM sequences within sequences; functional groups with their codes take 4
+
+MAX_ARCHIVE_MEMBERS = 200_000  # files; a study of many series has some ten thousand
+MAX_ARCHIVE_BYTES = 64 * 2**30  # expanded; a whole-body CT with all its reconstructions has some ten gigabytes
+MAX_ARCHIVE_RATIO = 100  # expanded to packed size; images reach 10, empty ones more
+MIN_RATIO_BYTES = 2**30  # an archive that expands to less is harmless at any ratio
+
+_DEFLATED = DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN.encode()
+_META_INFORMATION = 4096  # bytes that contain the file meta information, a few hundred in practice
 
 
 def check_voxels(name: str, shape: Sequence[int]) -> None:
     """Refuse a volume beyond the limit.
 
     Args:
-        name: the file's name, for the message.
-        shape: along every axis.
+        name: of the file, for the message.
+        shape: voxels along every axis.
 
     Raises:
-        CaseError: when it has more than ``MAX_VOXELS``.
+        CaseError: if it has more than ``MAX_VOXELS``.
     """
     if math.prod(int(size) for size in shape) > MAX_VOXELS:
         sizes = "x".join(str(int(size)) for size in shape)
@@ -37,26 +48,31 @@ def check_voxels(name: str, shape: Sequence[int]) -> None:
 
 
 def check_pixels(name: str, width: int, height: int) -> None:
-    """Refuse a picture beyond the limit.
+    """Refuse a 2-D image beyond the limit.
+
+    Args:
+        name: of the file, for the message.
+        width: in pixels.
+        height: in pixels.
 
     Raises:
-        CaseError: when it has more than ``MAX_PIXELS``.
+        CaseError: if it has more than ``MAX_PIXELS``.
     """
     if width * height > MAX_PIXELS:
         raise CaseError(f"{name}: {width}x{height} pixels, beyond the limit of {MAX_PIXELS}; crop or shrink it")
 
 
-def check_capacity(name: str, needed: int, stored: int, compressed: bool) -> None:
-    """Refuse a file that cannot hold what its header promises, before memory for it is taken.
+def check_capacity(name: str, *, needed: int, stored: int, compressed: bool) -> None:
+    """Refuse a file that is too short for the voxels that its header declares.
 
     Args:
-        name: the file's name, for the message.
-        needed: bytes of voxels by the header.
+        name: of the file, for the message.
+        needed: bytes of voxels according to the header.
         stored: bytes of the file.
         compressed: whether they may be deflated.
 
     Raises:
-        CaseError: when the file is too short.
+        CaseError: if the file is too short.
     """
     if needed > stored * (MAX_EXPANSION if compressed else 1):
         raise CaseError(f"{name}: cut off, {stored} bytes cannot hold the {needed} of its voxels; copy the file again")
@@ -66,14 +82,14 @@ def check_deflated(path: Path) -> None:
     """Refuse a DICOM file in the deflated transfer syntax (PS3.5 section A.5) that expands beyond the limit.
 
     Raises:
-        CaseError: when it expands to more than ``MAX_DEFLATED_BYTES``.
-        OSError: when the file cannot be read.
+        CaseError: if it expands to more than ``MAX_DEFLATED_BYTES``.
+        OSError: if the file cannot be read.
     """
     with path.open("rb") as file:
         start = file.read(_META_INFORMATION)
         if _DEFLATED not in start or os.fstat(file.fileno()).st_size * MAX_EXPANSION <= MAX_DEFLATED_BYTES:
             return
-        # Group 2's length stands at byte 140, counted from byte 144 (PS3.10 section 7.1).
+        # The length of group 2 is stored at byte 140 and counts from byte 144 (PS3.10 section 7.1).
         file.seek(144 + int.from_bytes(start[140:144], "little"))
         stream = zlib.decompressobj(-zlib.MAX_WBITS)
         expanded = 0
@@ -83,4 +99,6 @@ def check_deflated(path: Path) -> None:
             except zlib.error:
                 return  # damaged: the reader refuses it
             if expanded > MAX_DEFLATED_BYTES:
-                raise CaseError(f"{path.name}: expands beyond the limit of {MAX_DEFLATED_BYTES} bytes; store it plain")
+                raise CaseError(
+                    f"{path.name}: expands beyond the limit of {MAX_DEFLATED_BYTES} bytes; store it uncompressed"
+                )

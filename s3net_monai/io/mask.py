@@ -1,4 +1,4 @@
-"""What a writer is given: one label mask with its place, its source and its meaning."""
+"""The input of the mask writers: a label mask with its affine, its source and its labels."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Mask:
     """A label mask on its source's grid.
 
     Attributes:
-        array: (X, Y) or (X, Y, Z), uint8 label values, 0 is background.
+        array: (X, Y) or (X, Y, Z), uint8 label values; 0 is background.
         affine: (4, 4) RAS+ in mm.
         source: the input's path, or the paths of its DICOM files.
         labels: the foreground classes that ``array`` can hold.
-        model_name: for formats that record what made the mask.
+        model_name: for formats that record which model produced the mask.
         model_version: likewise.
-        allow: irregularities of a DICOM series that were mended when it was read, as ``series_files`` takes them.
+        allow: values of ``Irregularity`` that were repaired when the DICOM series was read.
     """
 
     array: np.ndarray
@@ -32,8 +32,8 @@ class Mask:
     model_version: str
     allow: tuple[str, ...] = ()
 
-    def picture(self) -> np.ndarray | None:
-        """The mask as (X, Y) where it is a picture or a single slice, else None."""
+    def as_2d(self) -> np.ndarray | None:
+        """Return the mask as (X, Y) where it is 2-D or a single slice, else None."""
         if self.array.ndim == 3 and self.array.shape[2] == 1:
             return self.array[:, :, 0]
         return self.array if self.array.ndim == 2 else None

@@ -1,4 +1,4 @@
-"""NIfTI-1 masks that lie exactly on their source's grid."""
+"""Writer of NIfTI-1 masks on exactly the grid of their source."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from s3net_monai.io.mask import Mask
 
-# What places the voxels (NIfTI-1 "3D image orientation and location in space"); free text and intent stay behind.
-PLACEMENT_FIELDS = (
+# Fields that position the voxels (NIfTI-1 "3D image orientation and location in space"); free text and intent are not
+# copied.
+POSITION_FIELDS = (
     *("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
     *("qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units"),
 )
@@ -19,9 +20,9 @@ SCANNER_CODE = 1  # NIFTI_XFORM_SCANNER_ANAT
 
 
 def write_nifti(mask: Mask, path: Path) -> None:
-    """Write uint8 NIfTI.
+    """Write a mask as uint8 NIfTI.
 
-    A NIfTI source's qform, sform and their codes are kept bit for bit; other sources get the affine as both.
+    A NIfTI source's qform, sform and their codes are copied bit for bit; for other sources both are the affine.
     """
     image = nib.Nifti1Image(mask.array.astype(np.uint8), mask.affine)
     image.set_sform(mask.affine, SCANNER_CODE)
@@ -29,7 +30,7 @@ def write_nifti(mask: Mask, path: Path) -> None:
     if len(mask.source) == 1 and mask.source[0].name.endswith((".nii", ".nii.gz")):
         source: Any = nib.load(mask.source[0]).header
         header: Any = image.header
-        for field in PLACEMENT_FIELDS:
+        for field in POSITION_FIELDS:
             header[field] = source[field]
         header["pixdim"][:4] = source["pixdim"][:4]
         image = nib.Nifti1Image(image.dataobj, None, header)

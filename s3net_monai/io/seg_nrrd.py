@@ -1,4 +1,4 @@
-"""Segmentations of 3D Slicer (``.seg.nrrd``): a label volume with names, colors and terminology."""
+"""Writer of 3D Slicer segmentations (``.seg.nrrd``): a label volume with names, colors and terminology."""
 
 from __future__ import annotations
 
@@ -7,30 +7,34 @@ from typing import Any
 
 import numpy as np
 
-from s3net_monai.io.image_to_lps import picture_to_lps
+from s3net_monai.io.image_to_lps import image_to_lps
 from s3net_monai.io.mask import Mask
 from s3net_monai.labels import Code, Label
 from s3net_monai.utils.geometry import LPS_TO_RAS
 
 TERMINOLOGY = "Segmentation category and type - 3D Slicer General Anatomy list"
 REGIONS = "Anatomic codes - DICOM master list"
-COMPRESSION = 1  # of gzip; level 9, the writer's default, takes ten times as long for a tenth less
+COMPRESSION = 1  # of gzip; level 9, the writer's default, takes ten times as long and saves a tenth
 
 
 def write_seg_nrrd(mask: Mask, path: Path) -> None:
     """Write a segmentation that Slicer opens with its segments named, colored and coded.
 
-    Slicer has no 2-D segmentations: the mask of a picture becomes one slice in the place where Slicer puts the picture
-    itself. An empty mask keeps its segments, without voxels.
+    Slicer has no 2-D segmentations: the mask of a 2-D image becomes one slice at the position where Slicer shows the
+    image itself. An empty mask keeps its segments, without voxels.
+
+    Raises:
+        CaseError: if the position of a 2-D image is ambiguous.
     """
     import slicerio
 
-    picture = mask.array.ndim == 2
+    is_2d = mask.array.ndim == 2
     segmentation = {
-        "voxels": np.asfortranarray(mask.array[..., None] if picture else mask.array, dtype=np.uint8),
-        "ijkToLPS": picture_to_lps(mask.source[0], mask.array.shape) if picture else LPS_TO_RAS @ mask.affine,
+        "voxels": np.asfortranarray(mask.array[..., None] if is_2d else mask.array, dtype=np.uint8),
+        "ijkToLPS": image_to_lps(mask.source[0], mask.array.shape) if is_2d else LPS_TO_RAS @ mask.affine,
         "containedRepresentationNames": ["Binary labelmap"],
-        "Segmentation_SourceRepresentation": "Binary labelmap",  # slicerio writes the name of before Slicer 5.2 alone
+        # slicerio only writes the name that was in use before Slicer 5.2.
+        "Segmentation_SourceRepresentation": "Binary labelmap",
         "segments": [_segment(label) for label in mask.labels],
     }
     slicerio.write_segmentation(str(path), segmentation, compression_level=COMPRESSION)

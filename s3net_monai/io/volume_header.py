@@ -1,4 +1,4 @@
-"""Headers of NRRD and MetaImage, read strictly before the library that reads the voxels follows what they say."""
+"""Strict checks of NRRD and MetaImage headers, before a lenient library reads them together with the voxels."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ _BYTES = {
     **dict.fromkeys(("met_int", "met_uint", "met_float"), 4),
     **dict.fromkeys(("met_long_long", "met_ulong_long", "met_double"), 8),
 }
-_NRRD_SPACES = {  # those that name the patient's sides (NRRD format definition, section 5.2)
+_NRRD_SPACES = {  # those that refer to the patient's sides (NRRD format definition, section 5.2)
     *("right-anterior-superior", "ras", "left-anterior-superior", "las", "left-posterior-superior", "lps")
 }
 _META_PER_AXIS = {"DimSize", "ElementSpacing", "ElementSize", "Offset", "Origin", "Position", "CenterOfRotation"}
 _META_PER_MATRIX = {"TransformMatrix", "Rotation", "Orientation"}
-# names of what other formats knew, too, which ITK carries along: dim[0] of NIfTI, 0008|0060 of DICOM
+# also keys of other formats that ITK carries along: dim[0] of NIfTI, 0008|0060 of DICOM
 _META_LINE = re.compile(r"(\w[\w.\-\[\]| ]*?)\s*=\s*(.*?)\s*")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VolumeHeader:
-    """What a checked header says.
+    """A checked header.
 
     Attributes:
         shape: (X, Y, Z).
         data: the file that holds the voxels: the header's own, or one beside it.
-        nbytes: of all voxels.
-        deflated_at: where in ``data`` a deflated stream begins that the library would not check; None without one.
+        nbytes: bytes of all voxels.
+        deflated_at: byte of ``data`` where a deflated stream begins that the library would not check, or None.
     """
 
     shape: tuple[int, ...]
@@ -54,12 +54,12 @@ class VolumeHeader:
 def read_volume_header(path: Path) -> VolumeHeader:
     """Read and check the header of one NRRD or MetaImage file.
 
-    Anything a lenient parser might read in another way is refused: the header is checked here, and then read again
-    by a library that opens whatever data file it names.
+    A header that a lenient parser might read differently is refused, since it is read again afterwards by a library
+    that opens any data file that the header names.
 
     Raises:
-        CaseError: when it is damaged, not one 3-D volume, beyond the limits of ``io.limits``, or when its voxels lie
-            anywhere but in itself or in one file of the same folder.
+        CaseError: if it is damaged, not one 3-D volume, beyond the limits of ``io.limits``, or if its voxels are
+            neither in the file itself nor in one file of the same folder.
     """
     layout = _nrrd_layout(path) if path.suffix.lower() in NRRD_SUFFIXES else _meta_layout(path)
     shape = _shape(path, layout.sizes)
@@ -71,20 +71,20 @@ def read_volume_header(path: Path) -> VolumeHeader:
     data = path if layout.data_file is None else _data_file(path, layout.data_file)
     needed = math.prod(shape) * size
     if layout.packing != "text":
-        check_capacity(path.name, needed, data.stat().st_size, layout.packing == "deflated")
+        check_capacity(path.name, needed=needed, stored=data.stat().st_size, compressed=layout.packing == "deflated")
     if layout.packing == "raw" and not layout.skips:
         _check_length(path, needed, data.stat().st_size - (layout.length if data == path else 0))
-    at = None
+    deflated_at = None
     if layout.packing == "deflated" and path.suffix.lower() in META_SUFFIXES:
-        at = layout.length if data == path else 0
-    return VolumeHeader(shape, data, needed, at)
+        deflated_at = layout.length if data == path else 0
+    return VolumeHeader(shape=shape, data=data, nbytes=needed, deflated_at=deflated_at)
 
 
 def check_deflated_voxels(path: Path, header: VolumeHeader) -> None:
-    """Expand a deflated MetaImage without keeping it: ITK takes a damaged stream for what it could read of it.
+    """Expand a deflated MetaImage without keeping it, since ITK returns the readable part of a damaged stream.
 
     Raises:
-        CaseError: when the stream is damaged or does not hold exactly what the header promises.
+        CaseError: if the stream is damaged or does not hold exactly what the header promises.
     """
     if header.deflated_at is None:
         return
@@ -105,11 +105,17 @@ def check_deflated_voxels(path: Path, header: VolumeHeader) -> None:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Layout:
-    """What a header says, in its own words.
+    """The fields of a header that are common to both formats, as text.
 
-    ``packing`` is "raw", "deflated" or "text"; it ends after ``length`` bytes, and ``skips`` more before the voxels.
+    Attributes:
+        sizes: along every axis.
+        type_name: of a voxel.
+        data_file: that holds the voxels; None for the header's own.
+        packing: "raw", "deflated" or "text".
+        length: of the header in bytes.
+        skips: whether bytes or lines are skipped before the voxels.
     """
 
     sizes: str
@@ -120,37 +126,50 @@ class _Layout:
     skips: bool
 
 
-def _check_length(path: Path, needed: int, found: int) -> None:
-    """Voxels that are left over mean other sizes, by which all of them would be read askew."""
-    if found != needed:
-        raise CaseError(f"{path.name}: {found} bytes of voxels found, {needed} expected by its sizes; copy it again")
+def _check_length(path: Path, needed: int, stored: int) -> None:
+    """Refuse excess voxels, too: they mean other sizes than the header's, which would shift every row."""
+    if stored != needed:
+        raise CaseError(f"{path.name}: {stored} bytes of voxels found, {needed} expected by its sizes; copy it again")
 
 
 def _nrrd_layout(path: Path) -> _Layout:
     fields, length = _nrrd_fields(path)
     space = fields.get("space", "").lower()
     if space and space not in _NRRD_SPACES:
-        raise CaseError(f"{path.name}: space '{space[:40]}' does not name the patient's sides; save it as RAS or LPS")
+        raise CaseError(
+            f"{path.name}: space '{space[:40]}' does not refer to the patient's sides; save it as RAS or LPS"
+        )
     if len(fields.get("sizes", "").split()) == 3 and "none" in fields.get("spacedirections", "").lower():
         raise CaseError(f"{path.name}: an axis without space direction found, three expected; repair the header")
     packing = {"raw": "raw", "gz": "deflated", "gzip": "deflated"}.get(fields.get("encoding", "").lower(), "text")
-    skips = "lineskip" in fields or "byteskip" in fields
-    return _Layout(fields.get("sizes", ""), fields.get("type", ""), fields.get("datafile"), packing, length, skips)
+    return _Layout(
+        sizes=fields.get("sizes", ""),
+        type_name=fields.get("type", ""),
+        data_file=fields.get("datafile"),
+        packing=packing,
+        length=length,
+        skips="lineskip" in fields or "byteskip" in fields,
+    )
 
 
 def _meta_layout(path: Path) -> _Layout:
     fields, length = _meta_fields(path)
     if fields.get("ElementNumberOfChannels", "1") != "1":
-        raise CaseError(f"{path.name}: several components a voxel found, one channel expected; give the image itself")
+        raise CaseError(f"{path.name}: several components per voxel found, one channel expected; give the image itself")
     packing = "raw"
     if fields.get("CompressedData", "").lower().startswith(("t", "1")):
         packing = "deflated"
     elif fields.get("BinaryData", "True").lower().startswith(("f", "0")):
         packing = "text"
     data_file = fields["ElementDataFile"]
-    data = None if data_file == "LOCAL" else data_file
-    skips = "HeaderSize" in fields
-    return _Layout(fields.get("DimSize", ""), fields.get("ElementType", ""), data, packing, length, skips)
+    return _Layout(
+        sizes=fields.get("DimSize", ""),
+        type_name=fields.get("ElementType", ""),
+        data_file=None if data_file == "LOCAL" else data_file,
+        packing=packing,
+        length=length,
+        skips="HeaderSize" in fields,
+    )
 
 
 def _shape(path: Path, sizes: str) -> tuple[int, ...]:
@@ -171,12 +190,12 @@ def _shape(path: Path, sizes: str) -> tuple[int, ...]:
 
 
 def _data_file(path: Path, name: str) -> Path:
-    """The file beside the header that holds the voxels."""
+    """Return the file beside the header that holds the voxels."""
     if name == "LIST" or name.startswith("LIST ") or "%" in name:
-        raise CaseError(f"{path.name}: its voxels lie in several files; save it as one file, .nrrd or .mha")
+        raise CaseError(f"{path.name}: its voxels are in several files; save it as one file, .nrrd or .mha")
     plain = name[2:] if name.startswith("./") else name
     if plain in ("", ".", "..") or "/" in plain or "\\" in plain or ":" in plain:
-        raise CaseError(f"{path.name}: its data file lies outside its own folder; put both into one folder")
+        raise CaseError(f"{path.name}: its data file is outside its own folder; put both into one folder")
     data = path.parent / plain
     if data.resolve().parent != path.parent.resolve():
         raise CaseError(f"{path.name}: its data file is a link out of its folder; put both into one folder")
@@ -193,12 +212,15 @@ def _header_text(path: Path) -> str:
         raise CaseError(f"{path.name}: not readable ({error.strerror}); check the file") from error
 
 
-def _damaged(path: Path, what: str) -> CaseError:
-    return CaseError(f"{path.name}: damaged header ({what}); save the volume again")
+def _damaged(path: Path, problem: str) -> CaseError:
+    return CaseError(f"{path.name}: damaged header ({problem}); save the volume again")
 
 
 def _nrrd_fields(path: Path) -> tuple[dict[str, str], int]:
-    """Fields up to the first empty line, names without case and blanks, and the header's length in bytes."""
+    """Return the fields up to the first empty line, and the header's length in bytes.
+
+    Names are in lower case without blanks.
+    """
     text = _header_text(path)
     if not text.startswith("NRRD000"):
         raise _damaged(path, "it does not begin with NRRD")
@@ -217,15 +239,15 @@ def _nrrd_fields(path: Path) -> tuple[dict[str, str], int]:
         if not colon or not line.isprintable() or key in fields:
             if fields.get("datafile", "").startswith("LIST"):
                 continue
-            raise _damaged(path, f"field '{key[:20]}' twice" if key in fields else "a line that is no field")
+            raise _damaged(path, f"field '{key[:20]}' twice" if key in fields else "a line that is not a field")
         fields[key] = value.strip()
     return fields, end.end() if end else len(text)
 
 
 def _meta_fields(path: Path) -> tuple[dict[str, str], int]:
-    """Fields up to ElementDataFile, which ends the header, and its length in bytes.
+    """Return the fields up to ElementDataFile, which ends the header, and the header's length in bytes.
 
-    Spelling is checked, as the library is strict in it.
+    The spelling is checked, as the library is strict about it.
     """
     fields: dict[str, str] = {}
     length = 0
@@ -234,7 +256,7 @@ def _meta_fields(path: Path) -> tuple[dict[str, str], int]:
         line = line.removesuffix("\r")
         match = _META_LINE.fullmatch(line) if len(line) <= 4096 and line.isprintable() else None
         if not match or match[1] in fields:
-            raise _damaged(path, "a line that is no field")
+            raise _damaged(path, "a line that is not a field")
         fields[match[1]] = match[2]
         if match[1].lower() == "elementdatafile":
             break

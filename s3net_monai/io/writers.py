@@ -1,4 +1,4 @@
-"""The output formats by name."""
+"""Output formats by name."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from s3net_monai.utils.atomic import atomic_path
 
 @dataclass(frozen=True)
 class Format:
-    """A file format.
+    """A file format for masks.
 
     Attributes:
-        extension: what its files end with.
-        write: the function that writes one; raises ``CaseError`` where the format cannot hold a mask.
-        title: the format's name as people know it.
-        holds: what a file carries besides the voxels, and of which inputs.
+        extension: of its files.
+        write: the function that writes a file; it raises ``CaseError`` where the format cannot hold a mask.
+        title: the format's usual name.
+        holds: what a file holds besides the voxels, and for which inputs.
     """
 
     extension: str
@@ -33,18 +33,20 @@ class Format:
 
 FORMATS: dict[str, Format] = {
     "nifti": Format(".nii.gz", write_nifti, "NIfTI", "label values on the source's grid, with labels.csv beside them"),
-    "png": Format(".png", write_png, "PNG", "one picture or slice, foreground 255, or label values of several classes"),
+    "png": Format(
+        ".png", write_png, "PNG", "one 2-D image or slice, foreground 255, or label values of several classes"
+    ),
     "dicomseg": Format(
         ".dcm",
         write_dicom_seg,
         "DICOM SEG, binary",
-        "one bit a voxel, SNOMED codes, colors, the source's study and slices; of DICOM alone",
+        "one bit per voxel, SNOMED codes, colors, the source's study and slices; for DICOM inputs only",
     ),
     "dicomseg-labelmap": Format(
         ".labelmap.dcm",
         write_dicom_labelmap,
         "DICOM SEG, label map",
-        "the same with label values (DICOM 2024), which some older readers do not know",
+        "the same with label values (DICOM 2024), which some older readers do not support",
     ),
     "segnrrd": Format(
         ".seg.nrrd", write_seg_nrrd, "3D Slicer segmentation", "label values, names, colors and SNOMED codes"
@@ -53,15 +55,15 @@ FORMATS: dict[str, Format] = {
 
 
 def output_path(folder: Path, case_id: str, format_name: str) -> Path:
-    """Where the mask of a case goes: ``<case>_seg.<ext>``."""
+    """Return the path of a case's mask: ``<case>_seg.<ext>``."""
     return folder / f"{case_id}_seg{FORMATS[format_name].extension}"
 
 
-def write_mask(mask: Mask, folder: Path, case_id: str, format_name: str) -> Path:
-    """Write one mask in one format, whole or not at all, and return its path.
+def write_mask(mask: Mask, folder: Path, *, case_id: str, format_name: str) -> Path:
+    """Write one mask in one format, completely or not at all, and return its path.
 
     Raises:
-        CaseError: when the format cannot hold this mask.
+        CaseError: if the format cannot hold this mask.
     """
     path = output_path(folder, case_id, format_name)
     with atomic_path(path) as temporary:

@@ -34,7 +34,7 @@ def in_bounds_mask(grid: Tensor) -> Tensor:
 
 
 class AffineConsistencyLoss(_Loss):
-    """Mean of ``-log <f(Tx), T f(x)>`` over the voxels that the transformed image still covers.
+    """Mean of ``-log <f(Tx), T f(x)>`` over the voxels that the transformed image covers.
 
     The inner product of two distributions is 1 only when both put all probability on the same cluster, so the loss
     rewards agreement and confidence, and its gradient reaches both sides. The code of arXiv 2309.00143 rotates both

@@ -11,10 +11,11 @@ from torch.nn.modules.loss import _Loss
 
 
 class BidirectionalLoss(_Loss):
-    """Supervised loss of two decoders, and a loss of each on the other's pseudo-labels (IDEAL).
+    """Supervised loss of two decoders, and a loss of each on the other's pseudo-labels.
 
-    This is the fine-tuning of arXiv 2210.15075: a shared encoder and two different decoders; on unlabeled images, the
-    voxels where one decoder is confident are labels for the other, without a gradient to the one that made them::
+    This is the fine-tuning of IDEAL, arXiv 2210.15075: a shared encoder and two different decoders; on unlabeled
+    images, the voxels where one decoder is confident are labels for the other, without a gradient to the one that made
+    them::
 
         mean of DiceCE(a, label) and DiceCE(b, label) over labeled images
         + weight * ramp_up_weight * mean of P(a, b) and P(b, a) over unlabeled images

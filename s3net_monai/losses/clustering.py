@@ -1,4 +1,4 @@
-"""Losses on the clusters of single views: confident voxels, and no collapse into one cluster."""
+"""Losses on the clusters of single views: confident voxels, and balanced clusters."""
 
 from __future__ import annotations
 

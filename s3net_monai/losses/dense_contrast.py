@@ -1,4 +1,4 @@
-"""Dense local contrast: a location attracts its counterpart in another view and repels others."""
+"""Dense contrast: a location attracts its counterpart in another view and repels others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _IGNORED = -100
 
 
 class DenseContrastiveLoss(_Loss):
-    """InfoNCE over N sampled locations per image with geometric positives (IDEAL, arXiv 2210.15075).
+    """InfoNCE over sampled locations with geometric positives (IDEAL, arXiv 2210.15075).
 
     From every image, up to N locations q of the second view are sampled whose point in the first view, read from the
     grid between the views, lies inside the first view. The anchor a_q is the feature of the first view at that point,
@@ -59,7 +59,9 @@ class DenseContrastiveLoss(_Loss):
     def forward(
         self, input: Tensor, target: Tensor, *, grid: Tensor, valid: Tensor | None = None, queue: Tensor | None = None
     ) -> Tensor:
-        """Return the loss of one batch, computed in float32, with random numbers from torch's global generator.
+        """Return the loss of one batch, computed in float32.
+
+        Random numbers come from torch's global generator.
 
         Args:
             input: features of the first view, (B, D, X, Y[, Z]); the anchors.

@@ -46,7 +46,7 @@ FOREGROUND = "foreground"  # logit of all foreground clusters together, (2B, 1, 
 
 
 class WeightedTerm(nn.Module):
-    """One term of ``LabelFreeLoss``: a loss, the inputs that it is computed from, and its weight.
+    """One term of ``LabelFreeLoss``: a loss, its inputs and its weight.
 
     Args:
         loss: called with the inputs in the order of ``inputs``.
@@ -130,7 +130,7 @@ class LabelFreeLoss(_Loss):
                 raise ValueError(f"term {name} needs assignment_matrix, found None; give it or set its weight to 0")
 
     def values(self, heads: tuple[Tensor, Tensor], views: Views) -> dict[str, Tensor]:
-        """Return every term with a weight above 0, unweighted, by name; arguments as for ``forward``."""
+        """Return the unweighted terms with a weight above 0; arguments as for ``forward``."""
         main, auxiliary = (head.float() for head in heads)
         logits = Heads(main, auxiliary, *main.chunk(2))
         return {name: term(logits, views, self.assignment_matrix) for name, term in self.terms.items()}

@@ -8,10 +8,10 @@ from torch.nn.modules.loss import _Loss
 
 
 class MeanHeadDiceCELoss(_Loss):
-    """Mean of MONAI's ``DiceCELoss`` of both heads, per image and without the Dice of the background.
+    """Mean of MONAI's ``DiceCELoss`` of both heads.
 
-    The mean Dice of an evaluation weighs a missed small structure as much as a missed large one. A Dice over the whole
-    batch, as in ``BidirectionalLoss``, does not.
+    Dice is computed per image and without the background. The mean Dice of an evaluation weighs a missed small
+    structure as much as a missed large one. A Dice over the whole batch, as in ``BidirectionalLoss``, does not.
 
     Example:
         >>> import torch

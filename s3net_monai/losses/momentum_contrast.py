@@ -71,7 +71,7 @@ class GlobalMomentumContrast(_Loss):
 
 
 class RegionMomentumContrast(_Loss):
-    """``RegionContrastiveLoss`` of the dense embeddings of two views: LRC's local term (arXiv 2304.03406).
+    """``RegionContrastiveLoss`` of query and key: LRC's local term (arXiv 2304.03406).
 
     Args:
         contrast: the loss.
@@ -101,7 +101,7 @@ class RegionMomentumContrast(_Loss):
 
 
 class DenseMomentumContrast(_Loss):
-    """``DenseContrastiveLoss`` of the dense embeddings of two views, with a queue (IDEAL, arXiv 2210.15075).
+    """``DenseContrastiveLoss`` of query and key, with a queue (IDEAL, arXiv 2210.15075).
 
     Args:
         contrast: the loss.
@@ -170,7 +170,7 @@ class SummedLoss(_Loss):
 
 
 def _query_and_key(features: QueryAndKey, name: str) -> tuple[Tensor, Tensor]:
-    """Return query and key, the latter without a gradient, of one projection or of ``name`` among several."""
+    """Return query and key of one projection, or of ``name`` among several; the key detached."""
     query, key = (
         value[name] if isinstance(value, Mapping) else value for value in (features["query"], features["key"])
     )

@@ -10,11 +10,11 @@ from s3net_monai.losses.affine_consistency import in_bounds_mask, warp
 
 
 class MutualInformationLoss(_Loss):
-    """Negative mutual information, in nats, of the clusters of Tx and the warped clusters of x.
+    """Negative mutual information of the clusters of Tx and the warped clusters of x.
 
-    The joint distribution is that of the whole batch. The loss is lowest, ``-log K``, when the views agree and all K
-    clusters are equally frequent, and 0 for one cluster everywhere (invariant information clustering, Ji et al., arXiv
-    1807.06653, equation 3, with the transformation undone as there in section 3.3).
+    It is measured in nats. The joint distribution is that of the whole batch. The loss is lowest, ``-log K``, when the
+    views agree and all K clusters are equally frequent, and 0 for one cluster everywhere (invariant information
+    clustering, Ji et al., arXiv 1807.06653, equation 3, with the transformation undone as there in section 3.3).
 
     Example:
         >>> grid = torch.nn.functional.affine_grid(torch.eye(2, 3)[None], [1, 1, 8, 8], align_corners=False)

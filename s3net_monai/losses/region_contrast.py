@@ -1,4 +1,4 @@
-"""Localized region contrast: pixels of a super-pixel attract across views and repel others."""
+"""Region contrast: pixels of a super-pixel attract across views and repel others."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from s3net_monai.losses.region_sampling import resize_regions, sample_pixels, sa
 
 
 class RegionContrastiveLoss(_Loss):
-    """Contrastive sampling loss over super-pixels (LRC, arXiv 2304.03406), to be added to a global contrast.
+    """Contrastive sampling loss over super-pixels (LRC, arXiv 2304.03406).
 
-    From every image, first regions are sampled from those that both views show, then pixels of each: A_r in the first
-    view, B_r in the second. N_r are the B_s of the image's other sampled regions s::
+    The method adds it to a global contrast. From every image, first regions are sampled from those that both views
+    show, then pixels of each: A_r in the first view, B_r in the second. N_r are the B_s of the image's other sampled
+    regions s::
 
         mean over r of mean over i in A_r, j in B_r of
             -log( exp(z_i.z_j / t) / ( exp(z_i.z_j / t) + sum over n in N_r of exp(z_i.z_n / t) ) )
@@ -71,7 +72,9 @@ class RegionContrastiveLoss(_Loss):
         self.exclude_touching, self.max_similarity = exclude_touching, max_similarity
 
     def forward(self, input: Tensor, target: Tensor, *, regions: Tensor, target_regions: Tensor) -> Tensor:
-        """Return the loss of one batch, computed in float32, with random numbers from torch's global generator.
+        """Return the loss of one batch, computed in float32.
+
+        Random numbers come from torch's global generator.
 
         Args:
             input: features of the first view, (B, D, X, Y[, Z]); the anchors.

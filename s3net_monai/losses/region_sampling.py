@@ -1,4 +1,4 @@
-"""Samples from a region map: regions that two views share, pixels of each, and which regions touch."""
+"""Samples from region maps: shared regions, their pixels, and which regions touch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 def resize_regions(regions: Tensor, size: Sequence[int]) -> Tensor:
-    """Resize region maps by nearest neighbor, aligned at the corners of the image.
+    """Resize region maps by nearest neighbor, without moving voxel centers.
 
     Args:
         regions: (B, 1, X, Y[, Z]); region numbers up to 2**24 are preserved exactly.

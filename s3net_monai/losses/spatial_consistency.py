@@ -14,9 +14,10 @@ _DERIVATIVE_TAPS = (-1.0, 0.0, 1.0)
 
 
 def sobel(maps: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """Return the Sobel response of maps, derived along some spatial axes and smoothed along the others.
+    """Return the Sobel response of maps.
 
-    The kernel is separable: [-1, 0, 1] along a derived axis, [1, 2, 1] along another. Edges are replicated.
+    It is derived along ``axes`` and smoothed along the other spatial axes. The kernel is separable: [-1, 0, 1] along a
+    derived axis, [1, 2, 1] along another. Edges are replicated.
 
     Args:
         maps: (B, C, X, Y[, Z]).
@@ -38,11 +39,11 @@ def sobel(maps: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 
 class SpatialConsistencyLoss(_Loss):
-    """Mean |Sy-Sx| + |Sxy-Sx| + |Sxy-Sy| of the softmax cluster maps, summed over pairs of spatial axes.
+    """Mean |Sy-Sx| + |Sxy-Sx| + |Sxy-Sy| of the softmax cluster maps.
 
-    These are the paper's three Sobel differences (arXiv 2309.00143, section 2.3), of softmax maps instead of an argmax
-    map in random colors, which has no gradient. In 3-D every pair of axes contributes the three terms, a form that the
-    paper does not have.
+    It is summed over the pairs of spatial axes. These are the paper's three Sobel differences (arXiv 2309.00143,
+    section 2.3), of softmax maps instead of an argmax map in random colors, which has no gradient. In 3-D every pair of
+    axes contributes the three terms, a form that the paper does not have.
 
     Example:
         >>> SpatialConsistencyLoss()(torch.zeros(1, 3, 8, 8)).item()  # a flat map costs nothing

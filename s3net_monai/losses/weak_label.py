@@ -8,10 +8,11 @@ from torch.nn.modules.loss import _Loss
 
 
 class WeakLabelLoss(_Loss):
-    """Cross-entropy of a foreground logit against a weak label w in [0, 1], weighted by ``|2 w - 1|``.
+    """Cross-entropy of a foreground logit against a weak label.
 
-    Where all labeling functions agree, a voxel has full weight; where their votes are split evenly, it has none and
-    the other terms decide. The weak label comes from the image alone (``transforms.WeakLabeld``); no mask is involved.
+    The weak label w is in [0, 1], and every voxel is weighted by ``|2 w - 1|``. Where all labeling functions agree, a
+    voxel has full weight; where their votes are split evenly, it has none and the other terms decide. The weak label
+    comes from the image alone (``transforms.WeakLabeld``); no mask is involved.
 
     Example:
         >>> import torch

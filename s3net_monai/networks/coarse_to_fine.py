@@ -1,4 +1,4 @@
-"""Semantic-aware segmentation: a coarse network locates objects, an attended one refines them."""
+"""Semantic-aware segmentation: one network locates objects, another refines them."""
 
 from __future__ import annotations
 

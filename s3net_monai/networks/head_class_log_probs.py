@@ -46,7 +46,14 @@ class HeadClassLogProbs(nn.Module):
         return self
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return log-probabilities (B, num_classes, X, Y[, Z]) of both heads; a softmax inverts the logarithm."""
+        """Return the class log-probabilities of both heads.
+
+        Args:
+            x: images (B, C, X, Y[, Z]).
+
+        Returns:
+            (B, num_classes, X, Y[, Z]) of the main and of the auxiliary head; a softmax gives the probabilities back.
+        """
         main, auxiliary = self.classes.network.heads(x)
         return self._log_probabilities(main), self._log_probabilities(auxiliary)
 

@@ -42,7 +42,9 @@ class InceptionLKA(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Residual block with I-LKA: ``norm(x + P2(I-LKA(GELU(P1 x))))``, 1x1 convolutions P1 and P2.
+    """Residual block with I-LKA.
+
+    It computes ``norm(x + P2(I-LKA(GELU(P1 x))))`` with 1x1 convolutions P1 and P2.
 
     Args:
         spatial_dims: 2 or 3.

@@ -1,4 +1,4 @@
-"""The two parts that MoCo adds to contrast (arXiv 1911.05722): a momentum encoder and a queue."""
+"""The momentum encoder and the feature queue of MoCo (arXiv 1911.05722)."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ class MomentumEncoder(nn.Module):
 
 
 class FeatureQueue(nn.Module):
-    """The last features, as further negatives (or positives) for batches too small to have enough.
+    """The last features of a training, as further negatives or positives.
 
-    It is a ring buffer that a state dict carries and that no gradient reaches. In distributed training every process
-    has its own.
+    Small batches do not have enough of them. The queue is a ring buffer that a state dict carries and that no gradient
+    reaches. In distributed training every process has its own.
 
     Args:
         size: number of features that are kept.

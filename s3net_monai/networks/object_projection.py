@@ -26,7 +26,7 @@ def masked_mean(features: Tensor, mask: Tensor) -> Tensor:
 
 
 class ObjectProjection(nn.Module):
-    """One unit-length embedding per pair of image and object mask, for semantic-aware contrast.
+    """One unit-length embedding per image and object mask, for semantic-aware contrast.
 
     It is the mean of the coarsest map over the mask, followed by two linear layers. The paper (arXiv 2106.01596) takes
     the mean of the whole map of a network with batch normalization; after instance normalization that mean is nearly
@@ -57,6 +57,6 @@ class ObjectProjection(nn.Module):
         self.head = projection_mlp(feature_channels(encoder, spatial_dims, in_channels)[-1], hidden, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return embeddings (B, D) of images with their mask as the last channel, (B, C, X, Y[, Z])."""
+        """Return embeddings (B, D) of images (B, C, X, Y[, Z]) whose last channel is the mask."""
         features = self.encoder(x)[-1]
         return F.normalize(self.head(masked_mean(features, x[:, -1:])), dim=1)

@@ -54,7 +54,14 @@ class DenseHead(nn.Module):
         self.project = nn.Sequential(nn.ReLU(inplace=True), convolution(hidden, out_channels, 1))
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """Return unit vectors (B, D, spatial of map ``level``) from the encoder's maps (B, C, spatial)."""
+        """Return the embeddings of all locations.
+
+        Args:
+            maps: the encoder's maps (B, C, spatial), finest first.
+
+        Returns:
+            Unit vectors (B, D, spatial of map ``level``).
+        """
         x = self.reduce[0](maps[self.level])
         for depth, reduce in enumerate(self.reduce[1:], start=1):
             coarse = reduce(maps[self.level + depth])
@@ -176,6 +183,13 @@ class GlobalDenseProjection(nn.Module):
         self.dense_head = DenseHead(spatial_dims, channels, level=level, out_channels=out_channels, hidden=hidden)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Return "global" (B, D) and "dense" (B, D, spatial of the map) embeddings of images (B, C, X, Y[, Z])."""
+        """Return both kinds of embeddings.
+
+        Args:
+            x: images (B, C, X, Y[, Z]).
+
+        Returns:
+            "global", (B, D), and "dense", (B, D, spatial of the map).
+        """
         maps = self.encoder(x)
         return {"global": self.global_head(maps), "dense": self.dense_head(maps)}

@@ -1,4 +1,4 @@
-"""The body of S3-Net for any image and batch size, in 2-D and 3-D, on one or several scales."""
+"""The body of S3-Net: attention blocks on one or several scales, in 2-D and 3-D."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _conv_norm_act(
 
 
 class PyramidBody(nn.Module):
-    """Attention blocks on coarse levels, a deformable convolution, and plain convolutions above.
+    """Attention blocks on coarse levels, a deformable convolution, plain finer levels.
 
     The paper has a single level. Depthwise kernels of reach 19 cost too much at full size, and a single level sees too
     little of an image to tell a lesion from a shadow. The blocks therefore sit on the levels of a pyramid, each half
@@ -73,11 +73,17 @@ class PyramidBody(nn.Module):
         self.head = convolution(channels[0], num_clusters, 1)
 
     def make_block(self, spatial_dims: int, channels: int, norm: str | tuple) -> nn.Module:
-        """Return a new block; a level has ``num_blocks`` of them. An ablation overrides this method."""
+        """Return a new block of a level.
+
+        An ablation overrides this method.
+        """
         return AttentionBlock(spatial_dims, channels, norm)
 
     def make_deformable(self, spatial_dims: int, channels: int) -> nn.Module:
-        """Return the convolution after the finest level with blocks. An ablation overrides this method."""
+        """Return the convolution that follows the finest level with blocks.
+
+        An ablation overrides this method.
+        """
         return DeformableConv(spatial_dims, channels)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

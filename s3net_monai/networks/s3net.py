@@ -70,7 +70,10 @@ class S3Net(nn.Module):
         )
 
     def make_body(self, **arguments: Any) -> PyramidBody:
-        """Return the layers. An ablation overrides this method."""
+        """Return the layers.
+
+        An ablation overrides this method.
+        """
         return PyramidBody(**arguments)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The expanding path of a U-Net over the maps of any encoder, and padding for any image size."""
+"""The expanding path of a U-Net for any encoder, and padding for any image size."""
 
 from __future__ import annotations
 
@@ -37,10 +37,11 @@ def crop_to_size(x: Tensor, size: list[int]) -> Tensor:
 
 
 class UNetDecoder(nn.Module):
-    """MONAI's ``UpCat`` from the coarsest map to the finest, one skip connection per map, and a head.
+    """The expanding path: MONAI's ``UpCat`` from the coarsest map to the finest, and a head.
 
-    The head is a 1x1 convolution. If the finest map has a stride above 1, it is a sub-pixel convolution instead, which
-    predicts all voxels of a cell at once and costs a fraction of convolutions at full size.
+    Every map has a skip connection. The head is a 1x1 convolution. If the finest map has a stride above 1, it is a
+    sub-pixel convolution instead, which predicts all voxels of a cell at once and costs a fraction of convolutions at
+    full size.
 
     Args:
         spatial_dims: 2 or 3.
@@ -85,7 +86,14 @@ class UNetDecoder(nn.Module):
         )
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """Return logits (B, out_channels, spatial of the finest map times its stride) from the encoder's maps."""
+        """Return logits at full size.
+
+        Args:
+            maps: the encoder's maps (B, C_i, X_i, Y_i[, Z_i]), finest first.
+
+        Returns:
+            (B, out_channels, spatial size of the finest map times its stride).
+        """
         x = maps[-1]
         for index, step in enumerate(self.steps):
             x = step(x, maps[-2 - index])

@@ -1,1 +1,1 @@
-"""What every room may use and that knows nothing of images: errors, atomic writes, locks, one-line messages."""
+"""Helpers for all packages that know nothing of images: errors, atomic writes, locks, messages, signals."""

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Files that are either complete or absent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PARTIAL = ".partial-"
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path in the same folder with the same suffix, renamed to ``path`` when the block succeeds."""
+    """Yield a temporary path in the same folder with the same suffix, renamed to ``path`` if the block succeeds."""
     temporary = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
     try:
         yield temporary
@@ -22,6 +22,6 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what a killed run left half-written; only where no other process writes into ``folder``."""
+    """Remove the partial files of a killed run; only while no other process writes into ``folder``."""
     for path in folder.glob(f"{PARTIAL}*"):
         path.unlink(missing_ok=True)

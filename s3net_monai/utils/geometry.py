@@ -1,4 +1,4 @@
-"""The flip between the two world coordinate systems of the field."""
+"""Conversion between the two world coordinate systems of the field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One process at a time, on every operating system."""
+"""Exclusive locks between processes, on every operating system."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class LockedError(RuntimeError):
 
 @contextmanager
 def exclusive_lock(file: Path, *, wait: float | None = None) -> Iterator[None]:
-    """Hold ``file`` as a lock; the lock goes with the process, whatever ends it.
+    """Hold ``file`` as a lock, which is released when the block or the process ends.
 
-    Where a file system knows no locks, there is none.
+    On a file system without locks, nothing is locked.
 
     Args:
-        file: the lock's own file; it stays behind, empty.
-        wait: seconds to wait for another process; None waits without end.
+        file: the lock's own file; it remains, empty.
+        wait: seconds to wait for another process; None waits forever.
 
     Raises:
-        LockedError: when another process still holds the lock after ``wait`` seconds.
+        LockedError: if another process still holds the lock after ``wait`` seconds.
     """
     lock = FileLock(file, timeout=-1 if wait is None else wait, thread_local=False, fallback_to_soft=False)
     try:

@@ -1,13 +1,13 @@
-"""Text of exceptions for people: one printable line."""
+"""Messages of exceptions for users: one printable line."""
 
 from __future__ import annotations
 
 
 def one_line(message: BaseException | str, limit: int = 160) -> str:
-    """Put a message on one line of at most ``limit`` printable characters.
+    """Return a message as one line of at most ``limit`` printable characters.
 
-    Control characters could come from a damaged header or a file name, and move a terminal's cursor; they become "?".
-    An exception without a text gives its class name.
+    Control characters may come from a damaged header or a file name and move a terminal's cursor; they become "?".
+    An exception without text is represented by its class name.
     """
     words = "".join(c if c.isprintable() or c.isspace() else "?" for c in str(message)).split()
     text = " ".join(words) or type(message).__name__

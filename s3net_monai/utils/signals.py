@@ -12,9 +12,9 @@ ENDING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") i
 
 @contextmanager
 def ending_signals_as_keyboard_interrupt() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into ``KeyboardInterrupt``: the run ends with its report and removes unpacked images.
+    """Raise ``KeyboardInterrupt`` on SIGTERM and SIGHUP, so that the run writes its report and removes unpacked images.
 
-    A signal that is ignored, as SIGHUP is under nohup, stays ignored.
+    A signal that is ignored, as SIGHUP under nohup, remains ignored.
     """
 
     def interrupt(*_: object) -> None:

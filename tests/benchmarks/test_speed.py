@@ -26,6 +26,7 @@ def test_forward_runs_once_to_warm_up_and_then_as_often_as_asked() -> None:
     assert 0 < seconds["least"] <= seconds["median"] <= seconds["most"]
 
 
+@pytest.mark.slow
 def test_whole_benchmark_on_a_tiny_ct() -> None:
     result = speed_benchmark(ct_shape=(48, 48, 10))
     ct = result["ct"]
@@ -35,6 +36,7 @@ def test_whole_benchmark_on_a_tiny_ct() -> None:
     assert result["forward_256"]["median"] > 0
 
 
+@pytest.mark.slow
 def test_a_failing_command_is_no_measurement(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="ended with 2"):
         segment_process(tmp_path / "missing.nii.gz", task="lung", formats="nifti", output=tmp_path / "out")

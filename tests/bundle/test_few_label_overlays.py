@@ -148,7 +148,7 @@ def test_plain_folder_pretrains_but_does_not_fine_tune(data: Path, tmp_path: Pat
     encoder = train(data / "images", tmp_path / "first", "pretrain_ideal") / "encoder.pt"
     with pytest.raises(RuntimeError) as refused:
         train(data / "images", tmp_path / "tuned", pretrained=str(encoder))
-    assert "no case to take slices of: add labels to the datalist" in str(refused.value.__cause__)
+    assert "no cases to extract slices from: add labels to the datalist" in str(refused.value.__cause__)
 
 
 def test_a_pretraining_can_start_from_a_supervised_encoder(data: Path, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def images(bundle: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     elif bundle.task == "cardiac":
         write_cardiac_phantom(folder, "patient001", HEART_SHAPE, spacing=HEART_SPACING)
-        write_cardiac_phantom(folder, "patient002", HEART_SHAPE, 1)  # its spacing is lost
+        write_cardiac_phantom(folder, "patient002", HEART_SHAPE, seed=1)  # its spacing is lost
     else:
         write_skin_phantom(folder, "wide", (150, 110), seed=1)
         write_skin_phantom(folder, "tall", (90, 131), seed=2)

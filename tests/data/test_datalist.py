@@ -1,4 +1,4 @@
-"""The datalist: what is written can be read, moved, and replaced by a plain folder."""
+"""Datalists can be written, read, moved, and replaced by a plain folder."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ import sys
 import pytest
 from PIL import Image
 
-from s3net_monai.data.datalist import Case, load_datalist, load_sections, write_datalist
+from s3net_monai.data.datalist import DatalistCase, load_datalist, load_sections, write_datalist
 from s3net_monai.utils.errors import DataError
 
 
@@ -15,11 +15,13 @@ from s3net_monai.utils.errors import DataError
 def folder(tmp_path):
     base = tmp_path / "set"
     cases = [
-        Case("b", "b", "training", base / "images" / "b.png", base / "labels" / "b.png"),
-        Case("a", "a", "training", tmp_path / "elsewhere" / "a.png"),
-        Case("c", "c", "test", [base / "c" / "1", base / "c" / "2"]),
+        DatalistCase(
+            case_id="b", patient="b", split="training", image=base / "images" / "b.png", label=base / "labels" / "b.png"
+        ),
+        DatalistCase(case_id="a", patient="a", split="training", image=tmp_path / "elsewhere" / "a.png"),
+        DatalistCase(case_id="c", patient="c", split="test", image=[base / "c" / "1", base / "c" / "2"]),
     ]
-    write_datalist(base, "name", "description", "CT", cases)
+    write_datalist(base, name="name", description="description", modality="CT", cases=cases)
     for case in cases:
         for file in [*(case.image if isinstance(case.image, list) else [case.image]), *filter(None, [case.label])]:
             touch(file)
@@ -31,7 +33,7 @@ def touch(path, content=b""):
     path.write_bytes(content)
 
 
-def test_written_form(folder, tmp_path):
+def test_written_file(folder, tmp_path):
     content = json.loads((folder / "datalist.json").read_text())
     assert content["modality"] == "CT"
     assert content["validation"] == []
@@ -39,7 +41,7 @@ def test_written_form(folder, tmp_path):
         {"case_id": "a", "image": str(tmp_path / "elsewhere" / "a.png")},
         {"case_id": "b", "image": "images/b.png", "label": "labels/b.png"},
     ]
-    assert {path.name for path in folder.iterdir() if path.is_file()} == {"datalist.json"}  # no temporary file is left
+    assert {path.name for path in folder.iterdir() if path.is_file()} == {"datalist.json"}  # no temporary file remains
 
 
 def test_labels_only_on_request(folder):
@@ -54,16 +56,16 @@ def test_moved_folder_keeps_its_relative_paths(folder, tmp_path):
     assert load_datalist(moved, "test")[0]["image"] == [str(moved / "c" / "1"), str(moved / "c" / "2")]
 
 
-def test_what_is_not_there_is_refused_before_anything_is_done(folder, tmp_path):
+def test_missing_files_are_refused_at_once(folder, tmp_path):
     (tmp_path / "elsewhere" / "a.png").unlink()
     (folder / "labels" / "b.png").unlink()
-    with pytest.raises(DataError, match=r"datalist.json: a names .*a\.png, which is not there; paths are relative"):
+    with pytest.raises(DataError, match=r"datalist.json: a names .*a\.png, which does not exist; paths are relative"):
         load_datalist(folder, "training")
-    with pytest.raises(DataError, match=r"a\.png, which is not there, and 1 more are missing"):
+    with pytest.raises(DataError, match=r"a\.png, which does not exist, and 1 more are missing"):
         load_datalist(folder, "training", labels=True)
     assert load_datalist(folder, "test")
     (folder / "c" / "2").unlink()
-    with pytest.raises(DataError, match=r"c names .*2, which is not there"):
+    with pytest.raises(DataError, match=r"c names .*2, which does not exist"):
         load_datalist(folder, "test")
 
 
@@ -79,7 +81,7 @@ def test_sections(folder):
         load_datalist(folder, "train")
 
 
-def test_unlabeled_images_are_among_all(folder):
+def test_section_all_includes_unlabeled(folder):
     file = folder / "datalist.json"
     content = json.loads(file.read_text())
     file.write_text(json.dumps({**content, "unlabeled": [{"case_id": "d", "image": "images/d.png"}]}))
@@ -88,15 +90,21 @@ def test_unlabeled_images_are_among_all(folder):
     assert load_datalist(folder, "unlabeled") == [{"case_id": "d", "image": str(folder / "images" / "d.png")}]
 
 
-def test_all_of_a_plain_folder_is_unlabeled(tmp_path):
+def test_images_of_a_plain_folder_are_unlabeled(tmp_path):
     touch(tmp_path / "a.png")
     sections = load_sections(tmp_path)
     assert sections.pop("unlabeled") == [{"case_id": "a", "image": str(tmp_path / "a.png")}]
     assert sections == {"training": [], "validation": [], "test": []}
 
 
-def test_empty_section_is_an_error_that_counts(tmp_path):
-    write_datalist(tmp_path, "n", "d", "CT", [Case("a", "a", "training", tmp_path / "a.png")])
+def test_empty_section_is_refused_with_counts(tmp_path):
+    write_datalist(
+        tmp_path,
+        name="n",
+        description="d",
+        modality="CT",
+        cases=[DatalistCase(case_id="a", patient="a", split="training", image=tmp_path / "a.png")],
+    )
     with pytest.raises(
         DataError, match=r"section test is empty \(found training 1, validation 0, test 0, unlabeled 0\)"
     ):
@@ -121,7 +129,7 @@ def test_empty_section_is_an_error_that_counts(tmp_path):
         ('{"training": [{"case_id": "a", "image": "a.png", "label": null}]}', 'the "label" None, expected a path'),
         (
             '{"training": [{"case_id": "a", "image": "a.png"}], "test": [{"case_id": "a", "image": "b.png"}]}',
-            "entry 1 of test: case_id 'a' stands in training already",
+            "entry 1 of test: case_id 'a' is already in training",
         ),
     ],
 )
@@ -131,7 +139,7 @@ def test_damaged_datalist(tmp_path, text, message):
         load_datalist(tmp_path, "training")
 
 
-def test_what_else_a_datalist_says_is_left_alone(folder):
+def test_other_keys_of_a_datalist_are_ignored(folder):
     file = folder / "datalist.json"
     more = {"labels": {"0": "background"}, "numTraining": 2, "authors": ["a", "b"], "licenses": [{"name": "CC0"}]}
     file.write_text(json.dumps({**json.loads(file.read_text()), **more}))
@@ -152,8 +160,8 @@ def test_plain_folder(tmp_path):
         touch(tmp_path / name)
     touch(tmp_path / "series" / "1", b"\0" * 128 + b"DICM")
     touch(tmp_path / "series" / "2", b"\0" * 128 + b"DICM")
-    found = {entry["case_id"]: entry["image"] for entry in load_datalist(tmp_path, "training")}
-    assert found == {
+    images = {entry["case_id"]: entry["image"] for entry in load_datalist(tmp_path, "training")}
+    assert images == {
         "a": str(tmp_path / "a.png"),
         "b": str(tmp_path / "b.NII.GZ"),
         "c": str(tmp_path / "c.bmp"),
@@ -173,20 +181,20 @@ def test_masks_beside_images_are_not_images(tmp_path):
     assert load_datalist(tmp_path, "training") == [{"case_id": "a", "image": str(tmp_path / "images" / "a.png")}]
 
 
-def test_equal_names_of_two_formats_stay_apart(tmp_path):
+def test_equal_names_in_two_formats_differ(tmp_path):
     touch(tmp_path / "a.jpg")
     touch(tmp_path / "a.png")
     assert [entry["case_id"] for entry in load_datalist(tmp_path, "training")] == ["a", "a_png"]
 
 
 def test_empty_and_missing_folders(tmp_path):
-    with pytest.raises(DataError, match=r"no image found, looked below it for \.nii\.gz"):
+    with pytest.raises(DataError, match=r"no image found, searched it and its subfolders for \.nii\.gz"):
         load_datalist(tmp_path, "training")
     with pytest.raises(DataError, match="no such file or folder"):
         load_datalist(tmp_path / "absent", "training")
 
 
-def test_pictures_are_listed_without_pydicom(tmp_path):
+def test_listing_2d_images_does_not_import_pydicom(tmp_path):
     Image.new("L", (4, 4)).save(tmp_path / "a.png")
     code = (
         "import sys, data_prep.prepare; from s3net_monai.data.datalist import load_datalist; "

@@ -1,4 +1,4 @@
-"""Folds over patients: all of a patient in one, everyone left out once, no label carried over."""
+"""Folds over patients: every patient is in one fold and left out once, without labels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def sections() -> dict[str, list[dict[str, str]]]:
     }
 
 
-def test_patients_take_turns_in_the_order_of_their_names() -> None:
+def test_patients_are_assigned_in_the_order_of_their_names() -> None:
     expected = {"p1_a": 0, "p1_b": 0, "p2_a": 1, "p3_a": 0, "p4_a": 1, "p4_b": 1, "p5_a": 0}
     assert patient_folds(NAMES, 2) == expected
     assert patient_folds(reversed(NAMES), 2) == expected
@@ -27,25 +27,25 @@ def test_patients_take_turns_in_the_order_of_their_names() -> None:
 
 
 @pytest.mark.parametrize("folds", [2, 3, 5])
-def test_everyone_is_left_out_once(folds: int) -> None:
-    left: list[str] = []
+def test_every_patient_is_left_out_once(folds: int) -> None:
+    all_left_out: list[str] = []
     for fold in range(folds):
         cases = without_fold(sections(), fold, folds)
-        kept = {case["case_id"] for case in cases["training"]}
-        out = [case["case_id"] for case in cases["unlabeled"] if case["case_id"] != "p9_a"]
-        assert kept | set(out) == set(NAMES)
-        assert not {name[:2] for name in kept} & {name[:2] for name in out}
+        training = {case["case_id"] for case in cases["training"]}
+        left_out = [case["case_id"] for case in cases["unlabeled"] if case["case_id"] != "p9_a"]
+        assert training | set(left_out) == set(NAMES)
+        assert not {name[:2] for name in training} & {name[:2] for name in left_out}
         assert all("label" in case for case in cases["training"])
         assert not any("label" in case for case in cases["unlabeled"])
         assert cases["test"] == sections()["test"]
-        left += out
-    assert sorted(left) == sorted(NAMES)
+        all_left_out += left_out
+    assert sorted(all_left_out) == sorted(NAMES)
 
 
-def test_what_was_given_is_not_changed() -> None:
-    given = sections()
-    without_fold(given, 0, 2)
-    assert given == sections()
+def test_arguments_are_not_modified() -> None:
+    original = sections()
+    without_fold(original, 0, 2)
+    assert original == sections()
 
 
 @pytest.mark.parametrize("folds", [0, 1, 6])

@@ -1,9 +1,9 @@
-"""Several data sets as one: what is repeated, and that no mask comes along."""
+"""Pooled data sets: which cases are repeated, and that labels are left out."""
 
 import pytest
 from monai.bundle import ConfigParser
 
-from s3net_monai.data.datalist import Case, write_datalist
+from s3net_monai.data.datalist import DatalistCase, write_datalist
 from s3net_monai.data.pool import pool_datalists
 from s3net_monai.utils.errors import DataError
 
@@ -14,10 +14,19 @@ def folders(tmp_path):
     made = []
     for name, count in (("a", 7), ("b", 2), ("c", 1)):
         root = tmp_path / name
-        cases = [Case(f"{name}{i}", str(i), "training", root / f"{i}.png", root / f"{i}_m.png") for i in range(count)]
+        cases = [
+            DatalistCase(
+                case_id=f"{name}{i}",
+                patient=str(i),
+                split="training",
+                image=root / f"{i}.png",
+                label=root / f"{i}_m.png",
+            )
+            for i in range(count)
+        ]
         if name == "a":
-            cases.append(Case("a_test", "t", "test", root / "t.png"))
-        write_datalist(root, name, "", "CT", cases)
+            cases.append(DatalistCase(case_id="a_test", patient="t", split="test", image=root / "t.png"))
+        write_datalist(root, name=name, description="", modality="CT", cases=cases)
         for case in cases:
             for file in filter(None, (case.image, case.label)):
                 file.touch()
@@ -50,11 +59,11 @@ def test_a_single_folder_need_not_be_a_list(folders, kind):
     assert pool_datalists(kind(folders[1] / "datalist.json"), "training", equal=True)[0]["case_id"] == "b0"
 
 
-def test_no_validation_cases_is_no_error_and_no_division(folders):
+def test_empty_validation_sections_are_accepted(folders):
     assert pool_datalists(folders, "validation", equal=True) == []
 
 
-def test_refusals_are_those_of_the_datalist(folders, tmp_path):
+def test_errors_are_those_of_the_datalist(folders, tmp_path):
     with pytest.raises(DataError, match="section test is empty"):
         pool_datalists(folders, "test")
     with pytest.raises(DataError, match="no such file or folder"):

@@ -1,21 +1,22 @@
-"""Damage of every kind is found, and all of it is told at once."""
+"""Problems of every kind are found and reported in one message."""
 
 import nibabel
 import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep.checks import DataError, check_cases
-from s3net_monai.data.datalist import Case
+from data_prep.checks import check_cases
+from s3net_monai.data.datalist import DatalistCase
+from s3net_monai.utils.errors import DataError
 
 
-def picture(path, value=0, size=(6, 4)):
+def write_image(path, value=0, size=(6, 4)):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("L", size, value).save(path)
     return path
 
 
-def volume(path, affine, shape=(5, 4, 3)):
+def write_volume(path, affine, shape=(5, 4, 3)):
     array = np.arange(np.prod(shape), dtype=np.int16).reshape(shape)
     nibabel.save(nibabel.Nifti1Image(array, affine), path)
     return path
@@ -24,13 +25,25 @@ def volume(path, affine, shape=(5, 4, 3)):
 @pytest.fixture
 def good(tmp_path):
     return [
-        Case("a", "a", "training", picture(tmp_path / "a.png", 1), picture(tmp_path / "ma.png")),
-        Case("b", "b", "test", picture(tmp_path / "b.png", 2), picture(tmp_path / "mb.png")),
-        Case("c", "c", "training", picture(tmp_path / "c.png", 3)),
+        DatalistCase(
+            case_id="a",
+            patient="a",
+            split="training",
+            image=write_image(tmp_path / "a.png", 1),
+            label=write_image(tmp_path / "ma.png"),
+        ),
+        DatalistCase(
+            case_id="b",
+            patient="b",
+            split="test",
+            image=write_image(tmp_path / "b.png", 2),
+            label=write_image(tmp_path / "mb.png"),
+        ),
+        DatalistCase(case_id="c", patient="c", split="training", image=write_image(tmp_path / "c.png", 3)),
     ]
 
 
-def complaint(cases):
+def problem_lines(cases):
     with pytest.raises(DataError) as caught:
         check_cases(cases)
     head, *lines = str(caught.value).split("\n")
@@ -45,51 +58,74 @@ def test_good_cases_pass(good):
 def test_truncated_image(good, tmp_path):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40), np.uint8)).save(tmp_path / "d.png")
     (tmp_path / "d.png").write_bytes((tmp_path / "d.png").read_bytes()[:600])
-    (line,) = complaint([*good, Case("d", "d", "training", tmp_path / "d.png")])
+    (line,) = problem_lines([*good, DatalistCase(case_id="d", patient="d", split="training", image=tmp_path / "d.png")])
     assert line.startswith(f"{tmp_path / 'd.png'}: not readable")
     assert "copy it again" in line
 
 
 def test_unreadable_volume(good, tmp_path):
     (tmp_path / "d.nii.gz").write_bytes(b"not gzip")
-    (line,) = complaint([*good, Case("d", "d", "training", tmp_path / "d.nii.gz")])
+    (line,) = problem_lines(
+        [*good, DatalistCase(case_id="d", patient="d", split="training", image=tmp_path / "d.nii.gz")]
+    )
     assert "d.nii.gz: not readable" in line
 
 
-def test_mask_of_another_size_tells_both(good, tmp_path):
-    image, mask = picture(tmp_path / "d.png", 9), picture(tmp_path / "md.png", size=(4, 6))
-    (line,) = complaint([*good, Case("d", "d", "training", image, mask)])
+def test_mask_of_another_size(good, tmp_path):
+    image, mask = write_image(tmp_path / "d.png", 9), write_image(tmp_path / "md.png", size=(4, 6))
+    (line,) = problem_lines([*good, DatalistCase(case_id="d", patient="d", split="training", image=image, label=mask)])
     assert "md.png: mask is 4x6, expected 6x4" in line
 
 
 def test_missing_mask(good, tmp_path):
-    (line,) = complaint([*good, Case("d", "d", "training", picture(tmp_path / "d.png", 9), tmp_path / "md.png")])
+    (line,) = problem_lines(
+        [
+            *good,
+            DatalistCase(
+                case_id="d",
+                patient="d",
+                split="training",
+                image=write_image(tmp_path / "d.png", 9),
+                label=tmp_path / "md.png",
+            ),
+        ]
+    )
     assert "md.png: no such mask, expected one for" in line
 
 
 def test_mask_on_another_grid(tmp_path):
     affine = np.diag([-2.0, -3.0, 4.0, 1.0])
-    image = volume(tmp_path / "ct.nii.gz", affine)
-    check_cases([Case("a", "a", "training", image, volume(tmp_path / "same.nii.gz", affine))])
-    flipped = volume(tmp_path / "flipped.nii.gz", np.diag([2.0, -3.0, 4.0, 1.0]))
-    (line,) = complaint([Case("a", "a", "training", image, flipped)])
-    assert "mask lies 20.00 mm off" in line  # 5 voxels of 2 mm, twice
+    image = write_volume(tmp_path / "ct.nii.gz", affine)
+    check_cases(
+        [
+            DatalistCase(
+                case_id="a",
+                patient="a",
+                split="training",
+                image=image,
+                label=write_volume(tmp_path / "same.nii.gz", affine),
+            )
+        ]
+    )
+    flipped = write_volume(tmp_path / "flipped.nii.gz", np.diag([2.0, -3.0, 4.0, 1.0]))
+    (line,) = problem_lines([DatalistCase(case_id="a", patient="a", split="training", image=image, label=flipped)])
+    assert "mask is 20.00 mm off" in line  # 5 voxels of 2 mm, twice
 
 
-def test_same_pixels_across_splits_whatever_the_format(good, tmp_path):
+def test_same_pixels_across_splits_in_any_format(good, tmp_path):
     Image.open(tmp_path / "b.png").save(tmp_path / "d.bmp")
-    (line,) = complaint([*good, Case("d", "d", "training", tmp_path / "d.bmp")])
+    (line,) = problem_lines([*good, DatalistCase(case_id="d", patient="d", split="training", image=tmp_path / "d.bmp")])
     assert "d.bmp: same pixels in training as" in line
     assert "b.png in test" in line
-    check_cases([*good, Case("d", "d", "test", tmp_path / "d.bmp")])
+    check_cases([*good, DatalistCase(case_id="d", patient="d", split="test", image=tmp_path / "d.bmp")])
 
 
 def test_repeated_name_and_shared_patient(good, tmp_path):
     extra = [
-        Case("a", "d", "training", picture(tmp_path / "d.png", 7)),
-        Case("e", "b", "training", picture(tmp_path / "e.png", 8)),
+        DatalistCase(case_id="a", patient="d", split="training", image=write_image(tmp_path / "d.png", 7)),
+        DatalistCase(case_id="e", patient="b", split="training", image=write_image(tmp_path / "e.png", 8)),
     ]
-    name, patient = complaint([*good, *extra])
+    name, patient = problem_lines([*good, *extra])
     assert "d.png: case a is also" in name
     assert "e.png: patient in training, and in test with" in patient
 
@@ -97,8 +133,8 @@ def test_repeated_name_and_shared_patient(good, tmp_path):
 def test_all_problems_come_in_one_message(good, tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     (tmp_path / "mb.png").unlink()
-    picture(tmp_path / "c.png", 2)
-    lines = complaint(good)
+    write_image(tmp_path / "c.png", 2)
+    lines = problem_lines(good)
     assert len(lines) == 3
     assert "a.png: not readable" in lines[0]
     assert "mb.png: no such mask" in lines[1]

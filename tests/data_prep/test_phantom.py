@@ -42,7 +42,7 @@ def test_lung_as_dicom_is_the_same_volume(tmp_path):
     assert load_datalist(tmp_path, "training")[0]["image"] == str(tmp_path / "images" / "lung_0000")
 
 
-def test_skin_pictures_and_splits(tmp_path):
+def test_skin_images_and_splits(tmp_path):
     content = json.loads(make_phantoms("skin", tmp_path, count=5, shape=(40, 30)).read_text())
     assert [len(content[name]) for name in ("training", "validation", "test")] == [3, 1, 1]
     assert content["test"] == [
@@ -53,7 +53,7 @@ def test_skin_pictures_and_splits(tmp_path):
     assert np.array_equal(np.asarray(Image.open(tmp_path / "labels" / "skin_0004.png")), truth * 255)
 
 
-def test_cardiac_stacks_are_two_frames_of_a_patient(tmp_path):
+def test_cardiac_stacks_are_two_frames_per_patient(tmp_path):
     content = json.loads(make_phantoms("cardiac", tmp_path, count=5, shape=SHAPE, seed=8).read_text())
     assert content["modality"] == "MR"
     assert [len(content[name]) for name in ("training", "validation", "test")] == [6, 2, 2]
@@ -73,13 +73,13 @@ def test_cardiac_stacks_with_a_spacing(tmp_path):
         assert np.allclose(nibabel.load(path).header.get_zooms(), (1.5, 1.25, 8.0))
 
 
-def test_the_preparer_of_acdc_reads_cardiac_phantoms(tmp_path):
+def test_acdc_preparation_reads_cardiac_phantoms(tmp_path):
     make_phantoms("cardiac", tmp_path / "phantoms", count=2, shape=SHAPE, seed=69)
     content = json.loads(prepare("acdc", tmp_path / "phantoms", tmp_path / "prepared").read_text())
-    found = {e["case_id"]: e for section in ("training", "validation", "test") for e in content[section]}
-    assert len(found) == 4
+    entries = {e["case_id"]: e for section in ("training", "validation", "test") for e in content[section]}
+    assert len(entries) == 4
     assert {e["case_id"].split("_")[0] for e in content["test"]} == {"patient071"}
-    for case_id, entry in found.items():
+    for case_id, entry in entries.items():
         assert entry["image"] == str(tmp_path / "phantoms" / "images" / f"{case_id}.nii.gz")
         assert entry["label"] == str(tmp_path / "phantoms" / "labels" / f"{case_id}_gt.nii.gz")
 

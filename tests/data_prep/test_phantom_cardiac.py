@@ -1,4 +1,4 @@
-"""The synthetic heart: deterministic, anatomical, and no mere threshold."""
+"""The synthetic heart: deterministic, anatomical, and not separable by a threshold."""
 
 import numpy as np
 import pytest
@@ -25,9 +25,9 @@ def test_types_and_range(hearts):
 
 def test_same_arguments_same_bytes_other_seed_other_patient(hearts):
     image, truth = hearts[3, DIASTOLE]
-    again = cardiac_phantom(SHAPE, 3, DIASTOLE)
-    assert again[0].tobytes() == image.tobytes()
-    assert again[1].tobytes() == truth.tobytes()
+    repeated = cardiac_phantom(SHAPE, 3, DIASTOLE)
+    assert repeated[0].tobytes() == image.tobytes()
+    assert repeated[1].tobytes() == truth.tobytes()
     assert (hearts[4, DIASTOLE][1] != truth).mean() > 0.005
 
 
@@ -46,7 +46,7 @@ def test_the_wall_closes_around_the_left_ventricle(hearts, seed, phase):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_right_ventricle_lies_on_the_septum_and_bends_around_it(hearts, seed):
+def test_right_ventricle_bends_around_the_septum(hearts, seed):
     _, truth = hearts[seed, DIASTOLE]
     plane = truth[..., 1]
     right = plane == RV
@@ -98,7 +98,7 @@ def test_brightness_differs_between_patients_and_slices(hearts):
     assert max(by_slice) > 1.03 * min(by_slice)
 
 
-def test_a_threshold_alone_does_not_find_the_blood(hearts):
+def test_threshold_does_not_segment_the_blood(hearts):
     best = []
     for seed in SEEDS:
         image, truth = hearts[seed, DIASTOLE]

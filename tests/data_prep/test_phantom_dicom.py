@@ -22,7 +22,7 @@ def turned(degrees):
     return np.array([[1.0, 0, 0], [0, c, -s], [0, s, c]])
 
 
-AFFINES = {
+GRIDS = {
     "scanner": phantom_affine(SHAPE),
     "non-square pixels": phantom_affine(SHAPE, spacing=(0.7, 1.3, 5.0)),
     "oblique": phantom_affine(SHAPE, spacing=(0.8, 1.1, 2.5), rotation=turned(15)),
@@ -39,31 +39,31 @@ def volume():
 
 
 @pytest.mark.parametrize("feet_last", [False, True])
-@pytest.mark.parametrize("name", AFFINES)
+@pytest.mark.parametrize("name", GRIDS)
 def test_series_reads_back_with_its_geometry(tmp_path, volume, name, feet_last):
-    write_ct_series(volume, AFFINES[name], tmp_path, "case", feet_last=feet_last)
+    write_ct_series(volume, GRIDS[name], tmp_path, case_id="case", feet_last=feet_last)
     series = load_series([tmp_path])
     assert np.array_equal(series.array, volume)
-    assert np.allclose(series.affine, AFFINES[name], atol=1e-4)
+    assert np.allclose(series.affine, GRIDS[name], atol=1e-4)
 
 
 def test_rows_and_columns_are_not_confused(tmp_path, volume):
-    first = pydicom.dcmread(write_ct_series(volume, AFFINES["non-square pixels"], tmp_path, "case")[0])
+    first = pydicom.dcmread(write_ct_series(volume, GRIDS["non-square pixels"], tmp_path, case_id="case")[0])
     assert (first.Rows, first.Columns) == (10, 12)
     assert [float(v) for v in first.PixelSpacing] == [1.3, 0.7]
     assert first.pixel_array[3, 5] - 1024 == volume[5, 3, 0]
 
 
 def test_feet_last_numbers_from_the_head(tmp_path, volume):
-    files = write_ct_series(volume, AFFINES["scanner"], tmp_path, "case", feet_last=True)
+    files = write_ct_series(volume, GRIDS["scanner"], tmp_path, case_id="case", feet_last=True)
     heights = [float(pydicom.dcmread(file).ImagePositionPatient[2]) for file in files]
     assert heights == sorted(heights, reverse=True)
 
 
 def test_tilted_gantry_is_told_by_the_positions(tmp_path, volume):
-    lps = LPS_TO_RAS @ AFFINES["scanner"]
+    lps = LPS_TO_RAS @ GRIDS["scanner"]
     lps[1, 2] = lps[2, 2] * np.tan(np.radians(12))
-    files = write_ct_series(volume, LPS_TO_RAS @ lps, tmp_path, "case")
+    files = write_ct_series(volume, LPS_TO_RAS @ lps, tmp_path, case_id="case")
     assert float(pydicom.dcmread(files[0]).GantryDetectorTilt) == pytest.approx(12)
     with pytest.raises(CaseError, match="tilt"):
         load_series([tmp_path])
@@ -71,13 +71,13 @@ def test_tilted_gantry_is_told_by_the_positions(tmp_path, volume):
 
 def test_axis_against_the_normal_is_refused(tmp_path, volume):
     with pytest.raises(ValueError, match="feet_last"):
-        write_ct_series(volume, AFFINES["scanner"] @ np.diag([1, 1, -1, 1]), tmp_path, "case")
+        write_ct_series(volume, GRIDS["scanner"] @ np.diag([1, 1, -1, 1]), tmp_path, case_id="case")
 
 
 def test_identifiers_are_stable_and_distinct(tmp_path, volume):
-    one = [pydicom.dcmread(f) for f in write_ct_series(volume, AFFINES["scanner"], tmp_path / "1", "a")]
-    two = [pydicom.dcmread(f) for f in write_ct_series(volume, AFFINES["scanner"], tmp_path / "2", "a")]
-    other = pydicom.dcmread(write_ct_series(volume, AFFINES["scanner"], tmp_path / "3", "b")[0])
+    one = [pydicom.dcmread(f) for f in write_ct_series(volume, GRIDS["scanner"], tmp_path / "1", case_id="a")]
+    two = [pydicom.dcmread(f) for f in write_ct_series(volume, GRIDS["scanner"], tmp_path / "2", case_id="a")]
+    other = pydicom.dcmread(write_ct_series(volume, GRIDS["scanner"], tmp_path / "3", case_id="b")[0])
     assert [d.SOPInstanceUID for d in one] == [d.SOPInstanceUID for d in two]
     assert len({d.SOPInstanceUID for d in one}) == SHAPE[2]
     assert len({d.SeriesInstanceUID for d in [*one, *two]}) == 1
@@ -87,15 +87,15 @@ def test_identifiers_are_stable_and_distinct(tmp_path, volume):
 
 
 def test_writing_again_leaves_no_slice_of_the_longer_series(tmp_path, volume):
-    write_ct_series(volume, AFFINES["scanner"], tmp_path, "case")
-    write_ct_series(volume[..., :4], AFFINES["scanner"], tmp_path, "case")
+    write_ct_series(volume, GRIDS["scanner"], tmp_path, case_id="case")
+    write_ct_series(volume[..., :4], GRIDS["scanner"], tmp_path, case_id="case")
     assert load_series([tmp_path]).array.shape == (12, 10, 4)
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (package dicom3tools) is not installed")
-@pytest.mark.parametrize("name", AFFINES)
+@pytest.mark.parametrize("name", GRIDS)
 def test_validator_finds_no_error(tmp_path, name):
-    image, _ = write_lung_phantom(tmp_path, "case", SHAPE, dicom=True, affine=AFFINES[name])
+    image, _ = write_lung_phantom(tmp_path, "case", SHAPE, dicom=True, affine=GRIDS[name])
     for file in sorted(image.iterdir()):
         report = subprocess.run(["dciodvfy", str(file)], capture_output=True, text=True, check=False)
         assert "Error" not in report.stderr + report.stdout

@@ -1,4 +1,4 @@
-"""The synthetic chest: deterministic, the same patient on any grid, and with lungs where lungs are."""
+"""The synthetic chest: deterministic, the same patient on any grid, and anatomical lungs."""
 
 import numpy as np
 import pytest
@@ -39,8 +39,8 @@ def test_voxel_coordinates_count_towards_left_posterior_superior():
 
 
 def test_same_seed_same_bytes_other_seed_other_patient(chest):
-    again = lung_phantom(SHAPE, seed=3)
-    assert all(a.tobytes() == b.tobytes() for a, b in zip(chest, again, strict=True))
+    repeated = lung_phantom(SHAPE, seed=3)
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(chest, repeated, strict=True))
     assert (lung_phantom(SHAPE, seed=4)[1] != chest[1]).mean() > 0.005
 
 
@@ -62,12 +62,12 @@ def test_lungs_are_two_dark_anatomical_organs_inside_the_body(seed):
     parts, count = ndimage.label(truth)
     sizes = np.sort(ndimage.sum_labels(truth, parts, range(1, count + 1)))[::-1]
     assert sizes[:2].sum() > 0.99 * truth.sum()
-    # The heart takes its place from the left lung, which lies at higher first indices of an LPS grid.
+    # The heart makes the left lung smaller, which is at higher first indices of an LPS grid.
     assert truth[: SHAPE[0] // 2].sum() > 1.03 * truth[SHAPE[0] // 2 :].sum()
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_body_wall_parts_lungs_from_the_air_outside(seed):
+def test_body_wall_separates_lungs_from_outside_air(seed):
     image, truth, affine = lung_phantom(SHAPE, seed)
     air, _ = ndimage.label(image < -500)
     sides = np.concatenate([air[0].ravel(), air[-1].ravel(), air[:, 0].ravel(), air[:, -1].ravel()])
@@ -84,6 +84,7 @@ def test_trachea_is_air_but_not_lung():
     assert truth[around].sum() == 0
 
 
+@pytest.mark.slow
 def test_vessels_belong_to_the_lung():
     image, truth, _ = lung_phantom((160, 160, 60), seed=0)
     core = ndimage.binary_erosion(truth > 0, iterations=3)
@@ -109,5 +110,5 @@ def test_plain_threshold_finds_the_lungs(chest):
         air[np.isin(air, np.setdiff1d(edge, [0]))] = 0
     sizes = np.bincount(air.ravel())
     sizes[0] = 0
-    found = ndimage.binary_closing(np.isin(air, np.argsort(sizes)[-2:]), iterations=2)
-    assert 2 * (found & (truth > 0)).sum() / (found.sum() + truth.sum()) > 0.9
+    segmented = ndimage.binary_closing(np.isin(air, np.argsort(sizes)[-2:]), iterations=2)
+    assert 2 * (segmented & (truth > 0)).sum() / (segmented.sum() + truth.sum()) > 0.9

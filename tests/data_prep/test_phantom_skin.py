@@ -33,7 +33,7 @@ def test_one_lesion_darker_than_the_skin_around_it(seed):
     assert np.median(gray[inside]) < np.median(gray[ring]) - 15
 
 
-def test_seeds_vary_in_what_obstructs_the_view():
+def test_seeds_vary_in_their_artifacts():
     corners = [skin_phantom((96, 72), seed)[0][:4, :4].mean() for seed in range(12)]
     assert min(corners) < 30  # a vignette
     assert max(corners) > 100  # none

@@ -1,4 +1,4 @@
-"""Every data set in its public layout and in the shorter one, made small here; wrong folders are refused."""
+"""Small copies of every data set in its public and its shorter layout; wrong folders are refused."""
 
 import json
 import shutil
@@ -12,27 +12,27 @@ from PIL import Image
 from data_prep.phantom import write_lung_phantom
 from data_prep.prepare import DATASETS, prepare
 from s3net_monai.data.datalist import load_datalist
-from s3net_monai.data.splits import fraction, split_of
+from s3net_monai.data.splits import choose_split, hash_fraction
 from s3net_monai.utils.errors import DataError
 
 _values = iter(range(1, 10**6))
 
 
-def picture(path, mode="RGB"):
-    """A picture whose pixels no other one has."""
+def write_image(path, mode="RGB"):
+    """Write an image whose pixels differ from those of all others."""
     path.parent.mkdir(parents=True, exist_ok=True)
     n = next(_values)
     Image.fromarray(np.full((3, 4, 3), [n % 256, n // 256, 0], np.uint8)).convert(mode).save(path)
 
 
-def volume(path):
+def write_volume(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     array = np.full((4, 3, 2), next(_values), np.int16)
     nibabel.save(nibabel.Nifti1Image(array, np.diag([-2.0, -2.0, 5.0, 1.0])), path)
 
 
-def split(datalist):
-    """case -> (section, image, label), file names alone."""
+def read_sections(datalist):
+    """Return (section, image, label) by case, file names only."""
     content = json.loads(datalist.read_text())
     return {
         entry["case_id"]: (section, entry["image"].split("/")[-1], entry.get("label", "").split("/")[-1])
@@ -54,64 +54,64 @@ def destination(tmp_path):
 def test_ph2_original(source, destination):
     for number in ("003", "008", "405"):
         folder = source / "PH2 Dataset images" / f"IMD{number}"
-        picture(folder / f"IMD{number}_Dermoscopic_Image" / f"IMD{number}.bmp")
-        picture(folder / f"IMD{number}_lesion" / f"IMD{number}_lesion.bmp", "L")
-        picture(folder / f"IMD{number}_roi" / f"IMD{number}_R1_Label3.bmp", "L")
-    picture(source / "PH2 Dataset images" / "IMD003" / "IMD003_Dermoscopic_Image" / "._IMD003.bmp")
-    found = split(prepare("ph2", source, destination))
-    assert set(found) == {"IMD003", "IMD008", "IMD405"}
-    assert found["IMD008"] == ("test", "IMD008.bmp", "IMD008_lesion.bmp")
-    assert found["IMD003"][0] != "test"
-    assert found["IMD405"][0] != "test"
+        write_image(folder / f"IMD{number}_Dermoscopic_Image" / f"IMD{number}.bmp")
+        write_image(folder / f"IMD{number}_lesion" / f"IMD{number}_lesion.bmp", "L")
+        write_image(folder / f"IMD{number}_roi" / f"IMD{number}_R1_Label3.bmp", "L")
+    write_image(source / "PH2 Dataset images" / "IMD003" / "IMD003_Dermoscopic_Image" / "._IMD003.bmp")
+    entries_by_case = read_sections(prepare("ph2", source, destination))
+    assert set(entries_by_case) == {"IMD003", "IMD008", "IMD405"}
+    assert entries_by_case["IMD008"] == ("test", "IMD008.bmp", "IMD008_lesion.bmp")
+    assert entries_by_case["IMD003"][0] != "test"
+    assert entries_by_case["IMD405"][0] != "test"
 
 
 def test_ph2_flat_and_unlabeled(source, destination):
     for number in ("003", "100"):
-        picture(source / "images" / f"IMD{number}.jpg")
-    assert split(prepare("ph2", source, destination))["IMD100"] == ("test", "IMD100.jpg", "")
-    picture(source / "masks" / "IMD003.png", "1")
+        write_image(source / "images" / f"IMD{number}.jpg")
+    assert read_sections(prepare("ph2", source, destination))["IMD100"] == ("test", "IMD100.jpg", "")
+    write_image(source / "masks" / "IMD003.png", "1")
     with pytest.raises(DataError, match=r"IMD100.png: no such mask"):
         prepare("ph2", source, destination)
 
 
 def test_isic_original(source, destination):
     for part, number in (("Training", 1), ("Validation", 2), ("Test", 3)):
-        picture(source / f"ISIC2018_Task1-2_{part}_Input" / f"ISIC_000000{number}.jpg")
-        picture(source / f"ISIC2018_Task1_{part}_GroundTruth" / f"ISIC_000000{number}_segmentation.png", "L")
+        write_image(source / f"ISIC2018_Task1-2_{part}_Input" / f"ISIC_000000{number}.jpg")
+        write_image(source / f"ISIC2018_Task1_{part}_GroundTruth" / f"ISIC_000000{number}_segmentation.png", "L")
     (source / "ISIC2018_Task1-2_Training_Input" / "LICENSE.txt").write_text("terms")
-    found = split(prepare("isic2018", source, destination))
-    assert set(found) == {"ISIC_0000001", "ISIC_0000002"}
-    assert found["ISIC_0000001"][0] != "test"
-    assert found["ISIC_0000002"] == ("test", "ISIC_0000002.jpg", "ISIC_0000002_segmentation.png")
+    entries_by_case = read_sections(prepare("isic2018", source, destination))
+    assert set(entries_by_case) == {"ISIC_0000001", "ISIC_0000002"}
+    assert entries_by_case["ISIC_0000001"][0] != "test"
+    assert entries_by_case["ISIC_0000002"] == ("test", "ISIC_0000002.jpg", "ISIC_0000002_segmentation.png")
 
 
 def test_isic_train_and_val(source, destination):
     for part, number in (("train", 1), ("val", 2)):
-        picture(source / part / "images" / f"ISIC_000000{number}.jpg")
-        picture(source / part / "masks" / f"ISIC_000000{number}.png", "L")
-    found = split(prepare("isic2018", source, destination))
-    assert found["ISIC_0000002"] == ("test", "ISIC_0000002.jpg", "ISIC_0000002.png")
-    assert found["ISIC_0000001"][1:] == ("ISIC_0000001.jpg", "ISIC_0000001.png")
+        write_image(source / part / "images" / f"ISIC_000000{number}.jpg")
+        write_image(source / part / "masks" / f"ISIC_000000{number}.png", "L")
+    entries_by_case = read_sections(prepare("isic2018", source, destination))
+    assert entries_by_case["ISIC_0000002"] == ("test", "ISIC_0000002.jpg", "ISIC_0000002.png")
+    assert entries_by_case["ISIC_0000001"][1:] == ("ISIC_0000001.jpg", "ISIC_0000001.png")
 
 
 def test_lung_volumes(source, destination):
     for name in ("id001_ct", "id001_lung", "id003_ct", "id003_lung", "id004_ct"):
-        volume(source / f"{name}.nii.gz")
-    found = split(prepare("lung_volumes", source, destination))
-    assert found["id003"] == ("test", "id003_ct.nii.gz", "id003_lung.nii.gz")
-    assert found["id001"][1:] == ("id001_ct.nii.gz", "id001_lung.nii.gz")
-    assert found["id004"][1:] == ("id004_ct.nii.gz", "")
+        write_volume(source / f"{name}.nii.gz")
+    entries_by_case = read_sections(prepare("lung_volumes", source, destination))
+    assert entries_by_case["id003"] == ("test", "id003_ct.nii.gz", "id003_lung.nii.gz")
+    assert entries_by_case["id001"][1:] == ("id001_ct.nii.gz", "id001_lung.nii.gz")
+    assert entries_by_case["id004"][1:] == ("id004_ct.nii.gz", "")
 
 
 def test_lung_slices_are_all_for_test(source, destination):
     for name in ("17", "2"):
-        picture(source / "images" / f"{name}.png", "L")
-        picture(source / "masks" / f"{name}.png", "1")
-    found = split(prepare("lung_slices", source, destination))
-    assert found == {"17": ("test", "17.png", "17.png"), "2": ("test", "2.png", "2.png")}
+        write_image(source / "images" / f"{name}.png", "L")
+        write_image(source / "masks" / f"{name}.png", "1")
+    entries_by_case = read_sections(prepare("lung_slices", source, destination))
+    assert entries_by_case == {"17": ("test", "17.png", "17.png"), "2": ("test", "2.png", "2.png")}
 
 
-def test_kaggle_npz_becomes_pictures(source, destination):
+def test_kaggle_npz_becomes_png(source, destination):
     source.mkdir()
     images = np.random.default_rng(0).integers(0, 256, (40, 6, 5), np.uint8)
     np.savez(source / "slices.npz", image=images, mask=images > 127)
@@ -138,10 +138,10 @@ def test_kaggle_slices_in_hounsfield(source, destination):
 
 
 def test_kaggle_volumes(source, destination):
-    volume(source / "3d_images" / "IMG_0002.nii.gz")
-    volume(source / "3d_images" / "MASK_0002.nii.gz")
-    found = split(prepare("kaggle_lung", source, destination))
-    assert found["volume_0002"][1:] == ("IMG_0002.nii.gz", "MASK_0002.nii.gz")
+    write_volume(source / "3d_images" / "IMG_0002.nii.gz")
+    write_volume(source / "3d_images" / "MASK_0002.nii.gz")
+    entries_by_case = read_sections(prepare("kaggle_lung", source, destination))
+    assert entries_by_case["volume_0002"][1:] == ("IMG_0002.nii.gz", "MASK_0002.nii.gz")
 
 
 def test_kaggle_npz_of_another_kind(source, destination):
@@ -155,24 +155,24 @@ def test_kaggle_npz_of_another_kind(source, destination):
 def test_acdc(source, destination, image, label):
     for patient in ("patient001", "patient071", "patient080", "patient081", "patient101"):
         for frame in ("frame01", "frame12"):
-            volume(source / "training" / patient / f"{patient}_{frame}{image}.nii.gz")
-            volume(source / "training" / patient / f"{patient}_{frame}{label}.nii.gz")
-        volume(source / "training" / patient / f"{patient}_4d.nii.gz")
-    found = split(prepare("acdc", source, destination))
-    assert len(found) == 10
+            write_volume(source / "training" / patient / f"{patient}_{frame}{image}.nii.gz")
+            write_volume(source / "training" / patient / f"{patient}_{frame}{label}.nii.gz")
+        write_volume(source / "training" / patient / f"{patient}_4d.nii.gz")
+    entries_by_case = read_sections(prepare("acdc", source, destination))
+    assert len(entries_by_case) == 10
     frame = "patient071_frame01"
-    assert found[frame] == ("test", f"{frame}{image}.nii.gz", f"{frame}{label}.nii.gz")
-    assert {name.split("_")[0] for name, entry in found.items() if entry[0] == "test"} == {
+    assert entries_by_case[frame] == ("test", f"{frame}{image}.nii.gz", f"{frame}{label}.nii.gz")
+    assert {name.split("_")[0] for name, entry in entries_by_case.items() if entry[0] == "test"} == {
         "patient071",
         "patient080",
         "patient101",
     }
-    assert found["patient001_frame01"][0] == found["patient001_frame12"][0]
+    assert entries_by_case["patient001_frame01"][0] == entries_by_case["patient001_frame12"][0]
 
 
 def test_dicom_tree(source, destination):
-    folders = [write_lung_phantom(source, name, (8, 8, 4), seed, dicom=True)[0] for seed, name in enumerate("abc")]
-    # b and c share a folder; a holds a scout's place for nothing but its own slices and a text file.
+    folders = [write_lung_phantom(source, name, (8, 8, 4), seed=seed, dicom=True)[0] for seed, name in enumerate("abc")]
+    # b and c share a folder; that of a holds only its own slices and a text file.
     for file in folders[2].iterdir():
         file.rename(folders[1] / f"c{file.name}")
     (folders[0] / "readme.txt").write_text("note")
@@ -221,16 +221,16 @@ def test_unknown_data_set(source, destination):
 
 def test_preparing_twice_gives_the_same_file(source, destination):
     for number in range(30):
-        picture(source / "images" / f"IMD{number:03d}.png")
+        write_image(source / "images" / f"IMD{number:03d}.png")
     first = prepare("ph2", source, destination).read_bytes()
     shutil.rmtree(destination)
     assert prepare("ph2", source, destination).read_bytes() == first
 
 
-def test_split_depends_on_the_patient_alone():
+def test_split_depends_only_on_the_patient():
     names = [f"patient{n}" for n in range(2000)]
-    shares = [split_of(name, test=False) for name in names]
-    assert 0.08 < shares.count("validation") / len(names) < 0.12
-    assert shares.count("test") == 0
-    assert split_of(names[0], test=True) == "test"
-    assert np.histogram([fraction(name) for name in names], 4, (0, 1))[0].min() > 440
+    splits = [choose_split(name, is_test=False) for name in names]
+    assert 0.08 < splits.count("validation") / len(names) < 0.12
+    assert splits.count("test") == 0
+    assert choose_split(names[0], is_test=True) == "test"
+    assert np.histogram([hash_fraction(name) for name in names], 4, (0, 1))[0].min() > 440

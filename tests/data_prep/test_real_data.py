@@ -1,4 +1,4 @@
-"""The real data, where it is: counts and report splits."""
+"""Real data sets, where they are available: number of cases and test splits."""
 
 import json
 
@@ -7,7 +7,6 @@ import pytest
 from data_prep.prepare import prepare
 from tests.helpers.paths import REAL_DATA
 
-DATA = REAL_DATA
 SETS = [
     ("ph2", "skin/ph2", 140),
     ("lung_volumes", "lung/volumes", 3),
@@ -18,20 +17,21 @@ SETS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "folder", "count"), SETS)
 def test_real_sets_prepare_cleanly(tmp_path, name, folder, count):
-    source = DATA / folder
+    source = REAL_DATA / folder
     if not source.is_dir():
         pytest.skip(f"{source} is missing; set S3NET_DATA to the folder of the real data")
     content = json.loads(prepare(name, source, tmp_path).read_text())
     test = {entry["case_id"] for entry in content["test"]}
     assert sum(len(content[section]) for section in ("training", "validation", "test")) == count
-    report = {
+    is_test = {
         "ph2": lambda case: int(case.removeprefix("IMD")) % 4 == 0,
         "lung_volumes": lambda case: case == "id003",
         "lung_slices": lambda case: True,
         "acdc": lambda case: 71 <= int(case[7:10]) <= 80,
     }
-    if name in report:
-        everything = {entry["case_id"] for section in ("training", "validation", "test") for entry in content[section]}
-        assert test == {case for case in everything if report[name](case)}
+    if name in is_test:
+        case_ids = {entry["case_id"] for section in ("training", "validation", "test") for entry in content[section]}
+        assert test == {case for case in case_ids if is_test[name](case)}

@@ -17,7 +17,7 @@ from s3net_monai.io import Mask, write_mask
 from s3net_monai.io.dicom.series import load_series
 from s3net_monai.tasks import TASKS
 from s3net_monai.utils.geometry import LPS_TO_RAS
-from tests.helpers.dicom_tools import SERIES, photograph
+from tests.helpers.dicom_tools import SERIES, make_vl_image
 
 FORMATS = ["dicomseg", "dicomseg-labelmap", "segnrrd"]
 
@@ -54,8 +54,8 @@ def write(series_maker: Callable[..., Any], stored_ramp: np.ndarray, tmp_path: P
                 model_version="1",
             ),
             folder,
-            "a",
-            format_name,
+            case_id="a",
+            format_name=format_name,
         )
         return affine
 
@@ -124,21 +124,21 @@ def test_different_grid_is_refused(write: Any, blob: np.ndarray, folders: tuple[
     assert "a" in evaluation.failed
 
 
-def test_mask_of_a_vl_image(series_maker: Callable[..., Any], folders: tuple[Path, Path], tmp_path: Path) -> None:
-    dataset = photograph(series_maker(np.zeros((1, 4, 6), dtype=np.uint16)).slices[0])
-    dataset.save_as(tmp_path / "image.dcm", enforce_file_format=True)
+def test_mask_of_a_photograph(series_maker: Callable[..., Any], folders: tuple[Path, Path], tmp_path: Path) -> None:
+    dataset = make_vl_image(series_maker(np.zeros((1, 4, 6), dtype=np.uint16)).slices[0])
+    dataset.save_as(tmp_path / "picture.dcm", enforce_file_format=True)
     array = np.zeros((6, 4), dtype=np.uint8)
     array[5, 1:3] = 1
     mask = Mask(
         array=array,
         affine=np.eye(4),
-        source=(tmp_path / "image.dcm",),
+        source=(tmp_path / "picture.dcm",),
         labels=TASKS["skin"].labels,
         model_name="toy",
         model_version="1",
     )
-    write_mask(mask, folders[0], "a", "dicomseg")
-    write_mask(mask, folders[1], "a", "png")
+    write_mask(mask, folders[0], case_id="a", format_name="dicomseg")
+    write_mask(mask, folders[1], case_id="a", format_name="png")
     (case,) = evaluate(*folders).cases
     assert (case.dice, case.unit) == (1.0, "px")
 

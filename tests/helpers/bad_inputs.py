@@ -1,4 +1,4 @@
-"""Inputs that must be refused, one of a kind, and what each refusal must say."""
+"""Inputs that must be refused, one of each kind, and the text of each refusal."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from pydicom.uid import MPEG2MPML
 
 from tests.helpers.ct_series import SeriesMaker
 from tests.helpers.dicom_tools import TILTED_PLANE
-from tests.helpers.mixed_dicom import series_of, structures
+from tests.helpers.mixed_dicom import make_series, write_structure_set
 
 HU = np.zeros((6, 8, 8), dtype=np.int16)
-RATIO_FROM = 2**20  # bytes: what the limit of ``io.archive`` must be set to for the bomb to be one
+MIN_RATIO_BYTES = 2**20  # bytes: the limit of ``io.limits`` must be set to this for the zip bomb to exceed it
 
 
 def make_bad_inputs(folder: Path) -> None:
-    """Write one of every kind into the tree, under names ``bad <kind>`` with the patient's in some."""
+    """Write one input of every kind into the tree, as ``bad <kind>``, in some cases below the patient's name."""
     for number, (kind, (make, _)) in enumerate(BAD.items()):
-        place = folder / (f"bad{number // 5}" if number % 2 else "zebra_quagga")
-        place.mkdir(parents=True, exist_ok=True)
-        make(place / f"bad {kind}")
+        subfolder = folder / (f"bad{number // 5}" if number % 2 else "zebra_quagga")
+        subfolder.mkdir(parents=True, exist_ok=True)
+        make(subfolder / f"bad {kind}")
 
 
 def _cut_nifti(path: Path) -> None:
@@ -94,7 +94,7 @@ def _slip(path: Path) -> None:
 
 
 def _zip_bomb(path: Path) -> None:
-    _zip(path, {"a.nii": bytes(4 * RATIO_FROM)})
+    _zip(path, {"a.nii": bytes(4 * MIN_RATIO_BYTES)})
 
 
 def _encrypted(path: Path) -> None:
@@ -106,14 +106,14 @@ def _encrypted(path: Path) -> None:
 
 
 def _no_images(path: Path) -> None:
-    file = structures(path.with_name("structures.dcm"), "1.2.826.0.1.5")
+    file = write_structure_set(path.with_name("structures.dcm"), "1.2.826.0.1.5")
     _zip(path, {"structures.dcm": file.read_bytes()})
     file.unlink()
 
 
-def _series(change: Callable[[SeriesMaker], None], **place: tuple[float, ...]) -> Callable[[Path], None]:
+def _series(change: Callable[[SeriesMaker], None], **geometry: tuple[float, ...]) -> Callable[[Path], None]:
     def make(path: Path) -> None:
-        maker = series_of(HU, **place)
+        maker = make_series(HU, **geometry)
         change(maker)
         maker.save(path, [f"zebra{index}.dcm" for index in range(len(maker.slices))])
 
@@ -167,7 +167,7 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "singular": (_singular, "its affine is not invertible"),
     "color": (_color, "several components or frames, one 3-D volume expected"),
     "empty": (_empty, "damaged header"),
-    "elsewhere": (_elsewhere, "its data file lies outside its own folder"),
+    "elsewhere": (_elsewhere, "its data file is outside its own folder"),
     "picture bomb": (_picture_bomb, "beyond the limit of 150000000 pixels"),
     "slip": (_slip, "a member would leave the folder"),
     "zip bomb": (_zip_bomb, "expands to more than 100 times its size"),

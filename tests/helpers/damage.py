@@ -1,6 +1,6 @@
 """Hypothesis strategies that damage files byte by byte, and series file by file.
 
-Each gives ``(what was done, files)``; what was done is for messages alone.
+Each of them draws ``(description, files)``; the description is for messages alone.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ Damaged = tuple[str, Files]
 
 
 def one_or_all(draw: Callable[..., Any], files: Files, change: Callable[[bytes], bytes]) -> tuple[str, Files]:
-    """What was changed: one file or, one time in four, all of them in the same way."""
+    """Change one file or, one time in four, all of them in the same way; return which, and the files."""
     names = list(files)
     chosen = draw(st.sampled_from(names))
-    every = len(names) > 1 and draw(st.integers(0, 3)) == 0
-    return "all files" if every else chosen, {
-        name: change(data) if every or name == chosen else data for name, data in files.items()
+    all_files = len(names) > 1 and draw(st.integers(0, 3)) == 0
+    return "all files" if all_files else chosen, {
+        name: change(data) if all_files or name == chosen else data for name, data in files.items()
     }
 
 
 @st.composite
 def raw_damage(draw: Callable[..., Any], names: Sequence[str], only: str = "") -> Damaged:
-    """Bytes flipped, overwritten, inserted, removed, zeroed, doubled or exchanged anywhere, or in ``only`` one file."""
+    """Flip, overwrite, insert, remove, zero, double or exchange bytes anywhere, or only in the file ``only``."""
     name = draw(st.sampled_from(names))
     files = {file: data for file, data in base(name).items() if only in ("", file)}
     kind = draw(st.sampled_from(["flip", "flips", "overwrite", "insert", "delete", "zero", "double", "exchange"]))
-    place, other = (draw(st.floats(0, 1, exclude_max=True)) for _ in range(2))
+    position, other = (draw(st.floats(0, 1, exclude_max=True)) for _ in range(2))
     size = draw(st.integers(1, 24))
     noise = draw(st.binary(min_size=size, max_size=size))
 
     def change(data: bytes) -> bytes:
-        at, then = int(place * len(data)), int(other * len(data))
+        at, other_at = int(position * len(data)), int(other * len(data))
         if kind == "flip":
             return data[:at] + bytes([data[at] ^ 1 << size % 8]) + data[at + 1 :]
         if kind == "flips":
-            step = 1 + then // 4
+            step = 1 + other_at // 4
             return bytes(byte ^ noise[i % size] if i % step == at % step else byte for i, byte in enumerate(data))
         if kind == "overwrite":
             return data[:at] + noise[: len(data) - at] + data[at + size :]
@@ -55,7 +55,7 @@ def raw_damage(draw: Callable[..., Any], names: Sequence[str], only: str = "") -
             return data[:at] + bytes(min(size, len(data) - at)) + data[at + size :]
         if kind == "double":
             return data[: at + size] + data[at:]
-        first, last = sorted((at, then))
+        first, last = sorted((at, other_at))
         return (
             data[:first]
             + data[last : last + size]
@@ -65,17 +65,17 @@ def raw_damage(draw: Callable[..., Any], names: Sequence[str], only: str = "") -
         )
 
     which, damaged = one_or_all(draw, files, change)
-    return f"{name}: {kind} of {size} at {place:.4f} in {which}", {**base(name), **damaged}
+    return f"{name}: {kind} of {size} at {position:.4f} in {which}", {**base(name), **damaged}
 
 
 @st.composite
 def truncation(draw: Callable[..., Any], names: Sequence[str]) -> Damaged:
-    """One file cut at any byte."""
+    """Cut one file at any byte."""
     name = draw(st.sampled_from(names))
     files = base(name)
     chosen = draw(st.sampled_from(list(files)))
-    kept = draw(st.integers(0, len(files[chosen]) - 1))
-    return f"{name}: {chosen} cut to {kept} bytes", {**files, chosen: files[chosen][:kept]}
+    length = draw(st.integers(0, len(files[chosen]) - 1))
+    return f"{name}: {chosen} cut to {length} bytes", {**files, chosen: files[chosen][:length]}
 
 
 def _png() -> bytes:
@@ -104,7 +104,7 @@ OTHER_FILES: dict[str, Callable[[], bytes]] = {
 
 @st.composite
 def file_damage(draw: Callable[..., Any], names: Sequence[str]) -> Damaged:
-    """Files removed, doubled, exchanged with those of another series, or replaced by something else."""
+    """Remove, double or replace files, or exchange them with those of another series."""
     name = draw(st.sampled_from(names))
     files = dict(base(name))
     chosen = draw(st.sampled_from(list(files)))
@@ -128,7 +128,7 @@ def file_damage(draw: Callable[..., Any], names: Sequence[str]) -> Damaged:
         )
         files[detail] = files.pop(chosen)
     else:
-        # Group 2 ends where its length at byte 140 says.
+        # The length of group 2, at byte 140, gives its end.
         start = 132 if kind == "no preamble" else 144 + int.from_bytes(files[chosen][140:144], "little")
         files[chosen] = files[chosen][start:]
     return f"{name}: {kind} {detail} of {chosen}", files

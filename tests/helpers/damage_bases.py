@@ -1,4 +1,4 @@
-"""Sound DICOM objects to damage: the same bytes in every run, with identifiers that occur nowhere else."""
+"""Valid files to damage: the same bytes in every run, with identifiers that occur nowhere else."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from pydicom.uid import (
 )
 
 from tests.helpers.ct_series import SeriesMaker, ct_slice
-from tests.helpers.dicom_tools import OBLIQUE, photograph
+from tests.helpers.dicom_tools import OBLIQUE, make_vl_image
 from tests.helpers.enhanced_ct import enhanced_ct
 
 ROOT_UID = "1.2.826.0.1.3680043.8.498.77"
@@ -50,7 +50,7 @@ Change = Callable[[Dataset], None]
 
 
 def _noise(count: int, rows: int, columns: int, dtype: Any) -> np.ndarray:
-    """Stored values on both sides of the toy network's threshold."""
+    """Return stored values on both sides of the toy network's threshold."""
     low = -1400 if np.dtype(dtype).kind == "i" else 0
     return np.random.default_rng(count * rows).integers(low, low + 1300, (count, rows, columns)).astype(dtype)
 
@@ -70,7 +70,7 @@ def _file(dataset: Dataset, number: int, change: Change | None = None) -> bytes:
 
 
 def _series(maker: SeriesMaker, change: Change | None = None) -> Files:
-    """Under names that do not follow the order of the slices."""
+    """Save slices under names that do not follow their order."""
     return {f"{7 * n % 10}.dcm": _file(dataset, n, change) for n, dataset in enumerate(maker.slices, start=1)}
 
 
@@ -95,7 +95,7 @@ def _encapsulated(dataset: Dataset, syntax: UID, stream: bytes) -> None:
 
 
 def _jpeg_lossless(dataset: Dataset) -> None:
-    """Through ITK, the one library here that encodes it."""
+    """Compress through ITK, the only library here that encodes lossless JPEG."""
     stored = np.frombuffer(dataset.PixelData, "<u2").reshape(1, dataset.Rows, dataset.Columns)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.dcm"
@@ -113,16 +113,16 @@ def _padded(dataset: Dataset) -> None:
     dataset.RescaleSlope, dataset.RescaleIntercept = "1.5", str(500 + int(dataset.InstanceNumber))
 
 
-def _photograph(change: Change | None = None) -> Files:
+def _vl_image(change: Change | None = None) -> Files:
     dataset = ct_slice(np.zeros((9, 7), np.uint16), np.zeros(3))
     dataset.ImageOrientationPatient, dataset.PixelSpacing = [1, 0, 0, 0, 1, 0], [1, 1]
     dataset.SliceThickness, dataset.FrameOfReferenceUID = 1, ROOT_UID
     pixels = np.random.default_rng(3).integers(0, 256, (9, 7, 3)).astype(np.uint8)
-    return {"photo.dcm": _file(photograph(dataset, PixelData=pixels.tobytes() + b"\0"), 1, change)}
+    return {"photo.dcm": _file(make_vl_image(dataset, PixelData=pixels.tobytes() + b"\0"), 1, change)}
 
 
 def _jpeg(dataset: Dataset) -> None:
-    """Sub-sampled colors, as cameras store them."""
+    """Compress with sub-sampled colors, as cameras do."""
     pixels = np.frombuffer(dataset.PixelData[:-1], np.uint8).reshape(9, 7, 3)
     stream = BytesIO()
     Image.fromarray(np.kron(pixels, np.ones((8, 8, 1), np.uint8))).save(stream, "JPEG", quality=95)
@@ -136,7 +136,7 @@ def _enhanced() -> Files:
 
 
 def _volume(suffix: str, deflated: bool = False) -> Files:
-    """One volume in HU that lies askew."""
+    """Save one volume in HU with an oblique affine."""
     image = SimpleITK.GetImageFromArray(_noise(4, 6, 5, np.int16))
     image.SetSpacing((0.8, 1.1, 2.5))
     image.SetOrigin((-10.0, 20.0, 30.0))
@@ -158,8 +158,8 @@ def _zipped() -> Files:
     return {"study.zip": file.getvalue()}
 
 
-def _medium() -> Files:
-    """The axial series on a medium, with a DICOMDIR."""
+def _disc() -> Files:
+    """Write the axial series to a disc with a DICOMDIR."""
     files = FileSet()
     files.UID = f"{ROOT_UID}.5"
     with tempfile.TemporaryDirectory() as folder:
@@ -177,7 +177,7 @@ BASES: dict[str, Callable[[], Files]] = {
         SeriesMaker(_noise(4, 7, 9, np.int16), orientation=OBLIQUE, pixel_spacing=(0.8, 1.1), step=-1.5), _padded
     ),
     "enhanced": _enhanced,
-    "photograph": _photograph,
+    "VL image": _vl_image,
     "implicit": lambda: _series(SeriesMaker(_noise(4, 6, 5, np.uint16)), _stored_as(ImplicitVRLittleEndian)),
     "big endian": lambda: _series(SeriesMaker(_noise(4, 6, 5, np.uint16)), _stored_as(ExplicitVRBigEndian)),
     "deflated": lambda: _series(SeriesMaker(_noise(4, 6, 5, np.uint16)), _stored_as(DeflatedExplicitVRLittleEndian)),
@@ -185,7 +185,7 @@ BASES: dict[str, Callable[[], Files]] = {
     "JPEG-LS": lambda: _series(SeriesMaker(_noise(3, 6, 8, np.uint16)), _compressed(JPEGLSLossless)),
     "JPEG 2000": lambda: _series(SeriesMaker(_noise(3, 32, 40, np.uint16)), _compressed(JPEG2000Lossless)),
     "JPEG lossless": lambda: _series(SeriesMaker(_noise(3, 6, 8, np.uint16)), _jpeg_lossless),
-    "JPEG photograph": lambda: _photograph(_jpeg),
+    "JPEG VL image": lambda: _vl_image(_jpeg),
     "NRRD": lambda: _volume(".nrrd"),
     "MetaImage": lambda: _volume(".mha"),
     "NIfTI": lambda: _volume(".nii"),
@@ -193,17 +193,17 @@ BASES: dict[str, Callable[[], Files]] = {
     "deflated MetaImage": lambda: _volume(".mha", deflated=True),
     "deflated NIfTI": lambda: _volume(".nii", deflated=True),
     "zip": _zipped,
-    "DICOMDIR": _medium,
+    "DICOMDIR": _disc,
 }
 SERIES = ("axial", "oblique", "enhanced", "implicit", "big endian", "deflated")
-PHOTOGRAPHS = ("photograph", "JPEG photograph")
-COMPRESSED = ("RLE", "JPEG-LS", "JPEG 2000", "JPEG lossless", "JPEG photograph")
+VL_IMAGES = ("VL image", "JPEG VL image")
+COMPRESSED = ("RLE", "JPEG-LS", "JPEG 2000", "JPEG lossless", "JPEG VL image")
 VOLUMES = ("NRRD", "MetaImage", "NIfTI", "deflated NRRD", "deflated MetaImage")
-CHECKED = ("deflated NIfTI", "zip")  # where a checksum tells of all damage
-PLAIN = ("axial", "oblique", "enhanced", "photograph")  # explicit little endian, not compressed
+CHECKED = ("deflated NIfTI", "zip")  # with a checksum that reveals all damage
+PLAIN = ("axial", "oblique", "enhanced", "VL image")  # explicit little endian, not compressed
 
 
 @cache
 def base(name: str) -> Files:
-    """The sound files of this name, by file name; never changed."""
+    """Return the valid files of this name, by file name; never change them."""
     return BASES[name]()

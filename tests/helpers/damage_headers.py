@@ -1,5 +1,7 @@
-"""Hypothesis strategies that damage the headers of DICOM files, element by element and in bytes: no library writes
-such files. They work on sound explicit little endian files, and give ``(what was done, files)``.
+"""Hypothesis strategies that damage the headers of DICOM files, element by element.
+
+They edit bytes, since no library writes such files. They work on valid explicit little endian files, and draw
+``(description, files)``.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ LONG = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"
 UNDEFINED = 0xFFFFFFFF
 PIXEL_DATA = 0x7FE00010
 
-PLACE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
+GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
 VALUES = ("RescaleSlope", "RescaleIntercept", "RescaleType", "PixelPaddingValue")
 PIXELS = (
     *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "SamplesPerPixel"),
@@ -30,7 +32,7 @@ PIXELS = (
 
 @dataclass(frozen=True)
 class Element:
-    """Where a data element of an explicit little endian file lies: its tag, its value, and what follows it."""
+    """A data element of an explicit little endian file: tag, and byte offsets of element, value and end."""
 
     tag: int
     vr: bytes
@@ -40,7 +42,7 @@ class Element:
 
 
 def elements(data: bytes) -> Iterator[Element]:
-    """Every data element of a sound explicit little endian file, and those inside its sequences."""
+    """Yield every data element of a valid explicit little endian file, and those inside its sequences."""
     start = 132
     while start + 8 <= len(data):
         group, number = struct.unpack_from("<HH", data, start)
@@ -60,7 +62,7 @@ def elements(data: bytes) -> Iterator[Element]:
 def with_value(
     data: bytes, element: Element, value: bytes, vr: bytes | None = None, length: int | None = None
 ) -> bytes:
-    """The file with another value, and by default the length that goes with it."""
+    """Return the file with another value, and by default its length."""
     vr = vr or element.vr
     length = len(value) if length is None else length
     packed = struct.pack("<HI", 0, length & UNDEFINED) if vr in LONG else struct.pack("<H", length & 0xFFFF)
@@ -105,27 +107,31 @@ OTHER_VRS = [
 
 @st.composite
 def element_damage(draw: Callable[..., Any], names: Sequence[str]) -> Damaged:
-    """An element, also of group 2 or inside a sequence, deleted, emptied, rewritten, doubled or mislabeled."""
+    """Delete, empty, rewrite, double or mislabel an element, also of group 2 or inside a sequence."""
     name = draw(st.sampled_from(names))
     kind = draw(st.sampled_from(["delete", "empty", "text", "text", "bytes", "words", "vr", "length", "double", "tag"]))
     files = base(name)
-    found = [element for element in elements(next(iter(files.values()))) if element.tag != PIXEL_DATA or kind != "text"]
-    element = draw(st.sampled_from(found))
-    # Half of the damage goes to what a reader lives on, since most of a header says nothing about the image.
-    vital = [e for e in found if e.tag in {tag_for_keyword(keyword) for keyword in (*PLACE, *VALUES, *PIXELS)}]
+    all_elements = [
+        element for element in elements(next(iter(files.values()))) if element.tag != PIXEL_DATA or kind != "text"
+    ]
+    element = draw(st.sampled_from(all_elements))
+    # Half of the damage goes to elements that a reader needs, since most of a header does not describe the image.
+    vital = [
+        e for e in all_elements if e.tag in {tag_for_keyword(keyword) for keyword in (*GEOMETRY, *VALUES, *PIXELS)}
+    ]
     if draw(st.booleans()):
         element = draw(st.sampled_from(vital))
     value = draw({"text": TEXTS, "words": WORDS.map(lambda n: struct.pack("<H", n))}.get(kind, BYTES))
     vr = draw(st.sampled_from(OTHER_VRS))
     lie = draw(st.one_of(st.integers(-8, 8), st.sampled_from([100, 255, 0x7FFFFFFF, 0xFFFF]))) or 1
     infinite = draw(st.booleans())
-    index = found.index(element)
+    index = all_elements.index(element)
 
     def change(data: bytes) -> bytes:
-        here = [e for e in elements(data) if e.tag != PIXEL_DATA or kind != "text"]
-        if index >= len(here):
+        damaged_elements = [e for e in elements(data) if e.tag != PIXEL_DATA or kind != "text"]
+        if index >= len(damaged_elements):
             return data
-        e = here[index]
+        e = damaged_elements[index]
         content = data[e.value : e.end]
         if kind == "delete":
             return data[: e.start] + data[e.end :]
@@ -144,15 +150,15 @@ def element_damage(draw: Callable[..., Any], names: Sequence[str]) -> Damaged:
 
 
 def set_elements(data: bytes, values: dict[str, bytes]) -> bytes:
-    """Every occurrence of these elements with another value; those that are missing come before the pixel data."""
-    found = list(elements(data))
-    for element in reversed(found):
+    """Set every occurrence of these elements; insert those that are missing before the pixel data."""
+    all_elements = list(elements(data))
+    for element in reversed(all_elements):
         for keyword, value in values.items():
             if element.tag == tag_for_keyword(keyword):
                 data = with_value(data, element, value)
     for keyword, value in sorted(values.items(), key=lambda pair: -int(tag_for_keyword(pair[0]) or 0)):
         tag = int(tag_for_keyword(keyword) or 0)
-        if all(element.tag != tag for element in found):
+        if all(element.tag != tag for element in all_elements):
             at = next(element.start for element in elements(data) if element.tag == PIXEL_DATA)
             head = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + dictionary_VR(tag).encode()
             data = data[:at] + head + struct.pack("<H", len(value)) + value + data[at:]
@@ -161,7 +167,7 @@ def set_elements(data: bytes, values: dict[str, bytes]) -> bytes:
 
 @st.composite
 def pixel_description_damage(draw: Callable[..., Any], names: Sequence[str]) -> Damaged:
-    """Up to three of the elements that describe the pixels (PS3.3 section C.7.6.3) say something else."""
+    """Change up to three of the elements that describe the pixels (PS3.3 section C.7.6.3)."""
     name = draw(st.sampled_from(names))
     files = base(name)
     keywords = draw(st.lists(st.sampled_from(PIXELS), min_size=1, max_size=3, unique=True))
@@ -179,10 +185,10 @@ def pixel_description_damage(draw: Callable[..., Any], names: Sequence[str]) -> 
         else:
             values[keyword] = struct.pack("<H", draw(WORDS))
     if rows_and_columns:  # exchanged: as many pixels as before
-        found = {e.tag: data[e.value : e.end] for data in [next(iter(files.values()))] for e in elements(data)}
+        all_elements = {e.tag: data[e.value : e.end] for data in [next(iter(files.values()))] for e in elements(data)}
         values = {
-            "Rows": found[int(tag_for_keyword("Columns") or 0)],
-            "Columns": found[int(tag_for_keyword("Rows") or 0)],
+            "Rows": all_elements[int(tag_for_keyword("Columns") or 0)],
+            "Columns": all_elements[int(tag_for_keyword("Rows") or 0)],
         }
     which, damaged = one_or_all(draw, files, lambda data: set_elements(data, values))
     return f"{name}: {values} in {which}", damaged
@@ -190,10 +196,12 @@ def pixel_description_damage(draw: Callable[..., Any], names: Sequence[str]) -> 
 
 @st.composite
 def syntax_damage(draw: Callable[..., Any], names: Sequence[str]) -> Damaged:
-    """Another transfer syntax, known or not."""
+    """Set another transfer syntax, known or unknown."""
     name = draw(st.sampled_from(names))
-    known = sorted(uid for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax")
-    syntax = draw(st.one_of(st.sampled_from(known), st.sampled_from(["", "1.2.3", "1.2.840.10008.1.2.4.999", "JPEG"])))
+    syntaxes = sorted(uid for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax")
+    syntax = draw(
+        st.one_of(st.sampled_from(syntaxes), st.sampled_from(["", "1.2.3", "1.2.840.10008.1.2.4.999", "JPEG"]))
+    )
     which, damaged = one_or_all(
         draw,
         base(name),
@@ -205,22 +213,22 @@ def syntax_damage(draw: Callable[..., Any], names: Sequence[str]) -> Damaged:
 
 
 @st.composite
-def place_damage(draw: Callable[..., Any], names: Sequence[str]) -> Damaged:
-    """Position, orientation, spacing or rescale moved a little or far, of one slice or all; of one frame or all."""
+def geometry_damage(draw: Callable[..., Any], names: Sequence[str]) -> Damaged:
+    """Change position, orientation, spacing or rescale a little or much, of one slice or all, one frame or all."""
     name = draw(st.sampled_from(names))
     files = base(name)
-    keyword = draw(st.sampled_from([*PLACE[:3], *PLACE, "RescaleSlope", "RescaleIntercept"]))
+    keyword = draw(st.sampled_from([*GEOMETRY[:3], *GEOMETRY, "RescaleSlope", "RescaleIntercept"]))
     amount = draw(st.one_of(st.floats(-1e-3, 1e-3), st.floats(-0.3, 0.3), st.floats(-8, 8), st.floats(-1e7, 1e7)))
     component, frame = draw(st.integers(0, 5)), draw(st.integers(0, 3))
-    turn = draw(st.booleans())
+    swap_axes = draw(st.booleans())
 
     def change(data: bytes) -> bytes:
-        places = [element for element in elements(data) if element.tag == tag_for_keyword(keyword)]
-        if not places:
+        occurrences = [element for element in elements(data) if element.tag == tag_for_keyword(keyword)]
+        if not occurrences:
             return data
-        element = places[frame % len(places)]
+        element = occurrences[frame % len(occurrences)]
         numbers = [float(text) for text in data[element.value : element.end].decode().split("\\")]
-        if turn and len(numbers) == 6:
+        if swap_axes and len(numbers) == 6:
             numbers = [*numbers[3:], *numbers[:3]]
         else:
             numbers[component % len(numbers)] += amount
@@ -228,11 +236,11 @@ def place_damage(draw: Callable[..., Any], names: Sequence[str]) -> Damaged:
         return with_value(data, element, text + b" " * (len(text) % 2))
 
     which, damaged = one_or_all(draw, files, change)
-    return f"{name}: {keyword}[{component}] + {amount} (turn {turn}) in {which}", damaged
+    return f"{name}: {keyword}[{component}] + {amount} (axes swapped: {swap_axes}) in {which}", damaged
 
 
 def nested(data: bytes, keyword: str, depth: int, undefined: bool) -> bytes:
-    """The file with a sequence before its pixel data that holds itself ``depth`` times."""
+    """Return the file with ``depth`` nested sequences before its pixel data."""
     tag = int(tag_for_keyword(keyword) or 0)
     start = struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, b"SQ", 0)
     item, item_end, end = (struct.pack("<HH", 0xFFFE, number) for number in (0xE000, 0xE00D, 0xE0DD))

@@ -1,4 +1,4 @@
-"""A second opinion on damaged input: slow plain code that reads the files as they stand, and what a run may answer."""
+"""An oracle for damaged input: slow plain code that reads the files as they are, and the permitted results of a run."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from s3net_monai.inference import Bundle, Case, Settings, UsageError, find_cases
 from tests.helpers.damage_bases import MARKERS, Files
 from tests.helpers.damage_reading import HU, Slice, foreground, read_slices, read_volume, red_mask
 
-HANG = 20  # seconds; an example takes a tenth of one
+MAX_SECONDS = 20  # an example takes a tenth of one
 THRESHOLD = {"lung": -400.5, "skin": 127.5}  # of the toy bundles of conftest
 FORMATS = {"lung": ("nifti", "dicomseg"), "skin": ("png", "dicomseg")}
-LONGEST_REASON = 410
-# What Python and its libraries say when nobody has thought of a fault.
+MAX_REASON_LENGTH = 410
+# Messages of Python and its libraries for errors that nobody foresaw.
 UNNAMED = re.compile(
     "|".join(
         [
@@ -41,33 +41,33 @@ UNNAMED = re.compile(
 
 
 class HangError(BaseException):
-    """Not an Exception: a run turns those into reasons."""
+    """A hang; not an ``Exception``, which a run would turn into a reason."""
 
 
 def judge(files: Files, bundle: Bundle, folder: Path, sound: Files | None = None, inputs: Sequence[str] = ("",)) -> str:
-    """Run the whole way over damaged files, and check what it answers: "ok" or "refused".
+    """Segment damaged files and check the result: "ok" or "refused".
 
     Args:
         files: by path below the input folder.
         bundle: a toy bundle of conftest.
         folder: empty.
-        sound: what a mask must be that of, however the files are damaged; without it, that of the files as they stand.
-        inputs: what the user names, below the input folder.
+        sound: the files whose mask is expected, whatever the damage; without it, the damaged files as they are.
+        inputs: that the user names, below the input folder.
     """
     root, output, truth = folder / "scan", folder / "out", folder / ("sound" if sound else "scan")
     _save(files, root)
     _save(sound or {}, truth)
     with _guarded(), _as_the_command_line_does() as records:
         try:
-            found = find_cases([root / name for name in inputs], output, unpack_to=folder / "unpacked")
+            discovery = find_cases([root / name for name in inputs], output, unpack_to=folder / "unpacked")
         except UsageError as error:
             check_reason(str(error), "")
             return "refused"
         settings = Settings(formats=FORMATS[bundle.task.name], workers=0)
-        run_batch(found.cases, bundle, output, settings=settings, excluded=found.excluded)
+        run_batch(discovery.cases, bundle, output, settings=settings, excluded=discovery.excluded)
     report = json.loads((output / "report.json").read_text(encoding="utf-8"))
     _check_privacy(output, records)
-    for entry, case in zip(report["cases"], found.cases, strict=True):
+    for entry, case in zip(report["cases"], discovery.cases, strict=True):
         for text in [entry["reason"] or "", *entry["warnings"]]:
             check_reason(text, case.input.name if entry["status"] == "failed" else "")
         if entry["status"] == "failed":
@@ -79,7 +79,7 @@ def judge(files: Files, bundle: Bundle, folder: Path, sound: Files | None = None
             images = sorted(truth.iterdir()) if sound else case.image
             check_masks(entry, images, bundle.task.name, output)
     if "" in inputs:
-        _check_account(report, found.cases, root, found.ignored)
+        _check_account(report, discovery.cases, root, discovery.ignored)
     return "ok" if any(entry["status"] == "ok" for entry in report["cases"]) else "refused"
 
 
@@ -90,17 +90,17 @@ def _save(files: Files, folder: Path) -> None:
 
 
 def check_reason(text: str, name: str) -> None:
-    """One line in words, with the input's name in it."""
+    """Check that a reason is one line in words that names the input."""
     assert "\n" not in text
     assert text.isprintable(), repr(text)
-    assert len(text) <= LONGEST_REASON
+    assert len(text) <= MAX_REASON_LENGTH
     assert not UNNAMED.search(text), text
     assert name in text, text
     assert not any(marker in text.lower() for marker in MARKERS), text
 
 
 def check_masks(entry: dict[str, Any], images: Sequence[Path], task: str, output: Path) -> None:
-    """Every mask of one case against the second opinion on its files."""
+    """Check every mask of one case against the oracle."""
     if images[0].suffix in (".nrrd", ".mha", ".nii", ".gz"):
         check_volume(entry, images[0], output)
         return
@@ -113,24 +113,24 @@ def check_masks(entry: dict[str, Any], images: Sequence[Path], task: str, output
             assert (seg.Columns, seg.Rows) == expected.shape
             _compare(_seg_frames(seg)[0][0].T, expected)
         return
-    slices = [each for path in images for each in read_slices(path)]
-    aside = sum(int(word) for text in entry["warnings"] for word in re.findall(r"^(\d+) .* set aside", text))
+    slices = [slice_ for path in images for slice_ in read_slices(path)]
+    num_set_aside = sum(int(word) for text in entry["warnings"] for word in re.findall(r"^(\d+) .* set aside", text))
     normal = np.cross(slices[0].row, slices[0].column)
-    slices.sort(key=lambda each: float(each.position @ normal))
+    slices.sort(key=lambda slice_: float(slice_.position @ normal))
     image: Any = nib.load(output / entry["outputs"]["nifti"])
     mask = np.asarray(image.dataobj)
-    assert mask.shape[2] == len(slices) - aside
-    if aside:  # which they are is for the tests of the reader to say
+    assert mask.shape[2] == len(slices) - num_set_aside
+    if num_set_aside:  # the tests of the reader check which they are
         return
     step = float(np.linalg.norm(image.affine[:3, 2]))
-    for z, each in enumerate(slices):
-        expected = foreground(each)
+    for z, slice_ in enumerate(slices):
+        expected = foreground(slice_)
         _compare(mask[:, :, z], expected)
-        # Corners of the slice as its own header places them, within what the reader calls even.
+        # Corners of the slice according to its own header, within the tolerance of the reader.
         for x, y in ((0, 0), (mask.shape[0] - 1, 0), (0, mask.shape[1] - 1)):
-            place = each.position + each.row * each.spacing[1] * x + each.column * each.spacing[0] * y
-            found = (image.affine @ [x, y, z, 1])[:3] * [-1, -1, 1]
-            assert np.linalg.norm(found - place) < 0.15 + 0.1 * step, (z, found, place)
+            position = slice_.position + slice_.row * slice_.spacing[1] * x + slice_.column * slice_.spacing[0] * y
+            corner = (image.affine @ [x, y, z, 1])[:3] * [-1, -1, 1]
+            assert np.linalg.norm(corner - position) < 0.15 + 0.1 * step, (z, corner, position)
     volume = float((mask > 0).sum() * abs(np.linalg.det(image.affine[:3, :3])) / 1000)
     assert math.isclose(entry["measures"]["volume_ml"], volume, rel_tol=1e-3, abs_tol=6e-4), entry["measures"]
     if "dicomseg" in entry["outputs"]:
@@ -138,7 +138,7 @@ def check_masks(entry: dict[str, Any], images: Sequence[Path], task: str, output
 
 
 def check_volume(entry: dict[str, Any], path: Path, output: Path) -> None:
-    """The mask of a volume against its values, thresholded, and its own affine."""
+    """Check the mask of a volume against its thresholded values and its affine."""
     values, affine = read_volume(path)
     image: Any = nib.load(output / entry["outputs"]["nifti"])
     np.testing.assert_allclose(image.affine, affine, atol=1e-3, rtol=1e-5)
@@ -148,22 +148,22 @@ def check_volume(entry: dict[str, Any], path: Path, output: Path) -> None:
 
 
 def _check_seg(seg: Any, slices: list[Slice]) -> None:
-    """Its frames lie on the slices' own positions and hold their foreground; slices without a frame have none."""
-    left = dict(enumerate(slices))
+    """Check that frames lie on the slices and hold their foreground, and that slices without a frame have none."""
+    remaining = dict(enumerate(slices))
     shared = seg.SharedFunctionalGroupsSequence[0]
     spacing = [float(value) for value in shared.PixelMeasuresSequence[0].PixelSpacing]
     assert np.allclose(spacing, slices[0].spacing, atol=2e-3)
     for frame, position in _seg_frames(seg):
-        index = min(left, key=lambda i: float(np.linalg.norm(left[i].position - position)))
-        each = left.pop(index)
-        assert np.linalg.norm(each.position - position) < 1e-3, (position, each.position)
-        _compare(frame.T, foreground(each))
-    for each in left.values():
-        assert not np.nansum(foreground(each))
+        index = min(remaining, key=lambda i: float(np.linalg.norm(remaining[i].position - position)))
+        slice_ = remaining.pop(index)
+        assert np.linalg.norm(slice_.position - position) < 1e-3, (position, slice_.position)
+        _compare(frame.T, foreground(slice_))
+    for slice_ in remaining.values():
+        assert not np.nansum(foreground(slice_))
 
 
 def _seg_frames(seg: Any) -> list[tuple[np.ndarray, np.ndarray | None]]:
-    """(rows, columns) of bits and the position of every frame of a binary SEG."""
+    """Return the bits (rows, columns) and the position of every frame of a binary SEG."""
     bits = np.unpackbits(np.frombuffer(seg.PixelData, np.uint8), bitorder="little")
     size = seg.Rows * seg.Columns
     frames = []
@@ -176,11 +176,11 @@ def _seg_frames(seg: Any) -> list[tuple[np.ndarray, np.ndarray | None]]:
     return frames
 
 
-def _compare(found: np.ndarray, expected: np.ndarray) -> None:
-    """``expected`` (columns, rows): 1, 0, or NaN where rounding decides."""
-    assert found.shape == expected.shape
-    known = ~np.isnan(expected)
-    assert np.array_equal(found[known] > 0, expected[known] > 0), "a wrong mask"
+def _compare(mask: np.ndarray, expected: np.ndarray) -> None:
+    """Compare with ``expected`` (columns, rows): 1, 0, or NaN where rounding decides."""
+    assert mask.shape == expected.shape
+    decided = ~np.isnan(expected)
+    assert np.array_equal(mask[decided] > 0, expected[decided] > 0), "a wrong mask"
 
 
 def _check_privacy(output: Path, records: list[logging.LogRecord]) -> None:
@@ -194,33 +194,33 @@ def _check_privacy(output: Path, records: list[logging.LogRecord]) -> None:
 
 
 def _check_account(report: dict[str, Any], cases: Sequence[Case], root: Path, ignored: int) -> None:
-    """No file disappears: it belongs to a case, or is told of as passed over or as no image."""
-    taken = {path for case in cases for path in case.image}
+    """Check that every file belongs to a case, or is reported as excluded or ignored."""
+    used = {path for case in cases for path in case.image}
     unseen = {path for path in root.rglob("*") if path.is_file() and path.suffix != ".zip" and path.name != "DICOMDIR"}
-    assert len(unseen - taken) <= ignored + len(report["excluded"])
+    assert len(unseen - used) <= ignored + len(report["excluded"])
 
 
 @contextlib.contextmanager
 def _guarded() -> Iterator[None]:
-    """An example that hangs fails; one that hangs inside a library ends the process with all its stacks."""
+    """Fail an example that hangs; one that hangs inside a library ends the process with all its stacks."""
 
     def fail(*_: Any) -> None:
-        raise HangError(f"more than {HANG} s")
+        raise HangError(f"more than {MAX_SECONDS} s")
 
-    before = signal.signal(signal.SIGALRM, fail)
-    signal.alarm(HANG)
-    faulthandler.dump_traceback_later(3 * HANG, exit=True, file=sys.__stderr__)
+    previous = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(MAX_SECONDS)
+    faulthandler.dump_traceback_later(3 * MAX_SECONDS, exit=True, file=sys.__stderr__)
     try:
         yield
     finally:
         faulthandler.cancel_dump_traceback_later()
         signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, previous)
 
 
 @contextlib.contextmanager
 def _as_the_command_line_does() -> Iterator[list[logging.LogRecord]]:
-    """Warnings and the loggers of three libraries are silent there; what others log is kept."""
+    """Silence warnings and the loggers of three libraries, as the command line does; record all other logs."""
     records: list[logging.LogRecord] = []
     handler = logging.Handler(logging.ERROR)
     handler.emit = records.append  # type: ignore[method-assign]

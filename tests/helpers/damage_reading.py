@@ -1,4 +1,4 @@
-"""Slow plain code that reads damaged files as they stand, independently of the package."""
+"""Slow plain code that reads damaged files as they are, independently of the package."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ META_TYPES = {
 
 @dataclass(frozen=True)
 class Slice:
-    """One slice as its header states it: place in mm (LPS), and ``values`` [row][column] in HU, None for padding."""
+    """One slice according to its header: position in mm (LPS), and ``values`` [row][column] in HU, None for padding."""
 
     position: np.ndarray
     row: np.ndarray
@@ -47,9 +47,9 @@ class Slice:
     values: list[list[float | None]]
 
 
-def foreground(each: Slice) -> np.ndarray:
-    expected = np.zeros((len(each.values[0]), len(each.values)))
-    for y, row in enumerate(each.values):
+def foreground(image: Slice) -> np.ndarray:
+    expected = np.zeros((len(image.values[0]), len(image.values)))
+    for y, row in enumerate(image.values):
         for x, value in enumerate(row):
             if value is None:
                 expected[x, y] = 1.0  # padding reads as air
@@ -67,8 +67,8 @@ def red_mask(path: Path) -> np.ndarray:
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         stream = get_frame(dataset.PixelData, 0, number_of_frames=1)
         if photometric.startswith("YBR"):
-            with Image.open(io.BytesIO(stream)) as picture:
-                red = np.asarray(picture.convert("RGB"))[..., 0].astype(float)
+            with Image.open(io.BytesIO(stream)) as image:
+                red = np.asarray(image.convert("RGB"))[..., 0].astype(float)
             expected = np.where(np.abs(red - RED) < 3, np.nan, red > RED).T
         return expected
     data, planar = dataset.PixelData, dataset.get("PlanarConfiguration", 0)
@@ -111,7 +111,7 @@ def _value(sources: list[Any], macro: str, keyword: str) -> list[float]:
 
 
 def _stored(dataset: Any, frames: int) -> list[list[list[int]]]:
-    """Stored values [frame][row][column] by the header's own words."""
+    """Return stored values [frame][row][column] according to the header."""
     rows, columns, size = dataset.Rows, dataset.Columns, dataset.BitsAllocated // 8
     assert dataset.get("SamplesPerPixel", 1) == 1
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
@@ -127,7 +127,7 @@ def _stored(dataset: Any, frames: int) -> list[list[list[int]]]:
 
 
 def _significant(value: int, dataset: Any) -> int:
-    """The low BitsStored bits, as two's complement where PixelRepresentation says so."""
+    """Return the low BitsStored bits, as two's complement if PixelRepresentation is 1."""
     bits = dataset.BitsStored
     value &= (1 << bits) - 1
     return value - (1 << bits) if dataset.PixelRepresentation and value >> (bits - 1) else value
@@ -144,7 +144,7 @@ def _is_padding(value: int, dataset: Any) -> bool:
 
 
 def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """(X, Y, Z) in HU and the RAS+ affine of a NRRD, MetaImage or NIfTI file."""
+    """Read (X, Y, Z) in HU and the RAS+ affine of an NRRD, MetaImage or NIfTI file."""
     if path.suffix == ".nrrd":
         values, header = nrrd.read(str(path))
         affine = np.eye(4)

@@ -1,4 +1,4 @@
-"""DICOM media for tests: trees of patients, a DICOMDIR beside them."""
+"""DICOM media for tests: series, VL images, and discs with a DICOMDIR."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
 def series(count: int = 3, study: str = "1.2.826.0.1.1", **tags: Any) -> SeriesMaker:
-    """A CT series of ``count`` slices (4, 5) in one study; ``tags`` go into every slice."""
+    """Create a CT series of ``count`` slices (4, 5) in one study; ``tags`` go into every slice."""
     maker = SeriesMaker(np.zeros((count, 4, 5), dtype=np.uint16))
     for dataset in maker.slices:
         dataset.StudyInstanceUID = study
@@ -29,8 +29,8 @@ def series(count: int = 3, study: str = "1.2.826.0.1.1", **tags: Any) -> SeriesM
     return maker
 
 
-def photograph(**tags: Any) -> Dataset:
-    """A dermoscopic photograph of 4x5 pixels."""
+def make_vl_image(**tags: Any) -> Dataset:
+    """Create a dermoscopy object of 4x5 pixels."""
     dataset = ct_slice(np.zeros((4, 5), dtype=np.uint16), np.zeros(3), **{"SOPClassUID": DERMOSCOPY, **tags})
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     dataset.Modality, dataset.PhotometricInterpretation, dataset.SamplesPerPixel = "XC", "RGB", 3
@@ -41,8 +41,8 @@ def photograph(**tags: Any) -> Dataset:
     return dataset
 
 
-def medium(folder: Path, *makers: SeriesMaker) -> Path:
-    """A folder with a DICOMDIR that names all slices; returns the DICOMDIR."""
+def write_media(folder: Path, *makers: SeriesMaker) -> Path:
+    """Write a folder with a DICOMDIR that names all slices, and return the DICOMDIR."""
     files = FileSet()
     for maker in makers:
         for dataset in maker.slices:

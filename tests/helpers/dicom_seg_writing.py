@@ -1,4 +1,4 @@
-"""DICOM SEG of a small mask on a CT series, as the tests of its writer make it."""
+"""DICOM SEG of a small mask on a CT series, for the tests of its writer."""
 
 from __future__ import annotations
 
@@ -27,4 +27,4 @@ def write(array: np.ndarray, source: Path, folder: Path, format_name: str = "dic
         model_version="1.2.3",
         **fields,
     )
-    return write_mask(mask, folder, "case", format_name)
+    return write_mask(mask, folder, case_id="case", format_name=format_name)

@@ -6,21 +6,31 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from s3net_monai.utils.geometry import LPS_TO_RAS
 
+if TYPE_CHECKING:
+    import SimpleITK
+
 ANGLE = np.deg2rad(15)
 ROTATION = np.array([[np.cos(ANGLE), -np.sin(ANGLE), 0], [np.sin(ANGLE), np.cos(ANGLE), 0], [0, 0, 1]])
-OBLIQUE = (np.cos(ANGLE), np.sin(ANGLE), 0.0, 0.0, 0.0, -1.0)  # coronal, turned by 15 degrees
+OBLIQUE = (np.cos(ANGLE), np.sin(ANGLE), 0.0, 0.0, 0.0, -1.0)  # coronal, rotated by 15 degrees
+DOUBLE_OBLIQUE = (0.8, 0.6, 0.0, -0.36, 0.48, 0.8)
 TILTED_PLANE = (1.0, 0.0, 0.0, 0.0, np.cos(ANGLE), np.sin(ANGLE))
 IN_PLANE = (np.cos(ANGLE), np.sin(ANGLE), 0.0, -np.sin(ANGLE), np.cos(ANGLE), 0.0)
-PHOTOGRAPH, DERMOSCOPY = "1.2.840.10008.5.1.4.1.1.77.1.4", "1.2.840.10008.5.1.4.1.1.77.1.7"
+VL_PHOTOGRAPHY, DERMOSCOPY = "1.2.840.10008.5.1.4.1.1.77.1.4", "1.2.840.10008.5.1.4.1.1.77.1.7"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-PLACE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "FrameOfReferenceUID")
+POSITION_KEYWORDS = (
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "SliceThickness",
+    "FrameOfReferenceUID",
+)
 
 # Keyword arguments of ``SeriesMaker``.
 SERIES: dict[str, dict[str, Any]] = {
@@ -44,25 +54,25 @@ AFFINES: dict[str, np.ndarray] = {
 }
 
 
-def places(array: np.ndarray, affine: np.ndarray) -> set[tuple[float, ...]]:
-    """Positions in mm of the foreground voxels of ``array`` (X, Y, Z), to 0.01 mm."""
+def foreground_positions(array: np.ndarray, affine: np.ndarray) -> set[tuple[float, ...]]:
+    """Return the positions in mm of the foreground voxels of ``array`` (X, Y, Z), to 0.01 mm."""
     indices = np.argwhere(array)
-    return {tuple(place) for place in np.round(np.c_[indices, np.ones(len(indices))] @ affine.T, 2)[:, :3] + 0.0}
+    return {tuple(position) for position in np.round(np.c_[indices, np.ones(len(indices))] @ affine.T, 2)[:, :3] + 0.0}
 
 
 def dciodvfy_errors(path: Path) -> list[str]:
-    """What Debian's validator (package dicom3tools) calls an error; skips the test where it is not installed."""
+    """Return the errors of Debian's validator (package dicom3tools); skip the test where it is not installed."""
     program = shutil.which("dciodvfy")
     if program is None:
         pytest.skip("dciodvfy is not installed; apt-get install dicom3tools")
-    found = subprocess.run([program, str(path)], capture_output=True, text=True, errors="replace", timeout=60)
-    lines = (found.stdout + found.stderr).splitlines()
+    result = subprocess.run([program, str(path)], capture_output=True, text=True, errors="replace", timeout=60)
+    lines = (result.stdout + result.stderr).splitlines()
     assert "Segmentation" in lines or any("Object Not found" in line for line in lines), lines
     return [line for line in lines if line.startswith("Error")]
 
 
 def read_with_dcmqi(path: Path, folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The one segment of a SEG as (X, Y, Z) with its RAS+ affine; skips the test where dcmqi is not installed."""
+    """Read the one segment of a SEG as (X, Y, Z) with its RAS+ affine; skip the test where dcmqi is not installed."""
     program = shutil.which("segimage2itkimage", path=str(Path(sys.executable).parent))
     if program is None:
         pytest.skip("dcmqi is not installed; pip install dcmqi")
@@ -78,7 +88,7 @@ def read_with_dcmqi(path: Path, folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_with_highdicom(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """A SEG's label values as (X, Y, Z) with their RAS+ affine, absent frames filled with background."""
+    """Read a SEG's label values as (X, Y, Z) with their RAS+ affine, missing frames filled with background."""
     import highdicom as hd
 
     seg = hd.seg.segread(path)
@@ -86,8 +96,21 @@ def read_with_highdicom(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(volume.array), LPS_TO_RAS @ volume.affine
 
 
+def to_itk_image(array: np.ndarray, affine: np.ndarray) -> SimpleITK.Image:
+    """Return ``array`` (X, Y, Z) as an ITK image with a RAS+ ``affine``."""
+    import SimpleITK
+
+    image = SimpleITK.GetImageFromArray(array.T)
+    lps = LPS_TO_RAS @ affine
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
+    image.SetOrigin(lps[:3, 3].tolist())
+    return image
+
+
 def read_with_simpleitk(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """An image as (X, Y, Z) with its RAS+ affine."""
+    """Read an image as (X, Y, Z) with its RAS+ affine."""
     import SimpleITK
 
     image = SimpleITK.ReadImage(str(path))
@@ -97,11 +120,11 @@ def read_with_simpleitk(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return SimpleITK.GetArrayFromImage(image).T, LPS_TO_RAS @ affine
 
 
-def photograph(dataset: Any, **tags: Any) -> Any:
-    """Turn a CT slice of 4 rows and 6 columns into a VL photograph, without a place in the patient."""
-    for keyword in (*PLACE, "RescaleSlope", "RescaleIntercept", "PositionReferenceIndicator"):
+def make_vl_image(dataset: Any, **tags: Any) -> Any:
+    """Turn a CT slice of 4 rows and 6 columns into a VL image, without a position in the patient."""
+    for keyword in (*POSITION_KEYWORDS, "RescaleSlope", "RescaleIntercept", "PositionReferenceIndicator"):
         delattr(dataset, keyword)
-    dataset.SOPClassUID, dataset.Modality = PHOTOGRAPH, "XC"
+    dataset.SOPClassUID, dataset.Modality = VL_PHOTOGRAPHY, "XC"
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
     dataset.PixelData = np.arange(72, dtype=np.uint8).tobytes()

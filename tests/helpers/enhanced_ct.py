@@ -1,4 +1,4 @@
-"""Enhanced multi-frame CT objects, frame by frame as a test wants them."""
+"""Enhanced multi-frame CT objects with frames set by a test."""
 
 from __future__ import annotations
 
@@ -31,18 +31,24 @@ def enhanced_ct(
     order: Sequence[int] | None = None,
     rescale: Sequence[tuple[float, float]] | None = None,
 ) -> Dataset:
-    """One object from slices (slices, rows, columns) along the normal.
+    """Create one object from slices (slices, rows, columns) along the normal.
 
-    ``order``: which slice is stored as which frame. ``rescale``: (slope, intercept) of every slice, in the per-frame
-    groups; without it (1, -1024) in the shared group.
+    Args:
+        stored: values of the slices.
+        orientation: row and column cosines.
+        pixel_spacing: (row, column) in mm.
+        step: between slices in mm.
+        origin: of the first slice, in mm (LPS).
+        order: of the slices among the frames.
+        rescale: (slope, intercept) of every slice, in the per-frame groups; without it (1, -1024) in the shared group.
     """
     count = len(stored)
     order = list(range(count)) if order is None else list(order)
     row, column = np.array(orientation, dtype=float).reshape(2, 3)
     normal = np.cross(row, column)
-    places = [np.array(origin) + slice_ * step * normal for slice_ in order]
+    positions = [np.array(origin) + slice_ * step * normal for slice_ in order]
 
-    dataset = ct_slice(stored[0], places[0], ImagePositionPatient=None, RescaleSlope=None, RescaleIntercept=None)
+    dataset = ct_slice(stored[0], positions[0], ImagePositionPatient=None, RescaleSlope=None, RescaleIntercept=None)
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = ENHANCED_CT
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
         setattr(dataset, keyword, generate_uid())
@@ -58,9 +64,9 @@ def enhanced_ct(
     dataset.SharedFunctionalGroupsSequence = [shared]
 
     frames = []
-    for number, (slice_, place) in enumerate(zip(order, places, strict=True), start=1):
+    for number, (slice_, position) in enumerate(zip(order, positions, strict=True), start=1):
         frame = Dataset()
-        frame.PlanePositionSequence = _item(ImagePositionPatient=[f"{value:.6f}"[:16] for value in place])
+        frame.PlanePositionSequence = _item(ImagePositionPatient=[f"{value:.6f}"[:16] for value in position])
         frame.FrameContentSequence = _item(StackID="1", InStackPositionNumber=slice_ + 1, DimensionIndexValues=[number])
         frame.CTImageFrameTypeSequence = _item(FrameType=list(dataset.ImageType))
         if rescale is not None:

@@ -1,4 +1,4 @@
-"""What a batch of test inputs holds, and which mask each of them must get."""
+"""The inputs of a test batch, and the mask expected of each."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-THRESHOLD = 60.5  # below it lies the foreground, in HU and in gray values
+THRESHOLD = 60.5  # values below it are foreground, in HU and in gray values
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The mask of an input: (X, Y, Z) with its RAS+ ``affine``, or (X, Y) without one for a picture."""
+    """The mask of an input: (X, Y, Z) with its RAS+ ``affine``, or (X, Y) without one for a 2-D image."""
 
     mask: np.ndarray
     affine: np.ndarray | None = None
@@ -21,7 +21,7 @@ class Truth:
 
 @dataclass
 class Inputs:
-    """Where inputs are made and what each must become; every name holds its key ``c`` and three digits."""
+    """Folder of the inputs and their expected masks; every name contains its key, ``c`` and three digits."""
 
     root: Path
     truths: dict[str, Truth] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Inputs:
         return self.root / "tree"
 
     def path(self, name: str, truth: Truth, below: str = "tree") -> Path:
-        """A place for the next input, its folder made."""
+        """Return the path of the next input, whose folder exists."""
         key = f"c{len(self.truths):03d}"
         self.truths[key] = truth
         path = self.root / below / f"{name} {key}"
@@ -41,6 +41,6 @@ class Inputs:
         return path
 
     def hounsfield(self, *shape: int) -> np.ndarray:
-        """int16 far from the threshold, at random on either side of it."""
+        """Return random int16 values on either side of the threshold, well away from it."""
         inside = self.rng.random(shape) < 0.3
         return np.where(inside, self.rng.integers(-1000, -100, shape), self.rng.integers(100, 1000, shape)).astype("i2")

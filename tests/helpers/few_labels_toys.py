@@ -25,19 +25,19 @@ TINY: dict[str, Any] = {
 
 
 def toy_study(task: str, **changes: Any) -> Study:
-    """The study of a task with columns 1 and all, and tiny trainings."""
+    """Return the study of a task with columns 1 and all, and tiny trainings."""
     return replace(STUDIES[task], **{"columns": (1, None), "overrides": TINY, **changes})
 
 
 def write_acdc(data: Path, patients: tuple[int, ...] = (1, 2, 3, 71)) -> Path:
-    """Phantoms of (32, 32, 4) voxels in the layout and under the names of ACDC; patient 71 is for the report."""
+    """Write phantoms of (32, 32, 4) voxels in the layout of ACDC; patient 71 is for the report."""
     for patient in patients:
         write_cardiac_phantom(data / "cardiac" / "acdc", f"patient{patient:03d}", (32, 32, 4), seed=patient)
     return data
 
 
 def write_curvas(data: Path) -> Path:
-    """Slices of 32x24 pixels of two cases for training and one for the report."""
+    """Write slices of 32x24 pixels of two cases for training and one for the report."""
     random = np.random.default_rng(0)
     for name in ("10001_7_r1", "10001_9_r2", "10002_3_r1", "10006_3_r2"):
         for part, top in (("images", 256), ("labels", 4)):

@@ -1,4 +1,4 @@
-"""The part of MONAI Label's datastore that strategies use, in memory."""
+"""In-memory datastore with the part of MONAI Label's interface that strategies use."""
 
 from __future__ import annotations
 

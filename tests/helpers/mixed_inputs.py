@@ -1,4 +1,4 @@
-"""180 small sound inputs of every kind that a hospital's folders hold, and the mask that each must get."""
+"""180 small valid inputs of every kind that folders of a hospital hold, and the mask expected of each."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import numpy as np
 import SimpleITK
 from PIL import Image
 
-from s3net_monai.utils.geometry import LPS_TO_RAS
-from tests.helpers.dicom_tools import AFFINES
+from tests.helpers.dicom_tools import AFFINES, to_itk_image
 from tests.helpers.expected_masks import THRESHOLD, Inputs, Truth
 from tests.helpers.mixed_dicom import (
     SLICE,
@@ -22,31 +21,20 @@ from tests.helpers.mixed_dicom import (
     add_odd_series,
     add_series,
     add_studies,
-    series_of,
-    slices_truth,
+    expected_slices,
+    make_series,
 )
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
-BLOCK = 16  # pixels a side of equal value in pictures, so that JPEG keeps the two sides of the threshold apart
+BLOCK = 16  # pixels per side with equal values in 2-D images, so that JPEG preserves the sides of the threshold
 
 
 def make_good_inputs(root: Path) -> Inputs:
-    """Write all of them below ``root``: one tree, and in ``separate`` the paths beside it."""
+    """Write all of them below ``root``: one tree, and the paths in ``separate`` beside it."""
     inputs = Inputs(root)
     for make in (_volumes, add_series, add_odd_series, add_studies, _identified, _archives, add_media, _pictures):
         make(inputs)
     return inputs
-
-
-def itk_image(array: np.ndarray, affine: np.ndarray) -> SimpleITK.Image:
-    """``array`` (X, Y, Z) with a RAS+ ``affine``."""
-    image = SimpleITK.GetImageFromArray(array.T)
-    place = LPS_TO_RAS @ affine
-    spacing = np.linalg.norm(place[:3, :3], axis=0)
-    image.SetSpacing(spacing.tolist())
-    image.SetDirection((place[:3, :3] / spacing).ravel().tolist())
-    image.SetOrigin(place[:3, 3].tolist())
-    return image
 
 
 def _volumes(inputs: Inputs) -> None:
@@ -62,16 +50,16 @@ def _save_volume(inputs: Inputs, name: str, suffix: str, affine: np.ndarray, pac
     if suffix.startswith(".nii"):
         nibabel.save(nibabel.Nifti1Image(hu, affine), path)
     else:
-        SimpleITK.WriteImage(itk_image(hu, affine), str(path), useCompression=packed or suffix == ".mha")
+        SimpleITK.WriteImage(to_itk_image(hu, affine), str(path), useCompression=packed or suffix == ".mha")
     return path
 
 
 def _identified(inputs: Inputs) -> None:
-    """The patient's name and number in the names of folders and files."""
+    """Write inputs with the patient's name and number in the names of folders and files."""
     for name in ("ZEBRA_QUAGGA", "Quagga, Zebra", "PIDMARK77-"):
         hu = inputs.hounsfield(4, *SLICE)
-        folder = inputs.path(f"zebra^quagga PIDMARK77/{name}", slices_truth(hu))
-        series_of(hu).save(folder, [f"zebra{index}.dcm" for index in range(4)])
+        folder = inputs.path(f"zebra^quagga PIDMARK77/{name}", expected_slices(hu))
+        make_series(hu).save(folder, [f"zebra{index}.dcm" for index in range(4)])
     _save_volume(inputs, "zebra^quagga PIDMARK77/quagga", ".nii.gz", AFFINES["LPS"])
 
 
@@ -79,8 +67,8 @@ def _archives(inputs: Inputs) -> None:
     for index in range(6):
         hu = inputs.hounsfield(4, *SLICE)
         name = "PIDMARK77" if index == 0 else "series"
-        folder = inputs.path(name, slices_truth(hu), below="separate" if index < 3 else "tree/archives")
-        path = _packed(series_of(hu).save(folder))
+        folder = inputs.path(name, expected_slices(hu), below="separate" if index < 3 else "tree/archives")
+        path = _packed(make_series(hu).save(folder))
         if index < 3:
             inputs.separate.append(path)
     for count in (3, 3):
@@ -115,21 +103,21 @@ def _pictures(inputs: Inputs) -> None:
         *((3, ".png", wide), (3, ".png", see_through), (6, ".jpg", plain("L")), (2, ".jpeg", plain("RGB"))),
         *((6, ".tiff", plain("L")), (3, ".bmp", plain("L")), (3, ".bmp", plain("RGB"))),
     )
-    for count, suffix, picture in kinds:
+    for count, suffix, make_image in kinds:
         for _ in range(count):
             gray = _blocks(inputs)
             path = inputs.path(f"pictures/{suffix[1:]}", Truth(gray < THRESHOLD))
-            picture(gray).save(path.with_name(path.name + suffix))
+            make_image(gray).save(path.with_name(path.name + suffix))
     for orientation in range(1, 9):
         gray = _blocks(inputs)
-        path = inputs.path("pictures/turned", Truth(gray < THRESHOLD))
+        path = inputs.path("pictures/rotated", Truth(gray < THRESHOLD))
         exif = Image.Exif()
         exif[274] = orientation
         stored = _STORED[orientation](gray.T)
         Image.fromarray(np.ascontiguousarray(stored)).save(path.with_name(f"{path.name}.jpg"), exif=exif)
 
 
-# How a picture (rows, columns) is stored for each EXIF orientation.
+# Stored form of an upright image (rows, columns) for each EXIF orientation.
 _STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     1: lambda upright: upright,
     2: np.fliplr,
@@ -143,7 +131,7 @@ _STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def _blocks(inputs: Inputs) -> np.ndarray:
-    """(columns 64, rows 48) uint8 in blocks, with black and white among them, which 16 bits are scaled by."""
+    """Return (columns 64, rows 48) uint8 in blocks, black and white among them to set the range of 16 bits."""
     inside = inputs.rng.random((4, 3)) < 0.4
     values = np.where(inside, inputs.rng.integers(0, 20, (4, 3)), inputs.rng.integers(180, 256, (4, 3)))
     values[0, 0], values[3, 2] = 0, 255

@@ -1,4 +1,4 @@
-"""Zip archives: what is unpacked, and that nothing leaves the folder or fills the disk."""
+"""Zip archives: which files are unpacked, and that none leaves the folder or fills the disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from s3net_monai.io import CaseError, archive
+from s3net_monai.io import CaseError, limits
 from s3net_monai.io.archive import unpack
 
 
@@ -31,7 +31,7 @@ def refusal(path: Path, folder: Path) -> str:
     return str(error.value)
 
 
-def test_files_keep_their_places(tmp_path: Path) -> None:
+def test_files_keep_their_folders(tmp_path: Path) -> None:
     members = {"a/1.dcm": b"one", "a/b/2": b"two", "3.png": b"", "dir/": b""}
     unpacked = unpack(pack(tmp_path / "x.zip", members), tmp_path / "out")
     assert [file.relative_to(tmp_path / "out").as_posix() for file in unpacked.files] == ["a/1.dcm", "a/b/2", "3.png"]
@@ -91,22 +91,22 @@ def test_two_members_of_one_name(tmp_path: Path) -> None:
 
 def test_limits_are_counted_while_expanding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = pack(tmp_path / "x.zip", {"a": bytes(300_000), "b": bytes(300_000)})
-    monkeypatch.setattr(archive, "RATIO_FROM", 500_000)
+    monkeypatch.setattr(limits, "MIN_RATIO_BYTES", 500_000)
     assert "more than 100 times its size" in refusal(path, tmp_path / "out")
-    monkeypatch.setattr(archive, "RATIO_FROM", 700_000)
+    monkeypatch.setattr(limits, "MIN_RATIO_BYTES", 700_000)
     assert len(unpack(path, tmp_path / "fine").files) == 2
-    monkeypatch.setattr(archive, "MAX_EXPANDED", 500_000)
+    monkeypatch.setattr(limits, "MAX_ARCHIVE_BYTES", 500_000)
     assert "expands beyond the limit" in refusal(path, tmp_path / "out")
-    monkeypatch.setattr(archive, "MAX_MEMBERS", 1)
+    monkeypatch.setattr(limits, "MAX_ARCHIVE_MEMBERS", 1)
     assert "2 members, beyond the limit of 1" in refusal(path, tmp_path / "out")
 
 
-def test_a_header_that_lies_about_sizes_is_no_way_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_sizes_in_the_header_do_not_help(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = pack(tmp_path / "x.zip", {"a": bytes(3_000_000)})
     content = bytearray(path.read_bytes())
     struct.pack_into("<L", content, content.index(b"PK\x01\x02") + 24, 10)  # uncompressed size
     path.write_bytes(content)
-    monkeypatch.setattr(archive, "RATIO_FROM", 1)
+    monkeypatch.setattr(limits, "MIN_RATIO_BYTES", 1)
     refusal(path, tmp_path / "out")
 
 

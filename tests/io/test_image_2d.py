@@ -1,4 +1,4 @@
-"""Pictures upright and with the channels that a network expects."""
+"""Upright 2-D images with the channels that a network expects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     pixels = np.zeros((8, 16, 3), dtype=np.uint8)
     pixels[:4, :4] = 255  # top left as stored
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees clockwise to display
+    exif[0x0112] = 6  # to be rotated by 90 degrees clockwise for display
     Image.fromarray(pixels).save(tmp_path / "a.jpg", exif=exif, quality=100)
     with Image.open(tmp_path / "a.jpg") as stored:
         upright = np.asarray(upright_rgb(stored))
@@ -25,7 +25,7 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("picture", "expected"),
+    ("image", "expected"),
     [
         (Image.new("L", (1, 1), 90), (90, 90, 90)),
         (Image.new("1", (1, 1), 1), (255, 255, 255)),
@@ -36,16 +36,16 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     ],
     ids=["gray", "bit", "transparent gray", "opaque", "transparent", "palette"],
 )
-def test_any_mode_becomes_rgb(picture: Image.Image, expected: tuple[int, int, int]) -> None:
-    result = upright_rgb(picture)
+def test_any_mode_becomes_rgb(image: Image.Image, expected: tuple[int, int, int]) -> None:
+    result = upright_rgb(image)
     assert result.mode == "RGB"
     assert result.getpixel((0, 0)) == expected
 
 
 def test_sixteen_bits_are_scaled_not_clipped() -> None:
-    picture = Image.fromarray(np.array([[1000, 3000], [5000, 1000]], dtype=np.uint16))
-    assert np.asarray(upright_gray(picture)).tolist() == [[0, 128], [255, 0]]
-    assert np.asarray(upright_rgb(picture))[0, 1].tolist() == [128, 128, 128]
+    image = Image.fromarray(np.array([[1000, 3000], [5000, 1000]], dtype=np.uint16))
+    assert np.asarray(upright_gray(image)).tolist() == [[0, 128], [255, 0]]
+    assert np.asarray(upright_rgb(image))[0, 1].tolist() == [128, 128, 128]
 
 
 def test_color_becomes_gray_by_luma() -> None:

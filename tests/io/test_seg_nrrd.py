@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from s3net_monai.io import CaseError, Code, Label, Mask, write_mask
 from s3net_monai.tasks import TASKS
 from s3net_monai.utils.geometry import LPS_TO_RAS
-from tests.helpers.dicom_tools import AFFINES, photograph, places, read_with_simpleitk
+from tests.helpers.dicom_tools import AFFINES, foreground_positions, make_vl_image, read_with_simpleitk
 
 LEFT_AND_RIGHT = (
     Label(value=1, name="left", rgb=(255, 0, 51), category=Code("1", "category"), type=Code("2", "type one")),
@@ -25,7 +25,7 @@ LEFT_AND_RIGHT = (
 
 
 @pytest.fixture
-def blob() -> np.ndarray:
+def two_label_array() -> np.ndarray:
     """(6, 4, 5) without any symmetry, values 0 to 2."""
     return np.random.default_rng(0).integers(0, 3, (6, 4, 5)).astype(np.uint8)
 
@@ -39,29 +39,29 @@ def write(array: np.ndarray, affine: np.ndarray, folder: Path, labels: tuple[Lab
         model_name="toy",
         model_version="1.2.3",
     )
-    return write_mask(mask, folder, "case", "segnrrd")
+    return write_mask(mask, folder, case_id="case", format_name="segnrrd")
 
 
 @pytest.mark.parametrize("name", AFFINES)
 @pytest.mark.parametrize("slices", [1, 5])
-def test_itk_and_slicerio_find_every_voxel_in_its_place(
-    name: str, slices: int, blob: np.ndarray, tmp_path: Path
+def test_itk_and_slicerio_find_every_voxel_at_its_position(
+    name: str, slices: int, two_label_array: np.ndarray, tmp_path: Path
 ) -> None:
-    array, affine = blob[:, :, :slices], AFFINES[name]
+    array, affine = two_label_array[:, :, :slices], AFFINES[name]
     path = write(array, affine, tmp_path)
     assert path.name == "case_seg.seg.nrrd"
-    for found, place in (read_with_simpleitk(path), read_with_slicerio(path)):
-        np.testing.assert_array_equal(found, array)
-        np.testing.assert_allclose(place, affine, atol=1e-4)
+    for read_array, read_affine in (read_with_simpleitk(path), read_with_slicerio(path)):
+        np.testing.assert_array_equal(read_array, array)
+        np.testing.assert_allclose(read_affine, affine, atol=1e-4)
 
 
 def read_with_slicerio(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    found = slicerio.read_segmentation(str(path))
-    return found["voxels"], LPS_TO_RAS @ found["ijkToLPS"]
+    segmentation = slicerio.read_segmentation(str(path))
+    return segmentation["voxels"], LPS_TO_RAS @ segmentation["ijkToLPS"]
 
 
-def test_segments_carry_name_color_and_terminology(blob: np.ndarray, tmp_path: Path) -> None:
-    path = write(blob, np.eye(4), tmp_path)
+def test_segments_carry_name_color_and_terminology(two_label_array: np.ndarray, tmp_path: Path) -> None:
+    path = write(two_label_array, np.eye(4), tmp_path)
     segmentation = slicerio.read_segmentation(str(path))
     assert segmentation["containedRepresentationNames"] == ["Binary labelmap"]
     assert segmentation["masterRepresentation"] == "Binary labelmap"
@@ -77,7 +77,7 @@ def test_segments_carry_name_color_and_terminology(blob: np.ndarray, tmp_path: P
     assert right["terminology"]["type"] == ["99X", "3", "type two"]
 
 
-def test_the_header_is_as_slicer_documents_it(tmp_path: Path) -> None:
+def test_header_is_as_slicer_documents_it(tmp_path: Path) -> None:
     header = nrrd.read_header(
         str(write(np.zeros((2, 3, 4), dtype=np.uint8), np.eye(4), tmp_path, TASKS["lung"].labels))
     )
@@ -99,19 +99,19 @@ def test_an_empty_mask_keeps_its_segments(tmp_path: Path) -> None:
 
 
 def white_corner(path: Path, orientation: int = 1) -> np.ndarray:
-    """Store a picture whose EXIF orientation is ``orientation``; the mask (X, Y) of its white part, upright."""
+    """Save a 2-D image with an EXIF orientation, and return the upright mask (X, Y) of its white part."""
     stored = np.zeros((32, 48, 3), dtype=np.uint8)
     stored[:8, :16] = stored[8:16, 32:] = 255
-    picture = Image.fromarray(stored)
-    exif = picture.getexif()
+    image = Image.fromarray(stored)
+    exif = image.getexif()
     exif[274] = orientation
-    picture.save(path, exif=exif, dpi=(100, 100), **({"quality": 95} if path.suffix == ".jpg" else {}))
-    with Image.open(path) as picture:
-        return (np.asarray(ImageOps.exif_transpose(picture).convert("L")).T > 128).astype(np.uint8)
+    image.save(path, exif=exif, dpi=(100, 100), **({"quality": 95} if path.suffix == ".jpg" else {}))
+    with Image.open(path) as image:
+        return (np.asarray(ImageOps.exif_transpose(image).convert("L")).T > 128).astype(np.uint8)
 
 
-def as_itk_places_it(path: Path) -> set[tuple[float, ...]]:
-    """Where ITK, and with it Slicer, shows the white pixels of a picture."""
+def positions_of_itk(path: Path) -> set[tuple[float, ...]]:
+    """Positions in mm where ITK, and so Slicer, shows the white pixels of a 2-D image."""
     image = SimpleITK.ReadImage(str(path))
     white = np.argwhere(SimpleITK.GetArrayFromImage(image)[..., 0].T > 128)
     points = [image.TransformContinuousIndexToPhysicalPoint([float(x), float(y)]) for x, y in white]
@@ -121,7 +121,7 @@ def as_itk_places_it(path: Path) -> set[tuple[float, ...]]:
 @pytest.mark.parametrize(
     ("suffix", "orientation"), [(".png", 1), (".tif", 1), *[(".jpg", orientation) for orientation in range(1, 9)]]
 )
-def test_the_mask_of_a_picture_lies_where_itk_places_the_picture(suffix: str, orientation: int, tmp_path: Path) -> None:
+def test_mask_of_a_2d_image_has_the_position_of_itk(suffix: str, orientation: int, tmp_path: Path) -> None:
     source = tmp_path / f"a{suffix}"
     array = white_corner(source, orientation)
     mask = Mask(
@@ -132,17 +132,17 @@ def test_the_mask_of_a_picture_lies_where_itk_places_the_picture(suffix: str, or
         model_name="toy",
         model_version="1.2.3",
     )
-    path = write_mask(mask, tmp_path, "a", "segnrrd")
-    found, affine = read_with_simpleitk(path)
-    assert found.shape == (*array.shape, 1)
+    path = write_mask(mask, tmp_path, case_id="a", format_name="segnrrd")
+    written, affine = read_with_simpleitk(path)
+    assert written.shape == (*array.shape, 1)
     assert np.linalg.det(affine) > 0
-    assert places(found, affine) == as_itk_places_it(source)
+    assert foreground_positions(written, affine) == positions_of_itk(source)
 
 
-def test_the_mask_of_a_dicom_photograph_has_its_spacing(series_maker: Callable[..., Any], tmp_path: Path) -> None:
+def test_mask_of_a_vl_image_has_its_spacing(series_maker: Callable[..., Any], tmp_path: Path) -> None:
     source = tmp_path / "picture.dcm"
     slices = series_maker(np.zeros((1, 4, 6), dtype=np.uint16)).slices
-    photograph(slices[0], PixelSpacing=["0.1", "0.2"]).save_as(source, enforce_file_format=True)
+    make_vl_image(slices[0], PixelSpacing=["0.1", "0.2"]).save_as(source, enforce_file_format=True)
     array = np.zeros((6, 4), dtype=np.uint8)
     array[5, 1] = 1
     path = write_mask(
@@ -155,14 +155,14 @@ def test_the_mask_of_a_dicom_photograph_has_its_spacing(series_maker: Callable[.
             model_version="1",
         ),
         tmp_path,
-        "a",
-        "segnrrd",
+        case_id="a",
+        format_name="segnrrd",
     )
     # Column 5 of 0.2 mm to the left, row 1 of 0.1 mm to the back.
-    assert places(*read_with_simpleitk(path)) == {(-1.0, -0.1, 0.0)}
+    assert foreground_positions(*read_with_simpleitk(path)) == {(-1.0, -0.1, 0.0)}
 
 
-def test_a_tiff_stored_turned_is_refused(tmp_path: Path) -> None:
+def test_tiff_stored_rotated_is_refused(tmp_path: Path) -> None:
     array = white_corner(tmp_path / "a.tif", 6)
     mask = Mask(
         array=array,
@@ -172,5 +172,5 @@ def test_a_tiff_stored_turned_is_refused(tmp_path: Path) -> None:
         model_name="toy",
         model_version="1.2.3",
     )
-    with pytest.raises(CaseError, match=r"a\.tif: a TIFF stored turned \(orientation 6\)"):
-        write_mask(mask, tmp_path, "a", "segnrrd")
+    with pytest.raises(CaseError, match=r"a\.tif: a TIFF stored rotated \(orientation 6\)"):
+        write_mask(mask, tmp_path, case_id="a", format_name="segnrrd")

@@ -1,4 +1,4 @@
-"""NRRD and MetaImage: the same voxels in the same place as SimpleITK and nibabel have them, and named refusals."""
+"""NRRD and MetaImage: the same volume as SimpleITK and nibabel read, and refusals with the reason."""
 
 from __future__ import annotations
 
@@ -13,36 +13,22 @@ from monai.transforms import LoadImage
 
 from s3net_monai.io import CaseError
 from s3net_monai.io.volume_reader import VolumeReader, load_volume
+from s3net_monai.utils.geometry import LPS_TO_RAS
+from tests.helpers.dicom_tools import AFFINES, to_itk_image
 
 SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
-LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def affine_of(name: str) -> np.ndarray:
-    """RAS+ affine (4, 4) in mm."""
-    affine = np.diag(
-        {"ras": [1.0, 1, 1, 1], "lps": [-1.0, -1, 1, 1], "negative": [-2.0, -2, -2, 1]}.get(name, [1.0] * 4)
-    )
-    if name in ("anisotropic", "oblique"):
-        affine = np.diag([0.7, 0.9, 5.0, 1.0])
-    if name == "oblique":
-        angle = np.radians(15.0)
-        turn = np.eye(4)
-        turn[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-        affine = turn @ affine
+def shifted(affine: np.ndarray) -> np.ndarray:
+    """Return the affine with an origin of its own."""
+    affine = affine.copy()
     affine[:3, 3] = (11.0, -22.0, 33.0)
     return affine
 
 
-def itk_image(array: np.ndarray, affine: np.ndarray) -> SimpleITK.Image:
-    """``array`` (X, Y, Z) with a RAS+ ``affine``."""
-    image = SimpleITK.GetImageFromArray(array.transpose(2, 1, 0))
-    place = LPS @ affine
-    spacing = np.linalg.norm(place[:3, :3], axis=0)
-    image.SetSpacing(spacing.tolist())
-    image.SetDirection((place[:3, :3] / spacing).ravel().tolist())
-    image.SetOrigin(place[:3, 3].tolist())
-    return image
+OBLIQUE = shifted(AFFINES["15 degrees"])
+ANISOTROPIC = shifted(AFFINES["anisotropic"])
+AXES_OF_LPS = shifted(LPS_TO_RAS)
 
 
 @pytest.fixture
@@ -55,25 +41,25 @@ def ramp() -> np.ndarray:
 def save(tmp_path: Path, ramp: np.ndarray) -> Callable[..., Path]:
     def _save(suffix: str, affine: np.ndarray | None = None, compress: bool = False) -> Path:
         path = tmp_path / f"volume{suffix}"
-        image = itk_image(ramp, affine_of("anisotropic") if affine is None else affine)
+        image = to_itk_image(ramp, ANISOTROPIC if affine is None else affine)
         SimpleITK.WriteImage(image, str(path), useCompression=compress)
         return path
 
     return _save
 
 
-@pytest.mark.parametrize("geometry", ["ras", "lps", "negative", "anisotropic", "oblique"])
+@pytest.mark.parametrize("geometry", AFFINES)
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_voxels_lie_where_nifti_has_them(
+def test_volume_equals_nifti(
     save: Callable[..., Path], ramp: np.ndarray, tmp_path: Path, suffix: str, geometry: str
 ) -> None:
-    affine = affine_of(geometry)
-    array, found = load_volume(save(suffix, affine))
+    affine = shifted(AFFINES[geometry])
+    array, loaded_affine = load_volume(save(suffix, affine))
     np.testing.assert_array_equal(array, ramp)
-    np.testing.assert_allclose(found, affine, atol=1e-5)
-    SimpleITK.WriteImage(itk_image(ramp, affine), str(tmp_path / "same.nii.gz"))
+    np.testing.assert_allclose(loaded_affine, affine, atol=1e-5)
+    SimpleITK.WriteImage(to_itk_image(ramp, affine), str(tmp_path / "same.nii.gz"))
     same = nibabel.load(tmp_path / "same.nii.gz")
-    np.testing.assert_allclose(found, same.affine, atol=1e-5)
+    np.testing.assert_allclose(loaded_affine, same.affine, atol=1e-5)
     np.testing.assert_array_equal(array, np.asarray(same.dataobj))
 
 
@@ -81,13 +67,13 @@ def test_voxels_lie_where_nifti_has_them(
 def test_monai_loads_it_by_name(save: Callable[..., Path], ramp: np.ndarray, suffix: str) -> None:
     image = LoadImage(reader=["NibabelReader", VolumeReader()], image_only=True)(save(suffix, compress=True))
     np.testing.assert_array_equal(image.numpy(), ramp)
-    np.testing.assert_allclose(image.affine.numpy(), affine_of("anisotropic"), atol=1e-5)
-    np.testing.assert_allclose(image.meta["original_affine"], affine_of("anisotropic"), atol=1e-5)
+    np.testing.assert_allclose(image.affine.numpy(), ANISOTROPIC, atol=1e-5)
+    np.testing.assert_allclose(image.meta["original_affine"], ANISOTROPIC, atol=1e-5)
     assert tuple(image.meta["spatial_shape"]) == ramp.shape
 
 
 def test_space_ras_of_nrrd_is_understood(save: Callable[..., Path]) -> None:
-    path = save(".nrrd", affine_of("lps"))
+    path = save(".nrrd", AXES_OF_LPS)
     text = path.read_bytes().replace(b"left-posterior-superior", b"right-anterior-superior")
     path.write_bytes(text)
     affine = load_volume(path)[1]
@@ -97,14 +83,14 @@ def test_space_ras_of_nrrd_is_understood(save: Callable[..., Path]) -> None:
 
 def test_a_single_slice_is_a_volume(tmp_path: Path) -> None:
     array = np.arange(20, dtype=np.int16).reshape(4, 5, 1)
-    SimpleITK.WriteImage(itk_image(array, affine_of("oblique")), str(tmp_path / "a.mha"))
+    SimpleITK.WriteImage(to_itk_image(array, OBLIQUE), str(tmp_path / "a.mha"))
     np.testing.assert_array_equal(load_volume(tmp_path / "a.mha")[0], array)
 
 
-def test_what_itk_carries_over_from_nifti_and_dicom_is_no_damage(tmp_path: Path) -> None:
-    """SimpleITK writes the fields of the format it read from into the MetaImage: dim[0], 0008|0060."""
+def test_fields_that_itk_carries_over_are_accepted(tmp_path: Path) -> None:
+    """SimpleITK writes fields of the source format into the MetaImage: dim[0], 0008|0060."""
     array = np.arange(24, dtype=np.int16).reshape(4, 3, 2)
-    SimpleITK.WriteImage(itk_image(array, affine_of("oblique")), str(tmp_path / "a.nii.gz"))
+    SimpleITK.WriteImage(to_itk_image(array, OBLIQUE), str(tmp_path / "a.nii.gz"))
     image = SimpleITK.ReadImage(str(tmp_path / "a.nii.gz"))
     assert "dim[0]" in image.GetMetaDataKeys()
     image.SetMetaData("0008|0060", "CT")
@@ -122,7 +108,7 @@ def test_other_formats_are_left_to_other_readers(tmp_path: Path) -> None:
         reader.read(tmp_path / "a.png")
 
 
-def test_a_bad_volume_ends_the_load_with_its_reason(save: Callable[..., Path]) -> None:
+def test_bad_volume_ends_the_load_with_the_reason(save: Callable[..., Path]) -> None:
     path = save(".mha")
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(CaseError, match=r"volume\.mha: damaged header"):
@@ -147,7 +133,7 @@ def test_damaged_voxels_are_refused(save: Callable[..., Path], suffix: str, comp
         (".mha", "DimSize = 4 5 6", "DimSize = 4 5 -6", "no usable sizes"),
         (".mha", "DimSize = 4 5 6", "DimSize = 4096 4096 4096", "beyond the limit"),
         (".mha", "MET_SHORT", "MET_NONE", "voxel type 'MET_NONE'"),
-        (".mha", "ElementType", "ElementNumberOfChannels = 3\nElementType", "several components a voxel"),
+        (".mha", "ElementType", "ElementNumberOfChannels = 3\nElementType", "several components per voxel"),
         (".mha", "ElementDataFile = LOCAL", "elementdatafile = LOCAL", "no ElementDataFile"),
         (".mha", "ElementDataFile = LOCAL", "ElementDataFile = LIST", "several files"),
         (".mha", "ElementDataFile = LOCAL", "ElementDataFile = s%03d.raw 1 6 1", "several files"),
@@ -158,11 +144,11 @@ def test_damaged_voxels_are_refused(save: Callable[..., Path], suffix: str, comp
         (".nrrd", "sizes: 4 5 6", "sizes: 4 5 5", "240 bytes of voxels found, 200 expected"),
         (".mha", "DimSize = 4 5 6", "DimSize = 4 5 5", "240 bytes of voxels found, 200 expected"),
         (".mhd", "DimSize = 4 5 6", "DimSize = 4 5 5", "240 bytes of voxels found, 200 expected"),
-        (".nrrd", "type: short", "type: short\n\x9a: 1", "a line that is no field"),
-        (".nrrd", "space: left-posterior-superior", "space: scanner-xyz", "does not name the patient's sides"),
+        (".nrrd", "type: short", "type: short\n\x9a: 1", "a line that is not a field"),
+        (".nrrd", "space: left-posterior-superior", "space: scanner-xyz", "does not refer to the patient's sides"),
         (".nrrd", "space directions: (", "space directions: none (", "an axis without space direction"),
         (".nrrd", "type: short", "type: block", "voxel type 'block'"),
-        (".nrrd", "type: short", "type short", "a line that is no field"),
+        (".nrrd", "type: short", "type short", "a line that is not a field"),
         (".nrrd", "type: short", "type: short\nTYPE: short", "field 'type'"),
     ],
 )
@@ -182,7 +168,7 @@ def test_headers_are_refused_with_the_reason(
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
 @pytest.mark.parametrize("value", ["0 0 0", "0 2 0"])
 def test_singular_directions_are_refused(save: Callable[..., Path], suffix: str, value: str) -> None:
-    path = save(suffix, affine_of("lps"))
+    path = save(suffix, AXES_OF_LPS)
     first = f"({value.replace(' ', ',')})" if suffix == ".nrrd" else value
     content = path.read_bytes().replace(b"(1,0,0)" if suffix == ".nrrd" else b"Matrix = 1 0 0", b"@")
     path.write_bytes(content.replace(b"@", first.encode() if suffix == ".nrrd" else b"Matrix = " + first.encode()))
@@ -199,16 +185,16 @@ def test_color_is_refused(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "field"), [(".nhdr", "data file: "), (".mhd", "ElementDataFile = ")])
-@pytest.mark.parametrize("where", ["absolute", "../secret.raw", "sub/../../secret.raw", "link", "..", "-", "gone.raw"])
+@pytest.mark.parametrize("target", ["absolute", "../secret.raw", "sub/../../secret.raw", "link", "..", "-", "gone.raw"])
 def test_data_files_elsewhere_are_refused(
-    save: Callable[..., Path], tmp_path: Path, suffix: str, field: str, where: str
+    save: Callable[..., Path], tmp_path: Path, suffix: str, field: str, target: str
 ) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     secret = tmp_path / "secret.raw"
     secret.write_bytes(bytes(240))
-    name = str(secret) if where == "absolute" else where
-    if where == "link":
+    name = str(secret) if target == "absolute" else target
+    if target == "link":
         (folder / "link").symlink_to(secret)
     path = save(suffix)
     text = path.read_text().replace(f"{field}volume.raw", field + name)

@@ -1,4 +1,4 @@
-"""Write, then read back with another library: every voxel where it was."""
+"""Masks are read back by other libraries with every voxel at its position."""
 
 from __future__ import annotations
 
@@ -16,20 +16,13 @@ from s3net_monai.io import FORMATS, CaseError, Code, Label, Mask, write_mask
 from s3net_monai.io.dicom.series import load_series
 from s3net_monai.io.writers import Format
 from s3net_monai.tasks import TASKS
-from s3net_monai.utils.geometry import LPS_TO_RAS
-from tests.helpers.dicom_tools import AFFINES, SERIES, read_with_simpleitk
+from tests.helpers.dicom_tools import AFFINES, SERIES, read_with_simpleitk, to_itk_image
 
 
 def make_mask(
     array: np.ndarray, affine: np.ndarray, source: Path, labels: tuple[Label, ...] = TASKS["lung"].labels
 ) -> Mask:
     return Mask(array=array, affine=affine, source=(source,), labels=labels, model_name="toy", model_version="1.2.3")
-
-
-@pytest.fixture
-def blob() -> np.ndarray:
-    """(6, 4, 5) without any symmetry."""
-    return (np.random.default_rng(0).random((6, 4, 5)) > 0.6).astype(np.uint8)
 
 
 @pytest.mark.parametrize("name", AFFINES)
@@ -40,7 +33,9 @@ def test_nifti_keeps_the_source_header_bit_for_bit(name: str, blob: np.ndarray, 
     source.header["descrip"] = b"somebody's name"
     nib.save(source, tmp_path / "in.nii.gz")
     stored = nib.load(tmp_path / "in.nii.gz")
-    path = write_mask(make_mask(blob, stored.affine, tmp_path / "in.nii.gz"), tmp_path, "case", "nifti")
+    path = write_mask(
+        make_mask(blob, stored.affine, tmp_path / "in.nii.gz"), tmp_path, case_id="case", format_name="nifti"
+    )
     assert path.name == "case_seg.nii.gz"
     written = nib.load(path)
     assert written.get_data_dtype() == np.uint8
@@ -54,29 +49,18 @@ def test_nifti_keeps_the_source_header_bit_for_bit(name: str, blob: np.ndarray, 
 @pytest.mark.parametrize("slices", [1, 5])
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
 @pytest.mark.parametrize("name", AFFINES)
-def test_nifti_lies_where_itk_places_the_source(
+def test_nifti_has_the_position_that_itk_reads(
     name: str, suffix: str, slices: int, blob: np.ndarray, tmp_path: Path
 ) -> None:
     array = blob[:, :, :slices]
     source = tmp_path / f"in{suffix}"
-    store(array, AFFINES[name], source)
+    SimpleITK.WriteImage(to_itk_image(array, AFFINES[name]), str(source))
     _, affine = read_with_simpleitk(source)
-    path = write_mask(make_mask(array, affine, source), tmp_path, "case", "nifti")
-    found, place = read_with_simpleitk(path)
-    np.testing.assert_array_equal(found, array)
-    np.testing.assert_allclose(place, AFFINES[name], atol=1e-4)
+    path = write_mask(make_mask(array, affine, source), tmp_path, case_id="case", format_name="nifti")
+    written, written_affine = read_with_simpleitk(path)
+    np.testing.assert_array_equal(written, array)
+    np.testing.assert_allclose(written_affine, AFFINES[name], atol=1e-4)
     np.testing.assert_allclose(nib.load(path).affine, AFFINES[name], atol=1e-4)
-
-
-def store(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
-    """Write (X, Y, Z) with a RAS+ affine by SimpleITK."""
-    lps = LPS_TO_RAS @ affine
-    spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    image = SimpleITK.GetImageFromArray(array.T)
-    image.SetSpacing(spacing.tolist())
-    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
-    image.SetOrigin(lps[:3, 3].tolist())
-    SimpleITK.WriteImage(image, str(path))
 
 
 @pytest.mark.parametrize("geometry", SERIES)
@@ -85,7 +69,9 @@ def test_nifti_of_a_dicom_series_has_its_affine(
 ) -> None:
     folder = series_maker(stored_ramp, **SERIES[geometry]).save(tmp_path / "ct")
     series = load_series([folder])
-    written = nib.load(write_mask(make_mask(blob, series.affine, folder), tmp_path, "case", "nifti"))
+    written = nib.load(
+        write_mask(make_mask(blob, series.affine, folder), tmp_path, case_id="case", format_name="nifti")
+    )
     np.testing.assert_allclose(written.affine, series.affine, atol=1e-5)
     np.testing.assert_allclose(written.get_qform(), series.affine, atol=1e-4)
 
@@ -93,7 +79,9 @@ def test_nifti_of_a_dicom_series_has_its_affine(
 def test_png_is_transposed_back_and_white_for_one_class(tmp_path: Path) -> None:
     array = np.zeros((3, 2), dtype=np.uint8)
     array[2, 0] = 1  # right column, top row
-    path = write_mask(make_mask(array, np.eye(4), tmp_path / "a.png", TASKS["skin"].labels), tmp_path, "a", "png")
+    path = write_mask(
+        make_mask(array, np.eye(4), tmp_path / "a.png", TASKS["skin"].labels), tmp_path, case_id="a", format_name="png"
+    )
     assert np.asarray(Image.open(path)).tolist() == [[0, 0, 255], [0, 0, 0]]
 
 
@@ -101,13 +89,13 @@ def test_png_of_several_classes_holds_their_values(tmp_path: Path) -> None:
     code = Code("1", "x")
     labels = tuple(Label(value=value, name=str(value), rgb=(0, 0, 0), category=code, type=code) for value in (1, 2))
     array = np.array([[0, 1], [2, 0]], dtype=np.uint8)[..., None]
-    path = write_mask(make_mask(array, np.eye(4), tmp_path / "a.png", labels), tmp_path, "a", "png")
+    path = write_mask(make_mask(array, np.eye(4), tmp_path / "a.png", labels), tmp_path, case_id="a", format_name="png")
     assert np.asarray(Image.open(path)).tolist() == [[0, 2], [1, 0]]
 
 
 def test_png_refuses_a_volume_and_leaves_no_file(blob: np.ndarray, tmp_path: Path) -> None:
     with pytest.raises(CaseError, match="one slice, the mask has 5"):
-        write_mask(make_mask(blob, np.eye(4), tmp_path / "a.nii"), tmp_path, "a", "png")
+        write_mask(make_mask(blob, np.eye(4), tmp_path / "a.nii"), tmp_path, case_id="a", format_name="png")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -123,14 +111,14 @@ def test_a_failed_write_keeps_the_earlier_file(
 
     monkeypatch.setitem(FORMATS, "nifti", Format(".nii.gz", break_off, "", ""))
     with pytest.raises(OSError, match="disk full"):
-        write_mask(make_mask(blob, np.eye(4), tmp_path / "a.nii"), tmp_path, "a", "nifti")
+        write_mask(make_mask(blob, np.eye(4), tmp_path / "a.nii"), tmp_path, case_id="a", format_name="nifti")
     assert path.read_bytes() == b"earlier"
     assert [file.name for file in tmp_path.iterdir()] == ["a_seg.nii.gz"]
 
 
-def test_every_format_says_what_it_holds_and_has_names_of_its_own() -> None:
+def test_formats_are_described_and_their_names_differ() -> None:
     assert len({file_format.extension for file_format in FORMATS.values()}) == len(FORMATS)
     for file_format in FORMATS.values():
         assert file_format.title
         assert file_format.holds
-        assert "|" not in file_format.title + file_format.holds  # they stand in the README's table
+        assert "|" not in file_format.title + file_format.holds  # they are cells of the README's table

@@ -1,4 +1,4 @@
-"""Bidirectional consistency: a loop over voxels, the flow of gradients, and MONAI's trainer."""
+"""Bidirectional consistency: a loop over voxels, gradients, and MONAI's trainer."""
 
 from __future__ import annotations
 

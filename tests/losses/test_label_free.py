@@ -1,4 +1,4 @@
-"""The sum of the terms: which are computed, from which inputs, and the heads that they train."""
+"""The sum of the terms: computed terms, their inputs, and the heads that they train."""
 
 from __future__ import annotations
 

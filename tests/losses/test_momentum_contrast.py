@@ -30,8 +30,8 @@ def _info_nce(query: Tensor, key: Tensor, *, queue: Tensor, temperature: float) 
     losses = []
     for i in range(len(query)):
         positive = math.exp(float(query[i] @ key[i]) / temperature)
-        others = [query[j] for j in range(len(query)) if j != i] + [key[j] for j in range(len(key)) if j != i]
-        negative = sum(math.exp(float(query[i] @ other) / temperature) for other in [*others, *queue])
+        other_images = [query[j] for j in range(len(query)) if j != i] + [key[j] for j in range(len(key)) if j != i]
+        negative = sum(math.exp(float(query[i] @ other) / temperature) for other in [*other_images, *queue])
         losses.append(-math.log(positive / (positive + negative)))
     return sum(losses) / len(losses)
 

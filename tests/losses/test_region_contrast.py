@@ -44,14 +44,18 @@ def loop_loss(
         touch = touching(regions[b, 0].long(), ids) | touching(target_regions[b, 0].long(), ids)
         means = [sum(z / z.norm() for z in anchors[r] + keys[r]) for r in range(len(ids))]
         for r in range(len(ids)):
-            others = [s for s in range(len(ids)) if s != r and not (loss.exclude_touching and touch[r, s])]
+            negative_ids = [s for s in range(len(ids)) if s != r and not (loss.exclude_touching and touch[r, s])]
             if loss.max_similarity is not None:
-                others = [s for s in others if cosine(means[r], means[s]) <= loss.max_similarity] or others
-            if not others:
+                negative_ids = [
+                    s for s in negative_ids if cosine(means[r], means[s]) <= loss.max_similarity
+                ] or negative_ids
+            if not negative_ids:
                 continue
             pairs = []
             for anchor in anchors[r]:
-                negative = sum(math.exp(cosine(anchor, key) / loss.temperature) for s in others for key in keys[s])
+                negative = sum(
+                    math.exp(cosine(anchor, key) / loss.temperature) for s in negative_ids for key in keys[s]
+                )
                 for key in keys[r]:
                     positive = math.exp(cosine(anchor, key) / loss.temperature)
                     pairs.append(-math.log(positive / (positive + negative)))

@@ -32,8 +32,8 @@ def loop_touching(regions: Tensor, ids: Tensor) -> Tensor:
 @pytest.mark.parametrize("ids", [[1, 2, 3, 4], [2, 9], [3], []])
 def test_touching_equals_the_loop(size: tuple[int, ...], ids: list[int]) -> None:
     regions = random_map(*size, number=12)
-    chosen = torch.tensor(ids, dtype=torch.long)
-    assert torch.equal(touching(regions, chosen), loop_touching(regions, chosen))
+    region_ids = torch.tensor(ids, dtype=torch.long)
+    assert torch.equal(touching(regions, region_ids), loop_touching(regions, region_ids))
 
 
 def test_touching_by_hand() -> None:

@@ -37,9 +37,9 @@ def test_equals_the_loop(shape: tuple[int, ...], reduction: str) -> None:
 def test_descent_strengthens_the_winner() -> None:
     logits = torch.tensor([0.2, 0.1, -0.3]).reshape(1, 3, 1, 1).requires_grad_()
     SelfClusteringLoss()(logits).backward()
-    winner, *others = logits.grad.flatten().tolist()
+    winner, *losers = logits.grad.flatten().tolist()
     assert winner < 0
-    assert min(others) > 0
+    assert min(losers) > 0
 
 
 def test_scriptable() -> None:

@@ -1,4 +1,4 @@
-"""Supervised contrast: values by hand, a loop over pairs, MONAI's loss as a special case, the queue."""
+"""Supervised contrast: values by hand, a loop, MONAI's loss as a special case, the queue."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def loop_loss(
     rows = [row / np.linalg.norm(row) for row in rows]
     terms = []
     for i in range(anchors):
-        others = [a for a in range(len(rows)) if a != i]
-        positives = [p for p in others if row_classes[p] == row_classes[i]]
+        other_samples = [a for a in range(len(rows)) if a != i]
+        positives = [p for p in other_samples if row_classes[p] == row_classes[i]]
         if positives:
-            total = sum(math.exp(rows[i] @ rows[a] / temperature) for a in others)
+            total = sum(math.exp(rows[i] @ rows[a] / temperature) for a in other_samples)
             probabilities = [math.exp(rows[i] @ rows[p] / temperature) / total for p in positives]
             terms.append(-sum(math.log(probability) for probability in probabilities) / len(positives))
     return sum(terms) / max(len(terms), 1)

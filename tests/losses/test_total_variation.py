@@ -1,4 +1,4 @@
-"""Edge-aware total variation: values by hand, a loop, and the lower cost of borders on edges."""
+"""Edge-aware total variation: values by hand, a loop, and cheaper borders on edges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A decoder and its clone: equal at first, trained apart, and absent from the saved weights."""
+"""A decoder and its clone: equal at first, trained apart, absent from saved weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coarse masks to classes: how predictions per object are combined, and which objects stay absent."""
+"""Coarse masks to classes: combined predictions per object, and absent objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Projection heads: shapes, norms, trained parameters, and the interpolation of coarser maps."""
+"""Projection heads: shapes, norms, gradients, and the interpolation of coarser maps."""
 
 from __future__ import annotations
 

@@ -13,13 +13,12 @@ import numpy as np
 from s3net_monai.inference.discovery.identifiers import IDENTIFIER_KEYWORDS, collect_identifiers
 from s3net_monai.inference.discovery.series_selection import Values
 from s3net_monai.io import CaseError
-from s3net_monai.io.dicom.enhanced import slice_headers
-from s3net_monai.io.dicom.files import is_image, read_header
+from s3net_monai.io.dicom.enhanced import split_frames
+from s3net_monai.io.dicom.files import read_header
+from s3net_monai.io.dicom.header import SliceHeader, is_image
+from s3net_monai.io.dicom.uids import CT_IMAGE, VISIBLE_LIGHT
 
 SELECTION_KEYWORDS = ("StudyInstanceUID", "SeriesNumber", "SeriesDescription")
-# Visible light: photography, dermoscopy, endoscopy, microscopy (PS3.4 annex B).
-VISIBLE_LIGHT = "1.2.840.10008.5.1.4.1.1.77.1."
-CT_STORAGE = ("1.2.840.10008.5.1.4.1.1.2",)  # and enhanced CT, whose UIDs begin with it
 DERIVED_MODALITIES = ("SEG", "RTDOSE", "REG", "PR")  # have pixels, but are derived from images
 MIN_AXIS_COSINE = np.cos(np.radians(20.0))  # a slice that is tilted by more is not axial, coronal or sagittal
 
@@ -152,24 +151,24 @@ def sort_files(paths: Iterable[Path], keywords: Sequence[str] = (), keep_identif
     )
 
 
-def _series_kind(header: Any) -> SeriesKind:
+def _series_kind(header: SliceHeader) -> SeriesKind:
     if str(header.get("SOPClassUID", "")).startswith(VISIBLE_LIGHT):
         return "vl_image"
     return "color_capture" if header.get("SamplesPerPixel") not in (None, "", 1) else "volume"
 
 
-def _size(header: Any) -> tuple[int, int]:
+def _size(header: SliceHeader) -> tuple[int, int]:
     """Number of frames, and pixels per frame; (1, 0) for invalid values, which the reader rejects later."""
     try:
-        return int(header.get("NumberOfFrames") or 1), int(header.Rows) * int(header.Columns)
+        return int(header.get("NumberOfFrames") or 1), int(header.dataset.Rows) * int(header.dataset.Columns)
     except (TypeError, ValueError):
         return 1, 0
 
 
-def _attributes(header: Any, keywords: Sequence[str]) -> dict[str, Values]:
+def _attributes(header: SliceHeader, keywords: Sequence[str]) -> dict[str, Values]:
     required = {"Modality", "ImageType", "SeriesNumber", "SeriesDescription", *keywords}
     attributes = {keyword: values for keyword in required if (values := _texts(header.get(keyword)))}
-    if "Modality" not in attributes and str(header.get("SOPClassUID", "")).startswith(CT_STORAGE):
+    if "Modality" not in attributes and str(header.get("SOPClassUID", "")).startswith(CT_IMAGE):
         attributes["Modality"] = ("CT",)
     attributes["Orientation"] = (_orientation(header),)
     return attributes
@@ -181,10 +180,10 @@ def _texts(value: Any) -> Values:
     return tuple(text for item in value if item is not None and (text := str(item).strip()))
 
 
-def _orientation(header: Any) -> str:
+def _orientation(header: SliceHeader) -> str:
     """Orientation of the slices, from the direction of their normal (PS3.3 section C.7.6.2.1.1)."""
     try:
-        cosines = np.array(slice_headers(header)[0].ImageOrientationPatient, dtype=np.float64).reshape(2, 3)
+        cosines = np.array(split_frames(header)[0].dataset.ImageOrientationPatient, dtype=np.float64).reshape(2, 3)
     except Exception:  # absent, or damaged in any way: the reader reports it
         return "unknown"
     normal = np.abs(np.cross(*cosines))

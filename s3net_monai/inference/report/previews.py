@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from s3net_monai.io.png import save_picture
+from s3net_monai.io.png import save_image
 from s3net_monai.labels import Label
 from s3net_monai.tasks import Task
 from s3net_monai.transforms import upside_down_axes
@@ -38,7 +38,7 @@ def write_preview(
     drawing = preview(image, mask, affine=affine, task=task, size=size)
     with atomic_path(path) as temporary:
         # Full color, or thin outlines fade; not optimized, since Pillow's buffer for that is too small for noise.
-        save_picture(drawing, temporary, quality=85, subsampling=0)
+        save_image(drawing, temporary, quality=85, subsampling=0)
 
 
 def preview(image: np.ndarray, mask: np.ndarray, *, affine: np.ndarray, task: Task, size: int = WIDTH) -> Image.Image:

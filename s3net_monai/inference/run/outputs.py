@@ -17,7 +17,7 @@ from s3net_monai.inference.report.report import CaseReport
 from s3net_monai.inference.run.segmenter import Segmentation, SourceImage
 from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.io import CaseError, Mask, UnsuitedFormatError, write_label_table, write_mask
-from s3net_monai.io.label_table import FILE_NAME as LABEL_TABLE
+from s3net_monai.io.label_table import LABEL_TABLE_NAME
 
 
 def default_formats(mask: Mask) -> tuple[str, ...]:
@@ -98,11 +98,11 @@ class OutputWriter:
         problems: list[str] = []
         for name in formats:
             try:
-                outputs[name] = write_mask(mask, self.output, case.case_id, name).name
+                outputs[name] = write_mask(mask, self.output, case_id=case.case_id, format_name=name).name
             except CaseError as error:
                 problems.append(f"no {name} written: {str(error).removeprefix(f'{name}: ')}")
                 (notes if isinstance(error, UnsuitedFormatError) else warnings).append(problems[-1])
-        if "nifti" in outputs and not (self.output / LABEL_TABLE).exists():
+        if "nifti" in outputs and not (self.output / LABEL_TABLE_NAME).exists():
             write_label_table(self.output, mask.labels)
         if not outputs:
             raise CaseError("; ".join(problems))

@@ -118,7 +118,7 @@ def _check_nifti(path: Path) -> tuple[int, ...]:
         raise CaseError(f"{path.name}: shape {_sizes(shape)} found, a 3-D volume expected; give slices as PNG")
     check_voxels(path.name, shape)
     num_bytes = math.prod(shape) * dtype.itemsize
-    check_capacity(path.name, num_bytes, path.stat().st_size, path.suffix.lower() == ".gz")
+    check_capacity(path.name, needed=num_bytes, stored=path.stat().st_size, compressed=path.suffix.lower() == ".gz")
     unit = image.header.get_xyzt_units()[0]
     if unit in ("meter", "micron"):  # readers of the affine ignore the unit
         raise CaseError(f"{path.name}: voxel sizes in units of {unit} found, mm expected; save the volume again")

@@ -1,38 +1,46 @@
-"""What a DICOMDIR, the table of contents of a DICOM medium, refers to (PS3.10 section 8, PS3.3 annex F)."""
+"""Files that a DICOMDIR, the table of contents of DICOM media, refers to (PS3.10 section 8, PS3.3 annex F)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from s3net_monai.io.dicom.files import header_fault
+from s3net_monai.io.dicom.files import describe_damage
+from s3net_monai.io.dicom.uids import MEDIA_STORAGE_DIRECTORY
 from s3net_monai.io.limits import check_deflated
 from s3net_monai.utils.errors import CaseError
 
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
 DICOMDIR_NAME = "DICOMDIR"
-MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 
 
 @dataclass(frozen=True)
 class DicomDir:
-    """The images of a DICOMDIR: ``files`` that exist, and of those that are ``missing`` the file IDs by series UID."""
+    """The images that a DICOMDIR names.
+
+    Attributes:
+        files: those that exist.
+        missing: the file IDs of those that do not, by SeriesInstanceUID.
+    """
 
     files: tuple[Path, ...]
     missing: dict[str, tuple[str, ...]]
 
 
 def is_dicomdir(path: Path) -> bool:
-    """Whether the file has a DICOMDIR's name; other names are not in use (PS3.10 section 8.6)."""
+    """Return whether the file has the name of a DICOMDIR; no other name is in use (PS3.10 section 8.6)."""
     return path.name.upper() == DICOMDIR_NAME and path.is_file()
 
 
 def read_dicomdir(path: Path) -> DicomDir:
-    """The image files that a DICOMDIR names, in its order. Upper and lower case count as equal, as on a CD.
+    """Find the image files that a DICOMDIR names, in its order, without regard to case, as on a CD.
 
     Raises:
-        CaseError: when it is damaged, or names a file outside its own folder.
+        CaseError: if it is damaged, or names a file outside its own folder.
     """
     from pydicom import dcmread
 
@@ -46,9 +54,9 @@ def read_dicomdir(path: Path) -> DicomDir:
         images = list(_images(dataset))
     except CaseError:
         raise
-    except Exception as error:  # pydicom raises whatever the damage provokes
+    except Exception as error:  # damaged data raises all kinds of errors in pydicom
         raise CaseError(
-            f"{path.name}: not readable as DICOMDIR ({header_fault(error)}); give the folder that it lies in"
+            f"{path.name}: not readable as DICOMDIR ({describe_damage(error)}); give the folder that contains it"
         ) from error
     root = path.parent.resolve()
     names = _Names()
@@ -56,22 +64,22 @@ def read_dicomdir(path: Path) -> DicomDir:
     missing: dict[str, list[str]] = {}
     for parts, series in images:
         if any(part in ("", ".", "..") or "/" in part or "\\" in part or "\0" in part for part in parts):
-            raise CaseError(f"{path.name}: names a file outside its own folder; do not trust this medium")
+            raise CaseError(f"{path.name}: names a file outside its own folder; do not trust this disc")
         file = names.find(path.parent, parts)
         if file is None:
             missing.setdefault(series, []).append("/".join(parts))
         elif not file.resolve().is_relative_to(root):
-            raise CaseError(f"{path.name}: names a link out of its own folder; do not trust this medium")
+            raise CaseError(f"{path.name}: names a link out of its own folder; do not trust this disc")
         else:
             files[file] = None
     return DicomDir(tuple(files), {series: tuple(absent) for series, absent in missing.items()})
 
 
-def _images(dataset: Any) -> Iterator[tuple[list[str], str]]:
-    """(components of the file ID, SeriesInstanceUID) of every image record.
+def _images(dataset: Dataset) -> Iterator[tuple[list[str], str]]:
+    """Yield (components of the file ID, SeriesInstanceUID) of every image record.
 
-    Records lie in one flat sequence and are linked by their offsets in the file; a record is in the series of the
-    record whose chain it is in, and in none where a damaged link leads nowhere.
+    Records are stored in one flat sequence and linked by their offsets in the file. A record belongs to the series
+    record whose chain of links contains it; where a damaged link leads nowhere, it belongs to none.
     """
     records = {record.seq_item_tell: record for record in dataset.DirectoryRecordSequence}
     series_of: dict[int, str] = {}
@@ -90,18 +98,18 @@ def _images(dataset: Any) -> Iterator[tuple[list[str], str]]:
 
 
 class _Names:
-    """Looks files up without regard to case, listing every folder once."""
+    """File lookup without regard to case that lists every folder once."""
 
     def __init__(self) -> None:
         self._folders: dict[Path, dict[str, Path]] = {}
 
     def find(self, folder: Path, parts: list[str]) -> Path | None:
-        """The file at ``parts`` below ``folder``, or None."""
-        here: Path | None = folder
+        """Return the file at ``parts`` below ``folder``, or None."""
+        path: Path | None = folder
         for part in parts:
-            if here is None or not here.is_dir():
+            if path is None or not path.is_dir():
                 return None
-            if here not in self._folders:
-                self._folders[here] = {entry.name.upper(): entry for entry in sorted(here.iterdir(), reverse=True)}
-            here = self._folders[here].get(part.upper())
-        return here if here is not None and here.is_file() else None
+            if path not in self._folders:
+                self._folders[path] = {entry.name.upper(): entry for entry in sorted(path.iterdir(), reverse=True)}
+            path = self._folders[path].get(part.upper())
+        return path if path is not None and path.is_file() else None

@@ -1,13 +1,16 @@
-"""Frames of an enhanced multi-frame CT as headers of single slices, for the same checks as one file a slice."""
+"""Frames of an enhanced multi-frame CT as headers of single slices, so that one set of checks serves both."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from s3net_monai.io.dicom.slices import integer, name_of
+from s3net_monai.io.dicom.header import SliceHeader, read_integer
 from s3net_monai.utils.errors import CaseError
 
-# PS3.3 section C.7.6.16: macro by macro, where the attributes of a slice lie.
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+# PS3.3 section C.7.6.16: the functional group macros, and the attributes of a slice that each of them holds.
 MACROS = {
     "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness"),
     "PlanePositionSequence": ("ImagePositionPatient",),
@@ -16,7 +19,7 @@ MACROS = {
     "CTImageFrameTypeSequence": ("FrameType",),
     "FrameContentSequence": ("StackID", "TemporalPositionIndex"),
 }
-OF_ALL_FRAMES = (
+OBJECT_ATTRIBUTES = (
     "SOPClassUID",
     "SOPInstanceUID",
     "SeriesInstanceUID",
@@ -29,42 +32,45 @@ OF_ALL_FRAMES = (
 )
 
 
-def slice_headers(header: Any) -> list[Any]:
-    """``[header]`` for one file a slice; for an enhanced object one header a frame, with ``frame_index`` from 0.
+def split_frames(header: SliceHeader) -> list[SliceHeader]:
+    """Return one header per frame of an enhanced object, or ``[header]`` where the file is a single slice.
 
-    A frame's own functional group goes before the shared one.
+    A frame's own functional group takes precedence over the shared one.
 
     Raises:
-        CaseError: for a part of a concatenation, several stacks or points in time, and functional groups that do not
-            fit the number of frames.
+        CaseError: if the object is a part of a concatenation, holds several stacks or points in time, or has
+            functional groups that do not match its number of frames.
     """
     if not header.get("PerFrameFunctionalGroupsSequence") and not header.get("SharedFunctionalGroupsSequence"):
         return [header]
-    name = name_of(header)
-    if integer(header, "InConcatenationTotalNumber", 1) > 1 or (
+    if read_integer(header, "InConcatenationTotalNumber", 1) > 1 or (
         header.get("ConcatenationUID") and "InConcatenationTotalNumber" not in header
     ):
-        raise CaseError(f"concatenation: {name} is one part of a divided object; join the parts first")
-    count = integer(header, "NumberOfFrames", 1)
+        raise CaseError(f"concatenation: {header.name} is one part of a divided object; join the parts first")
+    count = read_integer(header, "NumberOfFrames", 1)
     shared = list(header.get("SharedFunctionalGroupsSequence") or [])
     groups = list(header.get("PerFrameFunctionalGroupsSequence") or [])
     if len(groups) != count or len(shared) > 1:
-        raise CaseError(f"{name}: {count} frames, but functional groups of {len(groups)}; export it again")
-    frames = [_frame(header, index, [group, *shared]) for index, group in enumerate(groups)]
-    for keyword, what in (("StackID", "stacks"), ("TemporalPositionIndex", "points in time")):
-        found = {str(frame.get(keyword)) for frame in frames}
-        if len(found) > 1:
-            raise CaseError(f"several {what}: {name} holds {len(found)}; export one of them")
+        raise CaseError(f"{header.name}: {count} frames, but functional groups of {len(groups)}; export it again")
+    frames = [
+        SliceHeader(_flatten(header, [group, *shared]), header.path, frame_index=index, num_frames=count)
+        for index, group in enumerate(groups)
+    ]
+    for keyword, noun in (("StackID", "stacks"), ("TemporalPositionIndex", "points in time")):
+        values = {str(frame.get(keyword)) for frame in frames}
+        if len(values) > 1:
+            raise CaseError(f"several {noun}: {header.name} holds {len(values)}; export one of them")
     return frames
 
 
-def _frame(header: Any, index: int, groups: list[Any]) -> Any:
+def _flatten(header: SliceHeader, groups: list[Dataset]) -> Dataset:
+    """Return the attributes of one frame without nesting; of several ``groups`` the first that has a macro counts."""
     from pydicom import Dataset
 
     frame = Dataset()
-    for keyword in OF_ALL_FRAMES:
+    for keyword in OBJECT_ATTRIBUTES:
         if keyword in header:
-            frame[keyword] = header[keyword]
+            frame[keyword] = header.dataset[keyword]
     for macro, keywords in MACROS.items():
         items = next((group[macro].value for group in groups if macro in group), None)
         for keyword in keywords:
@@ -72,7 +78,4 @@ def _frame(header: Any, index: int, groups: list[Any]) -> Any:
                 frame[keyword] = items[0][keyword]
     if "FrameType" in frame:
         frame.ImageType = frame.FrameType
-    frame.filename = header.filename
-    frame.frame_index = index
-    frame.of_several = len(header.get("PerFrameFunctionalGroupsSequence")) > 1
     return frame

@@ -1,4 +1,4 @@
-"""Finding DICOM image files and reading their headers."""
+"""Find DICOM files and read their headers."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import re
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from s3net_monai.io.limits import check_deflated
+from s3net_monai.io.dicom.header import SliceHeader, is_image
+from s3net_monai.io.limits import MAX_SEQUENCE_DEPTH, check_deflated
 from s3net_monai.utils.errors import CaseError
 
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
-MAX_DEPTH = 16  # of sequences; functional groups with their codes take 4
 
 HEADER_KEYWORDS = [
     "SOPClassUID",
@@ -43,7 +46,7 @@ HEADER_KEYWORDS = [
 
 
 def looks_like_dicom(path: Path) -> bool:
-    """Whether the file has a DICOM suffix or the ``DICM`` mark after its preamble (PS3.10 section 7.1)."""
+    """Return whether the file has a DICOM suffix or the ``DICM`` mark after its preamble (PS3.10 section 7.1)."""
     if path.suffix.lower() in DICOM_SUFFIXES:
         return path.is_file()
     if not path.is_file():
@@ -52,40 +55,43 @@ def looks_like_dicom(path: Path) -> bool:
         return file.read(132)[128:] == b"DICM"
 
 
-def dicom_files(paths: Iterable[Path]) -> list[Path]:
-    """The DICOM files among ``paths``; a folder stands for the files directly in it."""
-    found: list[Path] = []
+def list_dicom_files(paths: Iterable[Path]) -> list[Path]:
+    """Return the DICOM files among ``paths``; a folder stands for the files directly in it."""
+    files: list[Path] = []
     for path in paths:
         candidates = sorted(path.iterdir()) if path.is_dir() else [path]
-        found += [file for file in candidates if looks_like_dicom(file)]
-    return found
+        files += [file for file in candidates if looks_like_dicom(file)]
+    return files
 
 
-def read_header(path: Path, extra: Sequence[str] = ()) -> Any:
-    """The tags that geometry needs, and the ``extra`` keywords, as a ``pydicom.Dataset`` with ``filename`` set.
+def read_header(path: Path, extra: Sequence[str] = ()) -> SliceHeader:
+    """Read the attributes that the geometry of a series needs, and those that ``extra`` names, without pixel data.
 
     Raises:
-        CaseError: when the file is not DICOM, its header is damaged, or it is an image without its matrix.
+        CaseError: if the file is not DICOM, its header is damaged, or it is an image without its matrix size.
     """
     from pydicom import dcmread
 
     try:
         check_deflated(path)
-        header = dcmread(path, stop_before_pixels=True, specific_tags=[*HEADER_KEYWORDS, *extra])
-        _touch(header)
+        dataset = dcmread(path, stop_before_pixels=True, specific_tags=[*HEADER_KEYWORDS, *extra])
+        _convert_all(dataset)
+        header = SliceHeader(dataset, path)
         cut_off = not is_image(header) and _should_be_image(header)
     except CaseError:
         raise
-    except Exception as error:  # pydicom raises whatever the damage provokes
-        raise CaseError(f"{path.name}: not readable as DICOM ({header_fault(error)}); copy the file again") from error
+    except Exception as error:  # damaged data raises all kinds of errors in pydicom
+        raise CaseError(
+            f"{path.name}: not readable as DICOM ({describe_damage(error)}); copy the file again"
+        ) from error
     if cut_off:
         raise CaseError(f"{path.name}: its header ends before, or lacks, Rows and Columns; copy the file again")
     return header
 
 
-def _touch(dataset: Any, depth: int = 0) -> None:
-    """Convert every value, since a damaged one raises when it is first touched."""
-    if depth > MAX_DEPTH:
+def _convert_all(dataset: Dataset, depth: int = 0) -> None:
+    """Convert every value here, since a damaged one raises when it is first accessed."""
+    if depth > MAX_SEQUENCE_DEPTH:
         raise ValueError("sequences within sequences without end")
     for tag in list(dataset.keys()):
         try:
@@ -95,46 +101,46 @@ def _touch(dataset: Any, depth: int = 0) -> None:
             raise ValueError(str(tag)) from error
         if element.VR == "SQ":
             for item in value:
-                _touch(item, depth + 1)
+                _convert_all(item, depth + 1)
 
 
-def read_dataset(path: Path) -> Any:
-    """The whole file as a ``pydicom.Dataset`` with ``filename`` set.
+def read_image(path: Path) -> SliceHeader:
+    """Read a whole file, with its pixel data.
 
     Raises:
-        CaseError: when the file is not DICOM or what describes its pixels is damaged.
+        CaseError: if the file is not DICOM, or an attribute that describes its pixels is damaged.
     """
     from pydicom import dcmread
 
     try:
         dataset = dcmread(path)
-        for element in dataset.group_dataset(0x0028):  # decoded here, so that damage is named here
+        for element in dataset.group_dataset(0x0028):  # converted here, so that the message names a damaged one
             _ = element.value
         _ = dataset.get("PixelData")
-        return dataset
-    except Exception as error:  # pydicom raises whatever the damage provokes
-        raise CaseError(f"{path.name}: not readable as DICOM ({header_fault(error)}); copy the file again") from error
+        return SliceHeader(dataset, path)
+    except Exception as error:  # damaged data raises all kinds of errors in pydicom
+        raise CaseError(
+            f"{path.name}: not readable as DICOM ({describe_damage(error)}); copy the file again"
+        ) from error
 
 
-def is_image(header: Any) -> bool:
-    """Whether the object is an image; a structure set, report or presentation state has no ``Rows``."""
-    return "Rows" in header and "Columns" in header
-
-
-def _should_be_image(header: Any) -> bool:
-    """Whether its class is one of images, or is not even stated, as in a file that is cut off early."""
+def _should_be_image(header: SliceHeader) -> bool:
+    """Return whether the SOP class is one of images, or is not even stated, as in a file that is cut off early."""
     from pydicom.uid import UID
 
     own, stated = (
         UID(str(dataset.get(keyword) or ""))
-        for dataset, keyword in ((header, "SOPClassUID"), (header.file_meta, "MediaStorageSOPClassUID"))
+        for dataset, keyword in ((header.dataset, "SOPClassUID"), (header.dataset.file_meta, "MediaStorageSOPClassUID"))
     )
     # Only a DICOMDIR has its class in the file meta information alone.
     return "Image Storage" in f"{own.name} {stated.name}" or (not own and stated.name == stated)
 
 
-def header_fault(error: BaseException) -> str:
-    """What pydicom stumbled over, without a value: its own texts quote those, which may be a patient's, and code."""
+def describe_damage(error: BaseException) -> str:
+    """Return what pydicom could not read, without a value.
+
+    Its own messages quote source code, and values that may belong to a patient.
+    """
     from pydicom.errors import InvalidDicomError
 
     if isinstance(error, InvalidDicomError):

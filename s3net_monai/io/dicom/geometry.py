@@ -1,32 +1,42 @@
-"""Geometry of a CT series, checked before anything is stacked."""
+"""Geometry of a CT series, checked before its slices are stacked."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from monai.utils import StrEnum
 
-from s3net_monai.io.dicom.slices import directions, name_of, numbers, pixel_spacing, stack_slices
-from s3net_monai.io.limits import check_voxels
+from s3net_monai.io.dicom.header import SliceHeader, read_directions, read_numbers, read_pixel_spacing
+from s3net_monai.io.dicom.slices import select_stack
+from s3net_monai.io.limits import MAX_EXTENT_MM, MAX_POSITION_MM, check_voxels
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.geometry import LPS_TO_RAS
 
-ALLOWED = ("missing-slices", "tilt")
-DUPLICATE_DISTANCE = 0.01  # mm along the normal
+MIN_SLICE_DISTANCE = 0.01  # mm along the normal; slices that are closer are duplicates
 ROUNDING = 0.1 + 1e-6  # mm; positions are often stored to 0.1 mm, which already bends thin slices by that much
-MAX_ABSENT_TOGETHER = 3  # slices; more is a hole, not a gap
-MAX_GAP = 20.0  # mm between the neighbors of absent slices
-MAX_ABSENT_SHARE = 0.25  # of the slices of the grid
+MAX_CONSECUTIVE_MISSING = 3  # slices; more is a hole, not a gap
+MAX_GAP = 20.0  # mm between the neighbors of missing slices
+MAX_MISSING_FRACTION = 0.25  # of the slices of the grid
 MAX_TILT = 35.0  # degrees; gantries tilt by up to 30
-MAX_POSITION = 1e5  # mm from the origin of the frame of reference
-MAX_EXTENT = 5000.0  # mm along any axis of the grid
 
 
-@dataclass(frozen=True)
+class Irregularity(StrEnum):
+    """A deviation from a regular rectangular stack that ``--allow`` has repaired instead of refused.
+
+    Attributes:
+        MISSING_SLICES: the grid also has the missing slices, at most 3 in a row over 20 mm, and a quarter of all.
+        TILT: the grid is rectangular and covers all of the sheared slices, up to 35 degrees.
+    """
+
+    MISSING_SLICES = "missing-slices"
+    TILT = "tilt"
+
+
+@dataclass(frozen=True, kw_only=True)
 class SeriesGeometry:
-    """A validated stack and the regular rectangular grid that its volume lies on.
+    """A validated stack and the regular rectangular grid of its volume.
 
     Attributes:
         headers: of the real slices, ordered along the slice normal.
@@ -34,10 +44,10 @@ class SeriesGeometry:
         shape: (columns, rows, slices) of the grid.
         corners: (len(headers), 3) grid index of every real slice's first pixel; column and row are fractions for a
             tilted gantry, and (0, 0, i) for a regular series.
-        notes: what had to be done to the series, one line each.
+        notes: one line per repair of the series.
     """
 
-    headers: tuple[Any, ...]
+    headers: tuple[SliceHeader, ...]
     affine: np.ndarray
     shape: tuple[int, int, int]
     corners: np.ndarray
@@ -46,30 +56,29 @@ class SeriesGeometry:
     @property
     def size(self) -> tuple[int, int]:
         """(columns, rows) of a real slice."""
-        return int(self.headers[0].Columns), int(self.headers[0].Rows)
+        first = self.headers[0].dataset
+        return int(first.Columns), int(first.Rows)
 
 
-def series_geometry(headers: Sequence[Any], allow: Sequence[str] = ()) -> SeriesGeometry:
+def build_geometry(headers: Sequence[SliceHeader], allow: Sequence[str] = ()) -> SeriesGeometry:
     """Order slices by position along the normal and build the grid (PS3.3 section C.7.6.2.1.1).
 
     PixelSpacing is (row spacing, column spacing): the second value belongs to the row cosine, along which the
-    column index grows. Slice spacing comes from positions; SliceThickness counts for a single slice alone.
+    column index grows. Slice spacing comes from positions; SliceThickness only counts for a single slice.
 
     Args:
         headers: of the files of one series.
-        allow: irregularities to mend instead of refusing. "missing-slices": the grid also has the absent slices, at
-            most 3 in a row over 20 mm, and a quarter of all. "tilt": the grid is rectangular and covers all of the
-            sheared slices, up to 35 degrees.
+        allow: values of ``Irregularity`` to repair instead of refusing.
 
     Raises:
-        CaseError: with the named reason where the files are not one regular CT stack.
-        ValueError: for an unknown name in ``allow``.
+        CaseError: with the reason, if the files are not one regular CT stack.
+        ValueError: if a name in ``allow`` is unknown.
     """
-    check_allow(allow)
-    images, notes = stack_slices(headers)
-    row_cosine, column_cosine, normal = directions(images[0])
-    row_spacing, column_spacing = pixel_spacing(images[0])
-    positions = np.array([numbers(header, "ImagePositionPatient", 3) for header in images])
+    allowed = check_allow(allow)
+    images, notes = select_stack(headers)
+    row_cosine, column_cosine, normal = read_directions(images[0])
+    row_spacing, column_spacing = read_pixel_spacing(images[0])
+    positions = np.array([read_numbers(header, "ImagePositionPatient", 3) for header in images])
     _check_positions(images, positions)
     order = np.argsort(positions @ normal, kind="stable")
     images, positions = [images[i] for i in order], positions[order]
@@ -78,9 +87,9 @@ def series_geometry(headers: Sequence[Any], allow: Sequence[str] = ()) -> Series
     depths = offsets @ normal
     _check_duplicates(images, depths)
     shifts = np.stack([offsets @ row_cosine / column_spacing, offsets @ column_cosine / row_spacing], axis=1)
-    angle = _tilt(images, offsets, depths, normal)
+    angle = _tilt_degrees(images, offsets, normal)
     if angle:
-        _check_tilt(angle, allow)
+        _check_tilt(angle, allowed)
         notes.append(
             f"gantry tilt of {angle:.1f} degrees: resampled to a rectangular grid; readers may misplace its DICOM SEG"
         )
@@ -89,39 +98,47 @@ def series_geometry(headers: Sequence[Any], allow: Sequence[str] = ()) -> Series
     indices, step = _slice_indices(images, depths)
     count = int(indices[-1]) + 1
     if count > len(images):
-        _check_gaps(images, depths, indices, step, allow)
-        absent = count - len(images)
-        notes.append(f"{absent} of {count} slices missing: filled by linear interpolation between neighbors")
+        _check_gaps(images, depths, indices, allowed)
+        missing = count - len(images)
+        notes.append(f"{missing} of {count} slices missing: filled by linear interpolation between neighbors")
 
-    before = np.floor(shifts.min(axis=0) + 1e-6)
-    shifts = shifts - before
-    columns, rows = np.array([images[0].Columns, images[0].Rows]) + np.ceil(shifts.max(axis=0) - 1e-6)
+    first_index = np.floor(shifts.min(axis=0) + 1e-6)
+    shifts = shifts - first_index
+    first = images[0].dataset
+    columns, rows = np.array([first.Columns, first.Rows]) + np.ceil(shifts.max(axis=0) - 1e-6)
     shape = (int(columns), int(rows), count)
     affine = np.eye(4)
     affine[:3, 0] = row_cosine * column_spacing
     affine[:3, 1] = column_cosine * row_spacing
     affine[:3, 2] = normal * step
-    affine[:3, 3] = positions[0] + affine[:3, :2] @ before
+    affine[:3, 3] = positions[0] + affine[:3, :2] @ first_index
     _check_extent(images[0], shape, (column_spacing, row_spacing, step))
     corners = np.column_stack([shifts, indices])
-    return SeriesGeometry(tuple(images), LPS_TO_RAS @ affine, shape, corners, tuple(notes))
+    return SeriesGeometry(
+        headers=tuple(images), affine=LPS_TO_RAS @ affine, shape=shape, corners=corners, notes=tuple(notes)
+    )
 
 
-def check_allow(allow: Sequence[str]) -> None:
-    """Refuse names that ``series_geometry`` does not know.
+def check_allow(allow: Sequence[str]) -> frozenset[Irregularity]:
+    """Return the irregularities that ``allow`` names.
 
     Raises:
-        ValueError: naming them and what is known.
+        ValueError: naming the unknown names, and those that are known.
     """
-    unknown = sorted(set(allow) - set(ALLOWED))
+    names = [irregularity.value for irregularity in Irregularity]
+    unknown = sorted(set(allow) - set(names))
     if unknown:
-        raise ValueError(f"allow: {', '.join(unknown)} not known; give {' or '.join(ALLOWED)}")
+        raise ValueError(f"allow: {', '.join(unknown)} not known; give {' or '.join(names)}")
+    return frozenset(Irregularity(name) for name in allow)
 
 
 def masks_on_slices(array: np.ndarray, geometry: SeriesGeometry) -> np.ndarray:
-    """A label array (X, Y, Z) on the grid as (slices, rows, columns) on the real slices, in the order of the headers.
+    """Sample a label array (X, Y, Z) on the grid at the pixels of the real slices.
 
     The nearest voxel counts; for a regular series this is a transpose.
+
+    Returns:
+        (slices, rows, columns), in the order of ``geometry.headers``.
     """
     if array.shape != geometry.shape:
         raise ValueError(f"array of {array.shape} does not lie on the series' grid of {geometry.shape}")
@@ -132,57 +149,65 @@ def masks_on_slices(array: np.ndarray, geometry: SeriesGeometry) -> np.ndarray:
     return masks
 
 
-def _check_positions(images: list[Any], positions: np.ndarray) -> None:
-    far = np.abs(positions).max(axis=1) > MAX_POSITION
-    if far.any():
-        name = name_of(images[int(far.argmax())])
-        raise CaseError(f"{name}: ImagePositionPatient is more than {MAX_POSITION / 1000:.0f} m off; export it again")
-
-
-def _check_duplicates(images: list[Any], depths: np.ndarray) -> None:
-    steps = np.diff(depths)
-    if len(steps) and steps.min() < DUPLICATE_DISTANCE:
-        i = int(steps.argmin())
+def _check_positions(images: list[SliceHeader], positions: np.ndarray) -> None:
+    implausible = np.abs(positions).max(axis=1) > MAX_POSITION_MM
+    if implausible.any():
+        name = images[int(implausible.argmax())].name
         raise CaseError(
-            f"duplicate position: {name_of(images[i])} and {name_of(images[i + 1])} lie {steps[i]:.3f} mm apart; "
-            "keep one reconstruction a folder"
+            f"{name}: ImagePositionPatient is more than {MAX_POSITION_MM / 1000:.0f} m off; export it again"
         )
 
 
-def _tilt(images: list[Any], offsets: np.ndarray, depths: np.ndarray, normal: np.ndarray) -> float:
-    """Angle in degrees between the line through the first pixels and the normal; 0 within the tolerance.
+def _check_duplicates(images: list[SliceHeader], depths: np.ndarray) -> None:
+    steps = np.diff(depths)
+    if len(steps) and steps.min() < MIN_SLICE_DISTANCE:
+        i = int(steps.argmin())
+        raise CaseError(
+            f"duplicate position: {images[i].name} and {images[i + 1].name} are {steps[i]:.3f} mm apart; "
+            "keep one reconstruction per folder"
+        )
 
-    ``offsets`` (slices, 3): positions against the first. GantryDetectorTilt is nominal, so positions decide.
+
+def _tilt_degrees(images: list[SliceHeader], offsets: np.ndarray, normal: np.ndarray) -> float:
+    """Return the angle between the line through the first pixels and the normal; 0 within the tolerance.
+
+    GantryDetectorTilt is nominal, so positions decide.
+
+    Args:
+        images: of the slices, for messages.
+        offsets: (slices, 3) positions relative to the first, in mm.
+        normal: (3,) unit vector.
     """
+    depths = offsets @ normal
     in_plane = offsets - depths[:, None] * normal
     tolerance = max(ROUNDING, 0.001 * depths[-1])
     if np.linalg.norm(in_plane, axis=1).max() <= tolerance:
         return 0.0
     slope = depths @ in_plane / (depths @ depths) if len(images) > 1 else np.zeros(3)
-    astray = np.linalg.norm(in_plane - depths[:, None] * slope, axis=1)
-    worst = int(astray.argmax())
-    if astray[worst] > tolerance:
+    deviations = np.linalg.norm(in_plane - depths[:, None] * slope, axis=1)
+    worst = int(deviations.argmax())
+    if deviations[worst] > tolerance:
         raise CaseError(
-            f"uneven slice position: {name_of(images[worst])} lies {astray[worst]:.1f} mm beside the line through the "
+            f"uneven slice position: {images[worst].name} is {deviations[worst]:.1f} mm off the line through the "
             "other slices; resample to NIfTI"
         )
     return float(np.degrees(np.arctan(np.linalg.norm(slope))))
 
 
-def _check_tilt(angle: float, allow: Sequence[str]) -> None:
+def _check_tilt(angle: float, allowed: Collection[Irregularity]) -> None:
     sheared = f"gantry tilt: slices are sheared by {angle:.1f} degrees against their normal"
     if angle > MAX_TILT:
         raise CaseError(f"{sheared}, which no gantry does (at most {MAX_TILT:.0f}); export the series again")
-    if "tilt" not in allow:
+    if Irregularity.TILT not in allowed:
         raise CaseError(f"{sheared}; resample the series to a rectangular grid first, or give --allow tilt")
 
 
-def _slice_indices(images: list[Any], depths: np.ndarray) -> tuple[np.ndarray, float]:
-    """The place of every slice on an even grid, and the grid's spacing in mm."""
+def _slice_indices(images: list[SliceHeader], depths: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the index of every slice on an even grid, and the grid's spacing in mm."""
     if len(images) == 1:
-        thickness = float(numbers(images[0], "SliceThickness", 1)[0]) if images[0].get("SliceThickness") else 0.0
+        thickness = float(read_numbers(images[0], "SliceThickness", 1)[0]) if images[0].get("SliceThickness") else 0.0
         if not thickness > 0:
-            raise CaseError(f"{name_of(images[0])}: a single slice needs a SliceThickness, which is missing or zero")
+            raise CaseError(f"{images[0].name}: a single slice needs a SliceThickness, which is missing or zero")
         return np.zeros(1), thickness
     steps = np.diff(depths)
     median = float(np.median(steps))
@@ -192,7 +217,7 @@ def _slice_indices(images: list[Any], depths: np.ndarray) -> tuple[np.ndarray, f
         i = int(np.flatnonzero(uneven)[0])
         raise CaseError(
             f"uneven slice spacing: {steps[i]:.2f} mm, not {median:.2f} mm, "
-            f"between {name_of(images[i])} and {name_of(images[i + 1])}; resample to NIfTI"
+            f"between {images[i].name} and {images[i + 1].name}; resample to NIfTI"
         )
     indices = np.concatenate([[0.0], np.cumsum(jumps)])
     # The whole length over all steps is the median spacing without the rounding of single positions.
@@ -201,35 +226,39 @@ def _slice_indices(images: list[Any], depths: np.ndarray) -> tuple[np.ndarray, f
     if drift.max() > max(0.1 * step, ROUNDING):
         i = int(drift.argmax())
         raise CaseError(
-            f"uneven slice spacing: {name_of(images[i])} lies {drift[i]:.2f} mm off an even grid of {step:.2f} mm; "
+            f"uneven slice spacing: {images[i].name} is {drift[i]:.2f} mm off an even grid of {step:.2f} mm; "
             "resample to NIfTI"
         )
     return indices, step
 
 
-def _check_gaps(images: list[Any], depths: np.ndarray, indices: np.ndarray, step: float, allow: Sequence[str]) -> None:
+def _check_gaps(
+    images: list[SliceHeader], depths: np.ndarray, indices: np.ndarray, allowed: Collection[Irregularity]
+) -> None:
     jumps = np.diff(indices)
+    step = float(depths[-1] / indices[-1])
     i = int(jumps.argmax())
     gap = float(depths[i + 1] - depths[i])
-    between = f"between {name_of(images[i])} and {name_of(images[i + 1])}"
-    found = f"missing slice: a gap of {gap:.2f} mm, not {step:.2f} mm, {between}"
-    if jumps[i] - 1 > MAX_ABSENT_TOGETHER or gap > MAX_GAP:
+    between = f"between {images[i].name} and {images[i + 1].name}"
+    description = f"missing slice: a gap of {gap:.2f} mm, not {step:.2f} mm, {between}"
+    if jumps[i] - 1 > MAX_CONSECUTIVE_MISSING or gap > MAX_GAP:
         raise CaseError(
-            f"{found}; too wide to fill (at most {MAX_ABSENT_TOGETHER} slices and {MAX_GAP:.0f} mm), export it again"
+            f"{description}; too wide to fill (at most {MAX_CONSECUTIVE_MISSING} slices and {MAX_GAP:.0f} mm), "
+            "export it again"
         )
     count = int(indices[-1]) + 1
-    absent = count - len(images)
-    if absent > MAX_ABSENT_SHARE * count:
-        raise CaseError(f"{found}; {absent} of {count} slices are missing, too many to fill; export it again")
-    if "missing-slices" not in allow:
-        raise CaseError(f"{found}; export it again, or give --allow missing-slices")
+    missing = count - len(images)
+    if missing > MAX_MISSING_FRACTION * count:
+        raise CaseError(f"{description}; {missing} of {count} slices are missing, too many to fill; export it again")
+    if Irregularity.MISSING_SLICES not in allowed:
+        raise CaseError(f"{description}; export it again, or give --allow missing-slices")
 
 
-def _check_extent(header: Any, shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> None:
+def _check_extent(header: SliceHeader, shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> None:
     sizes = [count * step for count, step in zip(shape, spacing, strict=True)]
-    if max(sizes) > MAX_EXTENT:
+    if max(sizes) > MAX_EXTENT_MM:
         raise CaseError(
-            f"{name_of(header)}: the series would span {max(sizes):.0f} mm, at most {MAX_EXTENT:.0f} mm expected; "
+            f"{header.name}: the series would span {max(sizes):.0f} mm, at most {MAX_EXTENT_MM:.0f} mm expected; "
             "check PixelSpacing and ImagePositionPatient"
         )
-    check_voxels(name_of(header), shape)
+    check_voxels(header.name, shape)

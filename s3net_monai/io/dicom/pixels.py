@@ -1,90 +1,96 @@
-"""From stored values of a CT slice to Hounsfield units."""
+"""Conversion of the stored values of a CT slice to Hounsfield units."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
-from s3net_monai.io.dicom.codec import stored_frames
+from s3net_monai.io.dicom.codec import decode_frames
 from s3net_monai.io.dicom.grid import AIR_HU
-from s3net_monai.io.dicom.slices import name_of, numbers, term
+from s3net_monai.io.dicom.header import SliceHeader, quote_term, read_numbers
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.messages import one_line
 
-# Defined terms of RescaleType (PS3.3 section C.11.1.1.2) that are no Hounsfield units: material maps, film, counts.
+# Defined terms of RescaleType (PS3.3 section C.11.1.1.2) other than Hounsfield units: material maps, film, counts.
 OTHER_QUANTITIES = ("OD", "Z_EFF", "ED", "EDW", "MGML", "PCT")
 MAX_SLOPE = 100.0
 MAX_INTERCEPT = 1e5
 
 
-def rescale(header: Any) -> tuple[float, float]:
-    """Slope and intercept to HU (PS3.3 section C.11.1). Both are mandatory in CT: without them nobody knows the unit.
+def read_rescale(header: SliceHeader) -> tuple[float, float]:
+    """Return slope and intercept to HU (PS3.3 section C.11.1).
+
+    Both are mandatory in CT: without them the unit of the values is unknown.
 
     Raises:
-        CaseError: when one is missing or implausible, or the result is another quantity than HU.
+        CaseError: if one of them is missing or implausible.
     """
     for keyword in ("RescaleSlope", "RescaleIntercept"):
         if header.get(keyword) in (None, ""):
-            raise CaseError(f"{name_of(header)}: no {keyword}, so its values are no Hounsfield units; export it again")
-    slope = float(numbers(header, "RescaleSlope", 1)[0])
-    intercept = float(numbers(header, "RescaleIntercept", 1)[0])
+            raise CaseError(f"{header.name}: no {keyword}, so its values are not Hounsfield units; export it again")
+    slope = float(read_numbers(header, "RescaleSlope", 1)[0])
+    intercept = float(read_numbers(header, "RescaleIntercept", 1)[0])
     if not 0 < slope <= MAX_SLOPE or abs(intercept) > MAX_INTERCEPT:
-        raise CaseError(f"{name_of(header)}: rescale by {slope} and {intercept} gives no Hounsfield units")
+        raise CaseError(f"{header.name}: rescale by {slope} and {intercept} does not give Hounsfield units")
     return slope, intercept
 
 
-def check_unit(header: Any) -> None:
-    """Refuse what is no gray CT in HU. MONOCHROME1 only asks a screen to show it inverted, so its values stay.
+def check_unit(header: SliceHeader) -> None:
+    """Refuse an image that is not gray CT in HU.
+
+    MONOCHROME1 only asks a screen to show the image inverted; its values are the same.
 
     Raises:
-        CaseError: naming the photometric interpretation or the quantity.
+        CaseError: naming the photometric interpretation or the quantity that was found.
     """
     photometric = str(header.get("PhotometricInterpretation") or "MONOCHROME2")
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        raise CaseError(f"{name_of(header)}: {term(photometric)} found, gray CT expected; give the original series")
+        raise CaseError(f"{header.name}: {quote_term(photometric)} found, gray CT expected; give the original series")
     table = header.get("ModalityLUTSequence")
     quantity = (table[0].get("ModalityLUTType") if table else header.get("RescaleType")) or "HU"
     quantity = str(quantity).strip().upper()
     if quantity in OTHER_QUANTITIES:
-        raise CaseError(f"{name_of(header)}: values of {quantity} found, Hounsfield units expected; give the CT series")
+        raise CaseError(f"{header.name}: values of {quantity} found, Hounsfield units expected; give the CT series")
 
 
-def is_integral(header: Any) -> bool:
-    """Whether whole stored values give whole HU."""
-    return "ModalityLUTSequence" not in header and all(value.is_integer() for value in rescale(header))
+def is_integral(header: SliceHeader) -> bool:
+    """Return whether whole stored values give whole HU."""
+    return "ModalityLUTSequence" not in header and all(value.is_integer() for value in read_rescale(header))
 
 
-def frames_in_hu(dataset: Any, headers: dict[int, Any], targets: dict[int, np.ndarray]) -> Iterator[int]:
-    """Decode a file and write its frames in HU; yields the index of every frame that was written.
+def decode_to_hu(image: SliceHeader, headers: dict[int, SliceHeader], targets: dict[int, np.ndarray]) -> Iterator[int]:
+    """Decode a file and write its frames in HU into arrays.
 
     Args:
-        dataset: the whole file.
-        headers: of the wanted frames by index, with their own rescale.
+        image: the whole file.
+        headers: of the wanted frames by index, each with its own rescale.
         targets: arrays (rows, columns) of int16 or float32, by the same indices.
 
+    Yields:
+        The index of every frame after it was written.
+
     Raises:
-        CaseError: when the file cannot be decoded or holds fewer frames.
+        CaseError: if the file cannot be decoded or holds fewer frames.
     """
-    left = set(headers)
-    # Unused high bits are cleared here, since padding values may make use of them.
-    frames = stored_frames(dataset, correct_unused_bits=False, view_only=True)
+    remaining = set(headers)
+    # Unused high bits are cleared later, since padding values may make use of them.
+    frames = decode_frames(image, correct_unused_bits=False, view_only=True)
     for index, raw in enumerate(frames):
         if index in headers:
-            _to_hu(raw, dataset, headers[index], targets[index])
-            left.remove(index)
+            _write_hu(raw, image, header=headers[index], target=targets[index])
+            remaining.remove(index)
             yield index
-    if left:
-        raise CaseError(f"{name_of(dataset)}: pixel data ends before frame {min(left) + 1}; copy it again")
+    if remaining:
+        raise CaseError(f"{image.name}: pixel data ends before frame {min(remaining) + 1}; copy it again")
 
 
-def _to_hu(raw: np.ndarray, dataset: Any, header: Any, target: np.ndarray) -> None:
-    stored = _used_bits(raw, int(dataset.BitsStored))
+def _write_hu(raw: np.ndarray, image: SliceHeader, *, header: SliceHeader, target: np.ndarray) -> None:
+    stored = _clear_unused_bits(raw, int(image.dataset.BitsStored))
     if "ModalityLUTSequence" in header:
-        values = _looked_up(stored, header)
+        values = _apply_lut(stored, header)
     else:
-        slope, intercept = rescale(header)
+        slope, intercept = read_rescale(header)
         exact = target.dtype == np.int16 and stored.dtype.itemsize <= 2
         values = stored.astype(np.int32 if exact else np.float64)
         if slope != 1:
@@ -94,13 +100,13 @@ def _to_hu(raw: np.ndarray, dataset: Any, header: Any, target: np.ndarray) -> No
         np.clip(values, -32768, 32767, out=target, casting="unsafe")
     else:
         target[...] = values
-    padding = _padding(raw, stored, dataset)
+    padding = _padding_mask(raw, stored, image)
     if padding is not None:
         target[padding] = AIR_HU
 
 
-def _used_bits(raw: np.ndarray, bits_stored: int) -> np.ndarray:
-    """Values without what old writers keep in the unused high bits, such as overlays; the sign extended."""
+def _clear_unused_bits(raw: np.ndarray, bits_stored: int) -> np.ndarray:
+    """Return the values without unused high bits, where old writers keep overlays; the sign is extended."""
     unused = 8 * raw.dtype.itemsize - bits_stored
     if not unused:
         return raw
@@ -108,30 +114,30 @@ def _used_bits(raw: np.ndarray, bits_stored: int) -> np.ndarray:
     return np.right_shift(shifted, unused, out=shifted)
 
 
-def _looked_up(stored: np.ndarray, header: Any) -> np.ndarray:
+def _apply_lut(stored: np.ndarray, header: SliceHeader) -> np.ndarray:
     from pydicom.pixels import apply_modality_lut
 
     try:
-        return apply_modality_lut(stored, header)
-    except Exception as error:  # a damaged table raises whatever it provokes
-        raise CaseError(f"{name_of(header)}: Modality LUT not usable ({one_line(error)}); export it again") from error
+        return apply_modality_lut(stored, header.dataset)
+    except Exception as error:  # a damaged table raises all kinds of errors
+        raise CaseError(f"{header.name}: Modality LUT not usable ({one_line(error)}); export it again") from error
 
 
-def _padding(raw: np.ndarray, stored: np.ndarray, dataset: Any) -> np.ndarray | None:
-    """Mask of the values from PixelPaddingValue to PixelPaddingRangeLimit, or None where no padding is declared."""
-    if dataset.get("PixelPaddingValue") is None:
+def _padding_mask(raw: np.ndarray, stored: np.ndarray, image: SliceHeader) -> np.ndarray | None:
+    """Return where values lie from PixelPaddingValue to PixelPaddingRangeLimit, or None without such values."""
+    if image.get("PixelPaddingValue") is None:
         return None
-    first = _as_stored(dataset, "PixelPaddingValue", raw.dtype)
+    first = _read_stored_value(image, "PixelPaddingValue", raw.dtype)
     last = first
-    if dataset.get("PixelPaddingRangeLimit") is not None:
-        last = _as_stored(dataset, "PixelPaddingRangeLimit", raw.dtype)
+    if image.get("PixelPaddingRangeLimit") is not None:
+        last = _read_stored_value(image, "PixelPaddingRangeLimit", raw.dtype)
     low, high = min(first, last), max(first, last)
-    # A padding value that needs more bits than are stored can only be found before these are cut off.
+    # A padding value that needs more bits than are stored can only be found before the high bits are cleared.
     ends = np.array([low, high], dtype=raw.dtype)
-    values = stored if np.array_equal(_used_bits(ends, int(dataset.BitsStored)), ends) else raw
+    values = stored if np.array_equal(_clear_unused_bits(ends, int(image.dataset.BitsStored)), ends) else raw
     return (values >= low) & (values <= high)
 
 
-def _as_stored(dataset: Any, keyword: str, dtype: np.dtype) -> int:
-    # Some writers store a negative padding value as unsigned; the wrap gives back what the pixels hold.
-    return int(np.array(numbers(dataset, keyword, 1)[0], dtype=np.int64).astype(dtype))
+def _read_stored_value(image: SliceHeader, keyword: str, dtype: np.dtype) -> int:
+    # Some writers store a negative padding value as unsigned; wrapping it gives the value that the pixels hold.
+    return int(np.array(read_numbers(image, keyword, 1)[0], dtype=np.int64).astype(dtype))

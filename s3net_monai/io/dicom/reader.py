@@ -1,4 +1,4 @@
-"""MONAI image reader for CT series, for use by name in a bundle's ``LoadImaged``."""
+"""MONAI image reader for CT series, for a bundle's ``LoadImaged``."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ from s3net_monai.io.dicom.series import load_series
 
 
 class DicomSeriesReader(ImageReader):
-    """Reads a folder of one CT series, or the list of its files, as (X, Y, Z) in HU with a RAS+ affine.
+    """Image reader for a folder of one CT series, or the list of its files: (X, Y, Z) in HU with a RAS+ affine.
 
-    ``LoadImage`` tries the readers that a config names and goes on to MONAI's own, which stack whatever lies in a
-    folder, whenever ``read`` raises. So ``read`` raises for inputs of other formats alone, and a bad series is refused
-    in ``get_data``, whose error ends the load.
+    ``LoadImage`` tries the readers that a config names and, whenever ``read`` raises, goes on to MONAI's own, which
+    stack all files of a folder without checks. So ``read`` raises for inputs of other formats only, and a bad series is
+    refused in ``get_data``, whose error ends the load.
 
-    ``allow``: irregularities to mend instead of refusing ("missing-slices", "tilt"); what was done stands in the
-    metadata under "notes", a list of lines.
+    Args:
+        allow: values of ``Irregularity`` ("missing-slices", "tilt") to repair instead of refusing. The metadata
+            describes the repairs under "notes", a list of lines.
+
+    Raises:
+        ValueError: if a name in ``allow`` is unknown.
     """
 
     def __init__(self, allow: Sequence[str] = ()) -> None:
@@ -33,25 +37,25 @@ class DicomSeriesReader(ImageReader):
         self.allow = tuple(allow)
 
     def verify_suffix(self, filename: Sequence[PathLike] | PathLike) -> bool:
-        """Whether every path is a folder or a DICOM file."""
+        """Return whether every path is a folder or a DICOM file."""
         paths = [Path(path) for path in ensure_tuple(filename)]
         return bool(paths) and all(path.is_dir() or looks_like_dicom(path) for path in paths)
 
     def read(self, data: Sequence[PathLike] | PathLike, **kwargs: Any) -> list[Path]:
-        """The paths to read.
+        """Return the paths to read.
 
         Raises:
-            ValueError: when the input is of another format.
+            ValueError: if the input is of another format.
         """
         if not self.verify_suffix(data):
             raise ValueError(f"not a DICOM folder or file: {data}")
         return [Path(path) for path in ensure_tuple(data)]
 
     def get_data(self, img: list[Path]) -> tuple[np.ndarray, dict[str, Any]]:
-        """Volume in HU (columns, rows, slices) and MONAI metadata.
+        """Load the volume (columns, rows, slices) in HU and its MONAI metadata.
 
         Raises:
-            CaseError: with the named reason where the files are not one regular CT series.
+            CaseError: with the reason, if the files are not one regular CT series.
         """
         series = load_series(img, self.allow)
         return series.array, {

@@ -1,4 +1,4 @@
-"""DICOM Segmentation objects (PS3.3 sections A.51 and A.91) for masks of a CT series or of a photograph."""
+"""DICOM Segmentation objects (PS3.3 sections A.51 and A.91) for masks of a CT series or a VL image."""
 
 from __future__ import annotations
 
@@ -6,33 +6,40 @@ import datetime
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from s3net_monai.io.dicom.files import dicom_files
+from s3net_monai.io.dicom.files import list_dicom_files
 from s3net_monai.io.dicom.geometry import masks_on_slices
-from s3net_monai.io.dicom.seg_source import frame_numbers, picture_source, series_sources
-from s3net_monai.io.dicom.series import series_files
+from s3net_monai.io.dicom.seg_source import copy_series_headers, copy_vl_header, frame_numbers
+from s3net_monai.io.dicom.series import read_geometry
+from s3net_monai.io.dicom.uids import EXPLICIT_VR_LITTLE_ENDIAN, RLE_LOSSLESS
 from s3net_monai.io.mask import Mask
 from s3net_monai.labels import Code, Label
 from s3net_monai.utils.errors import CaseError, UnsuitedFormatError
 from s3net_monai.utils.messages import one_line
 from s3net_monai.version import __version__
 
+if TYPE_CHECKING:
+    import highdicom as hd
+    from highdicom.sr import CodedConcept
+    from pydicom import Dataset
+
 SERIES_NUMBER_OFFSET = 1000  # keeps the mask's series behind the scanner's own in a viewer's list
-LAST_SERIES_NUMBER = 2**31 - 1  # of an integer string, PS3.5 section 6.2
+MAX_SERIES_NUMBER = 2**31 - 1  # of an integer string, PS3.5 section 6.2
 TOOL = "s3net_monai"
-# A label map has 8 bits a voxel: run lengths make 68 MB of lungs 1.5 MB. dcmqi takes JPEG-LS and JPEG 2000 for lossy.
-TRANSFER_SYNTAXES = {"BINARY": "1.2.840.10008.1.2.1", "LABELMAP": "1.2.840.10008.1.2.5"}
+# A label map has 8 bits per voxel: run lengths reduce 68 MB of lungs to 1.5 MB. dcmqi takes JPEG-LS and JPEG 2000 for
+# lossy.
+TRANSFER_SYNTAXES = {"BINARY": EXPLICIT_VR_LITTLE_ENDIAN, "LABELMAP": RLE_LOSSLESS}
 
 
 def write_dicom_seg(mask: Mask, path: Path, segmentation_type: str = "BINARY") -> None:
     """Write a segmentation in the study and frame of reference of its source.
 
-    Every frame lies on a slice of the source, also where the mask's grid was resampled from a series with missing
-    slices or tilt. Frames without foreground are left out. An empty mask is written with every frame and no
-    foreground, so that "nothing found" can be told from "not run": a SEG without frames would be invalid.
+    Every frame lies on a slice of the source, even if the mask's grid was resampled from a series with missing slices
+    or tilt. Frames without foreground are left out. An empty mask is written with every frame and no foreground, so
+    that "nothing found" differs from "not run": a SEG without frames would be invalid.
 
     Args:
         mask: of a DICOM source.
@@ -40,16 +47,16 @@ def write_dicom_seg(mask: Mask, path: Path, segmentation_type: str = "BINARY") -
         segmentation_type: "BINARY" or "LABELMAP" (PS3.3 section C.8.20.2.3).
 
     Raises:
-        UnsuitedFormatError: when the input was not DICOM.
-        CaseError: when its headers lack what a SEG must carry over.
+        UnsuitedFormatError: if the input was not DICOM.
+        CaseError: if its headers lack what a SEG must refer to.
     """
-    if not dicom_files(mask.source):
-        raise UnsuitedFormatError("a SEG needs a DICOM series or photograph as input; ask for nifti or png")
+    if not list_dicom_files(mask.source):
+        raise UnsuitedFormatError("a SEG needs a DICOM series or VL image as input; ask for nifti or png")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom and highdicom quote the patient's name in theirs
-        sources, pixels, numbers = _picture(mask) if mask.array.ndim == 2 else _slices(mask)
+        sources, pixels, numbers = _vl_frames(mask) if mask.array.ndim == 2 else _series_frames(mask)
         try:
-            segmentation = _segmentation(mask, sources, pixels, segmentation_type)
+            segmentation = _build_segmentation(mask, sources, pixels, segmentation_type)
             _number_frames(segmentation, numbers)
             segmentation.save_as(path)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -59,21 +66,21 @@ def write_dicom_seg(mask: Mask, path: Path, segmentation_type: str = "BINARY") -
 write_dicom_labelmap = partial(write_dicom_seg, segmentation_type="LABELMAP")
 
 
-def _slices(mask: Mask) -> tuple[list[Any], np.ndarray, list[int] | None]:
-    """Source headers, (slices, rows, columns) of the mask on their planes, and the frame numbers of these."""
-    geometry = series_files(mask.source, mask.allow)
+def _series_frames(mask: Mask) -> tuple[list[Dataset], np.ndarray, list[int] | None]:
+    """Return the source headers, the mask (slices, rows, columns) on their planes, and the planes' frame numbers."""
+    geometry = read_geometry(mask.source, mask.allow)
     if mask.array.shape != geometry.shape:
         raise CaseError(f"dicomseg: mask of {mask.array.shape} does not lie on the series' grid of {geometry.shape}")
-    return series_sources(geometry), masks_on_slices(mask.array, geometry), frame_numbers(geometry)
+    return copy_series_headers(geometry), masks_on_slices(mask.array, geometry), frame_numbers(geometry)
 
 
-def _picture(mask: Mask) -> tuple[list[Any], np.ndarray, None]:
+def _vl_frames(mask: Mask) -> tuple[list[Dataset], np.ndarray, None]:
     columns, rows = mask.array.shape
-    return [picture_source(dicom_files(mask.source)[0], (columns, rows))], mask.array.T[None], None
+    return [copy_vl_header(list_dicom_files(mask.source)[0], (columns, rows))], mask.array.T[None], None
 
 
-def _number_frames(segmentation: Any, numbers: list[int] | None) -> None:
-    """Refer to the source's frames by their own numbers; highdicom counts those that it was given, in their order."""
+def _number_frames(segmentation: Dataset, numbers: list[int] | None) -> None:
+    """Refer to the source's frames by their own numbers; highdicom counts them in the order it was given."""
     if numbers is None:
         return
     for groups in segmentation.PerFrameFunctionalGroupsSequence:
@@ -81,7 +88,7 @@ def _number_frames(segmentation: Any, numbers: list[int] | None) -> None:
             item.ReferencedFrameNumber = numbers[int(item.ReferencedFrameNumber) - 1]
 
 
-def _segmentation(mask: Mask, sources: list[Any], pixels: np.ndarray, segmentation_type: str) -> Any:
+def _build_segmentation(mask: Mask, sources: list[Dataset], pixels: np.ndarray, segmentation_type: str) -> Dataset:
     import highdicom as hd
     from pydicom.sr.codedict import codes
 
@@ -89,7 +96,7 @@ def _segmentation(mask: Mask, sources: list[Any], pixels: np.ndarray, segmentati
         name=mask.model_name, family=codes.DCM.ArtificialIntelligence, version=mask.model_version
     )
     names = ", ".join(label.name for label in mask.labels)
-    now = datetime.datetime.now()
+    written_at = datetime.datetime.now()
     segmentation = hd.seg.Segmentation(
         source_images=sources,
         pixel_array=np.ascontiguousarray(pixels),
@@ -98,35 +105,36 @@ def _segmentation(mask: Mask, sources: list[Any], pixels: np.ndarray, segmentati
         segment_descriptions=[_description(label, algorithm) for label in mask.labels],
         series_instance_uid=hd.UID(),
         series_number=_series_number(sources[0]),
-        series_date=now.date(),
-        series_time=now.time(),
+        series_date=written_at.date(),
+        series_time=written_at.time(),
         sop_instance_uid=hd.UID(),
         instance_number=1,
-        content_date=now.date(),
-        content_time=now.time(),
+        content_date=written_at.date(),
+        content_time=written_at.time(),
         manufacturer=TOOL,
         manufacturer_model_name=mask.model_name,
         software_versions=__version__,
         device_serial_number=mask.model_version,
-        contributing_equipment=[_contribution(mask, now)],
+        contributing_equipment=[_contribution(mask, written_at)],
         omit_empty_frames=bool(pixels.any()),
         content_label="SEGMENTATION",
         content_description=f"S3-Net: {names}"[:64],
         series_description=f"S3-Net segmentation: {names}"[:64],
         specific_character_set="ISO_IR 192",
     )
-    segmentation.ContentCreatorName = ""  # type 2 in PS3.3 section 10.9: nobody created it
+    segmentation.ContentCreatorName = ""  # type 2 in PS3.3 section 10.9: no person created it
     if "FrameOfReferenceUID" not in sources[0]:
-        segmentation.PatientOrientation = sources[0].get("PatientOrientation", "")  # C.7.6.1: type 2C without a place
+        # PS3.3 section C.7.6.1: type 2C where there is no position in the patient.
+        segmentation.PatientOrientation = sources[0].get("PatientOrientation", "")
     return segmentation
 
 
-def _series_number(source: Any) -> int:
+def _series_number(source: Dataset) -> int:
     number = int(source.get("SeriesNumber") or 0) + SERIES_NUMBER_OFFSET
-    return number if 0 < number <= LAST_SERIES_NUMBER else SERIES_NUMBER_OFFSET
+    return number if 0 < number <= MAX_SERIES_NUMBER else SERIES_NUMBER_OFFSET
 
 
-def _contribution(mask: Mask, now: datetime.datetime) -> Any:
+def _contribution(mask: Mask, written_at: datetime.datetime) -> hd.ContributingEquipment:
     import highdicom as hd
     from pydicom.sr.codedict import codes
 
@@ -136,12 +144,12 @@ def _contribution(mask: Mask, now: datetime.datetime) -> Any:
         manufacturer_model_name=mask.model_name,
         software_versions=__version__,
         device_serial_number=mask.model_version,
-        contribution_datetime=now,
+        contribution_datetime=written_at,
         contribution_description="Automatic segmentation, for research, not for diagnosis",
     )
 
 
-def _description(label: Label, algorithm: Any) -> Any:
+def _description(label: Label, algorithm: hd.AlgorithmIdentificationSequence) -> hd.seg.SegmentDescription:
     import highdicom as hd
 
     return hd.seg.SegmentDescription(
@@ -155,7 +163,7 @@ def _description(label: Label, algorithm: Any) -> Any:
     )
 
 
-def _coded(code: Code) -> Any:
+def _coded(code: Code) -> CodedConcept:
     from highdicom.sr import CodedConcept
 
     return CodedConcept(code.value, code.scheme, code.meaning)

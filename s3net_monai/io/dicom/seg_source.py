@@ -1,4 +1,7 @@
-"""What a DICOM SEG takes over from its source: clean headers, whatever an anonymizer or an old scanner left of them."""
+"""Well-formed copies of the headers of a source, for the DICOM SEG that refers to it.
+
+The source may come from an anonymizer or an old scanner that broke its headers.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,21 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from s3net_monai.io.dicom.geometry import SeriesGeometry
-from s3net_monai.io.dicom.slices import CT_IMAGE_STORAGE, directions, numbers, pixel_spacing
+from s3net_monai.io.dicom.header import SliceHeader, read_directions, read_numbers, read_pixel_spacing
+from s3net_monai.io.dicom.uids import CT_IMAGE
 from s3net_monai.utils.errors import CaseError
 
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
 # Patient and study (PS3.3 sections C.7.1.1, C.7.2.1, C.7.2.2), and the scanner as contributing equipment (C.12.1).
-# Nothing else is copied: references to objects elsewhere are often broken, and private tags mean nothing in a mask.
+# Nothing else is copied: references to objects elsewhere are often broken, and private attributes have no meaning in a
+# mask.
 COPIED_ATTRIBUTES = (
     *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "PatientAge"),
     *("PatientSize", "PatientWeight", "PatientIdentityRemoved", "DeidentificationMethod"),
@@ -25,13 +33,13 @@ COPIED_ATTRIBUTES = (
     *("AcquisitionDate", "AcquisitionTime", "SeriesNumber", "PositionReferenceIndicator", "PatientOrientation"),
     *("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"),
 )
-# Type 2: they may be empty, but must be there.
+# Type 2: they may be empty, but must be present.
 TYPE_2_ATTRIBUTES = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
     *("AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator"),
 )
 REFERENCED_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-HEADER = (
+HEADER_KEYWORDS = (
     *COPIED_ATTRIBUTES,
     *REFERENCED_UIDS,
     "SpecificCharacterSet",
@@ -39,106 +47,115 @@ HEADER = (
     "FrameOfReferenceUID",
     "Modality",
 )
-SHARED = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID", "PatientName")
+SERIES_ATTRIBUTES = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID", "PatientName")
 SEXES = ("M", "F", "O")
 MAX_NAME_COMPONENTS = 5  # of a person's name, in each of its up to three spellings
 
 
-def series_sources(geometry: SeriesGeometry) -> list[Any]:
-    """New datasets of what a SEG needs from a CT series, all of it well-formed: one a slice in order, or a single one
-    for an enhanced multi-frame object, whose frames are then those of ``geometry``, counted in its order.
+def copy_series_headers(geometry: SeriesGeometry) -> list[Dataset]:
+    """Copy what a SEG needs from a CT series into new, well-formed datasets.
 
-    They hold UIDs, places and what ``COPIED_ATTRIBUTES`` names. Values that break their value representation (PS3.5 section 6.2)
-    are left out, or left empty where the standard wants the attribute. A file without SOP UIDs gets those of its file
-    meta information, and a series without a usable FrameOfReferenceUID one derived from its SeriesInstanceUID: a frame
-    of reference shared with no other series.
+    They hold UIDs, positions and ``COPIED_ATTRIBUTES``. Values that break their value representation (PS3.5
+    section 6.2) are left out, or left empty where the standard requires the attribute. A file without SOP UIDs gets
+    those of its file meta information. A series without a usable FrameOfReferenceUID gets one derived from its
+    SeriesInstanceUID: a frame of reference that it shares with no other series.
+
+    Returns:
+        One dataset per slice, in order; for an enhanced multi-frame object a single one, whose frames are those of
+        ``geometry`` in its order.
 
     Raises:
-        CaseError: when a UID that the SEG must refer to is missing or no UID, or the files disagree on theirs.
+        CaseError: if a UID that the SEG must refer to is missing or invalid, or the files disagree on a UID.
     """
     from pydicom.uid import generate_uid
 
-    files = list(dict.fromkeys(Path(header.filename) for header in geometry.headers))
-    sources = [_clean(file) for file in files]
-    for keyword in SHARED:
+    files = list(dict.fromkeys(header.path for header in geometry.headers))
+    sources = [_copy_header(file) for file in files]
+    for keyword in SERIES_ATTRIBUTES:
         if len({str(source.get(keyword, "")) for source in sources}) > 1:
             raise CaseError(f"dicomseg: the slices have several {keyword}s; give one series, or ask for nifti")
     if len({source.SOPInstanceUID for source in sources}) < len(sources):
-        raise CaseError("dicomseg: two slices share a SOPInstanceUID, so none can be referred to; ask for nifti")
+        raise CaseError(
+            "dicomseg: two slices share a SOPInstanceUID, so a reference to one of them is ambiguous; ask for nifti"
+        )
     for source in sources:
         if "FrameOfReferenceUID" not in source:
             source.FrameOfReferenceUID = generate_uid(entropy_srcs=[source.SeriesInstanceUID])
         source.Columns, source.Rows = geometry.size
     if frame_numbers(geometry) is None:
         for source, header in zip(sources, geometry.headers, strict=True):
-            _place_slice(source, header, geometry)
+            _set_slice_position(source, header, geometry)
     elif len(sources) > 1:
         raise CaseError(f"dicomseg: {len(sources)} multi-frame files found, one expected; ask for nifti")
     else:
-        _place_frames(sources[0], geometry)
+        _set_frame_positions(sources[0], geometry)
     return sources
 
 
 def frame_numbers(geometry: SeriesGeometry) -> list[int] | None:
-    """The numbers, from 1, that the slices have as frames of their enhanced object; None for one file a slice."""
-    if not hasattr(geometry.headers[0], "frame_index"):
+    """Return the slices' frame numbers, from 1, in their enhanced object; None for one file per slice."""
+    if geometry.headers[0].frame_index is None:
         return None
-    return [header.frame_index + 1 for header in geometry.headers]
+    return [(header.frame_index or 0) + 1 for header in geometry.headers]
 
 
-def picture_source(file: Path, size: tuple[int, int]) -> Any:
-    """The same for a photograph (PS3.3 section A.32) of ``size`` (columns, rows), which has no place in a patient.
+def copy_vl_header(file: Path, size: tuple[int, int]) -> Dataset:
+    """Copy what a SEG needs from a VL image (PS3.3 section A.32), which has no position in a patient.
+
+    Args:
+        file: the VL image.
+        size: (columns, rows).
 
     Raises:
-        CaseError: when a UID that the SEG must refer to is missing or no UID.
+        CaseError: if a UID that the SEG must refer to is missing or invalid.
     """
-    source = _clean(file)
+    source = _copy_header(file)
     source.Columns, source.Rows = size
     if "FrameOfReferenceUID" in source:
-        del source.FrameOfReferenceUID  # says nothing without positions
+        del source.FrameOfReferenceUID  # has no meaning without positions
     return source
 
 
-def _place_slice(source: Any, header: Any, geometry: SeriesGeometry) -> None:
-    """Set the place of one slice; orientation and spacing are those of the first, which all share in tolerance."""
-    source.ImageOrientationPatient, source.PixelSpacing, source.SliceThickness = _shared_place(geometry)
-    source.ImagePositionPatient = _decimals(numbers(header, "ImagePositionPatient", 3))
+def _set_slice_position(source: Dataset, header: SliceHeader, geometry: SeriesGeometry) -> None:
+    """Set the position of one slice; orientation and spacing are the first slice's, equal within tolerance."""
+    source.ImageOrientationPatient, source.PixelSpacing, source.SliceThickness = _shared_plane(geometry)
+    source.ImagePositionPatient = _decimals(read_numbers(header, "ImagePositionPatient", 3))
 
 
-def _place_frames(source: Any, geometry: SeriesGeometry) -> None:
-    """Set the places of all frames as functional groups (PS3.3 section C.7.6.16)."""
+def _set_frame_positions(source: Dataset, geometry: SeriesGeometry) -> None:
+    """Set the positions of all frames as functional groups (PS3.3 section C.7.6.16)."""
     from pydicom import Dataset
 
     shared, orientation, measures = Dataset(), Dataset(), Dataset()
-    orientation.ImageOrientationPatient, measures.PixelSpacing, measures.SliceThickness = _shared_place(geometry)
+    orientation.ImageOrientationPatient, measures.PixelSpacing, measures.SliceThickness = _shared_plane(geometry)
     shared.PlaneOrientationSequence = [orientation]
     shared.PixelMeasuresSequence = [measures]
     source.SharedFunctionalGroupsSequence = [shared]
     groups = []
     for header in geometry.headers:
         group, position = Dataset(), Dataset()
-        position.ImagePositionPatient = _decimals(numbers(header, "ImagePositionPatient", 3))
+        position.ImagePositionPatient = _decimals(read_numbers(header, "ImagePositionPatient", 3))
         group.PlanePositionSequence = [position]
         groups.append(group)
     source.PerFrameFunctionalGroupsSequence = groups
     source.NumberOfFrames = len(groups)
 
 
-def _shared_place(geometry: SeriesGeometry) -> tuple[list[str], list[str], str]:
+def _shared_plane(geometry: SeriesGeometry) -> tuple[list[str], list[str], str]:
     first = geometry.headers[0]
     thickness = _thickness(first) or float(np.linalg.norm(geometry.affine[:3, 2]))
-    orientation = np.concatenate(directions(first)[:2])
-    return _decimals(orientation), _decimals(pixel_spacing(first)), _decimals([thickness])[0]
+    orientation = np.concatenate(read_directions(first)[:2])
+    return _decimals(orientation), _decimals(read_pixel_spacing(first)), _decimals([thickness])[0]
 
 
 def _decimals(values: Sequence[float] | np.ndarray) -> list[str]:
-    """As decimal strings, of at most 16 characters (PS3.5 section 6.2)."""
+    """Format numbers as decimal strings of at most 16 characters (PS3.5 section 6.2)."""
     from pydicom.valuerep import format_number_as_ds
 
     return [format_number_as_ds(float(value)) for value in values]
 
 
-def _thickness(header: Any) -> float:
+def _thickness(header: SliceHeader) -> float:
     try:
         thickness = float(header.get("SliceThickness") or 0.0)
     except (TypeError, ValueError):
@@ -146,10 +163,10 @@ def _thickness(header: Any) -> float:
     return thickness if 0.0 < thickness < math.inf else 0.0
 
 
-def _clean(file: Path) -> Any:
+def _copy_header(file: Path) -> Dataset:
     from pydicom import Dataset, dcmread
 
-    source = dcmread(file, stop_before_pixels=True, specific_tags=list(HEADER))
+    source = dcmread(file, stop_before_pixels=True, specific_tags=list(HEADER_KEYWORDS))
     header = Dataset()
     for keyword in COPIED_ATTRIBUTES:
         value = _value(source, keyword)
@@ -165,7 +182,7 @@ def _clean(file: Path) -> Any:
         header.LossyImageCompression = "00"
 
     meta = source.file_meta
-    header.SOPClassUID = _uid(source, "SOPClassUID") or _uid(meta, "MediaStorageSOPClassUID") or CT_IMAGE_STORAGE
+    header.SOPClassUID = _uid(source, "SOPClassUID") or _uid(meta, "MediaStorageSOPClassUID") or CT_IMAGE
     header.SOPInstanceUID = _uid(source, "SOPInstanceUID") or _uid(meta, "MediaStorageSOPInstanceUID")
     header.StudyInstanceUID = _uid(source, "StudyInstanceUID")
     header.SeriesInstanceUID = _uid(source, "SeriesInstanceUID")
@@ -177,25 +194,25 @@ def _clean(file: Path) -> Any:
     return header
 
 
-def _uid(dataset: Any, keyword: str) -> str:
-    """A UID as stored, since a reference must repeat it, or "" where there is none.
+def _uid(dataset: Dataset, keyword: str) -> str:
+    """Return a UID as stored, since a reference must repeat it, or "" where there is none.
 
-    Components with leading zeros, which PS3.5 section 9.1 forbids and some anonymizers write, are let through.
+    Components with leading zeros are accepted: PS3.5 section 9.1 forbids them, but some anonymizers write them.
     """
     value = _raw(dataset, keyword)
     text = str(value or "").strip(" \0")
     return text if len(text) <= 64 and re.fullmatch(r"\d+(\.\d+)+", text) else ""
 
 
-def _raw(dataset: Any, keyword: str) -> Any:
+def _raw(dataset: Dataset, keyword: str) -> Any:
     try:
         return dataset.get(keyword)
-    except Exception:  # a damaged element raises whatever its conversion stumbles over
+    except Exception:  # the conversion of a damaged element raises all kinds of errors
         return None
 
 
-def _value(dataset: Any, keyword: str) -> Any:
-    """The attribute's value as text, or list of texts, or None where it is missing, empty or malformed."""
+def _value(dataset: Dataset, keyword: str) -> str | list[str] | None:
+    """Return an attribute as text or a list of texts, or None where it is missing, empty or malformed."""
     from pydicom.datadict import dictionary_VM, dictionary_VR
     from pydicom.multival import MultiValue
 
@@ -221,7 +238,7 @@ def _is_well_formed(text: str, vr: str) -> bool:
     try:
         validate_value(vr, text, RAISE)
         if vr == "DA":
-            DA(text)  # the value representation alone lets 30 February through
+            DA(text)  # the check of the value representation accepts 30 February
     except ValueError:
         return False
     return True

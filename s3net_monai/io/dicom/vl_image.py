@@ -1,134 +1,136 @@
-"""MONAI image reader for photographs in DICOM (dermoscopy), for use by name in a bundle's ``LoadImaged``."""
+"""MONAI image reader for visible-light (VL) images such as dermoscopy, for a bundle's ``LoadImaged``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from monai.config import PathLike
 from monai.data import ImageReader
 from monai.utils import MetaKeys, ensure_tuple
 
-from s3net_monai.io.dicom.codec import codec_family, stored_frames
-from s3net_monai.io.dicom.files import looks_like_dicom, read_dataset, read_header
-from s3net_monai.io.dicom.slices import integer, name_of, pixel_spacing, term, uid_name
+from s3net_monai.io.dicom.codec import codec_family, decode_frames
+from s3net_monai.io.dicom.files import looks_like_dicom, read_header, read_image
+from s3net_monai.io.dicom.header import SliceHeader, quote_term, read_integer, read_pixel_spacing, uid_name
+from s3net_monai.io.dicom.uids import SECONDARY_CAPTURE, VISIBLE_LIGHT
 from s3net_monai.io.limits import check_pixels
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.messages import one_line
 
-# PS3.4 table B.5-1: all visible light images (photographic 77.1.4, dermoscopic 77.1.7), and secondary captures.
-VISIBLE_LIGHT = "1.2.840.10008.5.1.4.1.1.77.1."
-SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
 COLOR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
-OF_JPEG_2000 = ("YBR_ICT", "YBR_RCT")
+JPEG_2000_COLOR = ("YBR_ICT", "YBR_RCT")
 GRAY = ("MONOCHROME1", "MONOCHROME2")
 
 
 class DicomVLImageReader(ImageReader):
-    """Reads one photograph as (columns, rows, 3) RGB of 8 bits, laid out as by ``PILReader`` with ``upright_rgb``.
+    """Image reader for one VL image: (columns, rows, 3) RGB of 8 bits, as ``PILReader`` with ``upright_rgb`` gives it.
 
-    Visible light and secondary capture objects (PS3.3 sections A.32 and A.8) with one frame. ``read`` raises for
-    inputs of other formats alone, so that ``LoadImage`` goes on to the other readers; a bad photograph is refused in
+    It takes visible-light and secondary capture objects (PS3.3 sections A.32 and A.8) with one frame. ``read`` raises
+    for inputs of other formats only, so that ``LoadImage`` goes on to the other readers; a bad VL image is refused in
     ``get_data``, whose error ends the load.
     """
 
     def verify_suffix(self, filename: Sequence[PathLike] | PathLike) -> bool:
-        """Whether the input is one DICOM file."""
+        """Return whether the input is one DICOM file."""
         paths = [Path(path) for path in ensure_tuple(filename)]
         return len(paths) == 1 and looks_like_dicom(paths[0])
 
     def read(self, data: Sequence[PathLike] | PathLike, **kwargs: Any) -> Path:
-        """The path to read.
+        """Return the path to read.
 
         Raises:
-            ValueError: when the input is of another format.
+            ValueError: if the input is of another format.
         """
         if not self.verify_suffix(data):
             raise ValueError(f"not a single DICOM file: {data}")
         return Path(ensure_tuple(data)[0])
 
     def get_data(self, img: Path) -> tuple[np.ndarray, dict[str, Any]]:
-        """The picture (columns, rows, 3) uint8 and MONAI metadata.
+        """Load the image (columns, rows, 3) uint8 and its MONAI metadata.
 
         "spacing" is (row, column) in mm, as in PixelSpacing, where the file states one. Spacings of a detector or of
-        scanned paper are no sizes on skin and are passed over.
+        scanned paper are not sizes on the skin and are ignored.
 
         Raises:
-            CaseError: with the named reason where the file is no photograph or cannot be decoded.
+            CaseError: with the reason, if the file is not a VL image or cannot be decoded.
         """
-        picture, spacing = load_picture(img)
+        image, spacing = load_vl_image(img)
         metadata: dict[str, Any] = {
-            MetaKeys.SPATIAL_SHAPE: np.asarray(picture.shape[:2]),
+            MetaKeys.SPATIAL_SHAPE: np.asarray(image.shape[:2]),
             MetaKeys.ORIGINAL_CHANNEL_DIM: -1,
         }
-        if spacing is not None:  # MONAI cannot make batches of None
+        if spacing is not None:  # MONAI cannot collate None
             metadata["spacing"] = list(spacing)
-        return picture, metadata
+        return image, metadata
 
 
-def load_picture(path: Path) -> tuple[np.ndarray, tuple[float, float] | None]:
-    """One photograph as (columns, rows, 3) RGB uint8, and its (row, column) spacing in mm or None.
+def load_vl_image(path: Path) -> tuple[np.ndarray, tuple[float, float] | None]:
+    """Load one VL image as (columns, rows, 3) RGB uint8, and its (row, column) spacing in mm or None.
 
-    Gray is repeated, a palette resolved, 16-bit gray scaled by the range it uses, as ``upright_rgb`` does.
+    Gray is repeated, a palette resolved, 16-bit gray scaled by its range, as ``upright_rgb`` does.
 
     Raises:
-        CaseError: with the named reason where the file is no photograph or cannot be decoded.
+        CaseError: with the reason, if the file is not a VL image or cannot be decoded.
     """
     _check_kind(read_header(path))
-    dataset = read_dataset(path)
-    photometric = _check_values(dataset)
-    frame = next(stored_frames(dataset))
+    image = read_image(path)
+    photometric = _check_values(image)
+    frame = next(decode_frames(image))
     if photometric in COLOR:
-        picture = _eight_bit_color(frame, integer(dataset, "BitsStored"))
+        rgb = _to_eight_bit_color(frame, read_integer(image, "BitsStored"))
     elif photometric in GRAY:
-        gray = _eight_bit_gray(frame)
-        picture = np.stack([255 - gray if photometric == "MONOCHROME1" else gray] * 3, axis=-1)
+        gray = _to_eight_bit_gray(frame)
+        rgb = np.stack([255 - gray if photometric == "MONOCHROME1" else gray] * 3, axis=-1)
     else:
-        picture = _resolved(frame, dataset)
-    spacing = pixel_spacing(dataset) if dataset.get("PixelSpacing") else None
-    return picture.transpose(1, 0, 2), None if spacing is None else (float(spacing[0]), float(spacing[1]))
+        rgb = _resolve_palette(frame, image.dataset, image.name)
+    spacing = read_pixel_spacing(image) if image.get("PixelSpacing") else None
+    return rgb.transpose(1, 0, 2), None if spacing is None else (float(spacing[0]), float(spacing[1]))
 
 
-def _check_kind(header: Any) -> None:
-    name = name_of(header)
-    storage = str(header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID", ""))
+def _check_kind(header: SliceHeader) -> None:
+    name = header.name
+    storage = str(header.get("SOPClassUID") or header.dataset.file_meta.get("MediaStorageSOPClassUID", ""))
     if not storage.startswith((VISIBLE_LIGHT, f"{SECONDARY_CAPTURE}.")) and storage != SECONDARY_CAPTURE:
         raise CaseError(
-            f"{name}: not a photograph but {uid_name(storage)}; give visible light or secondary capture objects"
+            f"{name}: not a VL image but {uid_name(storage)}; give visible-light or secondary capture objects"
         )
-    rows, columns = integer(header, "Rows", 0), integer(header, "Columns", 0)
+    rows, columns = read_integer(header, "Rows", 0), read_integer(header, "Columns", 0)
     if rows < 1 or columns < 1:
         raise CaseError(f"no pixel data: {name} has {rows}x{columns} pixels (rows x columns); export it again")
     check_pixels(name, columns, rows)
-    frames = integer(header, "NumberOfFrames", 1)
+    frames = read_integer(header, "NumberOfFrames", 1)
     if frames != 1:
-        raise CaseError(f"several frames: {name} has {frames}, one picture expected; export them one by one")
+        raise CaseError(f"several frames: {name} has {frames}, one 2-D image expected; export them one by one")
 
 
-def _check_values(dataset: Any) -> str:
-    """The photometric interpretation, where samples and sign go with it."""
-    name = name_of(dataset)
-    photometric = str(dataset.get("PhotometricInterpretation") or "")
-    samples = integer(dataset, "SamplesPerPixel", 1)
+def _check_values(image: SliceHeader) -> str:
+    """Return the photometric interpretation, if samples and sign match it."""
+    name = image.name
+    photometric = str(image.get("PhotometricInterpretation") or "")
+    samples = read_integer(image, "SamplesPerPixel", 1)
     if photometric not in (*COLOR, *GRAY, "PALETTE COLOR") or samples != (3 if photometric in COLOR else 1):
-        found = term(photometric) if photometric else "no PhotometricInterpretation"
+        description = quote_term(photometric) if photometric else "no PhotometricInterpretation"
         raise CaseError(
-            f"{name}: {found} of {samples} samples, an RGB, YBR, palette or gray picture expected; convert it to RGB"
+            f"{name}: {description} of {samples} samples, an RGB, YBR, palette or gray image expected; "
+            "convert it to RGB"
         )
-    if photometric in OF_JPEG_2000 and codec_family(dataset) != "JPEG 2000":
-        raise CaseError(f"{name}: {photometric} without JPEG 2000, which alone has such colors; convert it to RGB")
-    if photometric not in GRAY and integer(dataset, "PixelRepresentation", 0) != 0:
+    if photometric in JPEG_2000_COLOR and codec_family(image) != "JPEG 2000":
+        raise CaseError(f"{name}: {photometric} without JPEG 2000, the only codec with such colors; convert it to RGB")
+    if photometric not in GRAY and read_integer(image, "PixelRepresentation", 0) != 0:
         raise CaseError(f"{name}: colors with a sign, unsigned values expected; convert it to RGB")
     return photometric
 
 
-def _eight_bit_color(frame: np.ndarray, bits: int) -> np.ndarray:
+def _to_eight_bit_color(frame: np.ndarray, bits: int) -> np.ndarray:
     return (frame >> max(bits - 8, 0)).astype(np.uint8)
 
 
-def _eight_bit_gray(frame: np.ndarray) -> np.ndarray:
+def _to_eight_bit_gray(frame: np.ndarray) -> np.ndarray:
     if frame.dtype == np.uint8:
         return frame
     values = frame.astype(np.float32)
@@ -137,13 +139,11 @@ def _eight_bit_gray(frame: np.ndarray) -> np.ndarray:
     return ((values - low) * scale).round().astype(np.uint8)
 
 
-def _resolved(frame: np.ndarray, dataset: Any) -> np.ndarray:
+def _resolve_palette(frame: np.ndarray, dataset: Dataset, name: str) -> np.ndarray:
     from pydicom.pixels import apply_color_lut
 
     try:
         colors = apply_color_lut(frame, dataset)
-    except Exception as error:  # a damaged table raises whatever it provokes
-        raise CaseError(
-            f"{name_of(dataset)}: its palette is not usable ({one_line(error)}); convert it to RGB"
-        ) from error
-    return _eight_bit_color(colors, 8 * colors.dtype.itemsize)
+    except Exception as error:  # a damaged table raises all kinds of errors
+        raise CaseError(f"{name}: its palette is not usable ({one_line(error)}); convert it to RGB") from error
+    return _to_eight_bit_color(colors, 8 * colors.dtype.itemsize)

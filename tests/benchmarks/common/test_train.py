@@ -50,6 +50,7 @@ def weights_of(path: Path) -> dict[str, torch.Tensor]:
     return state
 
 
+@pytest.mark.slow
 def test_variant_is_a_bundle_of_its_own(phantoms: Path, tmp_path: Path) -> None:
     overrides = {**TINY, "dataset_dir": str(phantoms), "network_def#network#_target_": NO_ATTENTION}
     path = train_variant(bundle_root("skin"), overrides, seed=0, folder=tmp_path)
@@ -62,6 +63,7 @@ def test_variant_is_a_bundle_of_its_own(phantoms: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("checkpoint*.pt"))
 
 
+@pytest.mark.slow
 def test_only_other_settings_are_trained_again(phantoms: Path, tmp_path: Path) -> None:
     overrides = {**TINY, "dataset_dir": str(phantoms)}
     path = train_variant(bundle_root("skin"), overrides, seed=0, folder=tmp_path)
@@ -74,6 +76,7 @@ def test_only_other_settings_are_trained_again(phantoms: Path, tmp_path: Path) -
     assert any(not torch.equal(value, first[name]) for name, value in weights_of(path).items())
 
 
+@pytest.mark.slow
 def test_losses_alone_compute_no_weak_label(phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def labeling_functions(*_: Any) -> None:
         raise AssertionError("a weak label was computed")

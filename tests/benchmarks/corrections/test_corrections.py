@@ -87,7 +87,7 @@ def test_page_and_plot(result: dict[str, Any], tmp_path: Path) -> None:
     page = (tmp_path / "out" / "corrections.md").read_text()
     assert "| consistency | 0.850 | 0.900 | 0.900 |" in page
     assert "with all masks ([skin](skin.md)): 0.910 ± 0.010." in page
-    assert "without the 20% least consistent" in page
+    assert "of which the 20% least consistent are left out" in page
     assert "reached in the order of consistency with: 10 by 10, 20 by 10, 50 by 10." in page
     assert "- random, 50 corrections: -0.060 from the U-Net, not within 0.02." in page
     with Image.open(tmp_path / "out" / "corrections.png") as plot:
@@ -101,6 +101,7 @@ def restore_random_state() -> Iterator[None]:
     set_determinism(None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("restore_random_state")
 def test_a_run_trains_on_chosen_masks_alone_and_continues(tmp_path: Path) -> None:
     bundle = load_bundle("skin", bundle_root("skin"), torch.device("cpu"))
@@ -109,8 +110,8 @@ def test_a_run_trains_on_chosen_masks_alone_and_continues(tmp_path: Path) -> Non
         image, label = write_skin_phantom(tmp_path / "data", f"case{number}", (64, 48), seed=number)
         cases.append({"case_id": f"case{number}", "image": str(image), "label": str(label)})
     pool = Pool(cases, bundle_root("skin"), bundle)
-    order = at_random(pool, bundle, (), 6, seed=3)
-    assert at_random(pool, bundle, order[:2], 2, seed=3) == order[2:4]
+    order = at_random(pool, bundle, (), count=6, seed=3)
+    assert at_random(pool, bundle, order[:2], count=2, seed=3) == order[2:4]
     for index in order[3:]:
         Path(cases[index]["label"]).unlink()
     truth = np.asarray(Image.open(cases[order[0]]["label"])).T > 0
@@ -132,10 +133,11 @@ def test_a_run_trains_on_chosen_masks_alone_and_continues(tmp_path: Path) -> Non
     written = {path: path.stat().st_mtime_ns for path in folder.glob("*/model.pt")}
     assert run_annotator(run, pool, report_cases, folder=folder, cache_key="key") == by_step
     assert {path: path.stat().st_mtime_ns for path in written} == written
-    chosen = ORDERS["consistency"](pool, bundle, [0, 1], 2, seed=3)
+    chosen = ORDERS["consistency"](pool, bundle, [0, 1], count=2, seed=3)
     assert len(set(chosen) - {0, 1}) == 2
 
 
+@pytest.mark.slow
 def test_the_order_is_that_of_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After ten labels, with the released weights: the least consistent remaining image."""
     for module in ("benchmarks.corrections.annotator", "s3net_monai.monailabel.strategies"):
@@ -149,7 +151,7 @@ def test_the_order_is_that_of_the_server(tmp_path: Path, monkeypatch: pytest.Mon
     answer = strategy({"strategy": "consistency"}, store)
     assert answer is not None
     pool = Pool([{"case_id": image.stem, "image": str(image)} for image in images], root, bundle)
-    (index,) = by_consistency(pool, bundle, range(10), 1, seed=0)
+    (index,) = by_consistency(pool, bundle, range(10), count=1, seed=0)
     assert images[index].stem == answer["id"]
     scores = [store.infos[image.stem][strategy.scoring.key]["consistency"] for image in images[10:]]
     assert answer["consistency"] == min(scores) < max(scores)

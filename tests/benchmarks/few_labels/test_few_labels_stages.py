@@ -18,6 +18,7 @@ import torch
 from monai.bundle import ConfigParser
 from monai.utils import set_determinism
 
+from benchmarks.common.work_folder import BusyError, folder_lock
 from benchmarks.few_labels.rows import (
     IDEAL,
     LONG,
@@ -33,13 +34,11 @@ from benchmarks.few_labels.run import prepare_study, run_jobs
 from benchmarks.few_labels.scores import cached_scores, score_cell
 from benchmarks.few_labels.stages import (
     BENCHMARK_CONFIGS,
-    BusyError,
     folder_of,
     merged,
     merged_config,
     run_stage,
     settings_of,
-    stage_lock,
     trainings_of,
 )
 from benchmarks.few_labels.types import Cell, FewLabelsRow, RunContext, Stage
@@ -81,11 +80,10 @@ def test_settings_depend_on_configs_and_draws_and_no_path(context: RunContext, t
     settings = settings_of(IDEAL, ONE, context)
     assert str(tmp_path) not in str(settings)
     assert str(context.bundle_root) not in str(settings)
-    assert settings_of(IDEAL, Cell(1, 1), context) != settings
     (encoder,) = settings["inputs"]["pretrained"]
-    assert settings_of(IDEAL, Cell(1, 1), context)["inputs"]["pretrained"] == [
-        encoder
-    ]  # label-free: once for all draws
+    other_draw = settings_of(IDEAL, Cell(1, 1), context)
+    assert other_draw["inputs"]["pretrained"] == [encoder]  # label-free: once for all draws
+    assert other_draw != settings
 
     other = tmp_path / "bundle"
     shutil.copytree(context.bundle_root / "configs", other / "configs")
@@ -133,6 +131,7 @@ def test_a_missing_overlay_is_named(context: RunContext) -> None:
         run_stage(Stage("x", ("none",)), ONE, context)
 
 
+@pytest.mark.slow
 def test_only_an_unfinished_stage_is_trained_again(context: RunContext) -> None:
     artifact = run_stage(STRONG, ONE, context)
     os.utime(artifact, (1, 1))
@@ -146,6 +145,7 @@ def test_only_an_unfinished_stage_is_trained_again(context: RunContext) -> None:
 SMALL_NNUNET = replace(NNUNET, overrides={"network_def#filters": [4, 4, 4, 4, 4]})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", [WEAK, SMALL_NNUNET, semantic("semantic", mask_only=True)])
 def test_overlays_of_the_benchmark_train_and_segment(stage: Stage, context: RunContext) -> None:
     entries = score_cell(FewLabelsRow("x", "from scratch", stage), ONE, context)
@@ -186,6 +186,7 @@ def test_training_and_inference_have_the_same_nnunet() -> None:
     assert inferring == {**trained, "in_channels": 1, "out_channels": 4}
 
 
+@pytest.mark.slow
 def test_scores_outlive_their_weights(context: RunContext) -> None:
     row = FewLabelsRow("x", "from scratch", STRONG)
     entries = score_cell(row, ONE, context)
@@ -213,7 +214,7 @@ def test_no_two_processes_train_one_stage(held: Path, context: RunContext) -> No
     dependent = Stage("x", inputs={"pretrained": STRONG})
     with pytest.raises(BusyError):
         run_stage(dependent, ONE, context, wait=False)
-    with stage_lock(held.with_name("other"), wait=False):
+    with folder_lock(held.with_name("other"), wait=False):
         assert not (held / "models").exists()
 
 

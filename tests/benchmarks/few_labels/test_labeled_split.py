@@ -45,6 +45,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_acdc(tmp_path_factory.mktemp("data"))
 
 
+@pytest.mark.slow
 def test_a_table_is_made_in_parts(data: Path, tmp_path: Path) -> None:
     output, work, study = tmp_path / "docs" / "cardiac.json", tmp_path / "work", toy_study("cardiac")
     first = run_few_labels(
@@ -70,10 +71,11 @@ def test_a_table_is_made_in_parts(data: Path, tmp_path: Path) -> None:
     page = output.with_suffix(".md").read_text()
     assert f"| {REFERENCE} | 0." in page
     assert page.count(" | - |") >= 2  # nothing was trained with all labels
-    with Image.open(output.with_suffix(".png")) as picture:
-        assert min(picture.size) > 100
+    with Image.open(output.with_suffix(".png")) as plot:
+        assert min(plot.size) > 100
 
 
+@pytest.mark.slow
 def test_a_table_grows_without_its_first_work_folder(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +119,7 @@ def test_an_output_of_something_else_is_left_alone(data: Path, text: str, messag
     assert not list((tmp_path / "work").rglob("*.pt"))
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_leaves_the_others_alone(data: Path, tmp_path: Path) -> None:
     output, study = tmp_path / "cardiac.json", toy_study("cardiac", columns=(1,))
     names = ["broken-on-purpose", "scratch-strong-augmentation"]
@@ -125,6 +128,7 @@ def test_a_training_that_fails_leaves_the_others_alone(data: Path, tmp_path: Pat
     assert [row["name"] for row in json.loads(output.read_text())["rows"]] == [REFERENCE]
 
 
+@pytest.mark.slow
 def test_slices_train_with_the_overlays_of_the_abdomen(tmp_path: Path) -> None:
     overrides = {**TINY, "field_of_view": [24, 40]}  # fewer columns and more rows than the image has
     study = toy_study("abdomen", columns=(1,), overrides=overrides)

@@ -96,12 +96,12 @@ def test_means_over_seeds_and_cached_scores(
     monkeypatch.setattr(ablation, "images_at_network_size", lambda *_: ["an image"])
     monkeypatch.setattr(ablation, "losses_alone_settings", lambda *_: {"train#dataset#data": [0, 5]})
     monkeypatch.setattr(ablation, "ABLATION", {"full": {}})
-    first = run_ablation("skin", tmp_path, tmp_path, cases)
+    first = run_ablation("skin", data=tmp_path, work=tmp_path, cases=cases)
     assert first[0]["splits"]["PH2"] == {
         "mean": pytest.approx(0.5),
         "std": pytest.approx(np.std([0.2, 0.4, 0.9], ddof=1)),
         "seeds": [0.2, 0.4, 0.9],
     }
     assert trained == [([0, 5], seed) for seed in (0, 1, 2)]
-    assert run_ablation("skin", tmp_path, tmp_path, cases) == first
-    assert run_ablation("lung", tmp_path, tmp_path, cases) == []
+    assert run_ablation("skin", data=tmp_path, work=tmp_path, cases=cases) == first
+    assert run_ablation("lung", data=tmp_path, work=tmp_path, cases=cases) == []

@@ -50,7 +50,7 @@ def test_everything_is_one_cluster_and_all_lesion(tmp_path: Path) -> None:
     assert np.unique(partition.clusters).tolist() == [0]
 
 
-def test_a_image_is_read_x_first_between_zero_and_one(tmp_path: Path) -> None:
+def test_an_image_is_read_x_first_between_zero_and_one(tmp_path: Path) -> None:
     image, truth = _image((40, 24))
     case = _case(tmp_path, image, truth)
     np.testing.assert_allclose(read_rgb(case.image), image, atol=0.5 / 255 + 1e-6)
@@ -65,7 +65,7 @@ def test_a_seed_repeats_its_partition(row: Row, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("row", METHODS, ids=lambda row: row.name)
 @pytest.mark.parametrize("value", [0.0, 0.5])
-def test_a_image_of_one_color_is_no_error(row: Row, value: float, tmp_path: Path) -> None:
+def test_an_image_of_one_color_is_no_error(row: Row, value: float, tmp_path: Path) -> None:
     image = np.full((3, 40, 30), value, dtype=np.float32)
     assert row.prepare(0)(_case(tmp_path, image, image[0] > 1)).mask.shape == (40, 30)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import pytest
 import torch
 
 from benchmarks.common.types import BenchmarkCase
@@ -36,6 +37,7 @@ def test_a_network_without_clusters_has_those_of_its_mask(lung_bundle: Path, tmp
     assert partition.consistency is None
 
 
+@pytest.mark.slow
 def test_released_clusters_are_on_the_grid_of_the_mask(tmp_path: Path) -> None:
     """Two lungs of different size in a box of tissue, stored LAS: mirrored clusters would miss both."""
     volume = np.full((60, 50, 16), -1000, dtype=np.int16)

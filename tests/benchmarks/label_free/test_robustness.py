@@ -30,6 +30,7 @@ def skin_case(image: Path) -> BenchmarkCase:
     return BenchmarkCase(case_id=image.stem, split="phantoms", image=image, truth=truth, spacing=(1.0, 1.0), unit="px")
 
 
+@pytest.mark.slow
 def test_an_array_is_segmented_as_its_file(cases: list[BenchmarkCase], tmp_path: Path) -> None:
     flat = np.where(np.arange(40)[:, None, None] % 20 < 12, -850.0, 40.0) * np.ones((40, 30, 2))
     affine = np.diag([-2.5, 2.5, 5.0, 1.0])

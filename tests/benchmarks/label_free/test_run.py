@@ -57,7 +57,9 @@ ROWS = [
 @pytest.fixture
 def toy_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "_rows", lambda task, data, work: ROWS)
-    monkeypatch.setattr(run, "_PARTS", {"robustness": lambda *_: {"PH2": ROBUSTNESS}, "ablation": lambda *_: ABLATION})
+    monkeypatch.setattr(
+        run, "_PARTS", {"robustness": lambda *_, **__: {"PH2": ROBUSTNESS}, "ablation": lambda *_, **__: ABLATION}
+    )
 
 
 FIGURES = {"count": 4, "mean": 0.99, "p5": 0.98, "min": 0.9, "truth_mean": 0.8}
@@ -73,6 +75,7 @@ ABLATION = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("toy_rows")
 def test_one_command_writes_table_numbers_and_plots(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -21,7 +21,7 @@ def test_adjacency_is_along_all_three_axes() -> None:
 def test_separate_patches_of_like_intensity_stay_separate() -> None:
     image = np.zeros((1, 60, 48))
     image[0, :20], image[0, 20:40] = 1.0, 5.0  # the last patch is as dark as the first, nearly
-    regions = merged_superpixels(image, 60, 3, compactness=0.01)
+    regions = merged_superpixels(image, 60, regions=3, compactness=0.01)
     assert regions.shape == (60, 48)
     for patch in (slice(0, 20), slice(20, 40), slice(40, 60)):
         assert len(np.unique(regions[patch])) == 1
@@ -29,4 +29,4 @@ def test_separate_patches_of_like_intensity_stay_separate() -> None:
 
 
 def test_fewer_superpixels_than_regions_are_not_merged() -> None:
-    assert set(np.unique(merged_superpixels(np.zeros((1, 6, 6)), 1, 4, compactness=1.0))) == {0}
+    assert set(np.unique(merged_superpixels(np.zeros((1, 6, 6)), 1, regions=4, compactness=1.0))) == {0}

@@ -47,6 +47,7 @@ def test_mask_lies_on_the_grid_of_the_image(cases: list[dict[str, str]]) -> None
     assert (dark == (sample["label"][0] > 0)).float().mean() > 0.97
 
 
+@pytest.mark.slow
 def test_learns_and_is_loaded_again(cases: list[dict[str, str]], tmp_path: Path) -> None:
     weights = tmp_path / "models" / "unet.pt"
     steps = [*image_transforms(bundle_root("skin"))]

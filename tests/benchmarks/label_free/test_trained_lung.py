@@ -40,7 +40,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     slices[:, 0, 0] = np.arange(4)
     np.savez(root / "lung/slices64/kaggle_lung_64.npz", image=slices, mask=slices < 100)
     training_patient = "a"  # the hash of this name puts it into the training section
-    write_ct_series(volume, np.diag([5.0, 5.0, 5.0, 1.0]), root / "dicom/chest_A0001", training_patient)
+    write_ct_series(volume, np.diag([5.0, 5.0, 5.0, 1.0]), root / "dicom/chest_A0001", case_id=training_patient)
     return root
 
 
@@ -87,6 +87,7 @@ def test_the_lung_position_prior_is_beside_the_midline() -> None:
     assert weight[0, 25, 20, 0] < 0.2 < weight[0, highest, 20, 0]
 
 
+@pytest.mark.slow
 def test_a_network_trained_on_slices_runs_on_volumes(data: Path, tmp_path: Path) -> None:
     shorter = {"max_epochs": 1, "epoch_length": 1, "batch_size": 2, "network_def#network#channels": [8, 8, 8, 8, 8]}
     settings = {
@@ -147,6 +148,7 @@ def test_unet_takes_slabs_of_eight_slices() -> None:
     assert flat_unet()(torch.zeros(1, 1, 32, 32, 8)).shape == (1, 2, 32, 32, 8)
 
 
+@pytest.mark.slow
 def test_supervised_training_runs_and_is_reused(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervised_lung, "EPOCHS", 1)
     monkeypatch.setattr(supervised_lung, "PATCH", (48, 48, 8))

@@ -47,7 +47,7 @@ def phantom(tmp_path: Path) -> Path:
     image = np.arange(6 * 5 * 4, dtype=np.int16).reshape(6, 5, 4) - 1000
     affine = np.array([[0.0, 0.8, 0, 12], [-0.7, 0, 0, 30], [0, 0, 2.5, -40], [0, 0, 0, 1]])
     affine[:, 2] *= np.sign(np.cross(affine[:3, 0], affine[:3, 1])[2])
-    write_ct_series(image, affine, tmp_path / "phantom", "P1", feet_last=True)
+    write_ct_series(image, affine, tmp_path / "phantom", case_id="P1", feet_last=True)
     return tmp_path / "phantom"
 
 
@@ -84,7 +84,7 @@ def segmentation(folder: Path, target: Path) -> Path:
         model_name="S3-Net",
         model_version="1.0",
     )
-    return write_mask(mask, target, "case", "dicomseg")
+    return write_mask(mask, target, case_id="case", format_name="dicomseg")
 
 
 def by_uid(paths: Iterable[Path]) -> dict[str, Dataset]:

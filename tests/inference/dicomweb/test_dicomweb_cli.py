@@ -41,7 +41,7 @@ def chest(server: Orthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     affine = np.array([[0.8 * c, s * 0.7, 0, -30], [-0.8 * s, c * 0.7, 0, 50], [0, 0, 2.5, 10], [0, 0, 0, 1.0]])
     affine[:3, :2] *= -1  # LPS, as in DICOM
     folder = tmp_path / "chest"
-    write_ct_series(image, affine, folder, "E2E")
+    write_ct_series(image, affine, folder, case_id="E2E")
     series, report = generate_uid(), generate_uid()
     for index, path in enumerate(sorted(folder.iterdir())):
         dataset = dcmread(path)

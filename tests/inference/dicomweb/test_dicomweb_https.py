@@ -43,7 +43,7 @@ def series(server: Https, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     """Three slices on the server."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     server.orthanc.clear()
-    write_ct_series(np.zeros((5, 4, 3), np.int16), np.diag([-1.0, -1, 2, 1]), tmp_path / "series", "P1")
+    write_ct_series(np.zeros((5, 4, 3), np.int16), np.diag([-1.0, -1, 2, 1]), tmp_path / "series", case_id="P1")
     server.orthanc.upload([tmp_path / "series"])
     return tmp_path / "series"
 

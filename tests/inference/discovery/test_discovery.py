@@ -13,7 +13,7 @@ import pytest
 from s3net_monai.inference import UsageError, find_cases
 from s3net_monai.inference.discovery.cases import PREVIEW_SUFFIX
 from s3net_monai.inference.discovery.input_formats import INPUTS
-from tests.helpers.found_cases import described, ids, touch, zipped
+from tests.helpers.discovery_results import described, ids, touch, zipped
 
 
 def test_images_become_cases_and_other_files_are_counted(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from s3net_monai.inference import find_cases
 from s3net_monai.inference.discovery.identifiers import redact, reported_input
 from tests.helpers.dicom_media import series
-from tests.helpers.found_cases import touch
+from tests.helpers.discovery_results import touch
 
 
 def test_names_and_texts_contain_no_identifier(tmp_path: Path) -> None:

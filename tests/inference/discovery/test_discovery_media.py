@@ -10,8 +10,8 @@ import pytest
 from s3net_monai.inference import UsageError, find_cases
 from s3net_monai.inference.discovery.dicom_cases import missing_files_problem
 from s3net_monai.inference.discovery.identifiers import redact
-from tests.helpers.dicom_media import medium, series
-from tests.helpers.found_cases import described, touch, zipped
+from tests.helpers.dicom_media import series, write_media
+from tests.helpers.discovery_results import described, touch, zipped
 
 
 def test_archives_are_searched_like_folders(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_bad_archive_is_one_failed_case(tmp_path: Path) -> None:
 
 
 def test_only_the_files_that_a_dicomdir_lists_are_read(tmp_path: Path) -> None:
-    path = medium(tmp_path / "cd", series(5, SeriesNumber=1), series(3, SeriesNumber=2))
+    path = write_media(tmp_path / "cd", series(5, SeriesNumber=1), series(3, SeriesNumber=2))
     series(9, "1.2.3.9").save(tmp_path / "cd" / "extra")
     discovery = find_cases([path])
     assert [(len(case.image), case.kind) for case in discovery.cases] == [(5, "dicom_series")]
@@ -74,7 +74,7 @@ def test_only_the_files_that_a_dicomdir_lists_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("input_kind", ["folder", "file"])
 def test_files_missing_from_a_disc_are_named(tmp_path: Path, input_kind: str) -> None:
-    path = medium(tmp_path / "cd", series(3, "1.2.3.1"), series(3, "1.2.3.2"), series(3, "1.2.3.3"))
+    path = write_media(tmp_path / "cd", series(3, "1.2.3.1"), series(3, "1.2.3.2"), series(3, "1.2.3.3"))
     files = sorted((tmp_path / "cd").rglob("IM*"))
     for file in (files[0], *files[3:6]):
         file.unlink()
@@ -87,7 +87,7 @@ def test_files_missing_from_a_disc_are_named(tmp_path: Path, input_kind: str) ->
 
 
 def test_damaged_dicomdir_does_not_hide_its_files(tmp_path: Path) -> None:
-    path = medium(tmp_path / "cd", series(3))
+    path = write_media(tmp_path / "cd", series(3))
     path.write_bytes(b"x")
     discovery = find_cases([tmp_path / "cd"])
     assert [(len(case.image), case.kind) for case in discovery.cases] == [(3, "dicom_series")]

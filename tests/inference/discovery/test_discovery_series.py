@@ -11,8 +11,8 @@ import pytest
 
 from s3net_monai.inference import find_cases
 from s3net_monai.inference.discovery.series_selection import Condition, Selection
-from tests.helpers.dicom_media import SECONDARY_CAPTURE, photograph, series
-from tests.helpers.found_cases import described, ids, reasons, touch
+from tests.helpers.dicom_media import SECONDARY_CAPTURE, make_vl_image, series
+from tests.helpers.discovery_results import described, ids, reasons, touch
 
 
 def test_phases_at_the_same_position_count_once(tmp_path: Path) -> None:
@@ -140,14 +140,14 @@ def test_damaged_files_alone_are_cases(tmp_path: Path) -> None:
 
 def test_vl_images_are_cases_of_their_own(tmp_path: Path) -> None:
     for name in ("a", "b.dcm"):
-        photograph(SOPInstanceUID=f"1.2.3.{len(name)}").save_as(tmp_path / name, enforce_file_format=True)
+        make_vl_image(SOPInstanceUID=f"1.2.3.{len(name)}").save_as(tmp_path / name, enforce_file_format=True)
     assert described(find_cases([tmp_path])) == [("a", "dicom_vl_image", 1), ("b", "dicom_vl_image", 1)]
     assert described(find_cases([tmp_path / "a"])) == [("a", "dicom_vl_image", 1)]
 
 
 def test_color_capture_beside_a_volume_is_excluded(tmp_path: Path) -> None:
     series(3).save(tmp_path / "ct")
-    capture = photograph(SOPClassUID=SECONDARY_CAPTURE, StudyInstanceUID="1.2.826.0.1.1")
+    capture = make_vl_image(SOPClassUID=SECONDARY_CAPTURE, StudyInstanceUID="1.2.826.0.1.1")
     capture.save_as(tmp_path / "dose.dcm", enforce_file_format=True)
     discovery = find_cases([tmp_path])
     assert described(discovery) == [("ct", "dicom_series", 3)]

@@ -25,26 +25,32 @@ from tests.helpers.damage_bases import (
     CHECKED,
     COMPRESSED,
     MARKERS,
-    PHOTOGRAPHS,
     PLAIN,
     SERIES,
+    VL_IMAGES,
     VOLUMES,
     Files,
     base,
 )
-from tests.helpers.damage_headers import element_damage, nested, pixel_description_damage, place_damage, syntax_damage
+from tests.helpers.damage_headers import (
+    element_damage,
+    geometry_damage,
+    nested,
+    pixel_description_damage,
+    syntax_damage,
+)
 from tests.helpers.damage_oracle import judge
 from tests.helpers.toy_bundle import toy_bundle
 
-DICOM = (*SERIES, *PHOTOGRAPHS, *COMPRESSED)
+DICOM = (*SERIES, *VL_IMAGES, *COMPRESSED)
 EXAMPLES: dict[str, tuple[int, SearchStrategy[Damaged]]] = {
-    "bytes": (180, raw_damage((*SERIES, "photograph"))),
+    "bytes": (180, raw_damage((*SERIES, "VL image"))),
     "bytes of compressed objects": (120, raw_damage(COMPRESSED)),
     "cut at any byte": (150, truncation(DICOM)),
     "elements": (200, element_damage((*PLAIN, *COMPRESSED))),
     "description of the pixels": (120, pixel_description_damage((*PLAIN, *COMPRESSED))),
     "transfer syntax": (60, syntax_damage((*PLAIN, *COMPRESSED))),
-    "place and rescale": (120, place_damage(("axial", "oblique", "enhanced"))),
+    "place and rescale": (120, geometry_damage(("axial", "oblique", "enhanced"))),
     "files": (80, file_damage(DICOM)),
     "volumes": (80, raw_damage(VOLUMES)),
     "checked containers": (80, raw_damage(CHECKED)),
@@ -74,7 +80,7 @@ def run(bundles: dict[str, Bundle], capfd: pytest.CaptureFixture[str]) -> Judge:
     def judged(name: str, files: Files, sound: Files | None) -> str:
         for named in ("", "DICOMDIR") if "DICOMDIR" in files else ("",):
             with tempfile.TemporaryDirectory() as folder:
-                bundle = bundles["skin" if name in PHOTOGRAPHS else "lung"]
+                bundle = bundles["skin" if name in VL_IMAGES else "lung"]
                 outcome = judge(files, bundle, Path(folder), sound, [named])
         printed = "".join(capfd.readouterr())
         assert "Traceback" not in printed

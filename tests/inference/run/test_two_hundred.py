@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from s3net_monai.cli import main
-from s3net_monai.io import archive
-from tests.helpers.bad_inputs import BAD, RATIO_FROM, make_bad_inputs
-from tests.helpers.dicom_tools import places, read_with_highdicom, read_with_simpleitk
+from s3net_monai.io import limits
+from tests.helpers.bad_inputs import BAD, MIN_RATIO_BYTES, make_bad_inputs
+from tests.helpers.dicom_tools import foreground_positions, read_with_highdicom, read_with_simpleitk
 from tests.helpers.expected_masks import THRESHOLD, Inputs, Truth
 from tests.helpers.mixed_inputs import make_good_inputs
 from tests.helpers.toy_bundle import toy_bundle
@@ -35,7 +35,7 @@ EXCLUSION_REASONS = {  # of the series that were not selected where a study hold
 def test_two_hundred_mixed_inputs(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "RATIO_FROM", RATIO_FROM)
+    monkeypatch.setattr(limits, "MIN_RATIO_BYTES", MIN_RATIO_BYTES)
     inputs = make_good_inputs(tmp_path / "in")
     make_bad_inputs(inputs.tree)
     output = tmp_path / "out"
@@ -106,13 +106,14 @@ def _check_mask(truth: Truth, outputs: dict[str, Path], key: str) -> None:
         np.testing.assert_array_equal(array.squeeze(), truth.mask, key)
         np.testing.assert_array_equal(slicer.squeeze(), truth.mask, key)
         return
-    inside = places(truth.mask, truth.affine)
+    inside = foreground_positions(truth.mask, truth.affine)
     for voxels, affine in ((array, image.affine), (slicer, slicer_affine)):
         assert voxels.shape == truth.mask.shape, key
-        assert places(_corners(voxels.shape), affine) == places(_corners(truth.mask.shape), truth.affine), key
-        assert places(voxels, affine) == inside, key
+        corners = foreground_positions(_corners(truth.mask.shape), truth.affine)
+        assert foreground_positions(_corners(voxels.shape), affine) == corners, key
+        assert foreground_positions(voxels, affine) == inside, key
     if truth.dicom:
-        assert places(*read_with_highdicom(outputs["dicomseg"])) == inside, key
+        assert foreground_positions(*read_with_highdicom(outputs["dicomseg"])) == inside, key
 
 
 def _corners(shape: tuple[int, ...]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Transfer syntaxes: each gives the known values, or says what is missing; cut streams are never filled up."""
+"""Transfer syntaxes: each is decoded exactly or refused with the reason; cut streams are never filled up."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ from s3net_monai.io.dicom.series import load_series
 
 # 12 bits: every value differs from its neighbors, and the matrix is not square.
 STORED = ((np.arange(8)[:, None] * 311 + np.arange(6) * 97) % 4096).astype(np.uint16)
-# The same for encoders that take no picture smaller than their wavelet.
+# The same for encoders that refuse images smaller than their wavelet.
 LARGE = ((np.arange(64)[:, None] * 311 + np.arange(48) * 97) % 4096).astype(np.uint16)
 
-# STORED as codestreams that no encoder of this environment makes: DCMTK's dcmcjpeg +el +sv 6, and OpenJPH's encoder.
+# STORED as codestreams that no encoder of this environment writes: DCMTK's dcmcjpeg +el +sv 6, and OpenJPH's encoder.
 PROCESS_14 = bytes.fromhex(
     "ffd8ffe000104a46494600010100000100010000ffc3000b100008000601011100ffc4001700010101010000000000000000000000000809"
     "0710ffda0008010100060000ed8761d8761d869ba71389c4e2729ba71389c4e2729ba71389c4e2729ba71389c4e2729ba71389c4e2729ba7"
@@ -115,11 +115,11 @@ def test_compressed_by_pydicom(slice_of: Callable[..., Any], tmp_path: Path, syn
     dataset = slice_of(stored)
     options = {"j2k_cr": [1]} if syntax == JPEG2000 else {}
     dataset.compress(syntax, **options)
-    found = _loaded(_save(dataset, tmp_path / "a.dcm"))
-    if syntax == JPEG2000:  # by real numbers, so nearly lossless at best
-        np.testing.assert_allclose(found, stored, atol=4)
+    loaded = _loaded(_save(dataset, tmp_path / "a.dcm"))
+    if syntax == JPEG2000:  # with real numbers, so nearly lossless at best
+        np.testing.assert_allclose(loaded, stored, atol=4)
     else:
-        np.testing.assert_array_equal(found, stored)
+        np.testing.assert_array_equal(loaded, stored)
 
 
 def test_jpeg_ls_near_lossless(slice_of: Callable[..., Any], tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_jpeg_lossless_of_itk(tmp_path: Path) -> None:
     writer.Execute(image)
     dataset = dcmread(tmp_path / "a.dcm")
     assert dataset.file_meta.TransferSyntaxUID == JPEGLosslessSV1
-    # ITK takes its image for HU and stores what the rescale turns into them.
+    # ITK regards its image as HU and stores values that the rescale converts to them.
     np.testing.assert_array_equal(_loaded(tmp_path / "a.dcm") - 1024, STORED)
 
 
@@ -159,8 +159,8 @@ def test_jpeg_baseline(slice_of: Callable[..., Any], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["process-14", "sv1", "htj2k", "jpeg-ls", "jpeg-2000", "rle"])
-@pytest.mark.parametrize("share", [0.05, 0.3, 0.6])
-def test_cut_streams_are_refused(slice_of: Callable[..., Any], tmp_path: Path, name: str, share: float) -> None:
+@pytest.mark.parametrize("fraction", [0.05, 0.3, 0.6])
+def test_cut_streams_are_refused(slice_of: Callable[..., Any], tmp_path: Path, name: str, fraction: float) -> None:
     dataset = slice_of(STORED if name in CODESTREAMS else LARGE)
     if name in CODESTREAMS:
         syntax, stream = CODESTREAMS[name]
@@ -168,8 +168,8 @@ def test_cut_streams_are_refused(slice_of: Callable[..., Any], tmp_path: Path, n
         syntax = {"jpeg-ls": JPEGLSLossless, "jpeg-2000": JPEG2000Lossless, "rle": RLELossless}[name]
         dataset.compress(syntax)
         stream = get_frame(dataset.PixelData, 0, number_of_frames=1)
-    kept = stream[: len(stream) - max(3, int(share * len(stream)))]
-    path = _save(_encapsulated(dataset, syntax, kept), tmp_path / "a.dcm")
+    remaining = stream[: len(stream) - max(3, int(fraction * len(stream)))]
+    path = _save(_encapsulated(dataset, syntax, remaining), tmp_path / "a.dcm")
     with pytest.raises(CaseError, match=r"a\.dcm: pixel data (truncated|cannot be decoded)"):
         load_series([path])
 
@@ -182,7 +182,7 @@ def test_streams_of_another_shape_are_refused(slice_of: Callable[..., Any], tmp_
     else:
         dataset.compress(JPEGLSLossless if name == "jpeg-ls" else JPEG2000Lossless)
     rows, columns = dataset.Rows, dataset.Columns
-    dataset.Rows, dataset.Columns = columns, rows  # as many pixels, so decoders see nothing wrong
+    dataset.Rows, dataset.Columns = columns, rows  # the same number of pixels, so decoders see no error
     with pytest.raises(CaseError, match=rf"pixel data of \({rows}, {columns}\), header says \({columns}, {rows}\)"):
         load_series([_save(dataset, tmp_path / "a.dcm")])
 
@@ -211,7 +211,7 @@ def test_missing_decoder_names_the_extra(slice_of: Callable[..., Any], tmp_path:
     np.testing.assert_array_equal(_loaded(path), STORED)
 
 
-def test_films_are_no_slices(slice_of: Callable[..., Any], tmp_path: Path) -> None:
+def test_films_are_refused(slice_of: Callable[..., Any], tmp_path: Path) -> None:
     path = _save(_encapsulated(slice_of(), MPEG2MPML, b"\0\0\1\xb3"), tmp_path / "a.dcm")
     with pytest.raises(CaseError, match=r"undecodable transfer syntax: a\.dcm is MPEG2.*export it uncompressed"):
         load_series([path])
@@ -230,7 +230,7 @@ def test_streams_of_more_bits_than_allocated_are_refused(slice_of: Callable[...,
         load_series([path])
 
 
-def test_run_lengths_of_more_than_a_frame_are_refused(slice_of: Callable[..., Any], tmp_path: Path) -> None:
+def test_run_lengths_beyond_a_frame_are_refused(slice_of: Callable[..., Any], tmp_path: Path) -> None:
     dataset = slice_of(LARGE)
     dataset.compress(RLELossless)
     stream = get_frame(dataset.PixelData, 0, number_of_frames=1)

@@ -1,4 +1,4 @@
-"""DICOMDIR: the files it names, those that are missing, and the ones it must not name."""
+"""DICOMDIR: files that exist, files that are missing, and files outside its folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydicom import dcmread
 
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.dicomdir import is_dicomdir, read_dicomdir
-from tests.helpers.dicom_media import medium, series
+from tests.helpers.dicom_media import series, write_media
 
 
 def renamed_reference(path: Path, parts: list[str]) -> None:
@@ -21,7 +21,7 @@ def renamed_reference(path: Path, parts: list[str]) -> None:
 
 
 def test_files_of_all_series(tmp_path: Path) -> None:
-    path = medium(tmp_path / "cd", series(3), series(2))
+    path = write_media(tmp_path / "cd", series(3), series(2))
     listed = read_dicomdir(path)
     assert is_dicomdir(path)
     assert len(listed.files) == 5
@@ -30,7 +30,7 @@ def test_files_of_all_series(tmp_path: Path) -> None:
 
 
 def test_case_of_names_does_not_matter(tmp_path: Path) -> None:
-    path = medium(tmp_path / "cd", series(3))
+    path = write_media(tmp_path / "cd", series(3))
     for file in sorted((tmp_path / "cd").rglob("*"), reverse=True):
         file.rename(file.with_name(file.name.lower()))
     listed = read_dicomdir(tmp_path / "cd" / "dicomdir")
@@ -41,7 +41,7 @@ def test_case_of_names_does_not_matter(tmp_path: Path) -> None:
 
 def test_missing_files_are_named_by_series(tmp_path: Path) -> None:
     complete, cut = series(3), series(3)
-    path = medium(tmp_path / "cd", complete, cut)
+    path = write_media(tmp_path / "cd", complete, cut)
     gone = [f for f in read_dicomdir(path).files if dcmread(f).SeriesInstanceUID == cut.slices[0].SeriesInstanceUID][1:]
     for file in gone:
         file.unlink()
@@ -56,7 +56,7 @@ def test_missing_files_are_named_by_series(tmp_path: Path) -> None:
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_files_elsewhere_are_refused(tmp_path: Path, parts: list[str]) -> None:
-    path = medium(tmp_path / "cd", series(1))
+    path = write_media(tmp_path / "cd", series(1))
     (tmp_path / "x").write_bytes(b"secret")
     renamed_reference(path, parts)
     with pytest.raises(CaseError, match="DICOMDIR: names a file outside its own folder"):
@@ -64,7 +64,7 @@ def test_files_elsewhere_are_refused(tmp_path: Path, parts: list[str]) -> None:
 
 
 def test_links_out_of_the_folder_are_refused(tmp_path: Path) -> None:
-    path = medium(tmp_path / "cd", series(1))
+    path = write_media(tmp_path / "cd", series(1))
     (tmp_path / "x").write_bytes(b"secret")
     (tmp_path / "cd" / "LINK").symlink_to(tmp_path / "x")
     renamed_reference(path, ["LINK"])
@@ -73,7 +73,7 @@ def test_links_out_of_the_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_damage_is_refused(tmp_path: Path) -> None:
-    path = medium(tmp_path / "cd", series(1))
+    path = write_media(tmp_path / "cd", series(1))
     content = path.read_bytes()
     for broken in (b"", b"hello", content[:400]):
         path.write_bytes(broken)
@@ -86,7 +86,7 @@ def test_damage_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_ring_of_records_ends(tmp_path: Path) -> None:
-    path = medium(tmp_path / "cd", series(2))
+    path = write_media(tmp_path / "cd", series(2))
     dataset = dcmread(path)
     images = [r for r in dataset.DirectoryRecordSequence if r.DirectoryRecordType == "IMAGE"]
     images[-1].OffsetOfTheNextDirectoryRecord = images[0].seq_item_tell

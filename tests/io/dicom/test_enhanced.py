@@ -1,4 +1,4 @@
-"""Enhanced multi-frame CT: the same volume, the same checks and the same refusals as one file a slice."""
+"""Enhanced multi-frame CT: the same volume, checks and refusals as with one file per slice."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pydicom.uid import RLELossless, generate_uid
 
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.geometry import masks_on_slices
-from s3net_monai.io.dicom.series import load_series, series_files
+from s3net_monai.io.dicom.series import load_series, read_geometry
+from tests.helpers.dicom_tools import DOUBLE_OBLIQUE
 from tests.helpers.enhanced_ct import enhanced_ct
 
-OBLIQUE = tuple(np.array([[0.8, 0.6, 0.0], [-0.36, 0.48, 0.8]]).ravel())
 ORDER = [3, 0, 4, 1, 2]
 
 
@@ -27,10 +27,10 @@ def _save(dataset: Dataset, path: Path) -> Path:
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_frames_in_any_order_give_the_volume_of_single_slices(
+def test_frames_in_any_order_equal_single_slices(
     series_maker: Callable[..., Any], stored_ramp: np.ndarray, tmp_path: Path, compressed: bool
 ) -> None:
-    geometry = {"orientation": OBLIQUE, "pixel_spacing": (0.5, 0.9), "step": 4.0}
+    geometry = {"orientation": DOUBLE_OBLIQUE, "pixel_spacing": (0.5, 0.9), "step": 4.0}
     classic = load_series([series_maker(stored_ramp, **geometry).save(tmp_path / "ct")])
     dataset = enhanced_ct(stored_ramp, order=ORDER, **geometry)
     if compressed:
@@ -43,16 +43,18 @@ def test_frames_in_any_order_give_the_volume_of_single_slices(
     assert series.files == (path,)
 
 
-def test_highdicom_reads_the_same_voxels_at_the_same_places(stored_ramp: np.ndarray, tmp_path: Path) -> None:
+def test_highdicom_reads_the_same_volume(stored_ramp: np.ndarray, tmp_path: Path) -> None:
     rescale = [(1, -1024), (2, -1000), (1, 0), (3, -500), (1, 24)]
-    dataset = enhanced_ct(stored_ramp, orientation=OBLIQUE, pixel_spacing=(0.5, 0.9), order=ORDER, rescale=rescale)
+    dataset = enhanced_ct(
+        stored_ramp, orientation=DOUBLE_OBLIQUE, pixel_spacing=(0.5, 0.9), order=ORDER, rescale=rescale
+    )
     path = _save(dataset, tmp_path / "enhanced.dcm")
     series = load_series([path])
-    other = highdicom.imread(path).get_volume(apply_modality_transform=True)
-    values = np.asarray(other.array)  # (slices, rows, columns), LPS
+    volume = highdicom.imread(path).get_volume(apply_modality_transform=True)
+    values = np.asarray(volume.array)  # (slices, rows, columns), LPS
     for index in np.ndindex(series.array.shape):
-        place = series.affine @ [*index, 1]
-        z, y, x = np.rint(np.linalg.inv(other.affine) @ (place * [-1, -1, 1, 1]))[:3].astype(int)
+        position = series.affine @ [*index, 1]
+        z, y, x = np.rint(np.linalg.inv(volume.affine) @ (position * [-1, -1, 1, 1]))[:3].astype(int)
         assert series.array[index] == values[z, y, x]
 
 
@@ -65,7 +67,7 @@ def test_every_frame_has_its_own_rescale(tmp_path: Path) -> None:
 
 
 def test_headers_know_their_frames(stored_ramp: np.ndarray, tmp_path: Path) -> None:
-    geometry = series_files([_save(enhanced_ct(stored_ramp, order=ORDER), tmp_path / "a.dcm")])
+    geometry = read_geometry([_save(enhanced_ct(stored_ramp, order=ORDER), tmp_path / "a.dcm")])
     # Slice i is stored as the frame at which ORDER holds i.
     assert [header.frame_index for header in geometry.headers] == [1, 3, 4, 0, 2]
     mask = np.arange(6 * 4 * 5, dtype=np.uint8).reshape(6, 4, 5)
@@ -121,13 +123,13 @@ def _twice(dataset: Dataset) -> None:
     second.PlanePositionSequence = first.PlanePositionSequence
 
 
-def _turned(dataset: Dataset) -> None:
+def _other_orientation(dataset: Dataset) -> None:
     plane = Dataset()
     plane.ImageOrientationPatient = [0, 1, 0, 0, 0, -1]
     dataset.PerFrameFunctionalGroupsSequence[1].PlaneOrientationSequence = [plane]
 
 
-def _no_place(dataset: Dataset) -> None:
+def _no_position(dataset: Dataset) -> None:
     del dataset.PerFrameFunctionalGroupsSequence[2].PlanePositionSequence
 
 
@@ -167,8 +169,8 @@ def _classic_class(dataset: Dataset) -> None:
         (_times, "several points in time: a.dcm holds 2"),
         (_lost_group, "5 frames, but functional groups of 4"),
         (_twice, "duplicate position: a.dcm frame 1 and a.dcm frame 2"),
-        (_turned, "mixed orientations: a.dcm frame 2"),
-        (_no_place, "a.dcm frame 3: no usable ImagePositionPatient"),
+        (_other_orientation, "mixed orientations: a.dcm frame 2"),
+        (_no_position, "a.dcm frame 3: no usable ImagePositionPatient"),
         (_no_spacing, "no usable PixelSpacing"),
         (_no_rescale, "a.dcm frame 1: no RescaleSlope"),
         (_cut, "pixel data truncated, 192 bytes found, 240 expected"),
@@ -177,7 +179,7 @@ def _classic_class(dataset: Dataset) -> None:
         (_classic_class, "multi-frame without functional groups"),
     ],
 )
-def test_bad_objects_are_refused_by_name(
+def test_bad_objects_are_refused_with_the_reason(
     stored_ramp: np.ndarray, tmp_path: Path, damage: Callable[[Dataset], None], reason: str
 ) -> None:
     dataset = enhanced_ct(stored_ramp)

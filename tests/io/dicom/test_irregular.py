@@ -1,4 +1,4 @@
-"""Missing slices and tilted gantries: mended only on request, onto a grid whose every voxel has its true place."""
+"""Missing slices and tilted gantries: repaired only on request, onto a grid with every voxel at its position."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from monai.transforms import LoadImage
 
 from s3net_monai.io import CaseError, DicomSeriesReader
 from s3net_monai.io.dicom.geometry import SeriesGeometry, masks_on_slices
-from s3net_monai.io.dicom.series import load_series, series_files
+from s3net_monai.io.dicom.series import load_series, read_geometry
+from tests.helpers.dicom_tools import DOUBLE_OBLIQUE
 
 GRADIENT = np.array([3.0, -2.0, 5.0])  # stored values per mm (LPS); whole numbers at whole millimeters
-OBLIQUE = tuple(np.array([[0.8, 0.6, 0.0], [-0.36, 0.48, 0.8]]).ravel())
 Maker = Callable[..., Any]
 
 
@@ -25,22 +25,22 @@ def _linear(maker: Any, spacing: tuple[float, float]) -> None:
     for dataset in maker.slices:
         row, column = np.array(dataset.ImageOrientationPatient, dtype=float).reshape(2, 3)
         y, x = np.mgrid[: dataset.Rows, : dataset.Columns]
-        place = np.array(dataset.ImagePositionPatient, dtype=float)
-        place = place + x[..., None] * spacing[1] * row + y[..., None] * spacing[0] * column
-        dataset.PixelData = np.rint(1000 + place @ GRADIENT).astype(np.uint16).tobytes()
+        position = np.array(dataset.ImagePositionPatient, dtype=float)
+        position = position + x[..., None] * spacing[1] * row + y[..., None] * spacing[0] * column
+        dataset.PixelData = np.rint(1000 + position @ GRADIENT).astype(np.uint16).tobytes()
 
 
 def _shear(maker: Any, per_slice: tuple[float, float], spacing: tuple[float, float]) -> None:
     """Move slice i by i * ``per_slice`` (along the row, along the column) mm."""
     for index, dataset in enumerate(maker.slices):
         row, column = np.array(dataset.ImageOrientationPatient, dtype=float).reshape(2, 3)
-        place = np.array(dataset.ImagePositionPatient, dtype=float)
-        place += index * (per_slice[0] * row + per_slice[1] * column)
-        dataset.ImagePositionPatient = [f"{value:.9f}"[:16] for value in place]
+        position = np.array(dataset.ImagePositionPatient, dtype=float)
+        position += index * (per_slice[0] * row + per_slice[1] * column)
+        dataset.ImagePositionPatient = [f"{value:.9f}"[:16] for value in position]
 
 
 def _expected(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
-    """HU that the linear field has at every voxel of a grid."""
+    """HU of the linear field at every voxel of a grid."""
     index = np.stack([*np.indices(shape), np.ones(shape)], axis=-1)
     lps = (index @ affine.T)[..., :3] * [-1, -1, 1]
     return 1000 - 1024 + lps @ GRADIENT
@@ -67,23 +67,23 @@ def test_missing_slices_are_interpolated_on_the_even_grid(without_two: Path) -> 
 @pytest.mark.parametrize(("allow", "remedy"), [((), "--allow missing-slices"), (("tilt",), "--allow missing-slices")])
 def test_missing_slice_is_refused_unless_allowed(without_two: Path, allow: tuple[str, ...], remedy: str) -> None:
     with pytest.raises(CaseError, match=r"missing slice: a gap of 6\.00 mm, not 2\.00 mm") as caught:
-        series_files([without_two], allow)
+        read_geometry([without_two], allow)
     assert remedy in str(caught.value)
 
 
-def test_positions_rounded_to_a_tenth_keep_their_spacing_around_a_gap(series_maker: Maker, tmp_path: Path) -> None:
+def test_rounded_positions_keep_their_spacing_around_a_gap(series_maker: Maker, tmp_path: Path) -> None:
     maker = series_maker(np.zeros((41, 2, 2), dtype=np.uint16), step=0.625)
     for dataset in maker.slices:
         x, y, z = dataset.ImagePositionPatient
         dataset.ImagePositionPatient = [x, y, round(float(z), 1)]
     del maker.slices[7]
-    geometry = series_files([maker.save(tmp_path / "ct")], ["missing-slices"])
+    geometry = read_geometry([maker.save(tmp_path / "ct")], ["missing-slices"])
     assert geometry.shape[2] == 41
     assert geometry.affine[2, 2] == pytest.approx(0.625)
 
 
 @pytest.mark.parametrize(
-    ("count", "step", "gone", "reason"),
+    ("count", "step", "missing", "reason"),
     [
         (40, 2.0, {10, 11, 12, 13}, "a gap of 10.00 mm, not 2.00 mm.*too wide"),
         (40, 8.0, {10, 11}, "a gap of 24.00 mm, not 8.00 mm.*too wide"),
@@ -91,25 +91,25 @@ def test_positions_rounded_to_a_tenth_keep_their_spacing_around_a_gap(series_mak
     ],
 )
 def test_holes_are_not_filled(
-    series_maker: Maker, tmp_path: Path, count: int, step: float, gone: set[int], reason: str
+    series_maker: Maker, tmp_path: Path, count: int, step: float, missing: set[int], reason: str
 ) -> None:
     maker = series_maker(np.zeros((count, 2, 2), dtype=np.uint16), step=step)
-    maker.slices = [dataset for index, dataset in enumerate(maker.slices) if index not in gone]
+    maker.slices = [dataset for index, dataset in enumerate(maker.slices) if index not in missing]
     with pytest.raises(CaseError, match=f"missing slice: .*{reason}"):
-        series_files([maker.save(tmp_path / "ct")], ["missing-slices", "tilt"])
+        read_geometry([maker.save(tmp_path / "ct")], ["missing-slices", "tilt"])
 
 
 @pytest.mark.parametrize(
-    ("orientation", "shear", "absent"),
+    ("orientation", "shear", "has_gap"),
     [
         ((1.0, 0.0, 0.0, 0.0, 1.0, 0.0), (0.0, 0.7), False),
         ((1.0, 0.0, 0.0, 0.0, 1.0, 0.0), (0.0, -0.7), True),
-        (OBLIQUE, (0.4, -0.3), True),
+        (DOUBLE_OBLIQUE, (0.4, -0.3), True),
     ],
     ids=["towards-the-back", "towards-the-front-with-a-gap", "oblique-both-ways"],
 )
-def test_tilted_slices_are_laid_on_a_rectangular_grid(
-    series_maker: Maker, tmp_path: Path, orientation: Any, shear: tuple[float, float], absent: bool
+def test_tilted_slices_are_resampled_to_a_rectangular_grid(
+    series_maker: Maker, tmp_path: Path, orientation: Any, shear: tuple[float, float], has_gap: bool
 ) -> None:
     spacing = (0.5, 0.8)
     maker = series_maker(
@@ -117,7 +117,7 @@ def test_tilted_slices_are_laid_on_a_rectangular_grid(
     )
     _shear(maker, shear, spacing)
     _linear(maker, spacing)
-    if absent:
+    if has_gap:
         del maker.slices[3]
     folder = maker.save(tmp_path / "ct")
     with pytest.raises(CaseError, match=r"gantry tilt: .*--allow tilt"):
@@ -131,8 +131,8 @@ def test_tilted_slices_are_laid_on_a_rectangular_grid(
     # The grid covers every corner of every slice.
     inverse = np.linalg.inv(series.affine)
     for dataset in maker.slices:
-        place = np.array(dataset.ImagePositionPatient, dtype=float)
-        for corner in (place, place + 5 * 0.8 * row + 7 * 0.5 * column):
+        position = np.array(dataset.ImagePositionPatient, dtype=float)
+        for corner in (position, position + 5 * 0.8 * row + 7 * 0.5 * column):
             index = (inverse @ [*(corner * [-1, -1, 1]), 1])[:3]
             assert (index >= -1e-3).all()
             assert (index <= np.array(series.array.shape) - 1 + 1e-3).all()
@@ -141,24 +141,24 @@ def test_tilted_slices_are_laid_on_a_rectangular_grid(
     covered = np.abs(series.array - expected) < 1.01
     assert covered.sum() >= 10 * 5 * 7  # a fraction of a pixel is lost at an edge
     assert (series.array[:, :, 0][~covered[:, :, 0]] == -1024).all()
-    assert len(series.notes) == 1 + absent
+    assert len(series.notes) == 1 + has_gap
     angle = np.degrees(np.arctan(np.hypot(*shear) / 2.0))
     assert series.notes[0].startswith(f"gantry tilt of {angle:.1f} degrees: resampled to a rectangular grid")
 
 
-def test_more_than_any_gantry_tilts_is_refused(series_maker: Maker, tmp_path: Path) -> None:
+def test_tilt_beyond_any_gantry_is_refused(series_maker: Maker, tmp_path: Path) -> None:
     maker = series_maker(np.zeros((5, 4, 4), dtype=np.uint16), step=2.0)
     _shear(maker, (0.0, 1.5), (1.0, 1.0))
     with pytest.raises(CaseError, match=r"gantry tilt: .*36\.9 degrees.*no gantry"):
-        series_files([maker.save(tmp_path / "ct")], ["tilt"])
+        read_geometry([maker.save(tmp_path / "ct")], ["tilt"])
 
 
-def test_one_slice_beside_the_others_is_no_tilt(series_maker: Maker, tmp_path: Path) -> None:
+def test_one_displaced_slice_is_not_a_tilt(series_maker: Maker, tmp_path: Path) -> None:
     maker = series_maker(np.zeros((9, 4, 4), dtype=np.uint16), step=2.0)
     x, y, z = maker.slices[4].ImagePositionPatient
     maker.slices[4].ImagePositionPatient = [x + 3, y, z]
     with pytest.raises(CaseError, match=r"uneven slice position: 00028\.dcm"):
-        series_files([maker.save(tmp_path / "ct")], ["tilt", "missing-slices"])
+        read_geometry([maker.save(tmp_path / "ct")], ["tilt", "missing-slices"])
 
 
 def test_spacing_that_drifts_is_refused(series_maker: Maker, tmp_path: Path) -> None:
@@ -168,10 +168,10 @@ def test_spacing_that_drifts_is_refused(series_maker: Maker, tmp_path: Path) -> 
         dataset.ImagePositionPatient = [0, 0, depth]
         depth += 0.95 if index < 20 else 1.05
     with pytest.raises(CaseError, match=r"uneven slice spacing: .* off an even grid"):
-        series_files([maker.save(tmp_path / "ct")])
+        read_geometry([maker.save(tmp_path / "ct")])
 
 
-def test_unknown_permission_is_named(without_two: Path) -> None:
+def test_unknown_irregularity_is_refused(without_two: Path) -> None:
     with pytest.raises(ValueError, match="allow: magic not known; give missing-slices or tilt"):
         load_series([without_two], allow=["magic"])
     with pytest.raises(ValueError, match="allow: magic not known; give missing-slices or tilt"):
@@ -181,39 +181,39 @@ def test_unknown_permission_is_named(without_two: Path) -> None:
 def test_masks_of_a_regular_series_lie_on_its_slices(
     series_maker: Maker, stored_ramp: np.ndarray, tmp_path: Path
 ) -> None:
-    geometry = series_files([series_maker(stored_ramp, step=-2.0).save(tmp_path / "ct")])
+    geometry = read_geometry([series_maker(stored_ramp, step=-2.0).save(tmp_path / "ct")])
     mask = np.arange(6 * 4 * 5, dtype=np.uint8).reshape(6, 4, 5)
     np.testing.assert_array_equal(masks_on_slices(mask, geometry), mask.transpose(2, 1, 0))
     with pytest.raises(ValueError, match="does not lie on"):
         masks_on_slices(mask[1:], geometry)
 
 
-def test_masks_of_a_mended_series_come_back_to_the_real_slices(series_maker: Maker, tmp_path: Path) -> None:
+def test_masks_of_a_repaired_series_on_its_real_slices(series_maker: Maker, tmp_path: Path) -> None:
     spacing = (0.5, 0.8)
     maker = series_maker(np.zeros((10, 8, 6), dtype=np.uint16), pixel_spacing=spacing, step=2.0)
     _shear(maker, (0.0, 0.7), spacing)
     del maker.slices[3]
-    geometry = series_files([maker.save(tmp_path / "ct")], ["missing-slices", "tilt"])
+    geometry = read_geometry([maker.save(tmp_path / "ct")], ["missing-slices", "tilt"])
     assert geometry.shape == (6, 8 + 13, 10)
     assert geometry.size == (6, 8)
     # A half-space in patient coordinates, cut obliquely to the grid and to the slices.
     index = np.stack([*np.indices(geometry.shape), np.ones(geometry.shape)], axis=-1)
-    grid_places = index @ geometry.affine.T
+    grid_positions = index @ geometry.affine.T
     cut = np.array([0.9, 0.3, 0.2])
 
-    def depth(places: np.ndarray) -> np.ndarray:
-        return (places[..., :3] - [8.0, 20.0, 38.0]) @ cut
+    def depth(positions: np.ndarray) -> np.ndarray:
+        return (positions[..., :3] - [8.0, 20.0, 38.0]) @ cut
 
-    masks = masks_on_slices((depth(grid_places) > 0).astype(np.uint8), geometry)
+    masks = masks_on_slices((depth(grid_positions) > 0).astype(np.uint8), geometry)
     assert masks.shape == (9, 8, 6)
     assert 0 < masks.sum() < masks.size
     for mask, header in zip(masks, geometry.headers, strict=True):
         y, x = np.mgrid[:8, :6]
-        place = np.array(header.ImagePositionPatient, dtype=float)
-        ras = np.stack([-(place[0] + 0.8 * x), -(place[1] + 0.5 * y), np.full(x.shape, place[2])], axis=-1)
-        wrong = mask.astype(bool) != (depth(ras) > 0)
+        position = np.array(header.dataset.ImagePositionPatient, dtype=float)
+        ras = np.stack([-(position[0] + 0.8 * x), -(position[1] + 0.5 * y), np.full(x.shape, position[2])], axis=-1)
+        differs = mask.astype(bool) != (depth(ras) > 0)
         # Nearest neighbor: only pixels within half a pixel's height of the cut may differ.
-        assert (np.abs(depth(ras))[wrong] <= 0.25 * 0.3 + 1e-6).all()
+        assert (np.abs(depth(ras))[differs] <= 0.25 * 0.3 + 1e-6).all()
 
 
 def test_notes_survive_batches_of_one(without_two: Path) -> None:
@@ -228,5 +228,5 @@ def test_regular_series_has_no_notes(series_maker: Maker, stored_ramp: np.ndarra
     folder = series_maker(stored_ramp).save(tmp_path / "ct")
     _, meta = DicomSeriesReader(allow=["missing-slices", "tilt"]).get_data([folder])
     assert meta["notes"] == []
-    geometry: SeriesGeometry = series_files([folder], ["missing-slices", "tilt"])
+    geometry: SeriesGeometry = read_geometry([folder], ["missing-slices", "tilt"])
     np.testing.assert_array_equal(geometry.corners, [[0, 0, i] for i in range(5)])

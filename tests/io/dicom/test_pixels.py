@@ -1,4 +1,4 @@
-"""Stored values to Hounsfield units: rescale, padding, signedness, unused bits; never a wrong value in silence."""
+"""Stored values to Hounsfield units: rescale, padding, signedness, unused bits; wrong values are refused."""
 
 from __future__ import annotations
 
@@ -41,59 +41,59 @@ def hounsfield(series_maker: Callable[..., Any], tmp_path: Path) -> Load:
 
 
 def test_padding_from_value_to_limit(hounsfield: Load) -> None:
-    found = hounsfield([-2000, -1999, -1000, -999, 0, 5], np.int16, RescaleIntercept=0, PixelPaddingValue=-2000)
-    assert found.tolist() == [-1024, -1999, -1000, -999, 0, 5]
-    found = hounsfield(
+    loaded = hounsfield([-2000, -1999, -1000, -999, 0, 5], np.int16, RescaleIntercept=0, PixelPaddingValue=-2000)
+    assert loaded.tolist() == [-1024, -1999, -1000, -999, 0, 5]
+    loaded = hounsfield(
         [-2000, -1999, -1000, -999, 0, 5],
         np.int16,
         RescaleIntercept=0,
         PixelPaddingValue=-1000,
         PixelPaddingRangeLimit=-2000,
     )
-    assert found.tolist() == [-1024, -1024, -1024, -999, 0, 5]
+    assert loaded.tolist() == [-1024, -1024, -1024, -999, 0, 5]
 
 
 def test_padding_limit_of_zero_counts(hounsfield: Load) -> None:
-    found = hounsfield([0, 1, 2, 3, 2000], PixelPaddingValue=2, PixelPaddingRangeLimit=0)
-    assert found.tolist() == [-1024, -1024, -1024, -1021, 976]
+    loaded = hounsfield([0, 1, 2, 3, 2000], PixelPaddingValue=2, PixelPaddingRangeLimit=0)
+    assert loaded.tolist() == [-1024, -1024, -1024, -1021, 976]
 
 
 def test_negative_padding_stored_as_unsigned(hounsfield: Load) -> None:
-    found = hounsfield([-2000, 40], np.int16, RescaleIntercept=0, PixelPaddingValue=("US", 63536))
-    assert found.tolist() == [-1024, 40]
+    loaded = hounsfield([-2000, 40], np.int16, RescaleIntercept=0, PixelPaddingValue=("US", 63536))
+    assert loaded.tolist() == [-1024, 40]
 
 
 def test_signed_padding_of_unsigned_values(hounsfield: Load) -> None:
-    found = hounsfield([63536, 40], PixelPaddingValue=("SS", -2000))
-    assert found.tolist() == [-1024, -984]
+    loaded = hounsfield([63536, 40], PixelPaddingValue=("SS", -2000))
+    assert loaded.tolist() == [-1024, -984]
 
 
 def test_padding_in_unused_high_bits_spares_equal_low_bits(hounsfield: Load) -> None:
     # 0xF830 is padding; 0x0830 has the same twelve low bits and is bone.
-    found = hounsfield([0xF830, 0x0830], BitsStored=12, HighBit=11, PixelPaddingValue=("US", 0xF830))
-    assert found.tolist() == [-1024, 0x0830 - 1024]
+    loaded = hounsfield([0xF830, 0x0830], BitsStored=12, HighBit=11, PixelPaddingValue=("US", 0xF830))
+    assert loaded.tolist() == [-1024, 0x0830 - 1024]
 
 
 @pytest.mark.parametrize("compress", [False, True])
 def test_overlays_in_unused_bits_are_cut_off(hounsfield: Load, compress: bool) -> None:
     values = [0x1400, 0x8401, 0x0402, 0xF403]
-    found = hounsfield(values, BitsStored=12, HighBit=11, compress=compress)
-    assert found.tolist() == [0, 1, 2, 3]
+    loaded = hounsfield(values, BitsStored=12, HighBit=11, compress=compress)
+    assert loaded.tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("compress", [False, True])
 def test_sign_reaches_as_far_as_the_stored_bits(hounsfield: Load, compress: bool) -> None:
     # Twelve signed bits without sign extension: 0x0FFF is -1, 0x0800 is -2048.
     values = [0x0FFF, 0x0800, 0x07FF, 0x5001]
-    found = hounsfield(values, np.int16, BitsStored=12, HighBit=11, RescaleIntercept=0, compress=compress)
-    assert found.tolist() == [-1, -2048, 2047, 1]
+    loaded = hounsfield(values, np.int16, BitsStored=12, HighBit=11, RescaleIntercept=0, compress=compress)
+    assert loaded.tolist() == [-1, -2048, 2047, 1]
 
 
 def test_padding_of_twelve_signed_bits(hounsfield: Load) -> None:
-    found = hounsfield(
+    loaded = hounsfield(
         [0x0830, 0x0028], np.int16, BitsStored=12, HighBit=11, RescaleIntercept=0, PixelPaddingValue=-2000
     )
-    assert found.tolist() == [-1024, 40]
+    assert loaded.tolist() == [-1024, 40]
 
 
 def test_big_endian_with_padding_and_overlay(hounsfield: Load, series_maker: Any, tmp_path: Path) -> None:
@@ -107,13 +107,13 @@ def test_big_endian_with_padding_and_overlay(hounsfield: Load, series_maker: Any
 
 @pytest.mark.parametrize(("dtype", "bits"), [(np.uint8, 8), (np.uint32, 32), (np.int32, 32)])
 def test_eight_and_thirty_two_bits(hounsfield: Load, dtype: type, bits: int) -> None:
-    found = hounsfield([0, 100, 127, 5], dtype, BitsAllocated=bits, BitsStored=bits, HighBit=bits - 1)
-    assert found.tolist() == [-1024, -924, -897, -1019]
+    loaded = hounsfield([0, 100, 127, 5], dtype, BitsAllocated=bits, BitsStored=bits, HighBit=bits - 1)
+    assert loaded.tolist() == [-1024, -924, -897, -1019]
 
 
 def test_thirty_two_bits_are_clipped_not_wrapped(hounsfield: Load) -> None:
-    found = hounsfield([2**31 - 1, -(2**31)], np.int32, BitsAllocated=32, BitsStored=32, HighBit=31, RescaleSlope=2)
-    assert found.tolist() == [32767, -32768]
+    loaded = hounsfield([2**31 - 1, -(2**31)], np.int32, BitsAllocated=32, BitsStored=32, HighBit=31, RescaleSlope=2)
+    assert loaded.tolist() == [32767, -32768]
 
 
 def test_whole_slope_above_one_does_not_overflow(hounsfield: Load) -> None:
@@ -133,20 +133,20 @@ def _table(kind: str = "HU") -> list[Dataset]:
 
 
 def test_modality_table(hounsfield: Load) -> None:
-    found = hounsfield([0, 1, 2, 3, 9], RescaleSlope=None, RescaleIntercept=None, ModalityLUTSequence=_table())
-    assert found.tolist() == [100, 200, 400, 800, 800]
+    loaded = hounsfield([0, 1, 2, 3, 9], RescaleSlope=None, RescaleIntercept=None, ModalityLUTSequence=_table())
+    assert loaded.tolist() == [100, 200, 400, 800, 800]
 
 
 @pytest.mark.parametrize(
     ("tags", "reason"),
     [
-        ({"RescaleSlope": None}, "no RescaleSlope, so its values are no Hounsfield units"),
+        ({"RescaleSlope": None}, "no RescaleSlope, so its values are not Hounsfield units"),
         ({"RescaleIntercept": None}, "no RescaleIntercept"),
         ({"RescaleSlope": ""}, "no RescaleSlope"),
-        ({"RescaleSlope": 0}, "rescale by 0.0 and -1024.0 gives no Hounsfield units"),
-        ({"RescaleSlope": -1}, "gives no Hounsfield units"),
-        ({"RescaleSlope": "1E6"}, "gives no Hounsfield units"),
-        ({"RescaleIntercept": "1E9"}, "gives no Hounsfield units"),
+        ({"RescaleSlope": 0}, "rescale by 0.0 and -1024.0 does not give Hounsfield units"),
+        ({"RescaleSlope": -1}, "does not give Hounsfield units"),
+        ({"RescaleSlope": "1E6"}, "does not give Hounsfield units"),
+        ({"RescaleIntercept": "1E9"}, "does not give Hounsfield units"),
         ({"RescaleSlope": "NaN"}, "no usable RescaleSlope"),
         ({"RescaleSlope": [1, 2]}, "no usable RescaleSlope"),
         ({"RescaleType": "Z_EFF"}, "values of Z_EFF found, Hounsfield units expected"),

@@ -1,4 +1,4 @@
-"""The reader inside MONAI's LoadImaged: what it claims and what it leaves to others."""
+"""The reader inside MONAI's LoadImaged: which inputs it takes and which it leaves to other readers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_other_formats_go_to_their_own_readers(load: Callable[[Any], Any], tmp_p
     assert load(str(tmp_path / "a.png")).shape == (3, 5, 3)
 
 
-def test_refusal_is_not_passed_on_to_readers_that_stack_anything(
+def test_refused_series_does_not_reach_other_readers(
     load: Callable[[Any], Any], series_maker: Callable[..., Any], stored_ramp: np.ndarray, tmp_path: Path
 ) -> None:
     maker = series_maker(stored_ramp)

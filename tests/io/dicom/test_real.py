@@ -1,4 +1,4 @@
-"""Real CT: read as ITK reads it, mended as it was, and each odd file with its own answer."""
+"""Real CT: read as by ITK, repaired to the original, and every odd file with its known content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydicom.uid import generate_uid
 
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.series import load_series
-from s3net_monai.io.dicom.vl_image import load_picture
+from s3net_monai.io.dicom.vl_image import load_vl_image
 from s3net_monai.utils.geometry import LPS_TO_RAS
 
 
@@ -40,25 +40,25 @@ def test_structure_sets_beside_a_series_do_not_matter(real_data: Path) -> None:
         load_series([folder / "mask"])
 
 
-def test_left_out_slices_come_back_better_than_copies_of_their_neighbors(real_data: Path) -> None:
+def test_filled_slices_are_better_than_copies_of_neighbors(real_data: Path) -> None:
     whole = load_series([real_data / "dicom" / "chest_A0001"])
-    gone = [20, 40, 50]
-    kept = [index for index in range(64) if index not in gone]
-    series = load_series([whole.files[index] for index in kept], ["missing-slices"])
+    missing = [20, 40, 50]
+    present = [index for index in range(64) if index not in missing]
+    series = load_series([whole.files[index] for index in present], ["missing-slices"])
     assert series.notes == ("3 of 64 slices missing: filled by linear interpolation between neighbors",)
     np.testing.assert_allclose(series.affine, whole.affine, atol=1e-3)
-    np.testing.assert_array_equal(series.array[:, :, kept], whole.array[:, :, kept])
-    for index in gone:
+    np.testing.assert_array_equal(series.array[:, :, present], whole.array[:, :, present])
+    for index in missing:
         truth = whole.array[:, :, index].astype(int)
-        wrong = np.abs(series.array[:, :, index] - truth).mean()
-        copied = [np.abs(whole.array[:, :, index + side] - truth).mean() for side in (-1, 1)]
-        assert wrong < min(copied)
+        error = np.abs(series.array[:, :, index] - truth).mean()
+        copy_errors = [np.abs(whole.array[:, :, index + side] - truth).mean() for side in (-1, 1)]
+        assert error < min(copy_errors)
 
 
-def test_tilted_copies_lie_on_the_anatomy_again(real_data: Path, tmp_path: Path) -> None:
-    """Slices shifted in their content and moved back by their headers, as a tilted gantry would take them."""
+def test_tilted_copies_are_resampled_onto_the_anatomy(real_data: Path, tmp_path: Path) -> None:
+    """Slices shifted in their content and moved back by their headers, as a tilted gantry would acquire them."""
     whole = load_series([real_data / "dicom" / "chest_A0001"])
-    rows = 3  # of shift a slice: 2.5 mm on 5 mm
+    rows = 3  # of shift per slice: 2.5 mm on 5 mm
     for number, file in enumerate(whole.files[:12]):
         dataset = dcmread(file)
         shifted = np.roll(dataset.pixel_array, -rows * number, axis=0)
@@ -70,10 +70,10 @@ def test_tilted_copies_lie_on_the_anatomy_again(real_data: Path, tmp_path: Path)
         load_series([tmp_path])
     series = load_series([tmp_path], ["tilt"])
     assert series.array.shape == (512, 512 + 11 * rows, 12)
-    # The last row that slice i has of the first one's matrix is 511; above its first, 3 i, there is air.
+    # Slice i covers the rows 3 i to 511 of the first slice's matrix; above them there is air.
     for number in range(12):
-        found = series.array[:, rows * number : 512, number]
-        np.testing.assert_array_equal(found, whole.array[:, rows * number :, number])
+        anatomy = series.array[:, rows * number : 512, number]
+        np.testing.assert_array_equal(anatomy, whole.array[:, rows * number :, number])
         assert (series.array[:, : rows * number, number] == -1024).all()
 
 
@@ -130,6 +130,6 @@ def test_odd_files_load_alone(real_data: Path, name: str) -> None:
     assert (series.array[:, :, 0][~inside] == -1024).all()
 
 
-def test_ct_is_no_photograph(real_data: Path) -> None:
-    with pytest.raises(CaseError, match=r"1-04\.dcm: not a photograph but CT Image Storage"):
-        load_picture(real_data / "dicom" / "chest_A0001" / "1-04.dcm")
+def test_ct_is_not_a_vl_image(real_data: Path) -> None:
+    with pytest.raises(CaseError, match=r"1-04\.dcm: not a VL image but CT Image Storage"):
+        load_vl_image(real_data / "dicom" / "chest_A0001" / "1-04.dcm")

@@ -1,4 +1,4 @@
-"""Headers that make no CT stack are refused by name, in one line; what merely lies beside one is set aside."""
+"""Headers that do not form a CT stack are refused in one line; images that do not belong to it are set aside."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from s3net_monai.io import CaseError
-from s3net_monai.io.dicom.series import load_series, series_files
+from s3net_monai.io.dicom.series import load_series, read_geometry
 from tests.helpers.ct_series import ct_slice
 
 Maker = Callable[..., Any]
@@ -86,7 +86,7 @@ def _single(**tags: Any) -> Callable[[Any], None]:
     ],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_bad_headers_are_refused_by_name(
+def test_bad_headers_are_refused_with_the_reason(
     series_maker: Maker, stored_ramp: np.ndarray, tmp_path: Path, damage: Callable[[Any], None], reason: str
 ) -> None:
     maker = series_maker(stored_ramp)
@@ -97,11 +97,11 @@ def test_bad_headers_are_refused_by_name(
     assert "\n" not in str(caught.value)
 
 
-def test_grids_beyond_the_memory_are_refused(series_maker: Maker, tmp_path: Path) -> None:
+def test_grids_beyond_the_limit_are_refused(series_maker: Maker, tmp_path: Path) -> None:
     maker = series_maker(np.zeros((40, 1, 1), dtype=np.uint16), pixel_spacing=(0.1, 0.1))
     _set_all(Rows=8192, Columns=8192)(maker)
     with pytest.raises(CaseError, match=r"00000\.dcm: 8192x8192x40 voxels, beyond the limit"):
-        series_files([maker.save(tmp_path / "ct")])
+        read_geometry([maker.save(tmp_path / "ct")])
 
 
 def test_marked_localizer_among_slices_is_set_aside(
@@ -145,8 +145,8 @@ def _with_coronal(series_maker: Maker, axial: int, coronal: int) -> Any:
     return maker
 
 
-def test_scouts_without_a_mark_are_told_by_their_geometry(series_maker: Maker, tmp_path: Path) -> None:
-    geometry = series_files([_with_coronal(series_maker, 12, 2).save(tmp_path / "ct")])
+def test_unmarked_scouts_are_found_by_their_geometry(series_maker: Maker, tmp_path: Path) -> None:
+    geometry = read_geometry([_with_coronal(series_maker, 12, 2).save(tmp_path / "ct")])
     assert geometry.shape == (6, 4, 12)
     assert geometry.notes == ("2 localizers set aside (00084.dcm, 00091.dcm)",)
 
@@ -154,17 +154,17 @@ def test_scouts_without_a_mark_are_told_by_their_geometry(series_maker: Maker, t
 @pytest.mark.parametrize(("axial", "coronal"), [(5, 2), (12, 3), (12, 12)])
 def test_mixed_orientations_are_refused(series_maker: Maker, tmp_path: Path, axial: int, coronal: int) -> None:
     with pytest.raises(CaseError, match="mixed orientations"):
-        series_files([_with_coronal(series_maker, axial, coronal).save(tmp_path / "ct")])
+        read_geometry([_with_coronal(series_maker, axial, coronal).save(tmp_path / "ct")])
 
 
 def test_derived_slices_alone_are_a_series(series_maker: Maker, stored_ramp: np.ndarray, tmp_path: Path) -> None:
     maker = series_maker(stored_ramp)
     _set_all(ImageType=["DERIVED", "SECONDARY", "REFORMATTED"])(maker)
-    assert series_files([maker.save(tmp_path / "ct")]).notes == ()
+    assert read_geometry([maker.save(tmp_path / "ct")]).notes == ()
 
 
-def test_slices_that_a_mark_takes_out_are_missed(series_maker: Maker, stored_ramp: np.ndarray, tmp_path: Path) -> None:
+def test_slices_that_are_set_aside_leave_a_gap(series_maker: Maker, stored_ramp: np.ndarray, tmp_path: Path) -> None:
     maker = series_maker(stored_ramp)
     maker.slices[2].ImageType = ["DERIVED", "SECONDARY"]
     with pytest.raises(CaseError, match="missing slice"):
-        series_files([maker.save(tmp_path / "ct")])
+        read_geometry([maker.save(tmp_path / "ct")])

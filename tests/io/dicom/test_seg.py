@@ -1,4 +1,4 @@
-"""DICOM SEG: valid, and read back by others with every voxel where it was."""
+"""DICOM SEG: valid, and read back by other libraries with every voxel at its position."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.helpers.dicom_seg_writing import TYPES, Maker, write
 from tests.helpers.dicom_tools import (
     SERIES,
     dciodvfy_errors,
-    places,
+    foreground_positions,
     read_with_dcmqi,
     read_with_highdicom,
 )
@@ -25,14 +25,14 @@ from tests.helpers.dicom_tools import (
 
 @pytest.mark.parametrize("format_name", TYPES)
 @pytest.mark.parametrize("geometry", SERIES)
-def test_three_readers_find_every_voxel_in_its_place(
+def test_three_readers_find_every_voxel_at_its_position(
     series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path, geometry: str, format_name: str
 ) -> None:
     folder = series_maker(stored_ramp, **SERIES[geometry]).save(tmp_path / "ct")
     path = write(blob, folder, tmp_path, format_name)
-    expected = places(blob, load_series([folder]).affine)
-    assert places(*read_with_highdicom(path)) == expected
-    assert places(*read_with_dcmqi(path, tmp_path / "dcmqi")) == expected
+    expected = foreground_positions(blob, load_series([folder]).affine)
+    assert foreground_positions(*read_with_highdicom(path)) == expected
+    assert foreground_positions(*read_with_dcmqi(path, tmp_path / "dcmqi")) == expected
     assert voxels_of_frames(path) == expected
     if format_name == "dicomseg":  # the validator is older than LABELMAP
         assert dciodvfy_errors(path) == []
@@ -55,14 +55,14 @@ def voxels_of_frames(path: Path) -> set[tuple[float, ...]]:
     shared = seg.SharedFunctionalGroupsSequence[0]
     row, column = np.array(shared.PlaneOrientationSequence[0].ImageOrientationPatient, dtype=float).reshape(2, 3)
     row_spacing, column_spacing = map(float, shared.PixelMeasuresSequence[0].PixelSpacing)
-    found = set()
+    positions = set()
     frames = seg.pixel_array.reshape(-1, seg.Rows, seg.Columns)
     for frame, groups in zip(frames, seg.PerFrameFunctionalGroupsSequence, strict=True):
         origin = np.array(groups.PlanePositionSequence[0].ImagePositionPatient, dtype=float)
         for y, x in np.argwhere(frame):
             lps = origin + row * column_spacing * x + column * row_spacing * y
-            found.add(tuple(np.round(lps * [-1, -1, 1], 2) + 0.0))
-    return found
+            positions.add(tuple(np.round(lps * [-1, -1, 1], 2) + 0.0))
+    return positions
 
 
 @pytest.mark.parametrize("format_name", TYPES)
@@ -74,10 +74,10 @@ def test_a_single_frame_with_foreground(
     array = np.zeros((6, 4, slices), dtype=np.uint8)
     array[4, 1:3, slices // 2] = 1
     path = write(array, folder, tmp_path, format_name)
-    expected = places(array, load_series([folder]).affine)
+    expected = foreground_positions(array, load_series([folder]).affine)
     assert voxels_of_frames(path) == expected
-    assert places(*read_with_highdicom(path)) == expected
-    assert places(*read_with_dcmqi(path, tmp_path / "dcmqi")) == expected
+    assert foreground_positions(*read_with_highdicom(path)) == expected
+    assert foreground_positions(*read_with_dcmqi(path, tmp_path / "dcmqi")) == expected
     if format_name == "dicomseg":
         assert dciodvfy_errors(path) == []
 
@@ -100,7 +100,7 @@ def test_empty_mask_is_written_with_all_its_frames(
 
 
 @pytest.mark.parametrize("format_name", TYPES)
-def test_it_says_what_it_is(
+def test_attributes(
     series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path, format_name: str
 ) -> None:
     maker = series_maker(stored_ramp)
@@ -124,22 +124,22 @@ def test_it_says_what_it_is(
     assert (scanner.Manufacturer, own.Manufacturer, own.ManufacturerModelName) == ("test", "s3net_monai", "toy")
 
 
-def test_every_frame_refers_to_the_slice_that_it_lies_on(
+def test_every_frame_refers_to_its_slice(
     series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path
 ) -> None:
     maker = series_maker(stored_ramp)
     seg = dcmread(write(blob, maker.save(tmp_path / "ct"), tmp_path))
     referred = seg.ReferencedSeriesSequence[0]
     assert referred.SeriesInstanceUID == maker.slices[0].SeriesInstanceUID
-    at = {str(source.SOPInstanceUID): list(source.ImagePositionPatient) for source in maker.slices}
-    assert {item.ReferencedSOPInstanceUID for item in referred.ReferencedInstanceSequence} == set(at)
+    position_of = {str(source.SOPInstanceUID): list(source.ImagePositionPatient) for source in maker.slices}
+    assert {item.ReferencedSOPInstanceUID for item in referred.ReferencedInstanceSequence} == set(position_of)
     assert len(seg.PerFrameFunctionalGroupsSequence) == 4  # the empty slice is left out
     for groups in seg.PerFrameFunctionalGroupsSequence:
         source = groups.DerivationImageSequence[0].SourceImageSequence[0]
-        assert groups.PlanePositionSequence[0].ImagePositionPatient == at[source.ReferencedSOPInstanceUID]
+        assert groups.PlanePositionSequence[0].ImagePositionPatient == position_of[source.ReferencedSOPInstanceUID]
 
 
-def test_dates_are_of_the_writing_and_not_before_the_study(
+def test_dates_are_those_of_writing(
     series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path
 ) -> None:
     seg = dcmread(write(blob, series_maker(stored_ramp).save(tmp_path / "ct"), tmp_path))
@@ -149,7 +149,7 @@ def test_dates_are_of_the_writing_and_not_before_the_study(
 
 
 @pytest.mark.parametrize("format_name", TYPES)
-def test_frames_lie_on_the_slices_that_are_there(series_maker: Maker, tmp_path: Path, format_name: str) -> None:
+def test_frames_lie_on_existing_slices(series_maker: Maker, tmp_path: Path, format_name: str) -> None:
     maker = series_maker(np.zeros((8, 4, 6), dtype=np.uint16))
     del maker.slices[3]
     folder = maker.save(tmp_path / "ct")
@@ -158,8 +158,8 @@ def test_frames_lie_on_the_slices_that_are_there(series_maker: Maker, tmp_path: 
     path = write(array, folder, tmp_path, format_name, allow=("missing-slices",))
     array[:, :, 3] = 0
     affine = load_series([folder], ("missing-slices",)).affine
-    assert voxels_of_frames(path) == places(array, affine)
-    assert places(*read_with_dcmqi(path, tmp_path / "dcmqi")) == places(array, affine)
+    assert voxels_of_frames(path) == foreground_positions(array, affine)
+    assert foreground_positions(*read_with_dcmqi(path, tmp_path / "dcmqi")) == foreground_positions(array, affine)
     if format_name == "dicomseg":
         assert dciodvfy_errors(path) == []
 
@@ -175,17 +175,18 @@ def test_frames_of_a_tilted_gantry_lie_on_its_slices(series_maker: Maker, tmp_pa
     array[2:4, 3:5, 1:4] = 1
     path = write(array, folder, tmp_path, allow=("tilt",))
     assert dciodvfy_errors(path) == []
-    lateral = {(x, z) for x, _, z in places(array, series.affine)}
-    found = voxels_of_frames(path)
-    assert {(x, z) for x, _, z in found} == lateral
+    lateral = {(x, z) for x, _, z in foreground_positions(array, series.affine)}
+    positions = voxels_of_frames(path)
+    assert {(x, z) for x, _, z in positions} == lateral
     # Every voxel of a frame is the mask's nearest one, at most half a pixel off along the shear.
-    center = np.mean(sorted(places(array, series.affine)), axis=0)
-    assert np.abs(np.mean(sorted(found), axis=0) - center).max() <= 0.5
-    positions = {tuple(dataset.ImagePositionPatient) for dataset in maker.slices}
+    center = np.mean(sorted(foreground_positions(array, series.affine)), axis=0)
+    assert np.abs(np.mean(sorted(positions), axis=0) - center).max() <= 0.5
+    origins = {tuple(dataset.ImagePositionPatient) for dataset in maker.slices}
     for groups in dcmread(path).PerFrameFunctionalGroupsSequence:
-        assert tuple(groups.PlanePositionSequence[0].ImagePositionPatient) in positions
+        assert tuple(groups.PlanePositionSequence[0].ImagePositionPatient) in origins
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["chest_A0001", "chest_ibsi_rtstruct/image"])
 def test_real_series_and_back(real_data: Path, tmp_path: Path, name: str) -> None:
     folder = real_data / "dicom" / name
@@ -193,15 +194,16 @@ def test_real_series_and_back(real_data: Path, tmp_path: Path, name: str) -> Non
     array = (series.array < -500).astype(np.uint8)
     path = write(array, folder, tmp_path)
     assert dciodvfy_errors(path) == []
-    for found, affine in (read_with_dcmqi(path, tmp_path / "dcmqi"), read_with_highdicom(path)):
-        _assert_same_volume(found, affine, array, series.affine)
+    for image, affine in (read_with_dcmqi(path, tmp_path / "dcmqi"), read_with_highdicom(path)):
+        _assert_same_volume(image, affine, array, series.affine)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_real_compressed_series(real_data: Path, tmp_path: Path) -> None:
     source = real_data / "dicom" / "abdomen_jpeg2000"
     array = (load_series([source]).array > 100).astype(np.uint8)
-    with pytest.raises(CaseError, match="no StudyInstanceUID"):  # stripped by whoever anonymized it
+    with pytest.raises(CaseError, match="no StudyInstanceUID"):  # removed by the anonymizer
         write(array, source, tmp_path)
 
     study, series_uid = generate_uid(), generate_uid()
@@ -215,12 +217,12 @@ def test_real_compressed_series(real_data: Path, tmp_path: Path) -> None:
     _assert_same_volume(*read_with_dcmqi(path, tmp_path / "dcmqi"), array, load_series([source]).affine)
 
 
-def _assert_same_volume(found: np.ndarray, affine: np.ndarray, array: np.ndarray, expected: np.ndarray) -> None:
-    """Every voxel of ``array`` is that of ``found`` which lies at the same place, and nothing else is foreground."""
-    back = np.linalg.inv(affine) @ expected
+def _assert_same_volume(image: np.ndarray, affine: np.ndarray, array: np.ndarray, expected: np.ndarray) -> None:
+    """Every foreground voxel of ``array`` is foreground at its position in ``image``, and no other voxel is."""
+    to_image = np.linalg.inv(affine) @ expected
     indices = np.argwhere(array)
-    moved = np.c_[indices, np.ones(len(indices))] @ back.T
-    nearest = np.rint(moved[:, :3]).astype(int)
-    assert np.abs(moved[:, :3] - nearest).max() < 0.01
-    assert found[tuple(nearest.T)].all()
-    assert np.count_nonzero(found) == len(indices)
+    indices_in_image = np.c_[indices, np.ones(len(indices))] @ to_image.T
+    nearest = np.rint(indices_in_image[:, :3]).astype(int)
+    assert np.abs(indices_in_image[:, :3] - nearest).max() < 0.01
+    assert image[tuple(nearest.T)].all()
+    assert np.count_nonzero(image) == len(indices)

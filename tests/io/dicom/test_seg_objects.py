@@ -1,4 +1,4 @@
-"""DICOM SEG of enhanced multi-frame objects and of photographs."""
+"""DICOM SEG of enhanced multi-frame objects and of VL images."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.helpers.dicom_tools import (
     SECONDARY_CAPTURE,
     SERIES,
     dciodvfy_errors,
-    photograph,
-    places,
+    foreground_positions,
+    make_vl_image,
     read_with_dcmqi,
     read_with_highdicom,
 )
@@ -50,9 +50,9 @@ def test_frames_refer_to_the_frames_of_an_enhanced_object(
     enhanced = multi_frame(series_maker(stored_ramp, **SERIES[geometry]), [3, 1, 0, 4, 2])
     enhanced.save_as(tmp_path / "enhanced.dcm")
     path = write(blob, tmp_path / "enhanced.dcm", tmp_path, format_name)
-    expected = places(blob, load_series([tmp_path / "enhanced.dcm"]).affine)
-    assert places(*read_with_highdicom(path)) == expected
-    assert places(*read_with_dcmqi(path, tmp_path / "dcmqi")) == expected
+    expected = foreground_positions(blob, load_series([tmp_path / "enhanced.dcm"]).affine)
+    assert foreground_positions(*read_with_highdicom(path)) == expected
+    assert foreground_positions(*read_with_dcmqi(path, tmp_path / "dcmqi")) == expected
     if format_name == "dicomseg":
         assert dciodvfy_errors(path) == []
     seg = dcmread(path)
@@ -77,12 +77,12 @@ def test_frames_refer_to_the_frames_of_an_enhanced_object(
         {"LossyImageCompression": "01", "LossyImageCompressionRatio": "12", "PixelSpacing": ["0.1", "0.1"]},
         {"PatientOrientation": ["L", "F"], "FrameOfReferenceUID": "1.2.3"},
     ],
-    ids=["photograph", "dermoscopy", "secondary capture", "lossy, with spacing", "with orientation"],
+    ids=["photography", "dermoscopy", "secondary capture", "lossy, with spacing", "with orientation"],
 )
-def test_mask_of_a_photograph(
+def test_mask_of_a_vl_image(
     series_maker: Maker, tmp_path: Path, tags: dict[str, Any], empty: bool, format_name: str
 ) -> None:
-    dataset = photograph(series_maker(np.zeros((1, 4, 6), dtype=np.uint16)).slices[0], **tags)
+    dataset = make_vl_image(series_maker(np.zeros((1, 4, 6), dtype=np.uint16)).slices[0], **tags)
     dataset.save_as(tmp_path / "picture.dcm", enforce_file_format=True)
     array = np.zeros((6, 4), dtype=np.uint8)
     array[5, 1:3] = 0 if empty else 1
@@ -94,7 +94,7 @@ def test_mask_of_a_photograph(
         model_name="toy",
         model_version="1.2.3",
     )
-    path = write_mask(mask, tmp_path, "case", format_name)
+    path = write_mask(mask, tmp_path, case_id="case", format_name=format_name)
     seg = dcmread(path)
     assert seg.pixel_array.tolist() == array.T.tolist()
     assert "FrameOfReferenceUID" not in seg

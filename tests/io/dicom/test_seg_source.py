@@ -1,4 +1,4 @@
-"""DICOM SEG and odd sources: headers that are mended, and those that are refused."""
+"""DICOM SEG of odd sources: headers that are repaired, and those that are refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from s3net_monai.tasks import TASKS
 from tests.helpers.dicom_seg_writing import Maker, write
 from tests.helpers.dicom_tools import (
     dciodvfy_errors,
-    places,
+    foreground_positions,
     read_with_highdicom,
 )
 
@@ -42,19 +42,19 @@ ODD: dict[str, dict[str, Any]] = {
         "PatientName": "Yamada^Tarou=山田^太郎=やまだ^たろう",
     },
     "unknown character set": {"SpecificCharacterSet": "KLINGON", "PatientName": "Doe^J"},
-    "weight of nobody": {"PatientWeight": "1e1000"},
+    "impossible weight": {"PatientWeight": "1e1000"},
     "negative series number": {"SeriesNumber": -5000},
     "huge series number": {"SeriesNumber": 2**31 - 1},
-    "anonymized by nobody knows": {"PatientIdentityRemoved": "YES"},
+    "anonymized by an unknown method": {"PatientIdentityRemoved": "YES"},
     "lossy without ratio": {"LossyImageCompression": "01"},
     "spacing that is not the spacing": {"SpacingBetweenSlices": "17"},
     "scanner of two names": {"Manufacturer": ["a", "b"], "SoftwareVersions": ["1", "2"]},
 }
 
 
-@pytest.mark.filterwarnings("ignore")  # the makers of such files are told so by pydicom
+@pytest.mark.filterwarnings("ignore")  # pydicom warns whoever writes such files
 @pytest.mark.parametrize("name", ODD)
-def test_odd_headers_are_mended_or_left_out(
+def test_odd_headers_are_repaired_or_left_out(
     series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path, name: str
 ) -> None:
     from pydicom import config
@@ -70,15 +70,15 @@ def test_odd_headers_are_mended_or_left_out(
         folder = maker.save(tmp_path / "ct")
     path = write(blob, folder, tmp_path)
     assert dciodvfy_errors(path) == []
-    expected = places(blob, load_series([folder]).affine)
-    assert places(*read_with_highdicom(path)) == expected
+    expected = foreground_positions(blob, load_series([folder]).affine)
+    assert foreground_positions(*read_with_highdicom(path)) == expected
     seg = dcmread(path)
     assert seg.StudyInstanceUID == maker.slices[0].StudyInstanceUID
     if name == "name in three scripts":
         assert seg.PatientName == ODD[name]["PatientName"]
-    if name == "anonymized":  # the same for every mask of a series, so that they lie together
-        again = dcmread(write(blob, folder, tmp_path, "dicomseg-labelmap"))
-        assert again.FrameOfReferenceUID == seg.FrameOfReferenceUID
+    if name == "anonymized":  # the same for every mask of a series, so that they overlap
+        label_map = dcmread(write(blob, folder, tmp_path, "dicomseg-labelmap"))
+        assert label_map.FrameOfReferenceUID == seg.FrameOfReferenceUID
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_odd_headers_are_mended_or_left_out(
     ],
 )
 @pytest.mark.filterwarnings("ignore")
-def test_a_series_that_cannot_be_referred_to_is_refused_in_one_line(
+def test_series_without_usable_uids_is_refused(
     series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path, tags: dict[str, str], reason: str
 ) -> None:
     from pydicom import config
@@ -121,7 +121,7 @@ def test_slices_of_two_studies_or_patients_are_refused(
 
 
 @pytest.mark.filterwarnings("error")
-def test_the_patient_is_named_in_no_warning(
+def test_no_warning_names_the_patient(
     series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     maker = series_maker(stored_ramp)
@@ -132,7 +132,7 @@ def test_the_patient_is_named_in_no_warning(
     assert "Somebody" not in "".join(capfd.readouterr())
 
 
-def test_it_needs_a_dicom_source(blob: np.ndarray, tmp_path: Path) -> None:
+def test_source_must_be_dicom(blob: np.ndarray, tmp_path: Path) -> None:
     (tmp_path / "a.nii.gz").write_bytes(b"")
     mask = Mask(
         array=blob,
@@ -143,4 +143,4 @@ def test_it_needs_a_dicom_source(blob: np.ndarray, tmp_path: Path) -> None:
         model_version="1.2.3",
     )
     with pytest.raises(CaseError, match="needs a DICOM series"):
-        write_mask(mask, tmp_path, "a", "dicomseg")
+        write_mask(mask, tmp_path, case_id="a", format_name="dicomseg")

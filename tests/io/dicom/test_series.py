@@ -29,7 +29,7 @@ OBLIQUE = (np.cos(ANGLE), np.sin(ANGLE), 0.0, -np.sin(ANGLE) * np.cos(0.3), np.c
     ],
     ids=["identity", "flipped", "coronal", "oblique-non-square"],
 )
-def test_every_voxel_lies_where_its_slice_says(
+def test_every_voxel_is_at_its_position(
     series_maker: Callable[..., Any],
     stored_ramp: np.ndarray,
     tmp_path: Path,
@@ -52,7 +52,7 @@ def test_every_voxel_lies_where_its_slice_says(
             assert series.array[i, j, k] == int(stored_ramp[z, y, x]) - 1024
 
 
-def test_slices_are_ordered_by_position_whatever_names_and_numbers_say(
+def test_slices_are_ordered_by_position_alone(
     series_maker: Callable[..., Any], stored_ramp: np.ndarray, tmp_path: Path
 ) -> None:
     maker = series_maker(stored_ramp, step=-2.0)
@@ -195,7 +195,7 @@ def _no_rows(maker: Any) -> None:
         (_no_rows, r"header ends before, or lacks, Rows and Columns"),
     ],
 )
-def test_bad_series_is_refused_by_name(
+def test_bad_series_is_refused_with_the_reason(
     series_maker: Callable[..., Any],
     stored_ramp: np.ndarray,
     tmp_path: Path,
@@ -224,7 +224,7 @@ def test_undecodable_transfer_syntax_names_the_extra(
         load_series([maker.save(tmp_path / "ct")])
 
 
-def test_positions_rounded_to_a_tenth_are_no_missing_slice(series_maker: Callable[..., Any], tmp_path: Path) -> None:
+def test_rounded_positions_are_not_a_missing_slice(series_maker: Callable[..., Any], tmp_path: Path) -> None:
     maker = series_maker(np.zeros((9, 2, 2), dtype=np.uint16), step=0.625)
     for dataset in maker.slices:
         x, y, z = dataset.ImagePositionPatient
@@ -284,13 +284,13 @@ def test_values_of_damaged_headers_are_not_quoted(
     assert "PIDMARK" not in str(refusal.value)
 
 
-def test_a_file_cut_before_its_size_is_no_other_object(
+def test_file_cut_before_its_size_is_not_another_object(
     series_maker: Callable[..., Any], stored_ramp: np.ndarray, tmp_path: Path
 ) -> None:
     folder = series_maker(stored_ramp).save(tmp_path / "ct")
     last = sorted(folder.iterdir())[-1]
     content = last.read_bytes()
-    for kept in (140, 170, 300, 500):
-        last.write_bytes(content[:kept])
+    for length in (140, 170, 300, 500):
+        last.write_bytes(content[:length])
         with pytest.raises(CaseError, match=rf"{last.name}: .*copy the file again"):
             load_series([folder])

@@ -10,10 +10,12 @@ from s3net_monai.inference.discovery.cases import Discovery
 
 
 def ids(paths: list[Path], output: Path | None = None) -> list[tuple[str, str]]:
+    """Return the identifier and kind of every case below ``paths``."""
     return [(case.case_id, case.kind) for case in find_cases(paths, output).cases]
 
 
 def touch(*paths: Path) -> None:
+    """Create empty files and their folders."""
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
@@ -28,4 +30,5 @@ def reasons(discovery: Discovery) -> list[str]:
 
 
 def zipped(path: Path, folder: Path) -> Path:
+    """Pack a folder as a zip archive and return its path."""
     return Path(shutil.make_archive(str(path.with_suffix("")), "zip", folder))

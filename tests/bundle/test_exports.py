@@ -58,6 +58,7 @@ def test_torchscript(bundle: Any, tmp_path: Path, sample: torch.Tensor, expected
         assert network(larger).shape[2:] == larger.shape[2:]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     any(importlib.util.find_spec(part) is None for part in ("onnx", "onnxscript", "onnxruntime")),
     reason="onnx, onnxscript or onnxruntime not installed: pip install 's3net-monai[export]'",

@@ -51,6 +51,7 @@ def state(path: Path) -> dict[str, torch.Tensor]:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlay", PRETRAININGS)
 def test_pretraining_opens_no_label_and_gives_an_encoder(
     overlay: str, data: Path, tmp_path: Path, opened: list[str]
@@ -69,12 +70,13 @@ def test_pretraining_opens_no_label_and_gives_an_encoder(
 def test_superpixels_are_kept_for_the_next_run(data: Path, tmp_path: Path) -> None:
     cache = tmp_path / "regions"
     train(data, tmp_path / "first", "pretrain_lrc", regions_cache=str(cache))
-    kept = {path: path.stat().st_mtime_ns for path in cache.rglob("output.pkl")}
-    assert len(kept) == 3 * 2  # patients, frames of each
+    times = {path: path.stat().st_mtime_ns for path in cache.rglob("output.pkl")}
+    assert len(times) == 3 * 2  # patients, frames of each
     train(data, tmp_path / "second", "pretrain_lrc", regions_cache=str(cache))
-    assert {path: path.stat().st_mtime_ns for path in cache.rglob("output.pkl")} == kept
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("output.pkl")} == times
 
 
+@pytest.mark.slow
 def test_bidirectional_fine_tuning_trains_both_decoders(data: Path, tmp_path: Path) -> None:
     encoder = train(data, tmp_path / "first", "pretrain_ideal") / "encoder.pt"
     start = train(data, tmp_path / "start", "fine_tune_bidirectional", num_labeled_patients=1, learning_rate=0.0)
@@ -87,6 +89,7 @@ def test_bidirectional_fine_tuning_trains_both_decoders(data: Path, tmp_path: Pa
     assert changed == {"encoder", "decoder_a", "decoder_b"}
 
 
+@pytest.mark.slow
 def test_self_training_opens_no_hidden_label(data: Path, tmp_path: Path, opened: list[str]) -> None:
     teacher = str(train(data, tmp_path / "teacher", num_labeled_patients=1) / "model.pt")
     options = {"num_labeled_patients": 1, "teacher": teacher, "fraction": 1.0}
@@ -185,6 +188,7 @@ METHODS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", list(METHODS))
 def test_the_page_on_few_labels_as_written(method: str, data: Path, tmp_path: Path) -> None:
     """docs/few_labels.md, steps 2 to 5: one overlay of one's own, of another number of classes, on all of them."""
@@ -200,14 +204,15 @@ def test_the_page_on_few_labels_as_written(method: str, data: Path, tmp_path: Pa
         assert nibabel.load(mask).shape == nibabel.load(image).shape
 
 
+@pytest.mark.slow
 def test_images_of_one_name_get_masks_of_their_own(data: Path, tmp_path: Path) -> None:
     """A folder for each patient, with image.nii.gz in it: masks are named after cases."""
     model = train(data, tmp_path / "model") / "model.pt"
     cases = []
     for number, image in enumerate(sorted((data / "images").iterdir())):
-        place = tmp_path / "set" / f"p{number}" / "image.nii.gz"
-        place.parent.mkdir(parents=True)
-        shutil.copy(image, place)
+        copied = tmp_path / "set" / f"p{number}" / "image.nii.gz"
+        copied.parent.mkdir(parents=True)
+        shutil.copy(image, copied)
         cases.append({"case_id": f"p{number}_ed", "image": f"p{number}/image.nii.gz"})
     (tmp_path / "set" / "datalist.json").write_text(json.dumps({"unlabeled": cases}))
     masks = infer(tmp_path / "set", tmp_path / "masks", model)

@@ -15,6 +15,7 @@ SHORT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bundle", SHORT, indirect=True, scope="session")
 def test_corrected_masks_of_a_datalist(
     bundle: Any, labeled: Path, tmp_path: Path, monai_bundle: Callable[..., str]

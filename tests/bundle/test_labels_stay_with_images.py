@@ -20,10 +20,10 @@ ROUGH = 0.4  # pixels, what sampling a thin ring at its nearest pixels may do to
 
 @pytest.fixture
 def parser() -> ConfigParser:
-    found = ConfigParser()
-    found.read_config(str(CONFIGS / "train.json"))
-    found.update({"train#intensity_augmentation": {}, "bundle_root": "."})
-    return found
+    config = ConfigParser()
+    config.read_config(str(CONFIGS / "train.json"))
+    config.update({"train#intensity_augmentation": {}, "bundle_root": "."})
+    return config
 
 
 @pytest.fixture
@@ -53,5 +53,5 @@ def test_after_random_moves(parser: ConfigParser, case: dict[str, str]) -> None:
     volume = parser.get_parsed_content("train#read_volume")(case)
     still = {key: torch.as_tensor(volume[key]).as_subclass(torch.Tensor)[..., 0] for key in ("image", "label")}
     move = parser.get_parsed_content("train#augment").set_random_state(0)
-    found = torch.stack([offset(move(dict(still))) for _ in range(20)])
-    assert found.mean(dim=0).abs().max() < ROUGH
+    offsets = torch.stack([offset(move(dict(still))) for _ in range(20)])
+    assert offsets.mean(dim=0).abs().max() < ROUGH

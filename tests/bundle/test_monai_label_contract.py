@@ -33,6 +33,7 @@ def image(bundle: Any, tmp_path: Path) -> tuple[Path, tuple[int, ...], np.ndarra
     return write_lung_phantom(tmp_path, "case", shape, affine=affine)[0], shape, affine
 
 
+@pytest.mark.slow
 def test_inference_task(bundle: Any, image: tuple[Path, tuple[int, ...], np.ndarray]) -> None:
     path, shape, affine = image
     parser = bundle.parser("inference")
@@ -62,6 +63,7 @@ def test_inference_task(bundle: Any, image: tuple[Path, tuple[int, ...], np.ndar
     assert sample["image_path"] == str(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bundle", ["lung", "skin"], indirect=True, scope="session")
 def test_training_task(bundle: Any, unlabeled: Path, tmp_path: Path) -> None:
     """It replaces the data by pairs of image and label, puts a loader before the handlers, and calls ``run``.

@@ -23,9 +23,10 @@ def read(path: Path) -> np.ndarray:
 def mean_dice(mask: np.ndarray, truth: np.ndarray) -> float:
     """Over the classes that the truth holds."""
     pairs = [(mask == value, truth == value) for value in np.unique(truth) if value]
-    return float(np.mean([2 * (found & true).sum() / (found.sum() + true.sum()) for found, true in pairs]))
+    return float(np.mean([2 * (mask & true).sum() / (mask.sum() + true.sum()) for mask, true in pairs]))
 
 
+@pytest.mark.slow
 def test_evaluate_saves_the_mean_dice(
     bundle: Any, labeled: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -65,10 +65,12 @@ def stems(folder: Path) -> set[str]:
     return {path.name.split(".")[0] for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_every_image_gets_a_mask(images: Path, masks: Path) -> None:
     assert stems(masks) == {f"{stem}_seg" for stem in stems(images)}
 
 
+@pytest.mark.slow
 def test_masks_lie_on_the_grid_of_their_source(bundle: Any, images: Path, masks: Path) -> None:
     for path in sorted(masks.iterdir()):
         name = path.name.split("_seg")[0]
@@ -95,6 +97,7 @@ def test_masks_lie_on_the_grid_of_their_source(bundle: Any, images: Path, masks:
         np.testing.assert_allclose(mask.affine, phantom_affine(LUNG_SHAPE, LUNG_SPACING, rotation), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_our_command_writes_the_same_masks(bundle: Any, images: Path, masks: Path, tmp_path: Path) -> None:
     words = ["segment", str(images), "--task", bundle.task, "--bundle", str(bundle.root), "--output", str(tmp_path)]
     assert main([*words, "--device", "cpu"]) == 0

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bundle", ["lung", "skin"], indirect=True, scope="session")
 def test_two_processes_end_with_one_network(
     bundle: Any, unlabeled: Path, tmp_path: Path, monai_bundle: Callable[..., str]
@@ -36,6 +37,7 @@ def test_two_processes_end_with_one_network(
     assert printed.count("train_loss:") == 1, "the second process should be quiet"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bundle", ["cardiac"], indirect=True, scope="session")
 def test_two_processes_learn_one_network_from_other_slices(
     bundle: Any, labeled: Path, tmp_path: Path, monai_bundle: Callable[..., str]

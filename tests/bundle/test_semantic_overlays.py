@@ -103,9 +103,11 @@ def test_masks_come_from_models_that_never_saw_the_label(data: Path, coarse: dic
     parser = training(data, tmp_path, "pretrain_semantic", **coarse).parser
     cases = parser.get_parsed_content("cases")
     patients = sorted({case["case_id"].split("_")[0] for case in cases["training"]})
-    known, free = (parser.get_parsed_content(f"train#{part}_slices") for part in ("labeled", "unlabeled"))
+    labeled_slices, unlabeled_slices = (
+        parser.get_parsed_content(f"train#{part}_slices") for part in ("labeled", "unlabeled")
+    )
     network = parser.get_parsed_content("coarse")
-    for slices, labeled in ((known, True), (free, False)):
+    for slices, labeled in ((labeled_slices, True), (unlabeled_slices, False)):
         assert {sample["volume"] for sample in slices} == {
             case["case_id"] for case in cases["training" if labeled else "unlabeled"]
         }
@@ -240,16 +242,16 @@ def test_one_patient_takes_exact_masks(data: Path, coarse: dict[str, Any], tmp_p
 
 def test_clusters_take_the_place_of_masks(data: Path, tmp_path: Path) -> None:
     """S3-Net's clusters as objects: no label is there, and no coarse model."""
-    free = tmp_path / "free"
-    shutil.copytree(data / "images", free)
+    images = tmp_path / "images"
+    shutil.copytree(data / "images", images)
     names = {"num_labeled_patients": None, "clusters": 3}
-    training(free, tmp_path / "clusters", "pretrain_s3net", **names).run()
+    training(images, tmp_path / "clusters", "pretrain_s3net", **names).run()
     model = str(tmp_path / "clusters" / "pretraining.pt")
     overlays = ("pretrain_semantic", "pretrain_semantic_label_free")
-    made = training(free, tmp_path / "encoder", *overlays, clusters_model=model, **names)
+    made = training(images, tmp_path / "encoder", *overlays, clusters_model=model, **names)
     get = made.parser.get_parsed_content
     samples, network = get("train#slices"), get("clustering")
-    assert len({sample["volume"] for sample in samples}) == len(list(free.iterdir()))
+    assert len({sample["volume"] for sample in samples}) == len(list(images.iterdir()))
     with torch.no_grad():
         expected = network.eval()(samples[0]["image"][None]).argmax(dim=1) + 1
     assert (samples[0]["clusters"] == expected).float().mean() > 0.999
@@ -269,6 +271,7 @@ def other_encoder(name: str, in_channels: str) -> dict[str, Any]:
     return {"_target_": "s3net_monai.networks.S3NetEncoder", "network": network}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["s3net", "resnet"])
 def test_any_encoder_goes_through_all_stages(data: Path, tmp_path: Path, name: str) -> None:
     """docs/few_labels.md: another encoder is `encoder_def`, and `attended_encoder_def` with one channel more."""
@@ -285,6 +288,7 @@ def test_any_encoder_goes_through_all_stages(data: Path, tmp_path: Path, name: s
     assert list((tmp_path / "masks").glob("*_seg.nii.gz"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["s3net", "resnet"])
 def test_any_encoder_is_attended_by_clusters(data: Path, tmp_path: Path, name: str) -> None:
     encoder = {"encoder_def": other_encoder(name, "@in_channels"), "clusters": 3, "iterations": 1, "epoch_length": 1}

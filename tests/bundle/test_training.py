@@ -50,6 +50,7 @@ def trained(bundle: Any, unlabeled: Path, tmp_path_factory: pytest.TempPathFacto
     return output
 
 
+@pytest.mark.slow
 def test_run_from_the_bundle_folder(
     bundle: Any, unlabeled: Path, tmp_path: Path, monai_bundle: Callable[..., str]
 ) -> None:
@@ -67,6 +68,7 @@ def test_run_from_the_bundle_folder(
     assert (root / "models" / "model.pt").read_bytes() == before, "the released weights stay until a user replaces them"
 
 
+@pytest.mark.slow
 def test_run_training_from_elsewhere_goes_on(
     bundle: Any, unlabeled: Path, trained: Path, tmp_path: Path, monai_bundle: Callable[..., str]
 ) -> None:
@@ -140,8 +142,8 @@ def test_resume_without_a_checkpoint_says_so(bundle: Any, unlabeled: Path, tmp_p
 def test_same_seed_same_weights(bundle: Any, unlabeled: Path, trained: Path, tmp_path: Path) -> None:
     bundle.train(unlabeled, tmp_path / "again")
     bundle.train(unlabeled, tmp_path / "other", seed=1)
-    first, again, other = weights(trained), weights(tmp_path / "again"), weights(tmp_path / "other")
-    assert all(torch.equal(first[key], again[key]) for key in first)
+    first, repeated, other = weights(trained), weights(tmp_path / "again"), weights(tmp_path / "other")
+    assert all(torch.equal(first[key], repeated[key]) for key in first)
     assert not all(torch.equal(first[key], other[key]) for key in first)
 
 
@@ -169,5 +171,5 @@ def test_weights_of_the_best_epoch_are_kept(bundle: Any, unlabeled: Path, tmp_pa
     scores = [score for score, _ in epochs]
     assert len(set(scores)) == 4
     best = epochs[scores.index(max(scores))][1]
-    kept = weights(tmp_path)
-    assert all(torch.equal(kept[key], best[key]) for key in best)
+    saved = weights(tmp_path)
+    assert all(torch.equal(saved[key], best[key]) for key in best)

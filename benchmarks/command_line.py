@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from s3net_monai.argument_types import names
-
+from s3net_monai.utils.argument_types import names
 from s3net_monai.version import __version__
 
 FEW_LABELS = ("cardiac", "abdomen")

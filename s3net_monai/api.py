@@ -112,9 +112,9 @@ def segment(
 
     Example:
         >>> import numpy as np
-        >>> picture = np.full((64, 48, 3), 200, dtype=np.uint8)
-        >>> picture[20:44, 14:34] = 90
-        >>> result = segment(picture, task="skin", device="cpu")
+        >>> image = np.full((64, 48, 3), 200, dtype=np.uint8)
+        >>> image[20:44, 14:34] = 90
+        >>> result = segment(image, task="skin", device="cpu")
         >>> result.mask.shape, result.labels
         ((64, 48), {'lesion': 1})
     """

@@ -68,7 +68,7 @@ def _segment(arguments: argparse.Namespace) -> int:
                 keep_identifiers=arguments.keep_identifiers,
             )
         if found.ignored:
-            print(f"{found.ignored} files that are no images were passed over", file=sys.stderr)
+            print(f"{found.ignored} files that are not images were ignored", file=sys.stderr)
         bundle = load_bundle(
             arguments.task,
             root,

@@ -42,8 +42,8 @@ def _segment(command: argparse.ArgumentParser) -> None:
         "--formats",
         type=names,
         default=(),
-        help="comma-separated: nifti, png, dicomseg, dicomseg-labelmap, segnrrd; default: png for pictures, nifti for "
-        "volumes. Formats that a case does not allow are left out with a note in the report",
+        help="comma-separated: nifti, png, dicomseg, dicomseg-labelmap, segnrrd; default: png for 2-D images, nifti "
+        "for volumes. Formats that a case does not allow are left out with a note in the report",
     )
     add("--mode", choices=("amortized", "per-image"), default="amortized", help="trained network, or a fit per image")
     add("--bundle", type=Path, help="folder of a bundle that you trust; default: the task's own")

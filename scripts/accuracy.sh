@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Scores the shipped weights on the report splits, which no training has seen.
+# Scores the released weights on the report splits, which no training has seen.
 # Usage: accuracy.sh DATA; DATA is laid out like the shared data. Writes docs/benchmark/*.json.
 set -euo pipefail
 data=$(cd "$1" && pwd)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole way once: images, a short label-free training, masks by the shipped weights, scores, pictures.
+# The whole way once: images, a short label-free training, masks by the released weights, scores, pictures.
 # Usage: demo.sh OUTPUT [DATA]; with DATA, a folder laid out like the shared data, the images are real.
 set -euo pipefail
 out=$(mkdir -p "$1" && cd "$1" && pwd)
@@ -38,7 +38,7 @@ say "A short label-free training through monai.bundle; no mask is opened"
 python -m monai.bundle run training --bundle_root "$skin" --config_file "$skin/configs/train.json" \
   --dataset_dir "$training" --output_dir "$out/training" --max_epochs 15 --spatial_size "[64,64]" --batch_size 4
 
-say "Masks by the shipped weights"
+say "Masks by the released weights"
 if [ -z "$data" ]; then
   s3net segment "$ct" --task lung --formats nifti,dicomseg --output "$out/lung_masks"
 else

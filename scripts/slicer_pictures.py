@@ -2,7 +2,7 @@
 
 usage: python scripts/slicer_pictures.py
 
-Lungs and lesion are segmented by the shipped weights on phantoms; the heart shows the phantom's own labels. Every mask
+Lungs and lesion are segmented by the released weights on phantoms; the heart shows the phantom's own labels. Every mask
 is written as .seg.nrrd and read back; outlines, colors, names and codes in the picture are those of the file.
 """
 
@@ -30,6 +30,7 @@ WIDTH, QUALITY, LINE = 420, 85, 22
 
 
 def main() -> None:
+    """Write the three previews."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains all shipped weights anew: skin and lung from unlabeled images (`s3net prepare` checks masks, training never
+# Trains all released weights anew: skin and lung from unlabeled images (`s3net prepare` checks masks, training never
 # opens one), hearts with the masks of eight patients.
 # Usage: train_weights.sh DATA OUTPUT; DATA is laid out like the shared data.
 set -euo pipefail

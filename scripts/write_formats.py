@@ -58,6 +58,7 @@ def filled(text: str) -> str:
 
 
 def main(check: bool) -> int:
+    """Write the tables into the pages, or only tell which pages differ; return the exit code."""
     stale = [page for page in PAGES if filled(text := (ROOT / page).read_text(encoding="utf-8")) != text]
     for page in stale:
         if check:

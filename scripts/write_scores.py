@@ -41,7 +41,7 @@ def scores(*tasks: str) -> str:
             if is_trained_on:
                 rows = [row for row in of_kind(result, "trained", split) if "cross-validated" in row["name"]]
             else:
-                rows = of_kind(result, "shipped", split)
+                rows = of_kind(result, "released", split)
             figures = rows[0]["splits"][split]["label-free"]
             name = f"{split}, cross-validated" if is_trained_on else split
             baseline = max(of_kind(result, "simple", split), key=lambda row: mean_dice(row, split))
@@ -64,7 +64,7 @@ def consistency(task: str) -> str:
     ]
     result = read(task)
     for split in result["splits"]:
-        quality = of_kind(result, "shipped", split)[0]["splits"][split].get("quality")
+        quality = of_kind(result, "released", split)[0]["splits"][split].get("quality")
         if quality and quality["spearman"] is not None:
             lines.append(
                 f"| {split} | {quality['spearman']:.2f} | {quality['failures']} | {quality['failures_reviewed']} |"
@@ -135,7 +135,7 @@ def corrections() -> str:
             after = [f"{dice['mean']:.3f} ± {dice['seed_std']:.3f}" for dice in figures]
             last = f"{result['supervised'][split]['mean']:.3f}" if result["supervised"] else "-"
             lines.append(
-                f"| {split} | {row['name']} | {result['shipped'][split]['mean']:.3f} | {' | '.join(after)} | {last} |"
+                f"| {split} | {row['name']} | {result['released'][split]['mean']:.3f} | {' | '.join(after)} | {last} |"
             )
     return "\n".join(lines)
 

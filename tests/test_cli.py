@@ -10,6 +10,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from s3net_monai.cli import main
@@ -149,3 +150,36 @@ def test_module_runs_like_the_command() -> None:
     )
     assert result.returncode == 2
     assert result.stderr == "s3net: error: gone: no such file or folder; check the path\n"
+
+
+def test_weights_and_overlays_of_ones_own(volume: Path, lung_bundle: Path, tmp_path: Path) -> None:
+    state = torch.load(lung_bundle / "models" / "model.pt", weights_only=True)
+    torch.save({**state, "0.bias": torch.tensor([0.0, 1000.0])}, tmp_path / "mine.pt")
+    common = (volume, "--bundle", lung_bundle, "--device", "cpu")
+    assert segment(*common, "--output", tmp_path / "out", "--checkpoint", tmp_path / "mine.pt") == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["cases"][0]["measures"]["volume_ml"] == 27 / 1000  # all voxels; the bundle's own weights give 9
+    assert (tmp_path / "out" / "report.html").is_file()
+    assert (tmp_path / "out" / report["cases"][0]["outputs"]["preview"]).is_file()
+
+    overlay = tmp_path / "two_layers.json"
+    layers = "torch.nn.Sequential(torch.nn.Conv3d(1, 2, 1), torch.nn.Identity(), torch.nn.Softmax(dim=1))"
+    overlay.write_text(json.dumps({"network_def": f"${layers}"}))
+    assert segment(*common, "--output", tmp_path / "two", "--config", overlay) == 0
+    two = json.loads((tmp_path / "two" / "report.json").read_text())
+    assert two["cases"][0]["measures"]["volume_ml"] == 9 / 1000
+    assert two["model"]["config_sha256"] != report["model"]["config_sha256"]
+
+
+def test_weights_that_are_absent_or_do_not_fit_are_refused(
+    volume: Path, lung_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = (volume, "--bundle", lung_bundle, "--device", "cpu", "--output", tmp_path / "out")
+    assert segment(*common, "--checkpoint", tmp_path / "absent.pt") == 2
+    assert "absent.pt: no such checkpoint; check the path" in capsys.readouterr().err
+    torch.save({"other": torch.zeros(1)}, tmp_path / "other.pt")
+    assert segment(*common, "--checkpoint", tmp_path / "other.pt") == 2
+    assert "other.pt: weights do not fit network_def" in capsys.readouterr().err
+    assert segment(*common, "--config", tmp_path / "absent.json") == 2
+    assert "absent.json: no such config; check the path" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

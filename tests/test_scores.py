@@ -46,7 +46,7 @@ def test_a_block_is_replaced_and_the_rest_is_not(script: ModuleType, monkeypatch
         "rows": [
             {"kind": "simple", "name": "weak", **row},
             {"kind": "simple", "name": "best", "splits": {"A": {"label-free": {"dice": {"mean": 0.8}}}}},
-            {"kind": "shipped", "name": "ours", "splits": {"A": {"label-free": released}}},
+            {"kind": "released", "name": "ours", "splits": {"A": {"label-free": released}}},
         ],
     }
     monkeypatch.setattr(script, "read", lambda name: result)
@@ -63,7 +63,7 @@ def test_corrections_have_one_row_per_order(script: ModuleType, monkeypatch: pyt
     result = {
         "steps": [10, 20],
         "splits": {"A": 7},
-        "shipped": {"A": {"mean": 0.84}},
+        "released": {"A": {"mean": 0.84}},
         "supervised": {"A": {"mean": 0.87}},
         "rows": [{"name": "consistency", "cells": cells}],
     }

@@ -9,7 +9,7 @@ from tests.helpers.paths import ROOT
 
 DOCS = ROOT / "docs"
 GUIDE = (DOCS / "slicer.md").read_text(encoding="utf-8")
-MOST_BYTES = 150_000
+MAX_BYTES = 150_000
 
 
 def test_labels_are_those_of_the_table() -> None:
@@ -22,4 +22,4 @@ def test_labels_are_those_of_the_table() -> None:
 def test_pictures_are_there_and_small() -> None:
     pictures = re.findall(r"\]\((pictures/[^)]+)\)", GUIDE)
     assert len(pictures) == len(TASKS)
-    assert all((DOCS / picture).stat().st_size < MOST_BYTES for picture in pictures)
+    assert all((DOCS / picture).stat().st_size < MAX_BYTES for picture in pictures)

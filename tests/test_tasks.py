@@ -20,7 +20,7 @@ from s3net_monai import tasks
 from s3net_monai.cli import main
 from s3net_monai.inference import Case, Settings, UsageError, find_cases, load_bundle, run_batch
 from s3net_monai.inference import bundle as bundle_module
-from s3net_monai.inference.dicomweb.search import Series, choose_series
+from s3net_monai.inference.dicomweb.search import SeriesOnServer, choose_series
 from s3net_monai.inference.info import describe, format_info
 from s3net_monai.inference.report.measures import measures
 from s3net_monai.inference.report.previews import outline_color, preview
@@ -166,15 +166,16 @@ def test_a_fourth_task_is_described(liver_bundle: Path) -> None:
 
 
 def test_a_fourth_task_fetches_its_modalities(liver: Task) -> None:
-    ct, mr = Series("1.1", 1, "CT", 30), Series("1.2", 2, "MR", 30)
+    ct = SeriesOnServer(uid="1.1", number=1, modality="CT", count=30)
+    mr = SeriesOnServer(uid="1.2", number=2, modality="MR", count=30)
     selected, excluded = choose_series([ct, mr], "liver", "http://127.0.0.1")
     assert selected == [ct]
-    assert [series.reason for series in excluded] == ["not of CT, for liver"]
+    assert [series.reason for series in excluded] == ["not CT, which task liver expects"]
 
 
 def test_a_fourth_task_refuses_what_it_cannot_take(liver: Task) -> None:
     with pytest.raises(CaseError, match="this task expects a CT volume of the abdomen"):
-        check_input(Case("a", Path("a.dcm"), (Path("a.dcm"),), "dicompicture"), liver)
+        check_input(Case(case_id="a", input=Path("a.dcm"), image=(Path("a.dcm"),), kind="dicom_vl_image"), liver)
 
 
 def test_a_fourth_task_can_be_served(liver_bundle: Path, tmp_path: Path) -> None:

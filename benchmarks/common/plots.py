@@ -127,5 +127,5 @@ def _scored(rows: Rows) -> list[tuple[str, str, Mapping[str, Any]]]:
         (row["name"], split, figures)
         for row in rows
         for split, figures in row["splits"].items()
-        if row["kind"] == "shipped" and "quality" in figures
+        if row["kind"] == "released" and "quality" in figures
     ]

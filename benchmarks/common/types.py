@@ -59,7 +59,7 @@ class Row:
 
     Attributes:
         name: name in the table.
-        kind: "simple" for a baseline, "per-image", "trained", "shipped" for the released weights, or "supervised".
+        kind: "simple" for a baseline, "per-image", "trained", "released" for the released weights, or "supervised".
         prepare: returns the method for a seed; networks are trained and weights are loaded here.
         seeds: several for a method with randomness.
         every: only each n-th case of a split is scored, for methods that take seconds to minutes per image.

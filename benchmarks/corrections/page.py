@@ -35,7 +35,7 @@ def corrections_page(result: Mapping[str, Any], plot: Path) -> str:
         lines += ["", f"## {split} ({cases} cases)", ""]
         head = ["order", *(f"{step} corrections" for step in steps)]
         lines += table(head, [[row["name"], *_cells(row, steps, split)] for row in result["rows"]])
-        lines += ["", f"Before any correction: {_dice(result['shipped'][split])}."]
+        lines += ["", f"Before any correction: {_dice(result['released'][split])}."]
         if result["supervised"]:
             lines += [f"The supervised U-Net with all masks ([skin](skin.md)): {_dice(result['supervised'][split])}."]
         lines += _differences(result, split) + _sentences(result, split)
@@ -69,7 +69,7 @@ def write_corrections_plot(result: Mapping[str, Any], path: Path) -> Path:
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     steps = result["steps"]
     for axes, split in zip(figure.subplots(1, len(result["splits"]), squeeze=False)[0], result["splits"], strict=True):
-        before = result["shipped"][split]["mean"]
+        before = result["released"][split]["mean"]
         for row in result["rows"]:
             color, marker = _STYLES.get(row["name"], _DEFAULT_STYLE)
             cells = [row["cells"][str(step)][split] for step in steps]

@@ -30,7 +30,7 @@ def corrections_result(
         supervised: by split, the figures of the network with all masks, as ``_figures`` gives them; None if unknown.
 
     Returns:
-        "steps"; "splits": number of cases; "shipped" (the released weights) and "supervised": ``_figures`` by split;
+        "steps"; "splits": number of cases; "released" (the released weights) and "supervised": ``_figures`` by split;
         "rows": for every order with scores "name", "seeds" and "cells" by step and split; "answers" by split as
         ``_answers`` gives them.
     """
@@ -56,7 +56,7 @@ def corrections_result(
     return {
         "steps": list(steps),
         "splits": {split: sum(entry["split"] == split for entry in released) for split in splits},
-        "shipped": _cell([released], splits),
+        "released": _cell([released], splits),
         "supervised": supervised,
         "rows": rows,
         "answers": {

@@ -77,7 +77,7 @@ def _exact(quarter_turns: int, flipped: bool) -> Corruption:
         restored = np.rot90(mask[::-1] if flipped else mask, -quarter_turns, axes=(0, 1))
         return restored, np.ones_like(restored)
 
-    words = ([f"turn {90 * quarter_turns}"] if quarter_turns else []) + (["flip"] if flipped else [])
+    words = ([f"rotate {90 * quarter_turns}"] if quarter_turns else []) + (["flip"] if flipped else [])
     return Corruption(name=" and ".join(words), value=None, apply=apply, undo=undo)
 
 

@@ -47,4 +47,4 @@ def cross_validated_row(data: Path, work: Path, epochs: int = EPOCHS) -> Row:
 
         return predict
 
-    return Row(f"S3-Net, shipped recipe, {epochs} epochs, cross-validated over volumes", "trained", prepare)
+    return Row(f"S3-Net, released recipe, {epochs} epochs, cross-validated over volumes", "trained", prepare)

@@ -27,7 +27,7 @@ def released_row(task: str) -> Row:
     def prepare(seed: int) -> Predict:
         return bundle_predict(load_bundle(task, bundle_root(task), torch.device("cpu")))
 
-    return Row("S3-Net (shipped weights)", "shipped", prepare)
+    return Row("S3-Net (released weights)", "released", prepare)
 
 
 def bundle_predict(bundle: Bundle) -> Predict:

@@ -126,7 +126,7 @@ def _chosen(rows: list[Row], names: Sequence[str]) -> tuple[list[Row], dict[str,
 def _score(rows: list[Row], splits: Splits, work: Path, *, release_key: str) -> list[dict[str, Any]]:
     scores: dict[str, dict[str, list[list[dict[str, Any]]]]] = {}
     for row in rows:
-        cache_key = release_key if row.kind == "shipped" else ""
+        cache_key = release_key if row.kind == "released" else ""
         scores[row.name] = {
             split: [score_row(row, cases, seed=seed, folder=work / "rows", cache_key=cache_key) for seed in row.seeds]
             for split, cases in splits.items()

@@ -63,7 +63,7 @@ def trained_rows(data: Path, work: Path) -> list[Row]:
         return bundle_predict(replace(plain_bundle(bundle_root("skin")), network=with_probabilities(network)))
 
     return [
-        Row("S3-Net faithful (per image)", "per-image", original, seeds=SEEDS, every=_PER_IMAGE_EVERY),
+        Row("original S3-Net (per image)", "per-image", original, seeds=SEEDS, every=_PER_IMAGE_EVERY),
         Row("S3-Net corrected (per image)", "per-image", corrected, seeds=SEEDS, every=_PER_IMAGE_EVERY),
         Row("S3-Net losses alone (no weak label)", "trained", losses_alone, seeds=SEEDS),
         Row(SUPERVISED_NAME, "supervised", supervised, seeds=SEEDS),

@@ -27,7 +27,8 @@ def sigmoid_ramp_up(step: int, length: int) -> float:
 class RampUpHandler:
     """An Ignite handler that ramps up the weight of pseudo-labels over the first iterations.
 
-    It sets ``ramp_up_weight`` of a loss. The weight depends on the iteration of the trainer alone, so a resumed training continues the ramp-up.
+    It sets ``ramp_up_weight`` of a loss. The weight depends on the iteration of the trainer alone, so a resumed
+    training continues the ramp-up.
 
     Args:
         loss: the loss whose weight is set before every iteration.

@@ -14,8 +14,8 @@ def sampling_weights(labeled: Sized, pseudo_labeled: Sized, labeled_fraction: fl
         labeled_fraction: of the draws, 0 to 1.
 
     Returns:
-        Weights for ``torch.utils.data.WeightedRandomSampler``: those of labeled samples sum to ``labeled_fraction``,
-        those of the others to the remainder.
+        Weights for ``torch.utils.data.WeightedRandomSampler``, which sum to ``labeled_fraction`` over the labeled
+        samples and to the remainder over the others.
 
     Example:
         >>> sampling_weights(["a"], ["b", "c", "d"], labeled_fraction=0.25)

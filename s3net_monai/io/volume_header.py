@@ -75,13 +75,14 @@ def read_volume_header(path: Path) -> VolumeHeader:
     if layout.packing == "raw" and not layout.skips:
         _check_length(path, needed, data.stat().st_size - (layout.length if data == path else 0))
     deflated_at = None
-    if layout.packing == "deflated" and path.suffix.lower() in META_SUFFIXES:
+    # ITK's NRRD reader ignores a wrong length, and the checksum of a stream that holds more than the voxels.
+    if layout.packing == "deflated" and (path.suffix.lower() in META_SUFFIXES or not layout.skips):
         deflated_at = layout.length if data == path else 0
     return VolumeHeader(shape=shape, data=data, nbytes=needed, deflated_at=deflated_at)
 
 
 def check_deflated_voxels(path: Path, header: VolumeHeader) -> None:
-    """Expand a deflated MetaImage without keeping it, since ITK returns the readable part of a damaged stream.
+    """Expand deflated voxels without keeping them, since ITK returns the readable part of a damaged stream.
 
     Raises:
         CaseError: if the stream is damaged or does not hold exactly what the header promises.

@@ -1,4 +1,4 @@
-"""Copies of the shipped bundles, made small enough to train in a second, and phantoms to train them on."""
+"""Copies of the released bundles, made small enough to train in a second, and phantoms to train them on."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def opened() -> Iterator[list[str]]:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle's folder: ``shipped`` in the checkout for a look, ``root`` a copy to run, so that nothing is left."""
+    """A bundle's folder: ``released`` in the checkout to read, ``root`` a copy to run, so that nothing is left."""
 
     task: str
-    shipped: Path
+    released: Path
     root: Path
 
     def config_file(self, name: str) -> str:
@@ -105,11 +105,11 @@ class Bundle:
 
 @pytest.fixture(scope="session", params=list(TASKS))
 def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    shipped = CHECKOUT / TASKS[request.param].bundle
-    root = tmp_path_factory.mktemp("bundles") / shipped.name
-    shutil.copytree(shipped, root, ignore=shutil.ignore_patterns("eval", "data"))
-    copy = Bundle(request.param, shipped, root)
-    if not (shipped / "models" / "model.pt").is_file():  # of random weights, until there are trained ones
+    released = CHECKOUT / TASKS[request.param].bundle
+    root = tmp_path_factory.mktemp("bundles") / released.name
+    shutil.copytree(released, root, ignore=shutil.ignore_patterns("eval", "data"))
+    copy = Bundle(request.param, released, root)
+    if not (released / "models" / "model.pt").is_file():  # of random weights, until there are trained ones
         (root / "models").mkdir(exist_ok=True)
         torch.manual_seed(0)
         network = copy.parser("inference").get_parsed_content("network_def")

@@ -17,7 +17,7 @@ def test_train_and_inference_build_one_network(bundle: Any) -> None:
     parsers = [bundle.parser(name) for name in ("train", "inference")]
     for size in SIZES:
         assert parsers[0].get(size) == parsers[1].get(size), size
-    if bundle.task == "cardiac":  # whichever of its trainings made the shipped weights
+    if bundle.task == "cardiac":  # whichever of its trainings made the released weights
         parsers.append(bundle.parser("train", "fine_tune_bidirectional"))
     train, inference, *more = (parser.get_parsed_content("network_def") for parser in parsers)
     same = [network for network in (train, *more) if str(network) == str(inference)]

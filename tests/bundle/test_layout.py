@@ -27,13 +27,13 @@ REQUIRED = (
 
 @pytest.fixture
 def weights(bundle: Any) -> Path:
-    path: Path = bundle.shipped / "models" / "model.pt"
+    path: Path = bundle.released / "models" / "model.pt"
     return path
 
 
 @pytest.mark.parametrize("name", REQUIRED)
 def test_required_file(bundle: Any, name: str) -> None:
-    path = bundle.shipped / name
+    path = bundle.released / name
     assert path.is_file(), f"{path} is missing"
     assert path.read_bytes().strip()
 
@@ -63,13 +63,14 @@ def test_bundles_have_one_layout(bundle: Any) -> None:
                 continue
             sizes |= {"per_image_inferer", "in_channels", "out_channels", "encoder_def"}
             sizes |= {"resample_in_plane", "largest_components"}
-        lung = bundle.shipped.parent / TASKS["lung"].bundle
-        keys = [set(json.loads((folder / "configs" / f"{name}.json").read_text())) for folder in (lung, bundle.shipped)]
+        lung = bundle.released.parent / TASKS["lung"].bundle
+        configs = [folder / "configs" / f"{name}.json" for folder in (lung, bundle.released)]
+        keys = [set(json.loads(config.read_text())) for config in configs]
         assert (keys[0] ^ keys[1]) <= sizes, name
 
 
 def test_configs_do_not_name_this_machine(bundle: Any) -> None:
-    for path in (bundle.shipped / "configs").iterdir():
+    for path in (bundle.released / "configs").iterdir():
         assert not any(word in path.read_text() for word in ("/work", "/home", "/tmp", "/root")), path
 
 
@@ -78,4 +79,4 @@ def test_components_are_installed_packages(bundle: Any) -> None:
     for name in ("train", "inference", "evaluate", "multi_gpu_train"):
         config = ConfigParser.load_config_file(bundle.config_file(name))
         assert '"scripts.' not in json.dumps(config)
-    assert not (bundle.shipped / "scripts").exists()
+    assert not (bundle.released / "scripts").exists()

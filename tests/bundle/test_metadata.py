@@ -19,7 +19,7 @@ SCHEMA = Path(__file__).parent / "metadata_schema.json"
 
 @pytest.fixture
 def metadata(bundle: Any) -> Any:
-    return json.loads((bundle.shipped / "configs" / "metadata.json").read_text())
+    return json.loads((bundle.released / "configs" / "metadata.json").read_text())
 
 
 def test_our_schema_is_a_schema() -> None:
@@ -30,7 +30,7 @@ def test_metadata_keep_to_the_specification(bundle: Any, tmp_path: Path) -> None
     """MONAI downloads nothing where the schema's file already lies."""
     file = tmp_path / "schema.json"
     file.write_text(SCHEMA.read_text())
-    verify_metadata(meta_file=str(bundle.shipped / "configs" / "metadata.json"), filepath=str(file))
+    verify_metadata(meta_file=str(bundle.released / "configs" / "metadata.json"), filepath=str(file))
 
 
 @pytest.mark.parametrize(

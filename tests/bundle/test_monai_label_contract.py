@@ -75,8 +75,8 @@ def test_training_task(bundle: Any, unlabeled: Path, tmp_path: Path) -> None:
     handlers = json.loads(Path(bundle.config_file("train")).read_text())["train"]["handlers"]
     assert isinstance(handlers, list)
     assert all(isinstance(handler, dict) for handler in handlers)
-    shipped = str(bundle.root / "models" / "model.pt")
-    loader = {"_target_": "CheckpointLoader", "load_path": shipped, "load_dict": {"model": "$@network"}}
+    released = str(bundle.root / "models" / "model.pt")
+    loader = {"_target_": "CheckpointLoader", "load_path": released, "load_dict": {"model": "$@network"}}
     overrides = bundle.small_training(tmp_path / "no_such_folder", tmp_path / "output", learning_rate=0.0)
     for key in bundle.small_network:
         del overrides[key]
@@ -97,7 +97,7 @@ def test_training_task(bundle: Any, unlabeled: Path, tmp_path: Path) -> None:
         },
     )
     trained = torch.load(tmp_path / "output" / "model.pt", weights_only=True)
-    start = torch.load(shipped, weights_only=True)
+    start = torch.load(released, weights_only=True)
     learned = [key for key in start if key.endswith((".weight", ".bias"))]
     assert learned
     # A learning rate of 0 leaves what the loader put in.
@@ -105,5 +105,5 @@ def test_training_task(bundle: Any, unlabeled: Path, tmp_path: Path) -> None:
 
 
 def test_folder_name_tells_the_task(bundle: Any) -> None:
-    assert "segmentation" in bundle.shipped.name
-    assert not any(word in bundle.shipped.name for word in ("deepedit", "deepgrow", "detection", "classification"))
+    assert "segmentation" in bundle.released.name
+    assert not any(word in bundle.released.name for word in ("deepedit", "deepgrow", "detection", "classification"))

@@ -26,7 +26,7 @@ GRIDS = {"scanner": np.eye(3), "oblique": OBLIQUE, "ras": TOWARDS_RIGHT_AND_FRON
 
 @pytest.fixture(scope="session")
 def images(bundle: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A plain folder: volumes on several grids and a DICOM series; or pictures of several sizes and formats."""
+    """A plain folder: volumes on several grids and a DICOM series; or 2-D images of several sizes and formats."""
     folder = tmp_path_factory.mktemp("made")
     if bundle.task == "lung":
         for name, rotation in GRIDS.items():

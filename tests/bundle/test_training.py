@@ -65,7 +65,7 @@ def test_run_from_the_bundle_folder(
     printed = monai_bundle(cwd=root, config_file="configs/train.json", **overrides)
     check_results(bundle, root / "eval", epoch=1)
     assert printed.count("train_loss:") == 1, "the loss is printed once an epoch"
-    assert (root / "models" / "model.pt").read_bytes() == before, "the shipped weights stay until a user replaces them"
+    assert (root / "models" / "model.pt").read_bytes() == before, "the released weights stay until a user replaces them"
 
 
 @pytest.mark.slow

@@ -112,5 +112,5 @@ def test_volumes_of_other_shapes_are_refused(cases):
     for transform in (flat, unequal):
         with pytest.raises(DataError, match=r"a: found .* expected volumes \(C, X, Y, Z\) of one size"):
             extract_slices(cases[:1], transform)
-    with pytest.raises(DataError, match="found nothing under picture"):
-        extract_slices(cases[:1], READ, keys=["picture"])
+    with pytest.raises(DataError, match="found nothing under scan"):
+        extract_slices(cases[:1], READ, keys=["scan"])

@@ -124,15 +124,15 @@ def test_different_grid_is_refused(write: Any, blob: np.ndarray, folders: tuple[
     assert "a" in evaluation.failed
 
 
-def test_mask_of_a_photograph(series_maker: Callable[..., Any], folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_mask_of_a_vl_image(series_maker: Callable[..., Any], folders: tuple[Path, Path], tmp_path: Path) -> None:
     dataset = make_vl_image(series_maker(np.zeros((1, 4, 6), dtype=np.uint16)).slices[0])
-    dataset.save_as(tmp_path / "picture.dcm", enforce_file_format=True)
+    dataset.save_as(tmp_path / "image.dcm", enforce_file_format=True)
     array = np.zeros((6, 4), dtype=np.uint8)
     array[5, 1:3] = 1
     mask = Mask(
         array=array,
         affine=np.eye(4),
-        source=(tmp_path / "picture.dcm",),
+        source=(tmp_path / "image.dcm",),
         labels=TASKS["skin"].labels,
         model_name="toy",
         model_version="1",

@@ -73,7 +73,7 @@ def _elsewhere(path: Path) -> None:
     header.write_text(header.read_text().replace(f"data file: {data.name}", f"data file: elsewhere/{data.name}"))
 
 
-def _picture_bomb(path: Path) -> None:
+def _image_bomb(path: Path) -> None:
     Image.new("L", (4, 4)).save(f"{path}.png")
     content = bytearray(Path(f"{path}.png").read_bytes())
     struct.pack_into(">II", content, 16, 60_000, 60_000)
@@ -168,7 +168,7 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "color": (_color, "several components or frames, one 3-D volume expected"),
     "empty": (_empty, "damaged header"),
     "elsewhere": (_elsewhere, "its data file is outside its own folder"),
-    "picture bomb": (_picture_bomb, "beyond the limit of 150000000 pixels"),
+    "image bomb": (_image_bomb, "beyond the limit of 150000000 pixels"),
     "slip": (_slip, "a member would leave the folder"),
     "zip bomb": (_zip_bomb, "expands to more than 100 times its size"),
     "encrypted": (_encrypted, "encrypted; unpack it yourself"),

@@ -106,11 +106,11 @@ def _pictures(inputs: Inputs) -> None:
     for count, suffix, make_image in kinds:
         for _ in range(count):
             gray = _blocks(inputs)
-            path = inputs.path(f"pictures/{suffix[1:]}", Truth(gray < THRESHOLD))
+            path = inputs.path(f"images/{suffix[1:]}", Truth(gray < THRESHOLD))
             make_image(gray).save(path.with_name(path.name + suffix))
     for orientation in range(1, 9):
         gray = _blocks(inputs)
-        path = inputs.path("pictures/rotated", Truth(gray < THRESHOLD))
+        path = inputs.path("images/rotated", Truth(gray < THRESHOLD))
         exif = Image.Exif()
         exif[274] = orientation
         stored = _STORED[orientation](gray.T)

@@ -17,11 +17,11 @@ def toy_bundle(root: Path, task: str) -> Path:
     lung = task == "lung"
     dims, channels = (3, 1) if lung else (2, 3)
     convolution = f"torch.nn.Conv{dims}d({channels}, 2, 1)"
-    picture = {"_target_": "PILReader", "converter": "$upright_gray" if lung else "$upright_rgb"}
+    image_2d = {"_target_": "PILReader", "converter": "$upright_gray" if lung else "$upright_rgb"}
     series = {"_target_": "s3net_monai.io.DicomSeriesReader", "allow": "@allow"}
-    readers: list[Any] = [picture, {"_target_": "s3net_monai.io.DicomVLImageReader"}]
+    readers: list[Any] = [image_2d, {"_target_": "s3net_monai.io.DicomVLImageReader"}]
     if lung:
-        readers = [picture, {"_target_": "s3net_monai.io.VolumeReader"}, series]
+        readers = [image_2d, {"_target_": "s3net_monai.io.VolumeReader"}, series]
     before = [
         {"_target_": "LoadImaged", "keys": "image", "reader": readers},
         {"_target_": "EnsureChannelFirstd", "keys": "image"},

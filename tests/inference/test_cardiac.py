@@ -137,7 +137,7 @@ def test_labels_beside_their_images_are_not_cases(
     for name in ("p1_frame01_label", "p2_frame01_gt"):
         nib.save(nib.Nifti1Image(mask, AFFINE), tmp_path / "in" / f"{name}.nii.gz")
     assert set(segment(tmp_path / "in")) == {"p1_frame01_image", "p2_frame01", "p3_frame01_image_label"}
-    assert "2 files that are no images were passed over" in capsys.readouterr().err
+    assert "2 files that are not images were ignored" in capsys.readouterr().err
     for path in tmp_path.glob("*/p3*.nii.gz"):
         path.unlink()
     words = ["evaluate", "--predictions", str(tmp_path / "out"), "--labels", str(tmp_path / "in")]

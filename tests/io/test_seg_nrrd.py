@@ -140,7 +140,7 @@ def test_mask_of_a_2d_image_has_the_position_of_itk(suffix: str, orientation: in
 
 
 def test_mask_of_a_vl_image_has_its_spacing(series_maker: Callable[..., Any], tmp_path: Path) -> None:
-    source = tmp_path / "picture.dcm"
+    source = tmp_path / "image.dcm"
     slices = series_maker(np.zeros((1, 4, 6), dtype=np.uint16)).slices
     make_vl_image(slices[0], PixelSpacing=["0.1", "0.2"]).save_as(source, enforce_file_format=True)
     array = np.zeros((6, 4), dtype=np.uint8)

@@ -202,3 +202,13 @@ def test_data_files_elsewhere_are_refused(
     (folder / path.name).write_text(text)
     with pytest.raises(CaseError, match=r"outside its own folder|a link out of its folder|is not beside it"):
         load_volume(folder / path.name)
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+def test_a_wrong_trailer_of_deflated_voxels_is_refused(save: Callable[..., Path], suffix: str) -> None:
+    path = save(suffix, compress=True)
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1  # gzip ends with the length, zlib with a checksum
+    path.write_bytes(content)
+    with pytest.raises(CaseError, match="damaged voxels"):
+        load_volume(path)

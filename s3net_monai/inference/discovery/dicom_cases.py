@@ -117,7 +117,7 @@ def _study_cases(
 ) -> list[tuple[SeriesFiles, Case]]:
     """Cases of the selected series of a study; the excluded ones, and color captures, are added to ``result``."""
     candidates = [series for series in study if _is_candidate(series)]
-    if not candidates:  # color captures without a volume may be photographs in a SOP class for any image
+    if not candidates:  # color captures without a volume may be VL images in a SOP class for any image
         for series in study:
             if series.kind == "color_capture":
                 result.cases.extend(_vl_image_cases(series, paths.display))

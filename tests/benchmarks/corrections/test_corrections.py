@@ -55,8 +55,8 @@ def result() -> dict[str, Any]:
 
 def test_figures(result: dict[str, Any]) -> None:
     assert [row["name"] for row in result["rows"]] == ["consistency", "random"]
-    assert result["shipped"]["PH2"]["mean"] == pytest.approx(0.6)
-    assert result["shipped"]["PH2"]["below_half"] == 0.5
+    assert result["released"]["PH2"]["mean"] == pytest.approx(0.6)
+    assert result["released"]["PH2"]["below_half"] == 0.5
     first = result["rows"][1]["cells"]["10"]["PH2"]
     assert first["mean"] == pytest.approx(0.725)  # over seeds (0.75, 0.70) and cases
     assert first["by_seed"] == pytest.approx([0.75, 0.70])

@@ -37,7 +37,7 @@ def test_an_exact_corruption_is_undone_pixel_by_pixel(corruption: Corruption, im
 
 def test_rotation_by_90_degrees_maps_x_to_y() -> None:
     image = np.array([[[1.0], [2.0]]], dtype=np.float32)  # (1, 2, 1)
-    rotation = next(corruption for corruption in exact_corruptions() if corruption.name == "turn 90")
+    rotation = next(corruption for corruption in exact_corruptions() if corruption.name == "rotate 90")
     np.testing.assert_array_equal(rotation.apply(image), [[[1.0, 2.0]]])
 
 

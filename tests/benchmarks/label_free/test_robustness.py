@@ -65,5 +65,5 @@ def test_a_mask_that_stays_when_the_image_rotates_is_reported(
 
     monkeypatch.setattr(robustness, "segment_array", upper_left)
     exact = measure_robustness("skin", cases[:1])["phantoms"]["exact"]
-    assert exact["turn 180"]["mean"] == 0
-    assert exact["turn 180"]["below"] == [cases[0].case_id]
+    assert exact["rotate 180"]["mean"] == 0
+    assert exact["rotate 180"]["below"] == [cases[0].case_id]

@@ -49,7 +49,7 @@ def flawed_truth(seed: int) -> Predict:
 ROWS = [
     Row("everything foreground", "simple", everything),
     Row("worse, on purpose", "simple", lambda seed: lambda case: Partition(case.truth & False, case.truth.astype(int))),
-    Row("flawed truth (shipped)", "shipped", flawed_truth, seeds=(0, 1, 2)),
+    Row("flawed truth (released)", "released", flawed_truth, seeds=(0, 1, 2)),
     Row("PH2 alone", "per-image", everything, every=2, splits=("PH2",)),
 ]
 
@@ -119,10 +119,10 @@ def test_one_command_writes_table_numbers_and_plots(
 @pytest.mark.usefixtures("toy_rows")
 def test_a_partial_run_has_only_the_requested_rows(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "skin.json"
-    result = run.run_benchmark("skin", data, output, work=tmp_path / "work", names=["flawed-truth-shipped"])
-    assert [row["name"] for row in result["rows"]] == ["flawed truth (shipped)"]
+    result = run.run_benchmark("skin", data, output, work=tmp_path / "work", names=["flawed-truth-released"])
+    assert [row["name"] for row in result["rows"]] == ["flawed truth (released)"]
     assert "robustness" not in result
-    assert result["command"].endswith("--output skin.json --rows flawed-truth-shipped")
+    assert result["command"].endswith("--output skin.json --rows flawed-truth-released")
 
 
 @pytest.mark.usefixtures("toy_rows")

@@ -54,7 +54,7 @@ EXAMPLES: dict[str, tuple[int, SearchStrategy[Damaged]]] = {
     "files": (80, file_damage(DICOM)),
     "volumes": (80, raw_damage(VOLUMES)),
     "checked containers": (80, raw_damage(CHECKED)),
-    "container of a medium": (40, raw_damage(("DICOMDIR",), only="DICOMDIR")),
+    "container of a disc": (40, raw_damage(("DICOMDIR",), only="DICOMDIR")),
     "containers cut at any byte": (50, truncation((*VOLUMES, *CHECKED))),
 }
 DICOM_KINDS = [kind for kind in EXAMPLES if "volume" not in kind and "container" not in kind]

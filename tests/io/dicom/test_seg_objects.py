@@ -83,13 +83,13 @@ def test_mask_of_a_vl_image(
     series_maker: Maker, tmp_path: Path, tags: dict[str, Any], empty: bool, format_name: str
 ) -> None:
     dataset = make_vl_image(series_maker(np.zeros((1, 4, 6), dtype=np.uint16)).slices[0], **tags)
-    dataset.save_as(tmp_path / "picture.dcm", enforce_file_format=True)
+    dataset.save_as(tmp_path / "image.dcm", enforce_file_format=True)
     array = np.zeros((6, 4), dtype=np.uint8)
     array[5, 1:3] = 0 if empty else 1
     mask = Mask(
         array=array,
         affine=np.eye(4),
-        source=(tmp_path / "picture.dcm",),
+        source=(tmp_path / "image.dcm",),
         labels=TASKS["skin"].labels,
         model_name="toy",
         model_version="1.2.3",

@@ -41,7 +41,14 @@ def join_process_group(device: str | torch.device) -> None:
         device: that of this process.
 
     Example:
-        >>> join_process_group("cpu")  # doctest: +SKIP
+        >>> alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+        >>> os.environ.update(alone)  # as torchrun does
+        >>> join_process_group("cpu")
+        >>> idist.get_world_size()
+        1
+        >>> idist.finalize()
+        >>> for name in alone:
+        ...     del os.environ[name]
     """
     dist.init_process_group(backend="nccl" if torch.cuda.is_available() else "gloo")
     idist.sync()

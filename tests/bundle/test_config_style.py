@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import pydoc
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +46,24 @@ def test_steps_are_addressed_by_name(config: Any) -> None:
 def test_no_long_code_in_strings(config: Any) -> None:
     code = [text for text in strings(config) if text.startswith("$") and not text.startswith(("$import", "$from"))]
     assert [text for text in code if len(text) > MAX_CODE_CHARACTERS] == []
+
+
+def components(value: Any) -> Iterator[dict[str, Any]]:
+    """All components of this project in a config."""
+    entries = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if isinstance(value, dict) and str(value.get("_target_")).startswith(("s3net_monai.", "benchmarks.")):
+        yield value
+    for entry in entries:
+        yield from components(entry)
+
+
+def test_components_know_their_arguments(config: Any) -> None:
+    """A renamed argument would otherwise fail in the one training that uses the overlay."""
+    for component in components(config):
+        parameters = inspect.signature(pydoc.locate(component["_target_"])).parameters  # type: ignore[arg-type]
+        unknown = {name for name in component if not name.startswith("_")} - parameters.keys()
+        open_ended = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+        assert open_ended or unknown == set(), component["_target_"]
 
 
 @pytest.mark.parametrize(

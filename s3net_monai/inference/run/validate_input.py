@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import struct
 import zlib
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,10 @@ def failure_reason(error: BaseException, case: Case) -> str:
 def _is_damage(error: BaseException) -> bool:
     """Return whether a compressed stream or a volume ended early or is inconsistent."""
     # Errors of the operating system, such as a full disk, have an errno; those of nibabel and gzip have none.
-    return isinstance(error, EOFError | zlib.error) or (isinstance(error, OSError) and error.errno is None)
+    # Pillow reads a chunk that ends early by struct.
+    return isinstance(error, EOFError | zlib.error | struct.error) or (
+        isinstance(error, OSError) and error.errno is None
+    )
 
 
 def _with_input_name(text: str, case: Case) -> str:

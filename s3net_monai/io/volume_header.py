@@ -28,6 +28,7 @@ _BYTES = {
 _NRRD_SPACES = {  # those that refer to the patient's sides (NRRD format definition, section 5.2)
     *("right-anterior-superior", "ras", "left-anterior-superior", "las", "left-posterior-superior", "lps")
 }
+_NRRD_VECTOR = re.compile(r"\([^()]*\)")
 _META_PER_AXIS = {"DimSize", "ElementSpacing", "ElementSize", "Offset", "Origin", "Position", "CenterOfRotation"}
 _META_PER_MATRIX = {"TransformMatrix", "Rotation", "Orientation"}
 # also keys of other formats that ITK carries along: dim[0] of NIfTI, 0008|0060 of DICOM
@@ -142,6 +143,8 @@ def _nrrd_layout(path: Path) -> _Layout:
         )
     if len(fields.get("sizes", "").split()) == 3 and "none" in fields.get("spacedirections", "").lower():
         raise CaseError(f"{path.name}: an axis without space direction found, three expected; repair the header")
+    for field in ("space origin", "space directions"):
+        _check_vectors(path, field, fields.get(field.replace(" ", ""), ""))
     packing = {"raw": "raw", "gz": "deflated", "gzip": "deflated"}.get(fields.get("encoding", "").lower(), "text")
     return _Layout(
         sizes=fields.get("sizes", ""),
@@ -151,6 +154,21 @@ def _nrrd_layout(path: Path) -> _Layout:
         length=length,
         skips="lineskip" in fields or "byteskip" in fields,
     )
+
+
+def _check_vectors(path: Path, field: str, text: str) -> None:
+    """Refuse what is no list of vectors (NRRD format definition, section 5): ITK reads what it can of it."""
+    rest = text
+    for vector in _NRRD_VECTOR.findall(text):
+        rest = rest.replace(vector, "", 1)
+        try:
+            finite = all(math.isfinite(float(number)) for number in vector.strip("()").split(","))
+        except ValueError:
+            finite = False
+        if not finite:
+            raise _damaged(path, f"'{field}' has a vector that is not of numbers")
+    if rest.replace("none", "").strip():
+        raise _damaged(path, f"'{field}' is not a list of vectors")
 
 
 def _meta_layout(path: Path) -> _Layout:

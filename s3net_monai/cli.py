@@ -51,7 +51,7 @@ def _segment(arguments: argparse.Namespace) -> int:
     with ending_signals_as_keyboard_interrupt(), tempfile.TemporaryDirectory(prefix="s3net-") as scratch:
         if arguments.dicomweb:
             formats = with_storable(formats)
-            found = find_study_cases(
+            discovery = find_study_cases(
                 arguments.dicomweb,
                 arguments.study,
                 task=arguments.task,
@@ -60,15 +60,15 @@ def _segment(arguments: argparse.Namespace) -> int:
                 keep_identifiers=arguments.keep_identifiers,
             )
         else:
-            found = find_cases(
+            discovery = find_cases(
                 arguments.input,
                 arguments.output,
                 rules=rules,
                 unpack_to=Path(scratch),
                 keep_identifiers=arguments.keep_identifiers,
             )
-        if found.ignored:
-            print(f"{found.ignored} files that are not images were ignored", file=sys.stderr)
+        if discovery.ignored:
+            print(f"{discovery.ignored} files that are not images were ignored", file=sys.stderr)
         bundle = load_bundle(
             arguments.task,
             root,
@@ -86,7 +86,7 @@ def _segment(arguments: argparse.Namespace) -> int:
             shard=arguments.shard,
             allow=arguments.allow,
         )
-        report = run_batch(found.cases, bundle, arguments.output, settings=settings, excluded=found.excluded)
+        report = run_batch(discovery.cases, bundle, arguments.output, settings=settings, excluded=discovery.excluded)
         if arguments.dicomweb:
             store_masks(arguments.dicomweb, report, arguments.output)
     counts = ", ".join(f"{report.count(status)} {status}" for status in ("ok", "failed", "skipped"))

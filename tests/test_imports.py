@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 import subprocess
 import sys
@@ -37,3 +39,14 @@ def test_no_module_of_unix_alone_is_imported(module: str) -> None:
 def test_no_signal_of_unix_alone_is_needed() -> None:
     named = [path.name for path in SOURCES if "signal.SIGHUP" in path.read_text(encoding="utf-8")]
     assert named == []
+
+
+@pytest.mark.parametrize(
+    "package", ["networks", "losses", "transforms", "engines", "io", "data", "inference", "evaluation"]
+)
+def test_no_public_name_is_that_of_its_module(package: str) -> None:
+    """From Python 3.12 on MONAI takes ``package.name`` in a config for the module, where there is one of that name."""
+    module = importlib.import_module(f"s3net_monai.{package}")
+    modules = {submodule.name for submodule in pkgutil.iter_modules(module.__path__)}
+    assert modules
+    assert modules & set(getattr(module, "__all__", ())) == set()

@@ -5,8 +5,8 @@ pseudo-labels, loading of trained weights, per-image fitting and test-time augme
 """
 
 from s3net_monai.engines.affine_tta_inferer import AffineTTAInferer
+from s3net_monai.engines.agreement import view_agreement
 from s3net_monai.engines.assign_clusters import AssignClusters
-from s3net_monai.engines.attach_handlers import attach_handlers
 from s3net_monai.engines.checkpoints import BestCheckpoint, latest_checkpoint
 from s3net_monai.engines.cluster_information import ClusterInformation
 from s3net_monai.engines.coarse_masks import (
@@ -17,17 +17,17 @@ from s3net_monai.engines.coarse_masks import (
 from s3net_monai.engines.contrast_views import ContrastViews
 from s3net_monai.engines.devices import default_device, join_process_group, local_device
 from s3net_monai.engines.flip_tta_inferer import FlipTTAInferer
+from s3net_monai.engines.handler_mapping import attach_handlers
 from s3net_monai.engines.labeled_views import LabeledViews
 from s3net_monai.engines.per_image import PerImageInferer
 from s3net_monai.engines.pretrained import load_encoder, load_network, warm_start
 from s3net_monai.engines.pseudo_labels import select_pseudo_labels
 from s3net_monai.engines.ramp_up import RampUpHandler
-from s3net_monai.engines.sampling_weights import sampling_weights
+from s3net_monai.engines.sampling import sampling_weights
 from s3net_monai.engines.semantic_views import AttendedObject, SemanticViews
 from s3net_monai.engines.semi_supervised import SemiSupervisedDataset, SemiSupervisedPrepareBatch
 from s3net_monai.engines.training_log import TrainingLog, ValidationLog
 from s3net_monai.engines.two_views import TwoViews
-from s3net_monai.engines.view_agreement import view_agreement
 from s3net_monai.engines.weight_interpolation import WeightInterpolationHandler
 
 __all__ = [

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from s3net_monai.engines.affine_tta_inferer import AffineTTAInferer
-from s3net_monai.engines.view_agreement import view_agreement
+from s3net_monai.engines.agreement import view_agreement
 from s3net_monai.utils.errors import DataError
 
 Samples = list[dict[str, Any]]

@@ -3,14 +3,14 @@
 They work on arrays in memory and read no files. ``Superpixelsd`` alone can write to a folder, the cache of ``joblib``.
 """
 
+from s3net_monai.transforms.air_constraint import ConstrainToAird, constrain_to_air
 from s3net_monai.transforms.components import KeepCentralComponentd, KeepLargestComponentsd
-from s3net_monai.transforms.compose_steps import compose_steps
-from s3net_monai.transforms.constrain_to_air import ConstrainToAird, constrain_to_air
 from s3net_monai.transforms.ct_intensity import CTIntensityd
 from s3net_monai.transforms.display_orientation import DisplayOrientationd, upside_down_axes
 from s3net_monai.transforms.in_plane_spacing import InPlaneSpacingd
 from s3net_monai.transforms.jitter_mask import jitter_masks
 from s3net_monai.transforms.lung_labeling import lung_weak_label
+from s3net_monai.transforms.named_steps import compose_steps
 from s3net_monai.transforms.rand_gin import RandGINd
 from s3net_monai.transforms.rand_skin_artifacts import RandSkinArtifactsd
 from s3net_monai.transforms.rand_window import RandWindowd

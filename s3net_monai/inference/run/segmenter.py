@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 
-from s3net_monai.engines.view_agreement import view_agreement
+from s3net_monai.engines.agreement import view_agreement
 from s3net_monai.inference.bundle import Bundle, reading_steps
 from s3net_monai.inference.discovery.find_cases import Case
 from s3net_monai.inference.run.memory import with_smaller_windows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from s3net_monai.engines.view_agreement import view_agreement
+from s3net_monai.engines.agreement import view_agreement
 
 
 def test_equal_views_agree_fully() -> None:

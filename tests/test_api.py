@@ -146,6 +146,21 @@ def test_color_images_as_file_array_and_simpleitk(skin: Bundle, tmp_path: Path) 
     np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(mask).T, expected)
 
 
+def test_areas_are_in_mm_where_the_pixel_size_is_given(skin: Bundle, lung: Bundle) -> None:
+    pixels = np.zeros((9, 7, 3), np.uint8)
+    pixels[2:5, 3:7, 0] = 200
+    assert "area_mm2" not in s3net_monai.segment(pixels, bundle=skin).measures
+    measures = s3net_monai.segment(pixels, bundle=skin, spacing=(0.5, 0.1)).measures
+    assert measures["area_mm2"] == pytest.approx(12 * 0.05)
+    assert measures["diameter_mm"] == pytest.approx(np.hypot(3 * 0.5, 4 * 0.1), rel=0.4)
+    with pytest.raises(CaseError, match="a color image has no affine; give spacing"):
+        s3net_monai.segment(pixels, bundle=skin, affine=np.eye(4))
+    with pytest.raises(CaseError, match=r"spacing \[1, 1, 1\] found, 2 numbers above 0"):
+        s3net_monai.segment(pixels, bundle=skin, spacing=(1, 1, 1))
+    ct_slice = np.full((6, 5), -800, np.int16)
+    assert s3net_monai.segment(ct_slice, bundle=lung, spacing=(2.0, 0.5)).measures["area_mm2"] == 30.0
+
+
 def test_a_list_gives_a_list_in_its_order(skin: Bundle) -> None:
     dark, light = np.zeros((6, 5, 3), np.uint8), np.full((5, 6, 3), 255, np.uint8)
     results = s3net_monai.segment([dark, light], bundle=skin)

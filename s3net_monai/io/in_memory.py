@@ -25,12 +25,14 @@ class ArrayImage:
     Attributes:
         array: (X, Y, Z) a volume, (X, Y) a slice, (X, Y, 3) a color image.
         affine: (4, 4) RAS+ in mm, or None where nothing is known of the geometry.
+        spacing: (row, column) spacing in mm of a slice or a color image, where it was stated.
         has_channel: whether the original has a leading channel, which its mask gets, too.
         name: of the kind, for messages.
     """
 
     array: np.ndarray
     affine: np.ndarray | None = None
+    spacing: tuple[float, float] | None = None
     has_channel: bool = False
     name: str = "image"
 
@@ -48,7 +50,7 @@ def to_array_image(
         image: a NumPy array, tensor, MetaTensor, SimpleITK image or nibabel image.
         channels: of the network: 3 for color images, 1 for volumes and slices.
         affine: geometry of an array or tensor that has none.
-        spacing: mm per axis in place of ``affine``.
+        spacing: mm per axis in place of ``affine``; also of a color image, which has no affine.
 
     Raises:
         CaseError: for an unknown kind, an impossible shape or data type, or a geometry that is missing, given twice or
@@ -70,12 +72,18 @@ def to_array_image(
     else:
         raise CaseError(f"{name}: not a known kind of image, expected {KINDS}")
     if channels == RGB_CHANNELS:
+        if affine is not None:
+            raise CaseError(f"{name}: a color image has no affine; give spacing, the size of a pixel in mm")
         array, geometry = _color(array, name), None
     else:
         if stated is not None and (affine is not None or spacing is not None):
             raise CaseError(f"{name}: it states its own geometry; leave affine and spacing out")
         geometry = _geometry(array, name, stated if stated is not None else affine, spacing)
-    return ArrayImage(array=array, affine=geometry, has_channel=has_channel, name=name)
+    pixel = None
+    if spacing is not None and (channels == RGB_CHANNELS or array.ndim == 2):
+        columns, rows = _checked_spacing(spacing, 2, name)
+        pixel = (float(rows), float(columns))
+    return ArrayImage(array=array, affine=geometry, spacing=pixel, has_channel=has_channel, name=name)
 
 
 def mask_like(image: Any, mask: np.ndarray, array_image: ArrayImage) -> Any:
@@ -160,9 +168,7 @@ def _geometry(
     if affine is not None and spacing is not None:
         raise CaseError(f"{name}: affine and spacing were both given; give one of them")
     if spacing is not None:
-        steps = np.asarray(spacing, dtype=np.float64)
-        if steps.shape != (array.ndim,) or not (np.isfinite(steps).all() and (steps > 0).all()):
-            raise CaseError(f"{name}: spacing {list(spacing)} found, {array.ndim} numbers above 0 in mm expected")
+        steps = _checked_spacing(spacing, array.ndim, name)
         # A slice is shown from below, with the patient's left on the right: its axes point left and posterior.
         affine = np.diag([*(steps if array.ndim == 3 else -steps), *[1.0] * (4 - array.ndim)])
     if affine is None:
@@ -175,12 +181,21 @@ def _geometry(
     return affine
 
 
+def _checked_spacing(spacing: Sequence[float], dimensions: int, name: str) -> np.ndarray:
+    steps = np.asarray(spacing, dtype=np.float64)
+    if steps.shape != (dimensions,) or not (np.isfinite(steps).all() and (steps > 0).all()):
+        raise CaseError(f"{name}: spacing {list(spacing)} found, {dimensions} numbers above 0 in mm expected")
+    return steps
+
+
 def channel_first(image: ArrayImage) -> MetaTensor:
     """Return the image as a bundle's reading steps would: (C, X, Y[, Z]) float32 with MONAI's metadata."""
     values = _as_float(image.array, image.name)
     color = values.ndim == 3 and image.affine is None
     values = np.moveaxis(values, -1, 0) if color else values[None]
     meta: dict[str, Any] = {"spatial_shape": np.asarray(values.shape[1:]), "original_channel_dim": float("nan")}
+    if image.spacing is not None:
+        meta["spacing"] = image.spacing
     if image.affine is None:
         return MetaTensor(torch.from_numpy(np.ascontiguousarray(values)), meta=meta)
     affine = torch.from_numpy(image.affine)

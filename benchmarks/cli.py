@@ -72,9 +72,12 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _run_speed(output: Path) -> str:
+    from benchmarks.common.output import check_output
     from benchmarks.speed import speed_benchmark
     from s3net_monai.utils.atomic import atomic_path
 
+    check_output(output, modules=())
+    output.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(speed_benchmark(), indent=2)
     with atomic_path(output) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")

@@ -1,19 +1,21 @@
-"""Python's front door: ``s3net_monai.segment``, ``load_bundle`` and ``evaluate``."""
+"""The Python API: ``s3net_monai.segment``, ``load_bundle`` and ``evaluate``."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from s3net_monai.evaluation import evaluate
 from s3net_monai.inference import Bundle, bundle_root, find_cases, parse_device
 from s3net_monai.inference import load_bundle as _load_bundle
-from s3net_monai.inference.report.measures import measure_warnings, measures
+from s3net_monai.inference.report.measures import measure_warnings, measures, spacing_notes
+from s3net_monai.inference.report.review import LOW_CONSISTENCY
 from s3net_monai.inference.run.segmenter import Segmentation, SourceImage, infer_sample, preprocess, read_case
 from s3net_monai.io.in_memory import channel_first, mask_like, to_array_image
 from s3net_monai.utils.errors import CaseError, UsageError
@@ -49,10 +51,10 @@ def load_bundle(
     *,
     bundle: str | Path | None = None,
     checkpoint: str | Path | None = None,
-    configs: Sequence[str | Path] = (),
-    device: str = "auto",
+    configs: str | Path | Sequence[str | Path] = (),
+    device: str | torch.device = "auto",
     mode: str = "amortized",
-    allow: Sequence[str] = (),
+    allow: str | Sequence[str] = (),
 ) -> Bundle:
     """Load a task's bundle once, for many calls of ``segment``.
 
@@ -61,7 +63,7 @@ def load_bundle(
         bundle: folder of a bundle that you trust; None for the task's own.
         checkpoint: weights to use in place of the bundle's released ones, such as the ``model.pt`` of a training.
         configs: overlays of the bundle's ``inference.json`` that these weights need.
-        device: "auto", "cpu", "cuda" or "cuda:N".
+        device: "auto", "cpu", "cuda" or "cuda:N", or a ``torch.device``.
         mode: "amortized" for the trained network, "per-image" for a fit per image.
         allow: irregular DICOM series to resample rather than refuse, "missing-slices" and "tilt".
 
@@ -72,11 +74,11 @@ def load_bundle(
     return _load_bundle(
         task,
         root,
-        parse_device(device),
+        parse_device(str(device)),
         mode=mode,
-        allow=allow,
+        allow=(allow,) if isinstance(allow, str) else allow,
         checkpoint=None if checkpoint is None else Path(checkpoint),
-        configs=[Path(path) for path in configs],
+        configs=[Path(path) for path in ((configs,) if isinstance(configs, str | Path) else configs)],
     )
 
 
@@ -86,7 +88,7 @@ def segment(
     *,
     bundle: Bundle | str | Path | None = None,
     checkpoint: str | Path | None = None,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     affine: np.ndarray | None = None,
     spacing: Sequence[float] | None = None,
 ) -> Any:
@@ -107,8 +109,8 @@ def segment(
             those of a 2-D slice left and posterior.
 
     Raises:
-        UsageError: when the request cannot be served.
-        CaseError: when an image cannot be segmented, with the reason in one line.
+        UsageError: when task, bundle, device or weights cannot be used.
+        CaseError: when an image cannot be segmented, with the reason in one line; in a list with the image's index.
 
     Example:
         >>> import numpy as np
@@ -120,11 +122,22 @@ def segment(
     """
     loaded = _loaded(task, bundle, checkpoint, device)
     if isinstance(images, list | tuple):
-        return [_segment_one(image, loaded, affine, spacing) for image in images]
+        results = []
+        for index, image in enumerate(images):
+            try:
+                results.append(_segment_one(image, loaded, affine, spacing))
+            except CaseError as error:
+                raise CaseError(f"image {index} of the list: {error}") from error
+        return results
     return _segment_one(images, loaded, affine, spacing)
 
 
-def _loaded(task: str | None, bundle: Bundle | str | Path | None, checkpoint: str | Path | None, device: str) -> Bundle:
+def _loaded(
+    task: str | None,
+    bundle: Bundle | str | Path | None,
+    checkpoint: str | Path | None,
+    device: str | torch.device,
+) -> Bundle:
     if isinstance(bundle, Bundle):
         if checkpoint is not None:
             raise UsageError("checkpoint beside a loaded bundle; give checkpoint to load_bundle")
@@ -145,12 +158,17 @@ def _segment_one(image: Any, bundle: Bundle, affine: np.ndarray | None, spacing:
     sample = preprocess({"image": channel_first(array_image)}, bundle, name=array_image.name)
     source = sample.pop("source")
     segmentation = infer_sample(sample, bundle)
+    if array_image.affine is not None:
+        segmentation = replace(segmentation, affine=array_image.affine)
     return _result(mask_like(image, segmentation.mask, array_image), segmentation, source, bundle)
 
 
 def _segment_path(path: Path, bundle: Bundle) -> Result:
     with tempfile.TemporaryDirectory(prefix="s3net-") as scratch:
-        cases = find_cases([path], None, unpack_to=Path(scratch), keep_identifiers=True).cases
+        try:
+            cases = find_cases([path], None, unpack_to=Path(scratch), keep_identifiers=True).cases
+        except UsageError as error:
+            raise CaseError(str(error)) from error
         if len(cases) != 1:
             raise CaseError(
                 f"{path}: {len(cases)} images found, one expected; give one path per image, or use s3net segment"
@@ -165,6 +183,10 @@ def _result(mask: Any, segmentation: Segmentation, source: SourceImage, bundle: 
     hounsfield = source.image if bundle.task.modality == "CT" else None
     values = measures(segmentation.mask, segmentation.affine, bundle.task, image=hounsfield, spacing=source.spacing)
     warnings = [*source.notes, segmentation.warning, None if segmentation.mask.any() else "the mask is empty"]
+    if segmentation.consistency is not None and segmentation.consistency < LOW_CONSISTENCY:
+        warnings.append(f"consistency {segmentation.consistency:.2f} is below {LOW_CONSISTENCY}: review the mask")
+    if bundle.task.modality == "MR" and segmentation.mask.ndim == 3:
+        warnings += spacing_notes(segmentation.affine)
     return Result(
         mask=mask,
         affine=segmentation.affine,

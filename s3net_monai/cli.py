@@ -13,6 +13,7 @@ from pathlib import Path
 from s3net_monai.command_line import built_in, command_line
 from s3net_monai.utils.commands import ENTRY_POINTS, Command
 from s3net_monai.utils.console import log_to_stderr
+from s3net_monai.utils.messages import one_line
 from s3net_monai.utils.signals import ending_signals_as_keyboard_interrupt
 
 OK, SOME_FAILED, UNUSABLE = 0, 1, 2
@@ -35,8 +36,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _commands() -> list[Command]:
     """The product's own commands, and those of packages beside it, such as ``data_prep``."""
-    run = {"segment": _segment, "evaluate": _evaluate, "export": _export, "info": _info}
-    return [*built_in(run), *(entry.load() for entry in sorted(entry_points(group=ENTRY_POINTS)))]
+    commands = built_in({"segment": _segment, "evaluate": _evaluate, "export": _export, "info": _info})
+    for entry in sorted(entry_points(group=ENTRY_POINTS)):
+        try:
+            commands.append(entry.load())
+        except Exception as error:  # a package beside the product may be broken in any way; the others go on
+            print(
+                f"s3net: command {entry.name} cannot be loaded ({one_line(error)}); repair its package", file=sys.stderr
+            )
+    return commands
 
 
 def _segment(arguments: argparse.Namespace) -> int:

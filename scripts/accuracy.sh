@@ -2,7 +2,7 @@
 # Scores the released weights on the report splits, which no training has seen.
 # Usage: accuracy.sh DATA; DATA is laid out like the shared data. Writes docs/benchmark/*.json.
 set -euo pipefail
-data=$(cd "$1" && pwd)
+data=$(cd "${1:?DATA is missing: give the folder of the data sets, make ... DATA=folder}" && pwd)
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -3,7 +3,7 @@
 # opens one), hearts with the masks of eight patients.
 # Usage: train_weights.sh DATA OUTPUT; DATA is laid out like the shared data.
 set -euo pipefail
-data=$(cd "$1" && pwd)
+data=$(cd "${1:?DATA is missing: give the folder of the data sets, make ... DATA=folder}" && pwd)
 out=$(mkdir -p "$2" && cd "$2" && pwd)
 root=$(cd "$(dirname "$0")/.." && pwd)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,10 +156,92 @@ def test_areas_are_in_mm_where_the_pixel_size_is_given(skin: Bundle, lung: Bundl
     assert measures["diameter_mm"] == pytest.approx(np.hypot(3 * 0.5, 4 * 0.1), rel=0.4)
     with pytest.raises(CaseError, match="a color image has no affine; give spacing"):
         s3net_monai.segment(pixels, bundle=skin, affine=np.eye(4))
-    with pytest.raises(CaseError, match=r"spacing \[1, 1, 1\] found, 2 numbers above 0"):
+    with pytest.raises(CaseError, match=r"spacing \(1, 1, 1\) found, 2 numbers above 0"):
         s3net_monai.segment(pixels, bundle=skin, spacing=(1, 1, 1))
     ct_slice = np.full((6, 5), -800, np.int16)
     assert s3net_monai.segment(ct_slice, bundle=lung, spacing=(2.0, 0.5)).measures["area_mm2"] == 30.0
+
+
+def test_the_geometry_of_a_slice_is_kept(lung: Bundle) -> None:
+    values = np.full((6, 5), -800, np.int16)
+    affine = np.diag([-0.5, -0.7, 3.0, 1.0])
+    for image, options in (
+        (values, {"affine": affine}),
+        (values, {"affine": torch.from_numpy(affine).requires_grad_()}),
+        (MetaTensor(torch.from_numpy(values)[None], affine=torch.from_numpy(affine)), {}),
+        (nibabel.Nifti1Image(values, affine), {}),
+    ):
+        result = s3net_monai.segment(image, bundle=lung, **options)
+        np.testing.assert_array_equal(result.affine, affine)
+        assert result.measures["area_mm2"] == pytest.approx(30 * 0.35)
+    assert "area_mm2" not in s3net_monai.segment(values, bundle=lung).measures
+
+
+@pytest.mark.parametrize("unit", ["meter", "micron"])
+def test_other_units_than_mm_are_refused_as_in_files(unit: str, volume: np.ndarray, lung: Bundle) -> None:
+    image = nibabel.Nifti1Image(volume, OBLIQUE)
+    image.header.set_xyzt_units(unit)
+    with pytest.raises(CaseError, match=f"voxel sizes in units of {unit} found, mm expected"):
+        s3net_monai.segment(image, bundle=lung)
+
+
+def test_nibabel_kinds_and_last_axes_come_back(volume: np.ndarray, lung: Bundle) -> None:
+    image = nibabel.Nifti2Image(volume[..., None], OBLIQUE)
+    image.header["cal_max"] = 300
+    mask = s3net_monai.segment(image, bundle=lung).mask
+    assert type(mask) is nibabel.Nifti2Image
+    assert mask.shape == (*volume.shape, 1)
+    assert mask.header["cal_max"] == 0
+    np.testing.assert_array_equal(np.asanyarray(mask.dataobj)[..., 0], volume < -400.5)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_tensors_of_any_precision_and_gray_images(dtype: torch.dtype, lung: Bundle, skin: Bundle) -> None:
+    values = torch.full((4, 4, 4), -800.0, dtype=dtype, requires_grad=True)
+    assert s3net_monai.segment(values, bundle=lung, spacing=(1, 1, 1)).mask.all()
+    assert s3net_monai.segment(torch.full((1, 6, 5), 200), bundle=skin).mask.shape == (1, 6, 5)
+
+
+def test_the_first_bad_image_of_a_list_is_named(lung: Bundle, volume: np.ndarray) -> None:
+    with pytest.raises(CaseError, match=r"^image 1 of the list: ndarray: values of type bool found"):
+        s3net_monai.segment([volume, volume > 0], bundle=lung, affine=OBLIQUE)
+
+
+def test_a_low_consistency_is_a_warning(skin: Bundle) -> None:
+    class TwoViews:
+        def views(self, image: torch.Tensor, network: torch.nn.Module) -> list[torch.Tensor]:
+            return [network(image), network(255 - image)]
+
+    pixels = np.zeros((9, 7, 3), np.uint8)
+    pixels[2:5, 3:6, 0] = 200
+    result = s3net_monai.segment(pixels, bundle=replace(skin, inferer=TwoViews()))
+    assert result.consistency < 0.8
+    assert any("is below 0.8: review the mask" in warning for warning in result.warnings)
+
+
+def test_folders_are_evaluated_by_their_names(lung: Bundle, volume: np.ndarray, tmp_path: Path) -> None:
+    mask = s3net_monai.segment(nibabel.Nifti1Image(volume, OBLIQUE), bundle=lung).mask
+    for folder, name in (("masks", "a_seg.nii.gz"), ("labels", "a.nii.gz")):
+        (tmp_path / folder).mkdir()
+        nibabel.save(mask, tmp_path / folder / name)
+    evaluation = s3net_monai.evaluate(str(tmp_path / "masks"), str(tmp_path / "labels"))
+    assert evaluation.summary()["dice"]["mean"] == 1.0
+
+
+def test_an_overlay_with_an_unknown_key_is_refused(lung_bundle: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay.json"
+    overlay.write_text('{"spatial_sise": [64, 64]}')
+    with pytest.raises(UsageError, match=r"overlay\.json: key 'spatial_sise' is not in inference\.json, and nothing"):
+        s3net_monai.load_bundle("lung", bundle=lung_bundle, configs=str(overlay))
+    overlay.write_text('{"width": 2, "network_def": "$torch.nn.Conv3d(1, @width, 1)"}')
+    device = torch.device("cpu")
+    with pytest.raises(UsageError, match="weights do not fit network_def"):  # the overlay itself is taken
+        s3net_monai.load_bundle("lung", bundle=lung_bundle, configs=[overlay], device=device)
+    overlay.write_text("{")
+    with pytest.raises(UsageError, match=r"overlay\.json: not an overlay in JSON"):
+        s3net_monai.load_bundle("lung", bundle=lung_bundle, configs=[overlay])
+    with pytest.raises(UsageError, match="mode 'fast' is not known; give one of amortized, per-image"):
+        s3net_monai.load_bundle("lung", bundle=lung_bundle, mode="fast")
 
 
 def test_a_list_gives_a_list_in_its_order(skin: Bundle) -> None:
@@ -173,12 +256,19 @@ def test_a_list_gives_a_list_in_its_order(skin: Bundle) -> None:
     ("image", "options", "message"),
     [
         (np.zeros((4, 4, 4)), {}, "a volume without a geometry; give affine"),
-        (np.zeros((4, 4, 4)), {"spacing": (1, 1)}, r"spacing \[1, 1\] found, 3 numbers above 0 in mm expected"),
+        (np.zeros((4, 4, 4)), {"spacing": (1, 1)}, r"spacing \(1, 1\) found, 3 numbers above 0 in mm expected"),
         (np.zeros((4, 4, 4)), {"spacing": (1, 1, 0)}, "3 numbers above 0"),
         (np.zeros((4, 4, 4)), {"affine": np.zeros((4, 4))}, "not an invertible"),
         (np.zeros((4, 4, 4)), {"affine": np.eye(4), "spacing": (1, 1, 1)}, "give one of them"),
         (np.zeros((2, 3, 4, 5)), {"affine": np.eye(4)}, "shape 2x3x4x5 found, a volume"),
         (np.zeros((4, 0, 4)), {"affine": np.eye(4)}, "shape 4x0x4 found"),
+        (np.zeros((4, 4, 4)), {"spacing": 1.0}, "spacing 1.0 found, 3 numbers above 0"),
+        (np.zeros((4, 4, 4)), {"spacing": "abc"}, "spacing abc found, 3 numbers above 0"),
+        (np.zeros((4, 4, 4)), {"affine": "x"}, "its affine is not a"),
+        (np.zeros((4, 4, 4)), {"affine": np.diag([1.0, 1.0, 1.0, 5.0])}, "not an invertible"),
+        (np.zeros((4, 4, 3), np.uint8), {"spacing": (1, 1, 1)}, "looks like a color image"),
+        (torch.zeros(4, 4, 4).to_sparse(), {"spacing": (1, 1, 1)}, "a sparse or quantized tensor"),
+        (SimpleITK.Image([4, 4], SimpleITK.sitkVectorUInt8, 3), {}, "3 components per pixel found, one expected"),
         (np.zeros((4, 4, 4), bool), {"affine": np.eye(4)}, "values of type bool found, numbers expected"),
         (MetaTensor(torch.zeros(4, 4, 4)), {"spacing": (1, 1, 1)}, "states its own geometry"),
         ({"image": 1}, {}, "dict: not a known kind of image, expected a path"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import nibabel as nib
@@ -183,3 +184,12 @@ def test_weights_that_are_absent_or_do_not_fit_are_refused(
     assert segment(*common, "--config", tmp_path / "absent.json") == 2
     assert "absent.json: no such config; check the path" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_broken_package_costs_its_own_command_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = EntryPoint(name="broken", value="no_such_package:COMMAND", group="s3net_monai.commands")
+    monkeypatch.setattr("s3net_monai.cli.entry_points", lambda group: [broken])
+    assert main(["info"]) == 0
+    assert "s3net: command broken cannot be loaded (No module named 'no_such_package')" in capsys.readouterr().err

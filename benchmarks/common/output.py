@@ -32,7 +32,9 @@ def check_output(output: Path, modules: Sequence[str]) -> None:
         raise ValueError(f"{output}: expected a name that ends in .json; .md and .png files are written beside it")
     missing = [module for module in modules if importlib.util.find_spec(module) is None]
     if missing:
-        raise ValueError(f"{missing[0]} is not installed; run: pip install 's3net-monai[benchmark]'")
+        raise ValueError(
+            f"{missing[0]} is not installed; run in the checkout: pip install -c constraints.txt '.[benchmark]'"
+        )
 
 
 def recorded_command(benchmark: str, output: Path, *, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> str:

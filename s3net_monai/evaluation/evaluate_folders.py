@@ -94,7 +94,7 @@ class Evaluation:
         return result
 
 
-def evaluate(predictions: Path, labels: Path) -> Evaluation:
+def evaluate(predictions: str | Path, labels: str | Path) -> Evaluation:
     """Score every ``<case>_seg.<ext>`` in a folder of predictions against its label.
 
     A label belongs to a case if its name is ``<case>`` followed by ``_seg``, ``_segmentation``, ``_lung``,
@@ -110,8 +110,8 @@ def evaluate(predictions: Path, labels: Path) -> Evaluation:
     Raises:
         ValueError: when a folder is missing, contains no mask, or names are ambiguous.
     """
-    prediction_paths = _masks_by_name(predictions, "predictions", required_ending=PREDICTION_ENDING)
-    label_paths = _masks_by_name(labels, "labels")
+    prediction_paths = _masks_by_name(Path(predictions), "predictions", required_ending=PREDICTION_ENDING)
+    label_paths = _masks_by_name(Path(labels), "labels")
     evaluation = Evaluation()
     used: set[str] = set()
     for case_id, path in tqdm(prediction_paths.items(), desc="evaluate", unit="case"):

@@ -124,6 +124,10 @@ def load_bundle(
     metadata = read_metadata(root)
     weights = model_file(root) if checkpoint is None else _existing(checkpoint, "checkpoint")
     files = [root / "configs" / "inference.json", *(_existing(path, "config") for path in configs)]
+    for file in files[1:]:
+        _check_overlay(file, files[0])
+    if mode not in MODES:
+        raise UsageError(f"mode {mode!r} is not known; give one of {', '.join(MODES)}")
     try:
         parser = ConfigParser()
         parser.read_config([str(file) for file in files])
@@ -162,11 +166,27 @@ def _existing(path: Path, what: str) -> Path:
     return path
 
 
+def _check_overlay(overlay: Path, base: Path) -> None:
+    """Refuse an overlay that is not JSON, or that has a key which the config lacks and which nothing refers to."""
+    try:
+        keys, known = (json.loads(path.read_text(encoding="utf-8")) for path in (overlay, base))
+        text = json.dumps(keys)
+        roots = [key.lstrip("+~").partition("#")[0] for key in keys]
+    except (ValueError, AttributeError) as error:
+        raise UsageError(f"{overlay}: not an overlay in JSON ({one_line(error)}); give a mapping of keys") from error
+    unknown = [root for root in roots if root not in known and f"@{root}" not in text and f"%{root}" not in text]
+    if unknown:
+        raise UsageError(f"{overlay}: key {unknown[0]!r} is not in {base.name}, and nothing refers to it; correct it")
+
+
 def _load_weights(network: torch.nn.Module, path: Path, device: torch.device) -> None:
     try:
         network.load_state_dict(torch.load(path, map_location=device, weights_only=True), strict=True)
     except Exception as error:  # a damaged file raises from zipfile, pickle or torch
-        raise UsageError(f"{path}: weights do not fit network_def ({one_line(error)}); restore or retrain") from error
+        raise UsageError(
+            f"{path}: weights do not fit network_def ({one_line(error)}); give the model.pt of a "
+            "training of this bundle, with the overlays of inference.json that belong to it, or restore the file"
+        ) from error
 
 
 def reading_steps(preprocessing: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[Compose, Compose]:

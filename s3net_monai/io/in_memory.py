@@ -57,18 +57,23 @@ def to_array_image(
             not invertible.
     """
     name = type(image).__name__
+    try:
+        affine = None if affine is None else np.asarray(torch.as_tensor(affine).detach().cpu(), dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise CaseError(f"{name}: its affine is not a (4, 4) matrix of numbers; give RAS+ in mm") from error
     if isinstance(image, torch.Tensor):
-        array, stated = image.detach().cpu().numpy(), None
+        array, stated = _tensor_values(image, name), None
         if isinstance(image, MetaTensor):
-            array, stated = image.as_tensor().detach().cpu().numpy(), np.asarray(image.affine, dtype=np.float64)
+            stated = np.asarray(image.affine, dtype=np.float64)
         array, has_channel = _without_channel(array, channels)
     elif isinstance(image, np.ndarray):
         array, stated, has_channel = image, None, False
     elif _is_from("SimpleITK", image):
-        array, stated = _read_simpleitk(image)
+        array, stated = _read_simpleitk(image, name, channels)
         has_channel = False
     elif _is_from("nibabel", image) and hasattr(image, "dataobj"):
-        array, stated, has_channel = np.asanyarray(image.dataobj), np.asarray(image.affine, np.float64), False
+        array, stated = _read_nibabel(image, name)
+        has_channel = False
     else:
         raise CaseError(f"{name}: not a known kind of image, expected {KINDS}")
     if channels == RGB_CHANNELS:
@@ -80,8 +85,11 @@ def to_array_image(
             raise CaseError(f"{name}: it states its own geometry; leave affine and spacing out")
         geometry = _geometry(array, name, stated if stated is not None else affine, spacing)
     pixel = None
-    if spacing is not None and (channels == RGB_CHANNELS or array.ndim == 2):
+    if channels == RGB_CHANNELS and spacing is not None:
         columns, rows = _checked_spacing(spacing, 2, name)
+        pixel = (float(rows), float(columns))
+    elif array.ndim == 2 and geometry is not None:
+        columns, rows = np.linalg.norm(geometry[:3, :2], axis=0)
         pixel = (float(rows), float(columns))
     return ArrayImage(array=array, affine=geometry, spacing=pixel, has_channel=has_channel, name=name)
 
@@ -107,10 +115,14 @@ def mask_like(image: Any, mask: np.ndarray, array_image: ArrayImage) -> Any:
     if _is_from("nibabel", image):
         import nibabel
 
-        header = image.header.copy() if isinstance(image, nibabel.Nifti1Image) else None
-        if header is not None:
-            header["scl_slope"], header["scl_inter"] = np.nan, np.nan  # the scale of the image is not that of its mask
-        return nibabel.Nifti1Image(mask, image.affine, header, dtype=np.uint8)
+        mask = mask.reshape(image.shape) if mask.size == np.prod(image.shape) else mask  # last axes of length 1
+        if not isinstance(image, nibabel.Nifti1Image):  # Nifti2Image is one, too
+            return nibabel.Nifti1Image(mask, image.affine, dtype=np.uint8)
+        header = image.header.copy()
+        # The scale, the window and the meaning of the image are not those of its mask.
+        header["scl_slope"], header["scl_inter"], header["cal_max"], header["cal_min"] = np.nan, np.nan, 0, 0
+        header.set_intent("none")
+        return type(image)(mask, image.affine, header, dtype=np.uint8)
     return mask
 
 
@@ -121,6 +133,8 @@ def _is_from(package: str, image: Any) -> bool:
 def _without_channel(array: np.ndarray, channels: int) -> tuple[np.ndarray, bool]:
     """Return a tensor's values without a leading channel axis, and whether there was one."""
     if channels == RGB_CHANNELS:
+        if array.ndim == 3 and array.shape[0] == 1 and array.shape[2] != RGB_CHANNELS:  # a gray image
+            return array[0], True
         if array.ndim == 3 and array.shape[0] == RGB_CHANNELS and array.shape[2] != RGB_CHANNELS:
             return np.moveaxis(array, 0, -1), True
         return array, False
@@ -129,11 +143,34 @@ def _without_channel(array: np.ndarray, channels: int) -> tuple[np.ndarray, bool
     return array, False
 
 
-def _read_simpleitk(image: Any) -> tuple[np.ndarray, np.ndarray]:
+def _tensor_values(image: torch.Tensor, name: str) -> np.ndarray:
+    tensor = image.as_tensor() if isinstance(image, MetaTensor) else image
+    if tensor.layout != torch.strided or tensor.is_quantized:
+        raise CaseError(f"{name}: a sparse or quantized tensor found, a dense one expected; convert it")
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor).numpy()
+
+
+def _read_nibabel(image: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Array, without trailing axes of length 1, and RAS+ affine (4, 4) in mm of a nibabel image."""
+    unit = image.header.get_xyzt_units()[0] if hasattr(image.header, "get_xyzt_units") else "mm"
+    if unit in ("meter", "micron"):
+        raise CaseError(f"{name}: voxel sizes in units of {unit} found, mm expected; convert the affine")
+    array = np.asanyarray(image.dataobj)
+    while array.ndim > 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    return array, np.asarray(image.affine, dtype=np.float64)
+
+
+def _read_simpleitk(image: Any, name: str, channels: int) -> tuple[np.ndarray, np.ndarray]:
     """Array (X, Y[, Z]) or (X, Y, 3), and the RAS+ affine (4, 4) in mm, of a SimpleITK image."""
     import SimpleITK
 
-    dims = image.GetDimension()
+    dims, components = image.GetDimension(), image.GetNumberOfComponentsPerPixel()
+    if channels == RGB_CHANNELS and dims != 2:
+        raise CaseError(f"{name}: {dims} dimensions found, a 2-D color image expected")
+    if channels != RGB_CHANNELS and components != 1:
+        raise CaseError(f"{name}: {components} components per pixel found, one expected; give the image itself")
     array = SimpleITK.GetArrayFromImage(image)  # (..., Y, X), channels last
     array = array.transpose(*range(dims - 1, -1, -1), *range(dims, array.ndim))
     affine = np.eye(4)
@@ -164,6 +201,8 @@ def _geometry(
     """RAS+ affine (4, 4) of a volume, or of a slice whose size is stated; None for a slice of unknown size."""
     if array.ndim not in (2, 3) or 0 in array.shape:
         raise CaseError(f"{name}: shape {_shown(array)} found, a volume (X, Y, Z) or a slice (X, Y) expected")
+    if array.ndim == 3 and array.shape[2] == RGB_CHANNELS and array.dtype == np.uint8:
+        raise CaseError(f"{name}: shape {_shown(array)} of 8 bits looks like a color image, one channel expected")
     check_voxels(name, array.shape)
     if affine is not None and spacing is not None:
         raise CaseError(f"{name}: affine and spacing were both given; give one of them")
@@ -176,15 +215,19 @@ def _geometry(
             return None
         raise CaseError(f"{name}: a volume without a geometry; give affine (RAS+, mm) or spacing (mm per axis)")
     affine = np.asarray(affine, dtype=np.float64)
-    if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+    regular = affine.shape == (4, 4) and np.isfinite(affine).all() and np.array_equal(affine[3], [0, 0, 0, 1])
+    if not regular or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise CaseError(f"{name}: its affine is not an invertible (4, 4) matrix; give RAS+ in mm")
     return affine
 
 
 def _checked_spacing(spacing: Sequence[float], dimensions: int, name: str) -> np.ndarray:
-    steps = np.asarray(spacing, dtype=np.float64)
+    try:
+        steps = np.asarray(spacing, dtype=np.float64)
+    except (TypeError, ValueError):
+        steps = np.empty(0)
     if steps.shape != (dimensions,) or not (np.isfinite(steps).all() and (steps > 0).all()):
-        raise CaseError(f"{name}: spacing {list(spacing)} found, {dimensions} numbers above 0 in mm expected")
+        raise CaseError(f"{name}: spacing {spacing} found, {dimensions} numbers above 0 in mm expected")
     return steps
 
 
@@ -206,7 +249,7 @@ def channel_first(image: ArrayImage) -> MetaTensor:
 def _as_float(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype.kind not in "iuf":
         raise CaseError(f"{name}: values of type {array.dtype} found, numbers expected; give the image itself")
-    return np.asarray(array, dtype=np.float32)
+    return np.array(array, dtype=np.float32)  # a copy, since the caller's may be read-only
 
 
 def _shown(array: np.ndarray) -> str:

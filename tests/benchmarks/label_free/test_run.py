@@ -146,7 +146,7 @@ def test_a_missing_package_is_reported_before_the_work(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "_MODULES", ("matplotlib", "no_such_package"))
-    with pytest.raises(ValueError, match=r"no_such_package is not installed; run: pip install"):
+    with pytest.raises(ValueError, match=r"no_such_package is not installed; run in the checkout: pip install"):
         run.run_benchmark("skin", data, tmp_path / "skin.json", work=tmp_path / "work")
 
 

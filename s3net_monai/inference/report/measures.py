@@ -40,13 +40,13 @@ MEASURES: dict[str, Measure] = {
     "median_hu": Measure(title="Median", unit="HU", decimals=0, meaning="median Hounsfield value in the mask"),
     "area_px": Measure(title="Area", unit="px", decimals=0, meaning="number of pixels of the mask"),
     "area_mm2": Measure(
-        title="Area", unit="mm²", decimals=1, meaning="area of the mask, where the file states the pixel size"
+        title="Area", unit="mm²", decimals=1, meaning="area of the mask, where a DICOM VL image states the pixel size"
     ),
     "diameter_px": Measure(
         title="Diameter", unit="px", decimals=1, meaning="largest distance between two points of the outline (Feret)"
     ),
     "diameter_mm": Measure(
-        title="Diameter", unit="mm", decimals=1, meaning="the same in mm, where the file states the pixel size"
+        title="Diameter", unit="mm", decimals=1, meaning="the same in mm, where a DICOM VL image states the pixel size"
     ),
     "asymmetry": Measure(
         title="Asymmetry",

@@ -20,8 +20,8 @@ import s3net_monai
 from s3net_monai.api import Result
 from s3net_monai.inference import Bundle
 from s3net_monai.utils.errors import CaseError, UsageError
-from s3net_monai.utils.geometry import LPS_TO_RAS
 from tests.helpers.ct_series import SeriesMaker
+from tests.helpers.dicom_tools import to_itk_image
 
 OBLIQUE = np.array([[0.0, -1.8, 0.6, 10.0], [2.0, 0.0, 0.0, -20.0], [0.0, 0.9, 2.4, 30.0], [0.0, 0.0, 0.0, 1.0]])
 
@@ -43,16 +43,6 @@ def lung(lung_bundle: Path) -> Bundle:
 @pytest.fixture
 def skin(skin_bundle: Path) -> Bundle:
     return s3net_monai.load_bundle("skin", bundle=skin_bundle, device="cpu")
-
-
-def simpleitk_image(values: np.ndarray, affine: np.ndarray) -> SimpleITK.Image:
-    image = SimpleITK.GetImageFromArray(values.T)
-    lps = LPS_TO_RAS @ affine
-    spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    image.SetSpacing(spacing.tolist())
-    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
-    image.SetOrigin(lps[:3, 3].tolist())
-    return image
 
 
 def test_a_path_gives_an_array_with_its_geometry(volume: np.ndarray, lung: Bundle, tmp_path: Path) -> None:
@@ -78,7 +68,7 @@ def test_every_kind_of_volume_comes_back_as_itself(kind: str, volume: np.ndarray
         "metatensor": MetaTensor(values, affine=affine),
         "channel": MetaTensor(values[None], affine=affine),
         "nibabel": nibabel.Nifti1Image(volume, OBLIQUE),
-        "simpleitk": simpleitk_image(volume, OBLIQUE),
+        "simpleitk": to_itk_image(volume, OBLIQUE),
     }
     image = images[kind]
     geometry = {"affine": OBLIQUE} if kind in ("numpy", "tensor") else {}

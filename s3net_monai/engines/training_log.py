@@ -64,7 +64,7 @@ class ValidationLog:
 
 
 def _ends_epoch(engine: Engine, iteration: int) -> bool:
-    epoch_length: int = engine.state.epoch_length  # type: ignore[assignment]
+    epoch_length: int = engine.state.epoch_length  # type: ignore[assignment]  # set once a run has begun
     return iteration % epoch_length == 0
 
 

@@ -15,7 +15,8 @@ SAMPLE_APP = Path(sys.prefix, "monailabel", "sample-apps", "monaibundle", "main.
 upstream = module_from_file("monaibundle", str(SAMPLE_APP))
 
 
-# MONAI Label loads the class that has MONAILabelApp among its direct bases.
+# MONAI Label loads the class that has MONAILabelApp among its direct bases. mypy does not see into a module that is
+# loaded from a file.
 class App(upstream.MyApp, MONAILabelApp):  # type: ignore[name-defined]
     """The app ``monaibundle``, in which every bundle scores images and orders them for annotation."""
 

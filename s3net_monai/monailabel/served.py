@@ -15,7 +15,7 @@ from s3net_monai.utils.errors import UsageError
 
 _APP = '''"""Starts MONAI Label's own app for bundles; written by ``s3net_monai.monailabel.served``."""
 
-from s3net_monai.monailabel.app import App  # noqa: F401
+from s3net_monai.monailabel.app import App  # noqa: F401 - MONAI Label looks for a class in this file
 '''
 
 

@@ -107,7 +107,7 @@ class DualDecoderUNet(nn.Module):
                 first, second = (list(half) for half in halves)
                 return crop_to_size(self.decoder_a(first), size), crop_to_size(self.decoder_b(second), size)
         a, b = crop_to_size(self.decoder_a(maps), size), crop_to_size(self.decoder_b(maps), size)
-        if not torch.jit.is_scripting():  # noqa: SIM102
+        if not torch.jit.is_scripting():  # noqa: SIM102 - as above
             if self.training:
                 return a, b
         return log_mean_softmax(a, b)

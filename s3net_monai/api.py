@@ -14,9 +14,11 @@ import torch
 from s3net_monai.evaluation import evaluate
 from s3net_monai.inference import Bundle, bundle_root, find_cases, parse_device
 from s3net_monai.inference import load_bundle as _load_bundle
+from s3net_monai.inference.discovery.cases import Case
 from s3net_monai.inference.report.measures import measure_warnings, measures, spacing_notes
 from s3net_monai.inference.report.review import LOW_CONSISTENCY
 from s3net_monai.inference.run.segmenter import Segmentation, SourceImage, infer_sample, preprocess, read_case
+from s3net_monai.inference.run.validate_input import as_case_error
 from s3net_monai.io.in_memory import channel_first, mask_like, to_array_image
 from s3net_monai.utils.errors import CaseError, UsageError
 
@@ -32,7 +34,7 @@ class Result:
             and NumPy arrays, else a MetaTensor, tensor, SimpleITK or nibabel image.
         affine: (4, 4) RAS+ in mm from indices of the mask; the identity for a 2-D image without geometry.
         labels: label value by class name, background left out.
-        consistency: agreement, 0 to 1, of the mask with the masks of flipped and rotated copies of the image; None
+        consistency: agreement, 0 to 1, of the mask with the masks of transformed copies of the image; None
             where the bundle does not measure it.
         measures: as in ``report.json``, for example "volume_ml".
         warnings: what a reader of the mask should know, one line each.
@@ -155,9 +157,11 @@ def _segment_one(image: Any, bundle: Bundle, affine: np.ndarray | None, spacing:
             raise UsageError(f"{image}: affine and spacing are for arrays; a file states its own")
         return _segment_path(Path(image), bundle)
     array_image = to_array_image(image, channels=bundle.task.channels, affine=affine, spacing=spacing)
-    sample = preprocess({"image": channel_first(array_image)}, bundle, name=array_image.name)
-    source = sample.pop("source")
-    segmentation = infer_sample(sample, bundle)
+    name = Path(array_image.name)
+    with as_case_error(Case(case_id=array_image.name, input=name, image=(name,), kind="image_2d")):
+        sample = preprocess({"image": channel_first(array_image)}, bundle, name=array_image.name)
+        source = sample.pop("source")
+        segmentation = infer_sample(sample, bundle)
     if array_image.affine is not None:
         segmentation = replace(segmentation, affine=array_image.affine)
     return _result(mask_like(image, segmentation.mask, array_image), segmentation, source, bundle)
@@ -173,9 +177,10 @@ def _segment_path(path: Path, bundle: Bundle) -> Result:
             raise CaseError(
                 f"{path}: {len(cases)} images found, one expected; give one path per image, or use s3net segment"
             )
-        sample = read_case(cases[0], bundle)
-        source = sample.pop("source")
-        segmentation = infer_sample(sample, bundle)
+        with as_case_error(cases[0]):
+            sample = read_case(cases[0], bundle)
+            source = sample.pop("source")
+            segmentation = infer_sample(sample, bundle)
     return _result(segmentation.mask, segmentation, source, bundle)
 
 

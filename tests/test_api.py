@@ -137,13 +137,44 @@ def test_color_images_as_file_array_and_simpleitk(skin: Bundle, tmp_path: Path) 
     np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(mask).T, expected)
 
 
+def test_a_damaged_file_is_named_in_one_line(skin: Bundle, lung: Bundle, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 30, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "whole.png")
+    cut = tmp_path / "cut.png"
+    cut.write_bytes((tmp_path / "whole.png").read_bytes()[:1500])
+    with pytest.raises(CaseError, match=r"^cut\.png: damaged or cut off .*copy the file again$"):
+        s3net_monai.segment(cut, bundle=skin)
+    with pytest.raises(CaseError, match=r"^image 1 of the list: cut\.png: damaged"):
+        s3net_monai.segment([tmp_path / "whole.png", cut], bundle=skin)
+    volume = tmp_path / "ct.nii"
+    nibabel.save(nibabel.Nifti1Image(np.zeros((8, 8, 8), np.int16), np.eye(4)), volume)
+    volume.write_bytes(volume.read_bytes()[:600])
+    with pytest.raises(CaseError, match=r"^ct\.nii: cut off, 600 bytes .*copy the file again$"):
+        s3net_monai.segment(volume, bundle=lung)
+
+
+def test_an_error_inside_a_step_is_a_case_error(
+    volume: np.ndarray, lung: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        try:
+            raise CaseError("the reason")
+        except CaseError as error:
+            raise RuntimeError("applying transform") from error
+
+    monkeypatch.setattr("s3net_monai.api.infer_sample", fail)
+    with pytest.raises(CaseError, match=r"^image 0 of the list: .*the reason$"):
+        s3net_monai.segment([volume], bundle=lung, spacing=(1, 1, 1))
+
+
 def test_areas_are_in_mm_where_the_pixel_size_is_given(skin: Bundle, lung: Bundle) -> None:
     pixels = np.zeros((9, 7, 3), np.uint8)
     pixels[2:5, 3:7, 0] = 200
     assert "area_mm2" not in s3net_monai.segment(pixels, bundle=skin).measures
     measures = s3net_monai.segment(pixels, bundle=skin, spacing=(0.5, 0.1)).measures
     assert measures["area_mm2"] == pytest.approx(12 * 0.05)
-    assert measures["diameter_mm"] == pytest.approx(np.hypot(3 * 0.5, 4 * 0.1), rel=0.4)
+    # From the middle of a pixel's upper edge to that of a lower edge, three columns further.
+    assert measures["diameter_mm"] == pytest.approx(np.hypot(3 * 0.5, 3 * 0.1), abs=0.005)  # two decimals
     with pytest.raises(CaseError, match="a color image has no affine; give spacing"):
         s3net_monai.segment(pixels, bundle=skin, affine=np.eye(4))
     with pytest.raises(CaseError, match=r"spacing \(1, 1, 1\) found, 2 numbers above 0"):

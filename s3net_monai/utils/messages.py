@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 
 def one_line(message: BaseException | str, limit: int = 160) -> str:
     """Return a message as one line of at most ``limit`` printable characters.
@@ -14,8 +16,14 @@ def one_line(message: BaseException | str, limit: int = 160) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and, for a chain of ``raise ... from``, what caused it, the first cause last."""
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__
+
+
 def first_cause(error: BaseException) -> BaseException:
     """Return the exception at the start of a chain of ``raise ... from``."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
+    return list(causes(error))[-1]

@@ -6,20 +6,23 @@ import gzip
 import math
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from s3net_monai.inference.discovery.cases import Case
 from s3net_monai.inference.discovery.identifiers import redact
+from s3net_monai.inference.run.memory import is_out_of_memory
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.limits import MAX_NIFTI_OFFSET, MAX_PIXELS, check_capacity, check_pixels, check_voxels
 from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES, read_volume_header
 from s3net_monai.tasks import Task
-from s3net_monai.utils.messages import one_line
+from s3net_monai.utils.errors import UsageError
+from s3net_monai.utils.messages import causes, one_line
 
 # By content, whatever the name says: some of Pillow's other formats start programs.
 IMAGE_2D_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
@@ -147,13 +150,11 @@ def _sizes(shape: tuple[int, ...]) -> str:
 
 def failure_reason(error: BaseException, case: Case) -> str:
     """Return one line for the report from any error of a case; it names the input and holds no identifier."""
-    chain = [error]
-    while chain[-1].__cause__ is not None:
-        chain.append(chain[-1].__cause__)
+    chain = list(causes(error))
     for link in chain:
         if isinstance(link, CaseError):
             return _with_input_name(str(link), case)
-        if isinstance(link, MemoryError | torch.OutOfMemoryError) or "not enough memory" in str(link):
+        if is_out_of_memory(link):
             return _with_input_name("not enough memory; close other programs or use --device cpu", case)
     if any("cannot find a suitable reader" in str(link) for link in chain):
         return _with_input_name(_unreadable(case.image[0]), case)
@@ -162,6 +163,20 @@ def failure_reason(error: BaseException, case: Case) -> str:
             f"damaged or cut off ({_error_text(chain[-1], case.image[0])}); copy the file again", case
         )
     return _with_input_name(f"{type(chain[-1]).__name__}: {_error_text(chain[-1], case.image[0])}", case)
+
+
+@contextmanager
+def as_case_error(case: Case) -> Iterator[None]:
+    """Raise any error of the block as a ``CaseError`` with its ``failure_reason``.
+
+    MONAI raises whatever a transform raises, a ``CaseError`` too, as a ``RuntimeError`` that names only the transform.
+    """
+    try:
+        yield
+    except UsageError:
+        raise
+    except Exception as error:
+        raise CaseError(failure_reason(error, case)) from error
 
 
 def _is_damage(error: BaseException) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from s3net_monai.data.datalist import UNLABELED, load_datalist
+from s3net_monai.data.labeled_split import drop_labels
 from s3net_monai.data.pool import pool_datalists
 
 Cases = list[dict[str, Any]]
@@ -21,17 +22,13 @@ def unlabeled_images(cases: Mapping[str, Cases]) -> Cases:
     """Return all images that a training may look at, labeled or not, without their labels.
 
     Args:
-        cases: sections as ``few_labels`` gives them; "training" and "unlabeled" are used, in this order.
+        cases: sections as ``split_labeled_patients`` gives them; "training" and "unlabeled" are used, in this order.
 
     Example:
         >>> unlabeled_images({"training": [{"image": "a", "label": "b"}], "unlabeled": [{"image": "c"}], "test": []})
         [{'image': 'a'}, {'image': 'c'}]
     """
-    return [
-        {key: value for key, value in case.items() if key != "label"}
-        for section in ("training", UNLABELED)
-        for case in cases[section]
-    ]
+    return drop_labels([*cases["training"], *cases[UNLABELED]])
 
 
 def pool_validation(sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Cases:

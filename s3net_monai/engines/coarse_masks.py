@@ -86,7 +86,7 @@ def add_out_of_fold_masks(
         key: of the masks.
         image_key: of the images.
         label_key: of the labels.
-        patient: regular expression of the patient in a "case_id", see ``few_labels``.
+        patient: regular expression of the patient in a "case_id", see ``split_labeled_patients``.
 
     Raises:
         FileNotFoundError: for a checkpoint that is missing.

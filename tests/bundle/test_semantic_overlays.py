@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import pytest
 import torch
 from ignite.engine import Events
 from monai.bundle import ConfigParser, ConfigWorkflow
-from monai.utils import set_determinism
 
 from data_prep.phantom import make_phantoms
 from tests.helpers.paths import CARDIAC_BUNDLE
@@ -22,13 +20,6 @@ CONFIGS = CARDIAC_BUNDLE / "configs"
 TOY = {"device": "cpu", "iterations": 2, "epoch_length": 2, "batch_size": 4, "spatial_size": [48, 48]}
 CHANNELS = [4, 8]
 LABELS = {"num_labeled_patients": 2}
-
-
-@pytest.fixture(autouse=True)
-def random_again() -> Iterator[None]:
-    """Undo the seeding of the configs, which is global."""
-    yield
-    set_determinism(None)
 
 
 @pytest.fixture(scope="module")

@@ -39,9 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> str:
     """Run the benchmark and return the JSON of speed or the Markdown page of the others."""
+    _check(arguments)
     if arguments.benchmark == "speed":
         return _run_speed(arguments.output)
-    _check(arguments)
     data, output, rows = arguments.data, arguments.output, arguments.rows
     if arguments.benchmark == "corrections":
         from benchmarks.corrections.run import run_corrections
@@ -64,6 +64,11 @@ def _run(arguments: argparse.Namespace) -> str:
 
 def _check(arguments: argparse.Namespace) -> None:
     name, few_labels = arguments.benchmark, arguments.benchmark in FEW_LABELS
+    if name == "speed":
+        given = [option for option in ("data", "rows", "labels") if getattr(arguments, option)]
+        if given:
+            raise ValueError(f"speed: --{given[0]} is for the other benchmarks; leave it out")
+        return
     if arguments.data is None:
         folders = f"{name}/" if few_labels else "skin/ and lung/"
         raise ValueError(f"{name}: --data is missing; give the folder that holds {folders}")

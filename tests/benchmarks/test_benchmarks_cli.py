@@ -33,6 +33,8 @@ def test_argparse_errors_are_exit_code_two(arguments: list[str]) -> None:
         (["skin"], "skin: --data is missing; give the folder that holds skin/ and lung/"),
         (["cardiac"], "cardiac: --data is missing; give the folder that holds cardiac/"),
         (["corrections", "--data", "data", "--labels", "1"], "--labels is for cardiac and abdomen; leave it out"),
+        (["speed", "--data", "data"], "speed: --data is for the other benchmarks; leave it out"),
+        (["speed", "--labels", "1"], "speed: --labels is for the other benchmarks; leave it out"),
     ],
 )
 def test_unusable_requests_are_one_line(

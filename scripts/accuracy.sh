@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Scores the released weights on the report splits, which no training has seen.
-# Usage: accuracy.sh DATA; DATA is laid out like the shared data. Writes docs/benchmark/*.json.
+# Usage: accuracy.sh DATA; DATA holds skin/ph2, skin/isic2018, lung/volumes, lung/slices512 and cardiac/acdc.
+# Writes docs/benchmark/*.json.
 set -euo pipefail
 data=$(cd "${1:?DATA is missing: give the folder of the data sets, make ... DATA=folder}" && pwd)
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Trains all released weights anew: skin and lung from unlabeled images (`s3net prepare` checks masks, training never
 # opens one), hearts with the masks of eight patients.
-# Usage: train_weights.sh DATA OUTPUT; DATA is laid out like the shared data.
+# Usage: train_weights.sh DATA OUTPUT; DATA holds skin/ph2, skin/isic2018, lung/volumes, lung/slices64,
+# dicom/chest_A0001 and cardiac/acdc.
 set -euo pipefail
 data=$(cd "${1:?DATA is missing: give the folder of the data sets, make ... DATA=folder}" && pwd)
 out=$(mkdir -p "$2" && cd "$2" && pwd)

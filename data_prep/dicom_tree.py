@@ -62,11 +62,10 @@ def find_cases(source: Path, destination: Path) -> list[DatalistCase]:
 
 
 def _read_header(path: Path) -> SliceHeader:
-    from pydicom import dcmread
-
+    from s3net_monai.io.dicom.files import read_data_set
     from s3net_monai.io.dicom.header import SliceHeader
 
     try:
-        return SliceHeader(dcmread(path, stop_before_pixels=True, specific_tags=_KEYWORDS), path)
+        return SliceHeader(read_data_set(path, stop_before_pixels=True, specific_tags=_KEYWORDS), path)
     except Exception as error:  # damaged data raises all kinds of errors in pydicom
         raise DataError(f"{path}: header not readable as DICOM ({error}); copy the file again or remove it") from error

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from s3net_monai.io.dicom.seg import write_dicom_labelmap, write_dicom_seg
+from s3net_monai.io.dicom.seg import seg_warnings, write_dicom_labelmap, write_dicom_seg
 from s3net_monai.io.mask import Mask
 from s3net_monai.io.nifti import write_nifti
 from s3net_monai.io.png import write_png
@@ -23,12 +23,14 @@ class Format:
         write: the function that writes a file; it raises ``CaseError`` where the format cannot hold a mask.
         title: the format's usual name.
         holds: what a file holds besides the voxels, and for which inputs.
+        warnings: returns what a user must know about the file of a mask, a line for each.
     """
 
     extension: str
     write: Callable[[Mask, Path], None]
     title: str
     holds: str
+    warnings: Callable[[Mask], list[str]] = lambda mask: []
 
 
 FORMATS: dict[str, Format] = {
@@ -41,12 +43,14 @@ FORMATS: dict[str, Format] = {
         write_dicom_seg,
         "DICOM SEG, binary",
         "one bit per voxel, SNOMED codes, colors, the source's study and slices; for DICOM inputs only",
+        seg_warnings,
     ),
     "dicomseg-labelmap": Format(
         ".labelmap.dcm",
         write_dicom_labelmap,
         "DICOM SEG, label map",
         "the same with label values (DICOM 2024), which some older readers do not support",
+        seg_warnings,
     ),
     "segnrrd": Format(
         ".seg.nrrd", write_seg_nrrd, "3D Slicer segmentation", "label values, names, colors and SNOMED codes"

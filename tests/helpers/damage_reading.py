@@ -14,9 +14,10 @@ import nrrd
 import numpy as np
 from PIL import Image
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.multival import MultiValue
-from pydicom.uid import ExplicitVRBigEndian
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from s3net_monai.utils.geometry import LPS_TO_RAS
 
@@ -60,8 +61,18 @@ def foreground(image: Slice) -> np.ndarray:
     return expected
 
 
+def _read(path: Path) -> Dataset:
+    """Read a file, also one without preamble or file meta information."""
+    dataset = dcmread(path, force=True)
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, little = dataset.original_encoding
+        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+    return dataset
+
+
 def red_mask(path: Path) -> np.ndarray:
-    dataset = dcmread(path)
+    dataset = _read(path)
     rows, columns, photometric = dataset.Rows, dataset.Columns, str(dataset.PhotometricInterpretation)
     expected = np.full((columns, rows), np.nan)
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
@@ -81,7 +92,7 @@ def red_mask(path: Path) -> np.ndarray:
 
 
 def read_slices(path: Path) -> Iterator[Slice]:
-    dataset = dcmread(path)
+    dataset = _read(path)
     groups: list[list[Any]] = [[dataset]]
     if "PerFrameFunctionalGroupsSequence" in dataset:
         shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])

@@ -85,9 +85,8 @@ def dicom_cases(
     studies: dict[str, list[SeriesFiles]] = {}
     for series in files.series:
         if series.copies:
-            _exclude(
-                series, paths, reason=f"{len(series.copies)} files in other folders repeat its instances", result=result
-            )
+            where = " in other folders" if series.kind == "volume" else ""
+            _exclude(series, paths, reason=f"{len(series.copies)} files{where} repeat its instances", result=result)
         if series.kind == "vl_image":
             result.cases.extend(_vl_image_cases(series, display))
         else:
@@ -97,13 +96,32 @@ def dicom_cases(
     for study in studies.values():
         selected += _study_cases(study, rules, paths, missing=missing, result=result, is_only_series=is_only_series)
     result.cases.extend(_with_numbers(selected, paths))
-    for file in files.damaged:
-        identifiers = frozenset() if keep_identifiers else uids_in(display(file))
-        case = Case(
-            case_id=stem(file), input=display(file), image=(file,), kind="dicom_series", identifiers=identifiers
-        )
-        result.cases.append((file, case))
+    readable = {file.parent for series in files.series for file in series.files}
+    for folder, damaged in _by_folder(files.damaged).items():
+        if len(damaged) > 1 and folder not in readable:  # a series of which no file can be read
+            result.cases.append((damaged[0], _damaged_case(folder, damaged, display, keep_identifiers)))
+        else:
+            result.cases.extend((file, _damaged_case(file, [file], display, keep_identifiers)) for file in damaged)
     return result
+
+
+def _by_folder(files: Sequence[Path]) -> dict[Path, list[Path]]:
+    folders: dict[Path, list[Path]] = {}
+    for file in files:
+        folders.setdefault(file.parent, []).append(file)
+    return folders
+
+
+def _damaged_case(source: Path, files: Sequence[Path], display: Callable[[Path], Path], keep_identifiers: bool) -> Case:
+    """The case of a damaged file, or of a folder without any readable one; the reader says what is wrong."""
+    shown = display(source)
+    return Case(
+        case_id=stem(source) if shown == source or source.is_file() else archive_stem(shown.name),
+        input=shown,
+        image=tuple(files),
+        kind="dicom_series",
+        identifiers=frozenset() if keep_identifiers else uids_in(shown),
+    )
 
 
 def _study_cases(

@@ -13,6 +13,7 @@ import numpy as np
 from s3net_monai.inference.discovery.identifiers import IDENTIFIER_KEYWORDS, collect_identifiers
 from s3net_monai.inference.discovery.series_selection import Values
 from s3net_monai.io import CaseError
+from s3net_monai.io.dicom.copies import are_copies
 from s3net_monai.io.dicom.enhanced import split_frames
 from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.dicom.header import SliceHeader, is_image
@@ -36,7 +37,7 @@ class SeriesFiles:
             SOP classes.
         files: readable files.
         damaged: unreadable files in a folder that contains no other series.
-        copies: files with an instance that was already discovered in another folder.
+        copies: files whose content was already discovered in another folder; of images that are no slices, in any.
         identifiers: patient identifiers; empty if they may be kept.
         attributes: values for selection rules, from the first image of the largest group with equal orientation and
             image type.
@@ -80,7 +81,8 @@ def sort_files(paths: Iterable[Path], keywords: Sequence[str] = (), keep_identif
     """Group DICOM files by study and series, regardless of their folders.
 
     An unreadable file is attached to the series in its folder if there is exactly one: it may belong to that series,
-    so the reader must see and reject it. A file whose instance was discovered in another folder is a copy.
+    so the reader must see and reject it. A file is a copy of an earlier one if both have the same SOPInstanceUID and
+    the same data set. Copies in one folder, and files that share the UID only, are left to the reader.
 
     Args:
         paths: DICOM files.
@@ -115,13 +117,15 @@ def sort_files(paths: Iterable[Path], keywords: Sequence[str] = (), keep_identif
         if not keep_identifiers:
             series.identifiers |= collect_identifiers(header)
         instance = (id(series), str(header.get("SOPInstanceUID") or path))
-        if first_paths.setdefault(instance, path).parent != path.parent:
+        first = first_paths.setdefault(instance, path)
+        is_copy = first != path and _are_copies(first, path)
+        if is_copy and (first.parent != path.parent or kind != "volume"):
             series.copies.append(path)
             continue
         series.files.append(path)
-        frames, pixels = _size(header)
+        frames, pixels = (0, 0) if is_copy else _size(header)
         position = (id(series), str(header.get("ImagePositionPatient") or path))
-        series.frames += frames if frames > 1 or position not in positions else 0
+        series.frames += frames if frames != 1 or position not in positions else 0
         positions.add(position)
         series.voxels[path] = frames * pixels
         series_in_folder.setdefault(path.parent, set()).add(id(series))
@@ -149,6 +153,13 @@ def sort_files(paths: Iterable[Path], keywords: Sequence[str] = (), keep_identif
         damaged=tuple(unassigned),
         non_images=non_images,
     )
+
+
+def _are_copies(first: Path, second: Path) -> bool:
+    try:
+        return are_copies(first, second)
+    except OSError:  # the reader reports it
+        return False
 
 
 def _series_kind(header: SliceHeader) -> SeriesKind:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from s3net_monai.io.dicom.header import SliceHeader, read_integer, uid_name
+from s3net_monai.io.dicom.trailing_zeros import drop_zeros_after, drop_zeros_of_frames
 from s3net_monai.io.dicom.uids import JPEG_BASELINE
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.messages import one_line
@@ -19,8 +20,30 @@ END_OF_IMAGE = b"\xff\xd9"  # ends JPEG, JPEG-LS and JPEG 2000 codestreams alike
 MAX_PADDING = 16  # bytes that may follow the end of image
 
 
+def check_pixel_data(image: SliceHeader) -> int:
+    """Refuse pixel data that cannot be decoded as the header describes it, and drop zeros that follow it.
+
+    Args:
+        image: the whole file; its PixelData is changed where zeros are dropped.
+
+    Returns:
+        The number of zero bytes that were dropped.
+
+    Raises:
+        CaseError: if pixel data is missing, truncated or too long, if a codestream has another size than the header
+            says, or if there is no decoder for the transfer syntax.
+    """
+    if not image.dataset.get("PixelData"):
+        raise CaseError(f"no pixel data: {image.name} has a header only; export the series again")
+    _check_decodable(image)
+    _check_description(image)
+    if image.dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        return _check_codestreams(image)
+    return _check_length(image)
+
+
 def decode_frames(image: SliceHeader, **options: Any) -> Iterator[np.ndarray]:
-    """Decode the frames of a file.
+    """Decode the frames of a file that passed ``check_pixel_data``.
 
     pydicom converts YBR to RGB itself, while PhotometricInterpretation keeps its old value: never convert again.
 
@@ -32,24 +55,16 @@ def decode_frames(image: SliceHeader, **options: Any) -> Iterator[np.ndarray]:
         Every frame in stored order: (rows, columns), or (rows, columns, 3) in RGB for color.
 
     Raises:
-        CaseError: if pixel data is missing, truncated or too long, if a codestream has another size than the header
-            says, or if there is no decoder for the transfer syntax.
+        CaseError: if the pixel data cannot be decoded, or to another size than the header says.
     """
     from pydicom.pixels import iter_pixels
 
     name, dataset = image.name, image.dataset
-    if not dataset.get("PixelData"):
-        raise CaseError(f"no pixel data: {name} has a header only; export the series again")
-    _check_decodable(image)
-    _check_description(image)
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-        _check_codestreams(image)
         # Decoders return the samples of a pixel together, or say that they do not; the header's value does not apply.
         options["planar_configuration"] = 0
         if dataset.file_meta.TransferSyntaxUID == JPEG_BASELINE:
             options["decoding_plugin"] = "pillow"  # other plugins fill in what they cannot read
-    else:
-        _check_length(image)
     expected = (read_integer(image, "Rows"), read_integer(image, "Columns"))
     try:
         frames = iter_pixels(dataset, **options)
@@ -128,17 +143,23 @@ def _check_description(image: SliceHeader) -> None:
         raise CaseError(f"{image.name}: PixelRepresentation is neither 0 nor 1; export it again")
 
 
-def _check_length(image: SliceHeader) -> None:
-    """Refuse native pixel data of another length than the header's; more of it would shift every row."""
+def _check_length(image: SliceHeader) -> int:
+    """Refuse native pixel data of another length than the header's; more of it would shift every row.
+
+    Returns:
+        The number of zero bytes that followed and were dropped.
+    """
     samples = read_integer(image, "SamplesPerPixel", 1)
     pixels = read_integer(image, "Rows") * read_integer(image, "Columns") * read_integer(image, "NumberOfFrames", 1)
     expected = pixels * samples * read_integer(image, "BitsAllocated") // 8
     if image.get("PhotometricInterpretation") == "YBR_FULL_422":
         expected = expected // 3 * 2
+    zeros = drop_zeros_after(image.dataset, expected)
     length = len(image.dataset.PixelData)
     if not expected <= length <= expected + expected % 2:
         problem = "truncated" if length < expected else "too long"
         raise CaseError(f"{image.name}: pixel data {problem}, {length} bytes found, {expected} expected; copy it again")
+    return zeros
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,10 +173,13 @@ class _Codestream:
     bits: int
 
 
-def _check_codestreams(image: SliceHeader) -> None:
+def _check_codestreams(image: SliceHeader) -> int:
     """Refuse codestreams that are cut off or of another shape than the header says.
 
     Decoders fill the missing part of a JPEG or JPEG-LS with invented values, and reshape an image of another size.
+
+    Returns:
+        The number of zero bytes that followed codestreams and were dropped.
     """
     from pydicom.encaps import generate_frames
 
@@ -164,7 +188,8 @@ def _check_codestreams(image: SliceHeader) -> None:
     size = (read_integer(image, "Rows"), read_integer(image, "Columns"))
     samples, allocated = read_integer(image, "SamplesPerPixel", 1), read_integer(image, "BitsAllocated")
     try:
-        frames = generate_frames(image.dataset.PixelData, number_of_frames=read_integer(image, "NumberOfFrames", 1))
+        num_frames = read_integer(image, "NumberOfFrames", 1)
+        frames = list(generate_frames(image.dataset.PixelData, number_of_frames=num_frames))
         for frame in frames:
             stream = _parse_codestream(frame)
             if (stream.family if stream else "") != family:
@@ -173,7 +198,7 @@ def _check_codestreams(image: SliceHeader) -> None:
                 )
             if stream is None:
                 continue
-            if END_OF_IMAGE not in frame[-MAX_PADDING:]:
+            if END_OF_IMAGE not in frame.rstrip(b"\0")[-MAX_PADDING:]:
                 raise CaseError(f"{name}: pixel data truncated, its codestream has no end; copy it again")
             if (stream.rows, stream.columns) != size:
                 raise CaseError(
@@ -185,6 +210,7 @@ def _check_codestreams(image: SliceHeader) -> None:
                     f"{name}: pixel data of {stream.samples} samples of {stream.bits} bits, header says {samples} of "
                     f"{allocated}; copy it again"
                 )
+        return drop_zeros_of_frames(image.dataset, frames, is_rle=not family, segment_length=size[0] * size[1])
     except CaseError:
         raise
     except Exception as error:  # damaged fragments raise value, struct and stop errors

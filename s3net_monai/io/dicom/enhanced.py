@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from s3net_monai.io.dicom.header import SliceHeader, read_integer
@@ -12,17 +13,27 @@ if TYPE_CHECKING:
 
 # PS3.3 section C.7.6.16: the functional group macros, and the attributes of a slice that each of them holds.
 MACROS = {
-    "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness"),
+    "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
     "PlanePositionSequence": ("ImagePositionPatient",),
     "PlaneOrientationSequence": ("ImageOrientationPatient",),
     "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept", "RescaleType"),
     "CTImageFrameTypeSequence": ("FrameType",),
-    "FrameContentSequence": ("StackID", "TemporalPositionIndex"),
+    "FrameContentSequence": (
+        *("StackID", "TemporalPositionIndex"),
+        *("FrameAcquisitionNumber", "FrameAcquisitionDateTime", "FrameReferenceDateTime"),
+    ),
+    "TemporalPositionSequence": ("TemporalPositionTimeOffset",),
+    "CardiacSynchronizationSequence": ("NominalCardiacTriggerDelayTime", "NominalPercentageOfCardiacPhase"),
+    "RespiratorySynchronizationSequence": ("NominalPercentageOfRespiratoryPhase",),
+    "IrradiationEventIdentificationSequence": ("IrradiationEventUID",),
 }
 OBJECT_ATTRIBUTES = (
     "SOPClassUID",
     "SOPInstanceUID",
     "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+    "PatientID",
+    *("AcquisitionNumber", "AcquisitionUID", "AcquisitionDateTime"),
     "Modality",
     "ImageType",
     "Rows",
@@ -38,15 +49,11 @@ def split_frames(header: SliceHeader) -> list[SliceHeader]:
     A frame's own functional group takes precedence over the shared one.
 
     Raises:
-        CaseError: if the object is a part of a concatenation, holds several stacks or points in time, or has
-            functional groups that do not match its number of frames.
+        CaseError: if the object holds several stacks or points in time, or has functional groups that do not match its
+            number of frames.
     """
     if not header.get("PerFrameFunctionalGroupsSequence") and not header.get("SharedFunctionalGroupsSequence"):
         return [header]
-    if read_integer(header, "InConcatenationTotalNumber", 1) > 1 or (
-        header.get("ConcatenationUID") and "InConcatenationTotalNumber" not in header
-    ):
-        raise CaseError(f"concatenation: {header.name} is one part of a divided object; join the parts first")
     count = read_integer(header, "NumberOfFrames", 1)
     shared = list(header.get("SharedFunctionalGroupsSequence") or [])
     groups = list(header.get("PerFrameFunctionalGroupsSequence") or [])
@@ -61,6 +68,42 @@ def split_frames(header: SliceHeader) -> list[SliceHeader]:
         if len(values) > 1:
             raise CaseError(f"several {noun}: {header.name} holds {len(values)}; export one of them")
     return frames
+
+
+def check_concatenations(headers: Sequence[SliceHeader]) -> list[str]:
+    """Refuse a concatenation, an object that was divided into several files, of which parts are missing.
+
+    PS3.3 section C.7.6.16.2.2.4. The number of parts need not be stated; several parts are then taken for all of them.
+
+    Args:
+        headers: of files.
+
+    Returns:
+        A note for every concatenation that may lack its end.
+
+    Raises:
+        CaseError: naming the first part, and how many were found.
+    """
+    concatenations: dict[str, list[SliceHeader]] = {}
+    for header in headers:
+        if header.get("ConcatenationUID") or read_integer(header, "InConcatenationTotalNumber", 1) > 1:
+            concatenations.setdefault(str(header.get("ConcatenationUID")), []).append(header)
+    notes = []
+    for parts in concatenations.values():
+        name = parts[0].name
+        stated = max(read_integer(part, "InConcatenationTotalNumber", 0) for part in parts)
+        numbers = sorted(read_integer(part, "InConcatenationNumber", 0) for part in parts)
+        if (not stated and len(parts) == 1) or numbers != list(range(1, max(stated, len(parts)) + 1)):
+            total = str(stated) if stated else "an unknown number of"
+            raise CaseError(
+                f"concatenation: {name} is one part of a divided object, and {len(parts)} of {total} parts were found; "
+                "give all of them"
+            )
+        if not stated:
+            notes.append(
+                f"{len(parts)} parts of a divided object joined, which does not say how many it has: {name}, …"
+            )
+    return notes
 
 
 def _flatten(header: SliceHeader, groups: list[Dataset]) -> Dataset:

@@ -6,8 +6,10 @@ import re
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from s3net_monai.io.dicom.acquisitions import ACQUISITION_KEYWORDS
+from s3net_monai.io.dicom.bare_data_set import START_BYTES, add_transfer_syntax, starts_bare
 from s3net_monai.io.dicom.header import SliceHeader, is_image
 from s3net_monai.io.limits import MAX_SEQUENCE_DEPTH, check_deflated
 from s3net_monai.utils.errors import CaseError
@@ -39,20 +41,51 @@ HEADER_KEYWORDS = [
     "RescaleType",
     "ModalityLUTSequence",
     "ConcatenationUID",
+    "InConcatenationNumber",
     "InConcatenationTotalNumber",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 ]
+OPTIONAL_KEYWORDS = (*ACQUISITION_KEYWORDS, "SpacingBetweenSlices")  # without which an image can be read
 
 
 def looks_like_dicom(path: Path) -> bool:
-    """Return whether the file has a DICOM suffix or the ``DICM`` mark after its preamble (PS3.10 section 7.1)."""
+    """Return whether the file has a DICOM suffix, the ``DICM`` mark after its preamble, or begins as a data set.
+
+    PS3.10 section 7.1 demands the preamble; files without it and without a suffix are read all the same.
+    """
     if path.suffix.lower() in DICOM_SUFFIXES:
         return path.is_file()
     if not path.is_file():
         return False
+    start = _read_start(path)
+    return start[128:132] == b"DICM" or starts_bare(start)
+
+
+def _read_start(path: Path) -> bytes:
     with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+        return file.read(START_BYTES)
+
+
+def read_data_set(path: Path, **options: Any) -> Dataset:
+    """Read a DICOM file, also one without preamble or file meta information.
+
+    Args:
+        path: the file.
+        options: for ``pydicom.dcmread``.
+
+    Returns:
+        The data set; its ``file_meta`` always has a TransferSyntaxUID, which is empty where the file's is.
+
+    Raises:
+        CaseError: if nothing says which codec compressed its pixel data.
+        Exception: of any kind from pydicom, if the file is damaged or of another format.
+    """
+    from pydicom import dcmread
+
+    dataset = dcmread(path, force=starts_bare(_read_start(path)), **options)
+    add_transfer_syntax(dataset, path.name)
+    return dataset
 
 
 def list_dicom_files(paths: Iterable[Path]) -> list[Path]:
@@ -70,11 +103,12 @@ def read_header(path: Path, extra: Sequence[str] = ()) -> SliceHeader:
     Raises:
         CaseError: if the file is not DICOM, its header is damaged, or it is an image without its matrix size.
     """
-    from pydicom import dcmread
-
     try:
         check_deflated(path)
-        dataset = dcmread(path, stop_before_pixels=True, specific_tags=[*HEADER_KEYWORDS, *extra])
+        dataset = read_data_set(
+            path, stop_before_pixels=True, specific_tags=[*HEADER_KEYWORDS, *OPTIONAL_KEYWORDS, *extra]
+        )
+        _drop_damaged(dataset, set(OPTIONAL_KEYWORDS) - set(extra))
         _convert_all(dataset)
         header = SliceHeader(dataset, path)
         cut_off = not is_image(header) and _should_be_image(header)
@@ -87,6 +121,15 @@ def read_header(path: Path, extra: Sequence[str] = ()) -> SliceHeader:
     if cut_off:
         raise CaseError(f"{path.name}: its header ends before, or lacks, Rows and Columns; copy the file again")
     return header
+
+
+def _drop_damaged(dataset: Dataset, keywords: Iterable[str]) -> None:
+    """Remove the attributes whose value cannot be converted, such as a word where a number should be."""
+    for keyword in keywords:
+        try:
+            dataset.get(keyword)
+        except Exception:  # damaged data raises all kinds of errors in pydicom
+            del dataset[keyword]
 
 
 def _convert_all(dataset: Dataset, depth: int = 0) -> None:
@@ -110,14 +153,14 @@ def read_image(path: Path) -> SliceHeader:
     Raises:
         CaseError: if the file is not DICOM, or an attribute that describes its pixels is damaged.
     """
-    from pydicom import dcmread
-
     try:
-        dataset = dcmread(path)
+        dataset = read_data_set(path)
         for element in dataset.group_dataset(0x0028):  # converted here, so that the message names a damaged one
             _ = element.value
         _ = dataset.get("PixelData")
         return SliceHeader(dataset, path)
+    except CaseError:
+        raise
     except Exception as error:  # damaged data raises all kinds of errors in pydicom
         raise CaseError(
             f"{path.name}: not readable as DICOM ({describe_damage(error)}); copy the file again"

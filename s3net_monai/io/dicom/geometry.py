@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from monai.utils import StrEnum
 
-from s3net_monai.io.dicom.header import SliceHeader, read_directions, read_numbers, read_pixel_spacing
+from s3net_monai.io.dicom.acquisitions import check_one_acquisition, differing_identifier
+from s3net_monai.io.dicom.header import (
+    SliceHeader,
+    read_directions,
+    read_numbers,
+    read_pixel_spacing,
+    stated_length,
+)
 from s3net_monai.io.dicom.slices import select_stack
 from s3net_monai.io.limits import MAX_EXTENT_MM, MAX_POSITION_MM, check_voxels
 from s3net_monai.utils.errors import CaseError
@@ -19,6 +26,7 @@ ROUNDING = 0.1 + 1e-6  # mm; positions are often stored to 0.1 mm, which already
 MAX_CONSECUTIVE_MISSING = 3  # slices; more is a hole, not a gap
 MAX_GAP = 20.0  # mm between the neighbors of missing slices
 MAX_MISSING_FRACTION = 0.25  # of the slices of the grid
+UNKNOWN_THICKNESS = 1.0  # mm, of a single slice whose header states none
 MAX_TILT = 35.0  # degrees; gantries tilt by up to 30
 
 
@@ -65,6 +73,7 @@ def build_geometry(headers: Sequence[SliceHeader], allow: Sequence[str] = ()) ->
 
     PixelSpacing is (row spacing, column spacing): the second value belongs to the row cosine, along which the
     column index grows. Slice spacing comes from positions; SliceThickness only counts for a single slice.
+    Several multi-frame objects are joined where their frames make one stack.
 
     Args:
         headers: of the files of one series.
@@ -76,6 +85,19 @@ def build_geometry(headers: Sequence[SliceHeader], allow: Sequence[str] = ()) ->
     """
     allowed = check_allow(allow)
     images, notes = select_stack(headers)
+    files = {header.path for header in images if header.num_frames > 1}
+    try:
+        return _build_grid(images, notes, allowed)
+    except CaseError as error:
+        if len(files) < 2:
+            raise
+        raise CaseError(
+            f"several multi-frame objects: each of {len(files)} files holds a part, and joined they are no even stack "
+            f"({error})"
+        ) from error
+
+
+def _build_grid(images: list[SliceHeader], notes: list[str], allowed: Collection[Irregularity]) -> SeriesGeometry:
     row_cosine, column_cosine, normal = read_directions(images[0])
     row_spacing, column_spacing = read_pixel_spacing(images[0])
     positions = np.array([read_numbers(header, "ImagePositionPatient", 3) for header in images])
@@ -95,7 +117,11 @@ def build_geometry(headers: Sequence[SliceHeader], allow: Sequence[str] = ()) ->
         )
     else:
         shifts = np.zeros_like(shifts)
-    indices, step = _slice_indices(images, depths)
+    if len(images) == 1:
+        indices, step = np.zeros(1), _thickness(images[0], notes)
+    else:
+        indices, step = _slice_indices(images, depths)
+    check_one_acquisition(images, indices)
     count = int(indices[-1]) + 1
     if count > len(images):
         _check_gaps(images, depths, indices, allowed)
@@ -162,9 +188,10 @@ def _check_duplicates(images: list[SliceHeader], depths: np.ndarray) -> None:
     steps = np.diff(depths)
     if len(steps) and steps.min() < MIN_SLICE_DISTANCE:
         i = int(steps.argmin())
+        differing = differing_identifier(images[i], images[i + 1])
         raise CaseError(
-            f"duplicate position: {images[i].name} and {images[i + 1].name} are {steps[i]:.3f} mm apart; "
-            "keep one reconstruction per folder"
+            f"duplicate position: {images[i].name} and {images[i + 1].name} are {steps[i]:.3f} mm apart"
+            f"{f' and differ in {differing}' if differing else ''}; keep one reconstruction per folder"
         )
 
 
@@ -202,13 +229,19 @@ def _check_tilt(angle: float, allowed: Collection[Irregularity]) -> None:
         raise CaseError(f"{sheared}; resample the series to a rectangular grid first, or give --allow tilt")
 
 
+def _thickness(image: SliceHeader, notes: list[str]) -> float:
+    """Return the thickness of a single slice in mm; a note says what was taken where the header states none."""
+    if thickness := stated_length(image, "SliceThickness"):
+        return thickness
+    spacing = stated_length(image, "SpacingBetweenSlices")
+    source = "its SpacingBetweenSlices" if spacing else "which says nothing about the patient"
+    taken = spacing or UNKNOWN_THICKNESS
+    notes.append(f"{image.name}: a single slice without SliceThickness; volumes in ml are of {taken:g} mm, {source}")
+    return taken
+
+
 def _slice_indices(images: list[SliceHeader], depths: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the index of every slice on an even grid, and the grid's spacing in mm."""
-    if len(images) == 1:
-        thickness = float(read_numbers(images[0], "SliceThickness", 1)[0]) if images[0].get("SliceThickness") else 0.0
-        if not thickness > 0:
-            raise CaseError(f"{images[0].name}: a single slice needs a SliceThickness, which is missing or zero")
-        return np.zeros(1), thickness
     steps = np.diff(depths)
     median = float(np.median(steps))
     jumps = np.maximum(np.rint(steps / median), 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,15 @@ def read_pixel_spacing(header: SliceHeader) -> np.ndarray:
     if not (values > 0).all():
         raise CaseError(f"{header.name}: PixelSpacing {values.tolist()} must be positive; export the series again")
     return values
+
+
+def stated_length(header: SliceHeader, keyword: str) -> float:
+    """Return an optional positive length in mm, or 0 where it is missing or makes no sense."""
+    try:
+        length = float(header.get(keyword) or 0.0)
+    except (TypeError, ValueError):
+        return 0.0
+    return length if 0.0 < length < math.inf else 0.0
 
 
 def read_directions(header: SliceHeader) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

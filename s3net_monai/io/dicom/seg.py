@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import warnings
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ import numpy as np
 
 from s3net_monai.io.dicom.files import list_dicom_files
 from s3net_monai.io.dicom.geometry import masks_on_slices
-from s3net_monai.io.dicom.seg_source import copy_series_headers, copy_vl_header, frame_numbers
+from s3net_monai.io.dicom.matching_keys import MatchingKeys, key_warnings, read_keys, repeat_keys
+from s3net_monai.io.dicom.seg_source import Plane, copy_series_headers, copy_vl_header, format_decimals
 from s3net_monai.io.dicom.series import read_geometry
 from s3net_monai.io.dicom.uids import EXPLICIT_VR_LITTLE_ENDIAN, RLE_LOSSLESS
 from s3net_monai.io.mask import Mask
@@ -50,42 +52,106 @@ def write_dicom_seg(mask: Mask, path: Path, segmentation_type: str = "BINARY") -
         UnsuitedFormatError: if the input was not DICOM.
         CaseError: if its headers lack what a SEG must refer to.
     """
+    from pydicom.config import disable_value_validation
+
     if not list_dicom_files(mask.source):
         raise UnsuitedFormatError("a SEG needs a DICOM series or VL image as input; ask for nifti or png")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom and highdicom quote the patient's name in theirs
-        sources, pixels, numbers = _vl_frames(mask) if mask.array.ndim == 2 else _series_frames(mask)
+        source = _vl_source(mask) if mask.array.ndim == 2 else _series_source(mask)
         try:
-            segmentation = _build_segmentation(mask, sources, pixels, segmentation_type)
-            _number_frames(segmentation, numbers)
-            segmentation.save_as(path)
+            segmentation = _build_segmentation(mask, source.images, source.pixels, segmentation_type)
+            _refer_to(segmentation, source)
+            if source.thickness is not None:
+                _set_thickness(segmentation, source.thickness)
+            with disable_value_validation():  # the keys must be those of the source, valid or not
+                repeat_keys(segmentation, source.keys)
+                segmentation.save_as(path)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CaseError(f"dicomseg: the source's headers do not allow a valid SEG ({one_line(error)})") from error
+
+
+def seg_warnings(mask: Mask) -> list[str]:
+    """Return a line for users about every problem of a SEG that was written, without identifiers of the patient."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom quotes values in its own
+        return key_warnings(list_dicom_files(mask.source)[0])
 
 
 write_dicom_labelmap = partial(write_dicom_seg, segmentation_type="LABELMAP")
 
 
-def _series_frames(mask: Mask) -> tuple[list[Dataset], np.ndarray, list[int] | None]:
-    """Return the source headers, the mask (slices, rows, columns) on their planes, and the planes' frame numbers."""
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """What a SEG is made of.
+
+    Attributes:
+        images: headers of the source.
+        pixels: (slices, rows, columns) of the mask on the planes of ``images``.
+        planes: the image of every slice, where the source consists of enhanced objects; empty for others.
+        thickness: in mm, of a single slice of CT.
+        keys: the source's matching keys.
+    """
+
+    images: list[Dataset]
+    pixels: np.ndarray
+    planes: list[Plane]
+    thickness: float | None
+    keys: MatchingKeys
+
+
+def _series_source(mask: Mask) -> _Source:
     geometry = read_geometry(mask.source, mask.allow)
     if mask.array.shape != geometry.shape:
         raise CaseError(f"dicomseg: mask of {mask.array.shape} does not lie on the series' grid of {geometry.shape}")
-    return copy_series_headers(geometry), masks_on_slices(mask.array, geometry), frame_numbers(geometry)
+    images, planes = copy_series_headers(geometry)
+    return _Source(
+        images=images,
+        pixels=masks_on_slices(mask.array, geometry),
+        planes=planes if any(plane.frame is not None for plane in planes) else [],
+        thickness=float(np.linalg.norm(geometry.affine[:3, 2])) if len(geometry.headers) == 1 else None,
+        keys=read_keys(geometry.headers[0].path),
+    )
 
 
-def _vl_frames(mask: Mask) -> tuple[list[Dataset], np.ndarray, None]:
+def _vl_source(mask: Mask) -> _Source:
     columns, rows = mask.array.shape
-    return [copy_vl_header(list_dicom_files(mask.source)[0], (columns, rows))], mask.array.T[None], None
+    file = list_dicom_files(mask.source)[0]
+    images = [copy_vl_header(file, (columns, rows))]
+    return _Source(images=images, pixels=mask.array.T[None], planes=[], thickness=None, keys=read_keys(file))
 
 
-def _number_frames(segmentation: Dataset, numbers: list[int] | None) -> None:
-    """Refer to the source's frames by their own numbers; highdicom counts them in the order it was given."""
-    if numbers is None:
+def _refer_to(segmentation: Dataset, source: _Source) -> None:
+    """Refer to the frames and objects of an enhanced source.
+
+    highdicom takes one object, and counts its frames in the order in which it was given them.
+    """
+    from pydicom import Dataset
+
+    if not source.planes:
         return
     for groups in segmentation.PerFrameFunctionalGroupsSequence:
         for item in groups.DerivationImageSequence[0].SourceImageSequence:
-            item.ReferencedFrameNumber = numbers[int(item.ReferencedFrameNumber) - 1]
+            plane = source.planes[int(item.ReferencedFrameNumber) - 1]
+            item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = plane.storage, plane.instance
+            if plane.frame is None:
+                del item.ReferencedFrameNumber
+            else:
+                item.ReferencedFrameNumber = plane.frame
+    instances = []
+    for storage, instance in dict.fromkeys((plane.storage, plane.instance) for plane in source.planes):
+        item = Dataset()
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = storage, instance
+        instances.append(item)
+    segmentation.ReferencedSeriesSequence[0].ReferencedInstanceSequence = instances
+    if "SourceImageSequence" in segmentation:
+        segmentation.SourceImageSequence = instances
+
+
+def _set_thickness(segmentation: Dataset, thickness: float) -> None:
+    """Let readers make the one frame as thick as its source; highdicom states a distance of 1 mm between slices."""
+    measures = segmentation.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    measures.SpacingBetweenSlices = format_decimals([thickness])[0]
 
 
 def _build_segmentation(mask: Mask, sources: list[Dataset], pixels: np.ndarray, segmentation_type: str) -> Dataset:

@@ -5,16 +5,17 @@ The source may come from an anonymizer or an old scanner that broke its headers.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from s3net_monai.io.dicom.files import read_data_set
 from s3net_monai.io.dicom.geometry import SeriesGeometry
-from s3net_monai.io.dicom.header import SliceHeader, read_directions, read_numbers, read_pixel_spacing
+from s3net_monai.io.dicom.header import SliceHeader, read_directions, read_numbers, read_pixel_spacing, stated_length
 from s3net_monai.io.dicom.uids import CT_IMAGE
 from s3net_monai.utils.errors import CaseError
 
@@ -52,7 +53,22 @@ SEXES = ("M", "F", "O")
 MAX_NAME_COMPONENTS = 5  # of a person's name, in each of its up to three spellings
 
 
-def copy_series_headers(geometry: SeriesGeometry) -> list[Dataset]:
+@dataclass(frozen=True, kw_only=True)
+class Plane:
+    """The image that shows one plane of a mask.
+
+    Attributes:
+        storage: its SOPClassUID.
+        instance: its SOPInstanceUID.
+        frame: its frame number, from 1, in an enhanced object; None for one file per slice.
+    """
+
+    storage: str
+    instance: str
+    frame: int | None
+
+
+def copy_series_headers(geometry: SeriesGeometry) -> tuple[list[Dataset], list[Plane]]:
     """Copy what a SEG needs from a CT series into new, well-formed datasets.
 
     They hold UIDs, positions and ``COPIED_ATTRIBUTES``. Values that break their value representation (PS3.5
@@ -61,8 +77,8 @@ def copy_series_headers(geometry: SeriesGeometry) -> list[Dataset]:
     SeriesInstanceUID: a frame of reference that it shares with no other series.
 
     Returns:
-        One dataset per slice, in order; for an enhanced multi-frame object a single one, whose frames are those of
-        ``geometry`` in its order.
+        One dataset per slice, in order; for enhanced objects a single one, whose frames are those of ``geometry`` in
+        its order. And the image of every slice.
 
     Raises:
         CaseError: if a UID that the SEG must refer to is missing or invalid, or the files disagree on a UID.
@@ -82,21 +98,19 @@ def copy_series_headers(geometry: SeriesGeometry) -> list[Dataset]:
         if "FrameOfReferenceUID" not in source:
             source.FrameOfReferenceUID = generate_uid(entropy_srcs=[source.SeriesInstanceUID])
         source.Columns, source.Rows = geometry.size
-    if frame_numbers(geometry) is None:
+    source_of = dict(zip(files, sources, strict=True))
+    planes = [_plane(source_of[header.path], header) for header in geometry.headers]
+    if all(plane.frame is None for plane in planes):
         for source, header in zip(sources, geometry.headers, strict=True):
             _set_slice_position(source, header, geometry)
-    elif len(sources) > 1:
-        raise CaseError(f"dicomseg: {len(sources)} multi-frame files found, one expected; ask for nifti")
-    else:
-        _set_frame_positions(sources[0], geometry)
-    return sources
+        return sources, planes
+    _set_frame_positions(sources[0], geometry)
+    return sources[:1], planes
 
 
-def frame_numbers(geometry: SeriesGeometry) -> list[int] | None:
-    """Return the slices' frame numbers, from 1, in their enhanced object; None for one file per slice."""
-    if geometry.headers[0].frame_index is None:
-        return None
-    return [(header.frame_index or 0) + 1 for header in geometry.headers]
+def _plane(source: Dataset, header: SliceHeader) -> Plane:
+    frame = None if header.frame_index is None else header.frame_index + 1
+    return Plane(storage=str(source.SOPClassUID), instance=str(source.SOPInstanceUID), frame=frame)
 
 
 def copy_vl_header(file: Path, size: tuple[int, int]) -> Dataset:
@@ -119,7 +133,7 @@ def copy_vl_header(file: Path, size: tuple[int, int]) -> Dataset:
 def _set_slice_position(source: Dataset, header: SliceHeader, geometry: SeriesGeometry) -> None:
     """Set the position of one slice; orientation and spacing are the first slice's, equal within tolerance."""
     source.ImageOrientationPatient, source.PixelSpacing, source.SliceThickness = _shared_plane(geometry)
-    source.ImagePositionPatient = _decimals(read_numbers(header, "ImagePositionPatient", 3))
+    source.ImagePositionPatient = format_decimals(read_numbers(header, "ImagePositionPatient", 3))
 
 
 def _set_frame_positions(source: Dataset, geometry: SeriesGeometry) -> None:
@@ -134,7 +148,7 @@ def _set_frame_positions(source: Dataset, geometry: SeriesGeometry) -> None:
     groups = []
     for header in geometry.headers:
         group, position = Dataset(), Dataset()
-        position.ImagePositionPatient = _decimals(read_numbers(header, "ImagePositionPatient", 3))
+        position.ImagePositionPatient = format_decimals(read_numbers(header, "ImagePositionPatient", 3))
         group.PlanePositionSequence = [position]
         groups.append(group)
     source.PerFrameFunctionalGroupsSequence = groups
@@ -143,30 +157,22 @@ def _set_frame_positions(source: Dataset, geometry: SeriesGeometry) -> None:
 
 def _shared_plane(geometry: SeriesGeometry) -> tuple[list[str], list[str], str]:
     first = geometry.headers[0]
-    thickness = _thickness(first) or float(np.linalg.norm(geometry.affine[:3, 2]))
+    thickness = stated_length(first, "SliceThickness") or float(np.linalg.norm(geometry.affine[:3, 2]))
     orientation = np.concatenate(read_directions(first)[:2])
-    return _decimals(orientation), _decimals(read_pixel_spacing(first)), _decimals([thickness])[0]
+    return format_decimals(orientation), format_decimals(read_pixel_spacing(first)), format_decimals([thickness])[0]
 
 
-def _decimals(values: Sequence[float] | np.ndarray) -> list[str]:
+def format_decimals(values: Sequence[float] | np.ndarray) -> list[str]:
     """Format numbers as decimal strings of at most 16 characters (PS3.5 section 6.2)."""
     from pydicom.valuerep import format_number_as_ds
 
     return [format_number_as_ds(float(value)) for value in values]
 
 
-def _thickness(header: SliceHeader) -> float:
-    try:
-        thickness = float(header.get("SliceThickness") or 0.0)
-    except (TypeError, ValueError):
-        return 0.0
-    return thickness if 0.0 < thickness < math.inf else 0.0
-
-
 def _copy_header(file: Path) -> Dataset:
-    from pydicom import Dataset, dcmread
+    from pydicom import Dataset
 
-    source = dcmread(file, stop_before_pixels=True, specific_tags=list(HEADER_KEYWORDS))
+    source = read_data_set(file, stop_before_pixels=True, specific_tags=list(HEADER_KEYWORDS))
     header = Dataset()
     for keyword in COPIED_ATTRIBUTES:
         value = _value(source, keyword)
@@ -222,12 +228,13 @@ def _value(dataset: Dataset, keyword: str) -> str | list[str] | None:
     values = [str(item).strip() for item in (value if isinstance(value, MultiValue) else [value])]
     if len(values) > 1 and dictionary_VM(keyword) == "1":
         return None
-    if not all(_is_well_formed(item, dictionary_VR(keyword)) for item in values):
+    if not all(is_well_formed(item, dictionary_VR(keyword)) for item in values):
         return None
     return values if len(values) > 1 else values[0]
 
 
-def _is_well_formed(text: str, vr: str) -> bool:
+def is_well_formed(text: str, vr: str) -> bool:
+    """Return whether a text is a valid value of its value representation (PS3.5 section 6.2)."""
     from pydicom.config import RAISE
     from pydicom.valuerep import DA, validate_value
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from s3net_monai.io.dicom.enhanced import split_frames
+from s3net_monai.io.dicom.codec import check_pixel_data
+from s3net_monai.io.dicom.copies import drop_copies
+from s3net_monai.io.dicom.enhanced import check_concatenations, split_frames
 from s3net_monai.io.dicom.files import list_dicom_files, read_header, read_image
 from s3net_monai.io.dicom.geometry import SeriesGeometry, build_geometry
 from s3net_monai.io.dicom.grid import empty_stack, fill_missing, is_upright, shift_into
+from s3net_monai.io.dicom.header import SliceHeader
 from s3net_monai.io.dicom.pixels import check_unit, decode_to_hu, is_integral
+from s3net_monai.io.dicom.trailing_zeros import zeros_note
 from s3net_monai.utils.errors import CaseError
 
 
@@ -23,7 +27,7 @@ class CTSeries:
     Attributes:
         array: (columns, rows, slices) in HU.
         affine: (4, 4) RAS+ in mm.
-        files: in slice order; one for an enhanced object.
+        files: in slice order; an enhanced object is one of them.
         notes: one line per repair of an irregular series.
     """
 
@@ -48,7 +52,27 @@ def read_geometry(paths: Iterable[Path], allow: Sequence[str] = ()) -> SeriesGeo
     files = list_dicom_files(paths)
     if not files:
         raise CaseError(f"no image files: no DICOM in {paths[0].name if paths else 'an empty list'}")
-    return build_geometry([header for file in files for header in split_frames(read_header(file))], allow)
+    headers, notes = drop_copies(_read_headers(files))
+    notes += check_concatenations(headers)
+    geometry = build_geometry([frame for header in headers for frame in split_frames(header)], allow)
+    return replace(geometry, notes=(*notes, *geometry.notes))
+
+
+def _read_headers(files: Sequence[Path]) -> list[SliceHeader]:
+    headers: list[SliceHeader] = []
+    problems: list[str] = []
+    for file in files:
+        try:
+            headers.append(read_header(file))
+        except CaseError as error:
+            problems.append(str(error))
+            if headers:
+                break  # one damaged file among others is enough
+    if problems and len(problems) == len(files) > 1:
+        raise CaseError(f"no readable file: all {len(files)} DICOM files are damaged; the first: {problems[0]}")
+    if problems:
+        raise CaseError(problems[0])
+    return headers
 
 
 def load_series(paths: Iterable[Path], allow: Sequence[str] = ()) -> CTSeries:
@@ -73,6 +97,7 @@ def load_series(paths: Iterable[Path], allow: Sequence[str] = ()) -> CTSeries:
     stack = empty_stack(geometry, np.dtype(np.int16 if integral else np.float32))
     upright = is_upright(geometry)
     columns, rows = geometry.size
+    zeros: dict[Path, int] = {}
     for file, slice_of_frame in _group_by_file(geometry).items():
         # A tilted slice is decoded into a buffer and then resampled; all others are decoded straight into the stack.
         corners = {frame: geometry.corners[index] for frame, index in slice_of_frame.items()}
@@ -81,12 +106,16 @@ def load_series(paths: Iterable[Path], allow: Sequence[str] = ()) -> CTSeries:
             for frame, corner in corners.items()
         }
         headers = {frame: geometry.headers[index] for frame, index in slice_of_frame.items()}
-        for frame in decode_to_hu(read_image(file), headers, targets):
+        image = read_image(file)
+        if dropped := check_pixel_data(image):
+            zeros[file] = dropped
+        for frame in decode_to_hu(image, headers, targets):
             if not upright:
                 shift_into(stack[int(corners[frame][2])], targets.pop(frame), corners[frame][:2])
     fill_missing(stack, geometry.corners[:, 2].astype(int))
     files = tuple(dict.fromkeys(header.path for header in geometry.headers))
-    return CTSeries(array=stack.transpose(2, 1, 0), affine=geometry.affine, files=files, notes=geometry.notes)
+    notes = (*geometry.notes, *([zeros_note(sum(zeros.values()), [file.name for file in zeros])] if zeros else []))
+    return CTSeries(array=stack.transpose(2, 1, 0), affine=geometry.affine, files=files, notes=notes)
 
 
 def _group_by_file(geometry: SeriesGeometry) -> dict[Path, dict[int, int]]:

@@ -49,7 +49,6 @@ def select_stack(headers: Sequence[SliceHeader]) -> tuple[list[SliceHeader], lis
         notes += secondary_notes
     for header in images:
         _check_kind(header)
-    _check_one_object(images)
     images, scout_notes = _set_aside(images, _find_scouts(images), "localizer")
     _check_same_grid(images)
     _check_same_patient(images)
@@ -103,12 +102,6 @@ def _check_one_series(images: list[SliceHeader]) -> None:
         raise CaseError(
             f"mixed series: {count} SeriesInstanceUIDs among {len(images)} files; give one series per folder"
         )
-
-
-def _check_one_object(images: list[SliceHeader]) -> None:
-    files = {header.path for header in images}
-    if len(files) > 1 and any(header.num_frames > 1 for header in images):
-        raise CaseError(f"several multi-frame objects: {len(files)} files in the series; give one of them")
 
 
 def _find_scouts(images: list[SliceHeader]) -> list[SliceHeader]:

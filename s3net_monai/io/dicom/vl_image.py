@@ -11,9 +11,10 @@ from monai.config import PathLike
 from monai.data import ImageReader
 from monai.utils import MetaKeys, ensure_tuple
 
-from s3net_monai.io.dicom.codec import codec_family, decode_frames
+from s3net_monai.io.dicom.codec import check_pixel_data, codec_family, decode_frames
 from s3net_monai.io.dicom.files import looks_like_dicom, read_header, read_image
 from s3net_monai.io.dicom.header import SliceHeader, quote_term, read_integer, read_pixel_spacing, uid_name
+from s3net_monai.io.dicom.trailing_zeros import zeros_note
 from s3net_monai.io.dicom.uids import SECONDARY_CAPTURE, VISIBLE_LIGHT
 from s3net_monai.io.limits import check_pixels
 from s3net_monai.utils.errors import CaseError
@@ -59,20 +60,27 @@ class DicomVLImageReader(ImageReader):
         Raises:
             CaseError: with the reason, if the file is not a VL image or cannot be decoded.
         """
-        image, spacing = load_vl_image(img)
+        notes: list[str] = []
+        image, spacing = load_vl_image(img, notes)
         metadata: dict[str, Any] = {
             MetaKeys.SPATIAL_SHAPE: np.asarray(image.shape[:2]),
             MetaKeys.ORIGINAL_CHANNEL_DIM: -1,
         }
         if spacing is not None:  # MONAI cannot collate None
             metadata["spacing"] = list(spacing)
+        if notes:
+            metadata["notes"] = notes
         return image, metadata
 
 
-def load_vl_image(path: Path) -> tuple[np.ndarray, tuple[float, float] | None]:
+def load_vl_image(path: Path, notes: list[str] | None = None) -> tuple[np.ndarray, tuple[float, float] | None]:
     """Load one VL image as (columns, rows, 3) RGB uint8, and its (row, column) spacing in mm or None.
 
     Gray is repeated, a palette resolved, 16-bit gray scaled by its range, as ``upright_rgb`` does.
+
+    Args:
+        path: the file.
+        notes: receives a line where zeros after the pixel data were left out.
 
     Raises:
         CaseError: with the reason, if the file is not a VL image or cannot be decoded.
@@ -80,6 +88,7 @@ def load_vl_image(path: Path) -> tuple[np.ndarray, tuple[float, float] | None]:
     _check_kind(read_header(path))
     image = read_image(path)
     photometric = _check_values(image)
+    zeros = check_pixel_data(image)
     frame = next(decode_frames(image))
     if photometric in COLOR:
         rgb = _to_eight_bit_color(frame, read_integer(image, "BitsStored"))
@@ -89,6 +98,8 @@ def load_vl_image(path: Path) -> tuple[np.ndarray, tuple[float, float] | None]:
     else:
         rgb = _resolve_palette(frame, image.dataset, image.name)
     spacing = read_pixel_spacing(image) if image.get("PixelSpacing") else None
+    if zeros and notes is not None:
+        notes.append(zeros_note(zeros, [image.name]))
     return rgb.transpose(1, 0, 2), None if spacing is None else (float(spacing[0]), float(spacing[1]))
 
 

@@ -12,7 +12,7 @@ import pytest
 from s3net_monai.inference import find_cases
 from s3net_monai.inference.discovery.series_selection import Condition, Selection
 from tests.helpers.dicom_media import SECONDARY_CAPTURE, make_vl_image, series
-from tests.helpers.discovery_results import described, ids, reasons, touch
+from tests.helpers.discovery_results import described, reasons, touch
 
 
 def test_phases_at_the_same_position_count_once(tmp_path: Path) -> None:
@@ -133,9 +133,9 @@ def test_damaged_files_among_several_series_are_failed_cases(tmp_path: Path) -> 
     assert [(case.case_id, len(case.image)) for case in cases] == [(tmp_path.name, 3), ("bad", 1)]
 
 
-def test_damaged_files_alone_are_cases(tmp_path: Path) -> None:
-    touch(tmp_path / "ct" / "1.dcm", tmp_path / "ct" / "2.dcm")
-    assert ids([tmp_path]) == [("1", "dicom_series"), ("2", "dicom_series")]
+def test_folder_of_damaged_files_is_one_case(tmp_path: Path) -> None:
+    touch(tmp_path / "ct" / "1.dcm", tmp_path / "ct" / "2.dcm", tmp_path / "single" / "3.dcm")
+    assert described(find_cases([tmp_path])) == [("ct", "dicom_series", 2), ("3", "dicom_series", 1)]
 
 
 def test_vl_images_are_cases_of_their_own(tmp_path: Path) -> None:

@@ -8,14 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import DataElement
+from pydicom.tag import Tag
 
-from s3net_monai.io import CaseError, Mask, write_mask
+from s3net_monai.io import FORMATS, CaseError, Mask, write_mask
 from s3net_monai.io.dicom.series import load_series
 from s3net_monai.tasks import TASKS
-from tests.helpers.dicom_seg_writing import Maker, write
+from tests.helpers.dicom_seg_writing import TYPES, Maker, write
 from tests.helpers.dicom_tools import (
+    OBLIQUE,
     dciodvfy_errors,
     foreground_positions,
+    make_vl_image,
+    read_with_dcmqi,
     read_with_highdicom,
 )
 
@@ -52,6 +58,16 @@ ODD: dict[str, dict[str, Any]] = {
 }
 
 
+INVALID_KEYS: dict[str, tuple[str, ...]] = {
+    "TM of one digit": ("StudyTime",),
+    "dates of an old standard": ("StudyDate", "StudyTime", "PatientBirthDate"),
+    "30 February": ("StudyDate",),
+    "sex in words": ("PatientSex",),
+    "overlong": ("PatientName", "PatientID", "AccessionNumber", "StudyID"),
+    "many name parts": ("PatientName",),
+}
+
+
 @pytest.mark.filterwarnings("ignore")  # pydicom warns whoever writes such files
 @pytest.mark.parametrize("name", ODD)
 def test_odd_headers_are_repaired_or_left_out(
@@ -69,13 +85,27 @@ def test_odd_headers_are_repaired_or_left_out(
                     setattr(dataset, keyword, value)
         folder = maker.save(tmp_path / "ct")
     path = write(blob, folder, tmp_path)
-    assert dciodvfy_errors(path) == []
+    # Keys by which archives file the mask are repeated as they are.
+    tags = [Tag(keyword) for keyword in INVALID_KEYS.get(name, ())]
+    invalid_keys = [f"(0x{tag.group:04x},0x{tag.element:04x})" for tag in tags]
+    errors = dciodvfy_errors(path)
+    if name not in INVALID_KEYS:
+        assert errors == []
+    for error in errors:
+        is_summary = "invalid data values for Value Representations" in error
+        is_sex = name == "sex in words" and "value <female>" in error
+        assert is_summary or is_sex or any(key in error for key in invalid_keys), error
     expected = foreground_positions(blob, load_series([folder]).affine)
     assert foreground_positions(*read_with_highdicom(path)) == expected
     seg = dcmread(path)
     assert seg.StudyInstanceUID == maker.slices[0].StudyInstanceUID
     if name == "name in three scripts":
         assert seg.PatientName == ODD[name]["PatientName"]
+    for keyword in INVALID_KEYS.get(name, ()):
+        assert str(seg.get(keyword)) == ODD[name][keyword]
+    warnings = FORMATS["dicomseg"].warnings(_mask(blob, folder))
+    assert len(warnings) == (name in INVALID_KEYS)
+    assert all(keyword in warnings[0] for keyword in INVALID_KEYS.get(name, ()))
     if name == "anonymized":  # the same for every mask of a series, so that they overlap
         label_map = dcmread(write(blob, folder, tmp_path, "dicomseg-labelmap"))
         assert label_map.FrameOfReferenceUID == seg.FrameOfReferenceUID
@@ -132,15 +162,127 @@ def test_no_warning_names_the_patient(
     assert "Somebody" not in "".join(capfd.readouterr())
 
 
-def test_source_must_be_dicom(blob: np.ndarray, tmp_path: Path) -> None:
-    (tmp_path / "a.nii.gz").write_bytes(b"")
-    mask = Mask(
-        array=blob,
+def _mask(array: np.ndarray, source: Path) -> Mask:
+    return Mask(
+        array=array,
         affine=np.eye(4),
-        source=(tmp_path / "a.nii.gz",),
+        source=(source,),
         labels=TASKS["lung"].labels,
         model_name="toy",
         model_version="1.2.3",
     )
+
+
+def test_source_must_be_dicom(blob: np.ndarray, tmp_path: Path) -> None:
+    (tmp_path / "a.nii.gz").write_bytes(b"")
     with pytest.raises(CaseError, match="needs a DICOM series"):
-        write_mask(mask, tmp_path, case_id="a", format_name="dicomseg")
+        write_mask(_mask(blob, tmp_path / "a.nii.gz"), tmp_path, case_id="a", format_name="dicomseg")
+
+
+KEYS: dict[str, Any] = {
+    "PatientID": "1" * 80,
+    "IssuerOfPatientID": "hospital " * 9,
+    "PatientName": "Doe^Jane^von^und^zu^more",
+    "PatientBirthDate": "1950",
+    "StudyDate": "01.02.2020",
+    "StudyID": "2" * 20,
+    "AccessionNumber": "A" * 17,
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("format_name", TYPES)
+@pytest.mark.parametrize("kind", ["series", "VL image"])
+def test_keys_of_an_archive_are_those_of_the_source(
+    series_maker: Maker, blob: np.ndarray, tmp_path: Path, kind: str, format_name: str
+) -> None:
+    from pydicom import config
+
+    maker = series_maker(np.full((5, 4, 6), 7, np.uint16))
+    for dataset in maker.slices:
+        for keyword, value in KEYS.items():
+            dataset.add(DataElement(Tag(keyword), dictionary_VR(keyword), value, validation_mode=config.IGNORE))
+    if kind == "VL image":
+        maker.slices = [make_vl_image(dataset) for dataset in maker.slices[:1]]
+        blob = blob[:, :, 0]
+    with config.disable_value_validation():
+        folder = maker.save(tmp_path / "images")
+    source = next(folder.iterdir())
+    path = write_mask(
+        _mask(blob, source if kind == "VL image" else folder), tmp_path, case_id="a", format_name=format_name
+    )
+    seg, image = dcmread(path), dcmread(source)
+    for keyword, value in KEYS.items():
+        assert str(seg.get(keyword)) == str(image.get(keyword)) == value.strip(), keyword
+    (warning,) = FORMATS[format_name].warnings(_mask(blob, folder))
+    assert warning.startswith(
+        "DICOM SEG: PatientName, PatientID, IssuerOfPatientID, PatientBirthDate, StudyDate, StudyID,"
+    )
+    assert "Doe" not in warning
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_several_values_of_a_key_stay(
+    series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path
+) -> None:
+    maker = series_maker(stored_ramp)
+    for dataset in maker.slices:
+        dataset.PatientID = "ward\\17"  # a backslash separates values
+    seg = dcmread(write(blob, maker.save(tmp_path / "ct"), tmp_path))
+    assert seg.PatientID == ["ward", "17"]
+    (warning,) = FORMATS["dicomseg"].warnings(_mask(blob, tmp_path / "ct"))
+    assert warning.startswith("DICOM SEG: PatientID of the images break the standard")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_undecodable_name_is_a_warning(
+    series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path
+) -> None:
+    maker = series_maker(stored_ramp)
+    for dataset in maker.slices:
+        dataset.SpecificCharacterSet, dataset.PatientName = "ISO_IR 192", "Müller^A"
+    folder = maker.save(tmp_path / "ct")
+    for file in folder.iterdir():
+        file.write_bytes(file.read_bytes().replace("Müller^A".encode(), "Müller^AB".encode("latin-1")))
+    write(blob, folder, tmp_path)
+    (warning,) = FORMATS["dicomseg"].warnings(_mask(blob, folder))
+    assert warning == (
+        "DICOM SEG: PatientName of the images cannot be decoded and differ in the mask; check where an archive files it"
+    )
+
+
+@pytest.mark.parametrize("format_name", TYPES)
+@pytest.mark.parametrize(
+    ("tags", "thickness"), [({}, 5.0), ({"SliceThickness": 2.5}, 2.5), ({"SliceThickness": None}, 1)]
+)
+def test_single_slice_keeps_its_thickness(
+    series_maker: Maker, tmp_path: Path, format_name: str, tags: dict[str, Any], thickness: float
+) -> None:
+    maker = series_maker(np.full((1, 4, 6), 7, np.uint16), step=5.0, orientation=OBLIQUE)
+    for keyword, value in tags.items():
+        setattr(maker.slices[0], keyword, value) if value else delattr(maker.slices[0], keyword)
+    folder = maker.save(tmp_path / "ct")
+    array = np.ones((6, 4, 1), np.uint8)
+    path = write(array, folder, tmp_path, format_name)
+    for index, (_, affine) in enumerate((read_with_highdicom(path), read_with_dcmqi(path, tmp_path / "dcmqi"))):
+        lengths = sorted(np.linalg.norm(affine[:3, :3], axis=0))
+        np.testing.assert_allclose(lengths, sorted([1.0, 1.0, thickness]), atol=1e-6, err_msg=str(index))
+    assert float(dcmread(path).SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SliceThickness) == thickness
+    series = load_series([folder])
+    assert np.linalg.norm(series.affine[:3, 2]) == pytest.approx(thickness)
+    assert series.notes == (
+        ()
+        if tags.get("SliceThickness", 5)
+        else (
+            "00000.dcm: a single slice without SliceThickness; volumes in ml are of 1 mm, which says nothing about the "
+            "patient",
+        )
+    )
+
+
+def test_spacing_stands_in_for_a_missing_thickness(series_maker: Maker, tmp_path: Path) -> None:
+    maker = series_maker(np.full((1, 4, 6), 7, np.uint16))
+    maker.slices[0].SliceThickness, maker.slices[0].SpacingBetweenSlices = 0, 3.5
+    series = load_series([maker.save(tmp_path)])
+    assert np.linalg.norm(series.affine[:3, 2]) == pytest.approx(3.5)
+    assert series.notes[0].endswith("volumes in ml are of 3.5 mm, its SpacingBetweenSlices")

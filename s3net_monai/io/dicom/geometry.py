@@ -1,4 +1,4 @@
-"""Geometry of a CT series, checked before its slices are stacked."""
+"""Geometry of a CT or MR series, checked before its slices are stacked."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class SeriesGeometry:
         return int(first.Columns), int(first.Rows)
 
 
-def build_geometry(headers: Sequence[SliceHeader], allow: Sequence[str] = ()) -> SeriesGeometry:
+def build_geometry(headers: Sequence[SliceHeader], allow: Sequence[str] = (), modality: str = "CT") -> SeriesGeometry:
     """Order slices by position along the normal and build the grid (PS3.3 section C.7.6.2.1.1).
 
     PixelSpacing is (row spacing, column spacing): the second value belongs to the row cosine, along which the
@@ -69,13 +69,14 @@ def build_geometry(headers: Sequence[SliceHeader], allow: Sequence[str] = ()) ->
     Args:
         headers: of the files of one series.
         allow: values of ``Irregularity`` to repair instead of refusing.
+        modality: "CT" or "MR", which all images must be.
 
     Raises:
-        CaseError: with the reason, if the files are not one regular CT stack.
+        CaseError: with the reason, if the files are not one regular stack of this modality.
         ValueError: if a name in ``allow`` is unknown.
     """
     allowed = check_allow(allow)
-    images, notes = select_stack(headers)
+    images, notes = select_stack(headers, modality)
     row_cosine, column_cosine, normal = read_directions(images[0])
     row_spacing, column_spacing = read_pixel_spacing(images[0])
     positions = np.array([read_numbers(header, "ImagePositionPatient", 3) for header in images])

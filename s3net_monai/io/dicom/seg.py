@@ -1,4 +1,4 @@
-"""DICOM Segmentation objects (PS3.3 sections A.51 and A.91) for masks of a CT series or a VL image."""
+"""DICOM Segmentation objects (PS3.3 sections A.51 and A.91) for masks of a CT or MR series or a VL image."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from s3net_monai.io.dicom.files import list_dicom_files
+from s3net_monai.io.dicom.files import list_dicom_files, read_header
 from s3net_monai.io.dicom.geometry import masks_on_slices
+from s3net_monai.io.dicom.grid import OUTSIDE
+from s3net_monai.io.dicom.header import modality_of
 from s3net_monai.io.dicom.seg_source import copy_series_headers, copy_vl_header, frame_numbers
 from s3net_monai.io.dicom.series import read_geometry
 from s3net_monai.io.dicom.uids import EXPLICIT_VR_LITTLE_ENDIAN, RLE_LOSSLESS
@@ -68,7 +70,8 @@ write_dicom_labelmap = partial(write_dicom_seg, segmentation_type="LABELMAP")
 
 def _series_frames(mask: Mask) -> tuple[list[Dataset], np.ndarray, list[int] | None]:
     """Return the source headers, the mask (slices, rows, columns) on their planes, and the planes' frame numbers."""
-    geometry = read_geometry(mask.source, mask.allow)
+    modality = modality_of(read_header(list_dicom_files(mask.source)[0]))
+    geometry = read_geometry(mask.source, mask.allow, modality if modality in OUTSIDE else "CT", mask.phase)
     if mask.array.shape != geometry.shape:
         raise CaseError(f"dicomseg: mask of {mask.array.shape} does not lie on the series' grid of {geometry.shape}")
     return copy_series_headers(geometry), masks_on_slices(mask.array, geometry), frame_numbers(geometry)
@@ -83,9 +86,13 @@ def _number_frames(segmentation: Dataset, numbers: list[int] | None) -> None:
     """Refer to the source's frames by their own numbers; highdicom counts them in the order it was given."""
     if numbers is None:
         return
-    for groups in segmentation.PerFrameFunctionalGroupsSequence:
-        for item in groups.DerivationImageSequence[0].SourceImageSequence:
-            item.ReferencedFrameNumber = numbers[int(item.ReferencedFrameNumber) - 1]
+    items = [
+        item
+        for groups in segmentation.PerFrameFunctionalGroupsSequence
+        for item in groups.DerivationImageSequence[0].SourceImageSequence
+    ]
+    for item in {id(item): item for item in items}.values():  # the segments of a plane share one item
+        item.ReferencedFrameNumber = numbers[int(item.ReferencedFrameNumber) - 1]
 
 
 def _build_segmentation(mask: Mask, sources: list[Dataset], pixels: np.ndarray, segmentation_type: str) -> Dataset:

@@ -98,8 +98,9 @@ def segment(
     """Segment one image, or a list of images, and return a ``Result``, or a list of them.
 
     An image is a path (any file that ``s3net segment`` reads, or the folder of one DICOM series; with ``#phase=3`` at
-    its end, the third phase of a cine series), a NumPy array or tensor indexed (X, Y, Z), (X, Y) or (X, Y, 3), a MetaTensor with or without a leading channel, a SimpleITK image or
-    a nibabel image. CT is in HU; colors are 0 to 255, or 0 to 1 in floating point.
+    its end, the third phase of a cine series), a NumPy array or tensor indexed (X, Y, Z), (X, Y) or (X, Y, 3), a
+    MetaTensor with or without a leading channel, a SimpleITK image or a nibabel image. CT is in HU; colors are 0 to
+    255, or 0 to 1 in floating point.
 
     Args:
         images: one image, or a list or tuple of images of any of these kinds.

@@ -19,6 +19,7 @@ from s3net_monai.inference.report.measures import measure_warnings, measures, sp
 from s3net_monai.inference.report.review import LOW_CONSISTENCY
 from s3net_monai.inference.run.segmenter import Segmentation, SourceImage, infer_sample, preprocess, read_case
 from s3net_monai.inference.run.validate_input import as_case_error
+from s3net_monai.io.dicom.phases import parse_phase
 from s3net_monai.io.in_memory import channel_first, mask_like, to_array_image
 from s3net_monai.utils.errors import CaseError, UsageError
 
@@ -96,9 +97,10 @@ def segment(
 ) -> Any:
     """Segment one image, or a list of images, and return a ``Result``, or a list of them.
 
-    An image is a path (any file that ``s3net segment`` reads, or the folder of one DICOM series), a NumPy array or
-    tensor indexed (X, Y, Z), (X, Y) or (X, Y, 3), a MetaTensor with or without a leading channel, a SimpleITK image or
-    a nibabel image. CT is in HU; colors are 0 to 255, or 0 to 1 in floating point.
+    An image is a path (any file that ``s3net segment`` reads, or the folder of one DICOM series; with ``#phase=3`` at
+    its end, the third phase of a cine series), a NumPy array or tensor indexed (X, Y, Z), (X, Y) or (X, Y, 3), a
+    MetaTensor with or without a leading channel, a SimpleITK image or a nibabel image. CT is in HU; colors are 0 to
+    255, or 0 to 1 in floating point.
 
     Args:
         images: one image, or a list or tuple of images of any of these kinds.
@@ -167,16 +169,21 @@ def _segment_one(image: Any, bundle: Bundle, affine: np.ndarray | None, spacing:
     return _result(mask_like(image, segmentation.mask, array_image), segmentation, source, bundle)
 
 
-def _segment_path(path: Path, bundle: Bundle) -> Result:
+def _segment_path(named: Path, bundle: Bundle) -> Result:
+    path, phase = parse_phase(str(named))
     with tempfile.TemporaryDirectory(prefix="s3net-") as scratch:
         try:
-            cases = find_cases([path], None, unpack_to=Path(scratch), keep_identifiers=True).cases
+            cases = find_cases(
+                [path], None, modality=bundle.task.modality, unpack_to=Path(scratch), keep_identifiers=True
+            ).cases
         except UsageError as error:
             raise CaseError(str(error)) from error
+        if phase is not None:
+            cases = tuple(case for case in cases if case.phase == phase)
         if len(cases) != 1:
-            raise CaseError(
-                f"{path}: {len(cases)} images found, one expected; give one path per image, or use s3net segment"
-            )
+            is_cine = phase is not None or bool(cases[0].phase)
+            found, remedy = ("phases", f"'{path}#phase=1'") if is_cine else ("images", "one path per image")
+            raise CaseError(f"{named}: {len(cases)} {found} found, one expected; give {remedy}, or use s3net segment")
         with as_case_error(cases[0]):
             sample = read_case(cases[0], bundle)
             source = sample.pop("source")

@@ -50,11 +50,12 @@ def _commands() -> list[Command]:
 def _segment(arguments: argparse.Namespace) -> int:
     from s3net_monai.inference import Settings, bundle_root, find_cases, load_bundle, parse_device, run_batch
     from s3net_monai.inference.dicomweb.dicomweb_study import find_study_cases, store_masks, with_storable
-    from s3net_monai.inference.discovery.series_selection import DEFAULT, read_rules
+    from s3net_monai.inference.discovery.series_selection import read_rules
+    from s3net_monai.tasks import get_task
 
     formats = _known_formats(arguments.formats)
     _check_source(arguments)
-    rules = read_rules(arguments.select) if arguments.select else DEFAULT
+    rules = read_rules(arguments.select) if arguments.select else None
     root = bundle_root(arguments.task, arguments.bundle)
     with ending_signals_as_keyboard_interrupt(), tempfile.TemporaryDirectory(prefix="s3net-") as scratch:
         if arguments.dicomweb:
@@ -71,6 +72,7 @@ def _segment(arguments: argparse.Namespace) -> int:
             discovery = find_cases(
                 arguments.input,
                 arguments.output,
+                modality=get_task(arguments.task).modality,
                 rules=rules,
                 unpack_to=Path(scratch),
                 keep_identifiers=arguments.keep_identifiers,

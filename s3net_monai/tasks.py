@@ -46,8 +46,8 @@ class Task:
         labels: the foreground classes; values are dense from 1, since 3D Slicer's MONAI Label client names segments by
             their order.
         input_description: what the task takes, for ``--help`` and for the messages that refuse an input.
-        dicom_modalities: values of Modality (0008,0060) that DICOMweb fetches; empty where the task reads no DICOM.
-        dicom_remedy: what to do with DICOM where the task reads none.
+        dicom_modalities: values of Modality (0008,0060) that DICOMweb fetches; empty where the task reads no DICOM. A
+            task of 3 dimensions reads series of CT or MR, one volume per phase of a cine series.
         preview: how previews show its images.
         special_measures: measures of a label, by its name, in addition to size, fraction and Hounsfield values.
     """
@@ -60,14 +60,13 @@ class Task:
     labels: tuple[Label, ...]
     input_description: str
     dicom_modalities: frozenset[str] = frozenset()
-    dicom_remedy: str = ""
     preview: PreviewStyle = PreviewStyle()
     special_measures: Mapping[str, tuple[SpecialMeasure, ...]] = field(default_factory=dict)
 
     @property
     def reads_dicom_series(self) -> bool:
-        """Whether a DICOM series of slices can be a case; the reader of series takes CT alone."""
-        return self.dimensions == 3 and self.modality == "CT"
+        """Whether a DICOM series of slices can be a case."""
+        return self.dimensions == 3 and bool(self.dicom_modalities)
 
     @property
     def channel_def(self) -> dict[str, str]:
@@ -147,8 +146,8 @@ CARDIAC = Task(
             type=Code("87878005", "Left ventricle"),
         ),
     ),
-    input_description="one phase of MR as NIfTI, NRRD or MetaImage",
-    dicom_remedy="convert one phase to NIfTI, as dcm2niix does",
+    input_description="a DICOM series of MR, or one phase as NIfTI, NRRD or MetaImage",
+    dicom_modalities=frozenset({"MR"}),
     # Short-axis slices follow the heart, not the patient's axes.
     preview=PreviewStyle(planes="slices"),
 )

@@ -22,6 +22,7 @@ class Mask:
         model_name: for formats that record which model produced the mask.
         model_version: likewise.
         allow: values of ``Irregularity`` that were repaired when the DICOM series was read.
+        phase: number of the phase of a cine series in DICOM whose file holds several; else None.
     """
 
     array: np.ndarray
@@ -31,6 +32,7 @@ class Mask:
     model_name: str
     model_version: str
     allow: tuple[str, ...] = ()
+    phase: int | None = None
 
     def as_2d(self) -> np.ndarray | None:
         """Return the mask as (X, Y) where it is 2-D or a single slice, else None."""

@@ -89,7 +89,7 @@ def choose_series(
     """
     allowed = TASKS[task].dicom_modalities
     if not allowed:
-        raise UsageError(f"task {task} reads no DICOM; {TASKS[task].dicom_remedy}")
+        raise UsageError(f"task {task} reads no DICOM; give its images as files")
     selected, excluded = [], []
     for series in available:
         reason = ""

@@ -26,7 +26,9 @@ class Case:
         problem: why the input is unusable.
         identifiers: strings that must not appear in any text about the case; empty if identifiers may be kept.
         selection: one line that says why this series was selected rather than another one of its study; empty if it
-            was the only series or the user named it.
+            was the only series or the user named it; for a cine series also which phase it is.
+        phase: number of the phase of a cine series, from 1; None for all other images.
+        holds_phases: whether the files hold other phases, too, so that the reader must be told which one to read.
     """
 
     case_id: str
@@ -36,6 +38,13 @@ class Case:
     problem: str = ""
     identifiers: frozenset[str] = frozenset()
     selection: str = ""
+    phase: int | None = None
+    holds_phases: bool = False
+
+    @property
+    def phase_to_read(self) -> int | None:
+        """The phase that the reader must pick from the files; None where they hold nothing else."""
+        return self.phase if self.holds_phases else None
 
 
 @dataclass(frozen=True, kw_only=True)

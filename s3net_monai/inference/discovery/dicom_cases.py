@@ -12,8 +12,12 @@ from s3net_monai.inference.discovery.case_ids import archive_stem, stem
 from s3net_monai.inference.discovery.cases import Case, ExcludedSeries
 from s3net_monai.inference.discovery.dicom_headers import DERIVED_MODALITIES, SeriesFiles, SortedFiles
 from s3net_monai.inference.discovery.identifiers import redact, uids_in
-from s3net_monai.inference.discovery.series_selection import DEFAULT, Selection
+from s3net_monai.inference.discovery.series_selection import Selection
+from s3net_monai.io.dicom.enhanced import split_frames
+from s3net_monai.io.dicom.files import read_header
+from s3net_monai.io.dicom.phases import split_phases
 from s3net_monai.io.limits import MAX_PIXELS, MAX_VOXELS
+from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.messages import one_line
 
 MAX_LISTED_FILES = 3  # missing files that a message names
@@ -59,6 +63,7 @@ def dicom_cases(
     display: Callable[[Path], Path],
     missing: Mapping[str, Sequence[str]] | None = None,
     keep_identifiers: bool = False,
+    modality: str = "CT",
 ) -> DicomCases:
     """Make cases from sorted DICOM files.
 
@@ -74,6 +79,7 @@ def dicom_cases(
         missing: file IDs that a DICOMDIR names and that do not exist, by series UID.
         keep_identifiers: whether identifiers may be kept; otherwise, the UIDs in the name of an unreadable file count
             as identifiers.
+        modality: of the task. For "MR", a cine series becomes one case per phase.
     """
     missing = missing or {}
     series_counts: dict[Path, int] = {}
@@ -95,7 +101,7 @@ def dicom_cases(
     is_only_series = sum(map(_is_candidate, files.series)) == 1
     for study in studies.values():
         selected += _study_cases(study, rules, paths, missing=missing, result=result, is_only_series=is_only_series)
-    result.cases.extend(_with_numbers(selected, paths))
+    result.cases.extend(_with_numbers(selected, paths, splits_cine=modality == "MR"))
     readable = {file.parent for series in files.series for file in series.files}
     for folder, damaged in _by_folder(files.damaged).items():
         if len(damaged) > 1 and folder not in readable:  # a series of which no file can be read
@@ -168,7 +174,7 @@ def _choose(candidates: list[SeriesFiles], rules: Selection, is_only_series: boo
     if not fitting:
         # Earlier conditions weigh more; then the series with most slices wins, and among equals the first one.
         closest = min(candidates, key=lambda s: ([bool(failed) for failed in failures[id(s)]], -s.frames))
-        if rules is DEFAULT:
+        if rules.takes_closest:
             return _Choice([closest], reasons, "")
         reason = reasons[id(closest)]
         problem = f"no series satisfies the rules of {rules.name}: {reason} in {_describe(closest)}"
@@ -235,8 +241,10 @@ def _vl_image_cases(series: SeriesFiles, display: Callable[[Path], Path]) -> lis
     return cases
 
 
-def _with_numbers(selected: list[tuple[SeriesFiles, Case]], paths: _DisplayPaths) -> list[tuple[Path, Case]]:
-    """Number the cases that share a folder, in the order of their series numbers."""
+def _with_numbers(
+    selected: list[tuple[SeriesFiles, Case]], paths: _DisplayPaths, *, splits_cine: bool
+) -> list[tuple[Path, Case]]:
+    """Number the cases that share a folder, in the order of their series numbers, and split them into phases."""
     by_source: dict[Path, list[tuple[SeriesFiles, Case]]] = {}
     for series, case in selected:
         by_source.setdefault(paths.source(series), []).append((series, case))
@@ -245,8 +253,34 @@ def _with_numbers(selected: list[tuple[SeriesFiles, Case]], paths: _DisplayPaths
         group.sort(key=lambda pair: _series_number(pair[0]))
         for number, (series, case) in enumerate(group, start=1):
             case_id = case.case_id if len(group) == 1 else f"{case.case_id}_series{number}"
-            cases.append((series.files[0], replace(case, case_id=case_id)))
+            case = replace(case, case_id=case_id)
+            phases = _phase_cases(series, case) if splits_cine and case.kind == "dicom_series" else [case]
+            cases += [(series.files[0], phase) for phase in phases]
     return cases
+
+
+def _phase_cases(series: SeriesFiles, case: Case) -> list[Case]:
+    """One case per phase of a cine series; the case itself where there is one phase, or where its reader refuses it."""
+    if series.modality != "MR" or series.images == series.frames or series.damaged:
+        return [case]
+    try:
+        phases = split_phases([frame for file in series.files for frame in split_frames(read_header(file))])
+    except CaseError:
+        return [case]
+    file_sets = [{header.path for header in phase.headers} for phase in phases]
+    is_shared = sum(map(len, file_sets)) > len(set[Path]().union(*file_sets))
+    width = len(str(len(phases)))
+    return [
+        replace(
+            case,
+            case_id=f"{case.case_id}_phase{phase.number:0{width}d}",
+            image=tuple(sorted(files)),
+            selection="; ".join(filter(None, (case.selection, str(phase)))),
+            phase=phase.number,
+            holds_phases=is_shared,
+        )
+        for phase, files in zip(phases, file_sets, strict=True)
+    ]
 
 
 def _series_number(series: SeriesFiles) -> float:

@@ -43,6 +43,7 @@ class SeriesFiles:
             image type.
         voxels: voxel count per file, as its header states it.
         frames: frame count of all files; images at the same position, such as contrast phases, count once.
+        images: frame count of all files.
     """
 
     study: str
@@ -55,6 +56,7 @@ class SeriesFiles:
     attributes: dict[str, Values] = field(default_factory=dict)
     voxels: dict[Path, int] = field(default_factory=dict)
     frames: int = 0
+    images: int = 0
 
     @property
     def modality(self) -> str:
@@ -124,9 +126,10 @@ def sort_files(paths: Iterable[Path], keywords: Sequence[str] = (), keep_identif
             continue
         series.files.append(path)
         frames, pixels = (0, 0) if is_copy else _size(header)
-        position = (id(series), str(header.get("ImagePositionPatient") or path))
-        series.frames += frames if frames != 1 or position not in positions else 0
-        positions.add(position)
+        new_positions = {(id(series), position) for position in _positions(header, frames)} - positions
+        series.frames += len(new_positions)
+        series.images += frames
+        positions |= new_positions
         series.voxels[path] = frames * pixels
         series_in_folder.setdefault(path.parent, set()).add(id(series))
         attributes = _attributes(header, keywords)
@@ -139,6 +142,7 @@ def sort_files(paths: Iterable[Path], keywords: Sequence[str] = (), keep_identif
             series.attributes = {
                 **group_attributes[id(series)][largest_group],
                 "NumberOfSlices": (str(series.frames),),
+                "NumberOfPhases": (str(series.images // series.frames),),
             }
     series_by_id = {id(series): series for series in series_by_key.values()}
     unassigned: list[Path] = []
@@ -174,6 +178,17 @@ def _size(header: SliceHeader) -> tuple[int, int]:
         return int(header.get("NumberOfFrames") or 1), int(header.dataset.Rows) * int(header.dataset.Columns)
     except (TypeError, ValueError):
         return 1, 0
+
+
+def _positions(header: SliceHeader, frames: int) -> list[str]:
+    """Positions of the frames as text; unique ones where they are not stated, or damaged."""
+    try:
+        places = [frame.get("ImagePositionPatient") for frame in split_frames(header)]
+    except CaseError:  # the reader reports it
+        places = []
+    if len(places) != frames or None in places:
+        return [f"{header.path} {index}" for index in range(frames)]
+    return [str(place) for place in places]
 
 
 def _attributes(header: SliceHeader, keywords: Sequence[str]) -> dict[str, Values]:

@@ -12,7 +12,7 @@ from s3net_monai.inference.discovery.dicom_cases import dicom_cases, missing_fil
 from s3net_monai.inference.discovery.dicom_headers import sort_files
 from s3net_monai.inference.discovery.identifiers import add_identifiers_of_paths, redact, uids_in
 from s3net_monai.inference.discovery.input_formats import KNOWN_INPUTS, suffixes_of
-from s3net_monai.inference.discovery.series_selection import DEFAULT, Selection
+from s3net_monai.inference.discovery.series_selection import DEFAULT, Selection, default_rules
 from s3net_monai.inference.discovery.walk_files import walk_files
 from s3net_monai.io import CaseError
 from s3net_monai.io.archive import unpack
@@ -32,7 +32,8 @@ def find_cases(
     inputs: Sequence[Path],
     output: Path | None = None,
     *,
-    rules: Selection = DEFAULT,
+    modality: str = "CT",
+    rules: Selection | None = None,
     unpack_to: Path | None = None,
     keep_identifiers: bool = False,
 ) -> Discovery:
@@ -49,7 +50,9 @@ def find_cases(
     Args:
         inputs: files and folders.
         output: folder of the masks, which may be inside an input.
-        rules: which series of a study to select.
+        modality: of the task's images. It decides the default rules; for "MR", every phase of a cine series in DICOM
+            is a case.
+        rules: which series of a study to select; None for the default of the modality.
         unpack_to: an empty folder for the contents of archives, which must outlive the cases; without one, archives
             are cases that fail.
         keep_identifiers: whether patient identifiers may stay in names and texts.
@@ -58,7 +61,8 @@ def find_cases(
         UsageError: when no input contains an image.
     """
     search = _Search(
-        rules=rules,
+        modality=modality,
+        rules=rules or default_rules(modality),
         skipped=tuple(path.resolve() for path in (output, unpack_to) if path),
         unpack_to=unpack_to,
         keep_identifiers=keep_identifiers,
@@ -89,6 +93,7 @@ class _SearchFolder:
 class _Search:
     """A search through inputs, with the count of ignored files and the list of excluded series."""
 
+    modality: str
     rules: Selection
     skipped: tuple[Path, ...]
     unpack_to: Path | None
@@ -112,15 +117,16 @@ class _Search:
         case = _file_case(path, path)
         if case is None:
             return [_unusable(path, f"{path}: not a known image type; give {KNOWN_INPUTS}")]
-        return [self._named_dicom_case(case) if case.kind == "dicom_series" else case]
+        return self._named_dicom_cases(case) if case.kind == "dicom_series" else [case]
 
-    def _named_dicom_case(self, case: Case) -> Case:
-        """The case of a DICOM file that the user names; an object without an image is rejected by the reader later."""
+    def _named_dicom_cases(self, case: Case) -> list[Case]:
+        """The cases of a DICOM file that the user names; an object without an image is rejected by the reader later."""
         files = sort_files(case.image, (), self.keep_identifiers)
-        cases = dicom_cases(files, DEFAULT, display=lambda path: path).cases
+        cases = dicom_cases(files, DEFAULT, display=lambda path: path, modality=self.modality).cases
         if not cases:
-            return case if self.keep_identifiers else replace(case, identifiers=uids_in(case.input))
-        return replace(cases[0][1], case_id=case.case_id, input=case.input)
+            return [case if self.keep_identifiers else replace(case, identifiers=uids_in(case.input))]
+        named = [replace(found, input=case.input) for _, found in cases]
+        return named if len(named) > 1 else [replace(named[0], case_id=case.case_id)]
 
     def _search_dicomdir(self, path: Path) -> list[Case]:
         """The cases among the images that a DICOMDIR lists; other files beside it are not read."""
@@ -195,7 +201,12 @@ class _Search:
         files = sort_files(paths, self.rules.keywords, self.keep_identifiers)
         self.ignored += files.non_images
         cases, excluded = dicom_cases(
-            files, self.rules, display=root.display, missing=missing, keep_identifiers=self.keep_identifiers
+            files,
+            self.rules,
+            display=root.display,
+            missing=missing,
+            keep_identifiers=self.keep_identifiers,
+            modality=self.modality,
         )
         self.excluded += excluded
         present_uids = {series.uid for series in files.series}

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from s3net_monai.utils.errors import UsageError
 
-DERIVED_KEYS = ("Orientation", "NumberOfSlices")  # computed for a series; every other key is a DICOM keyword
+# Computed for a series; every other key is a DICOM keyword.
+DERIVED_KEYS = ("Orientation", "NumberOfSlices", "NumberOfPhases")
 CHOICES = ("most-slices", "all")
 MAX_REGEX_LENGTH = 200
 MAX_TEXT_LENGTH = 1024  # the longest short text of DICOM (PS3.5 section 6.2)
@@ -26,7 +27,8 @@ class Condition:
     """One test of one attribute.
 
     Attributes:
-        keyword: DICOM keyword, "Orientation" (axial, coronal, sagittal, oblique, unknown) or "NumberOfSlices".
+        keyword: DICOM keyword, "Orientation" (axial, coronal, sagittal, oblique, unknown), "NumberOfSlices" or
+            "NumberOfPhases".
         test: a key of ``TESTS``.
         expected: the value in the rule, as parsed from JSON.
     """
@@ -60,11 +62,13 @@ class Selection:
         conditions: all of them must hold.
         choose: which of the series that satisfy them to select: the one with "most-slices", or "all".
         name: the name of these rules in messages.
+        takes_closest: whether a series that fails some condition is taken where none meets them all.
     """
 
     conditions: tuple[Condition, ...]
     choose: Literal["most-slices", "all"]
     name: str
+    takes_closest: bool = False
 
     @property
     def keywords(self) -> tuple[str, ...]:
@@ -143,14 +147,33 @@ DEFAULT = Selection(
     ),
     choose="most-slices",
     name="primary axial CT",
+    takes_closest=True,
 )
+CINE = Selection(
+    conditions=(
+        Condition("Modality", "equals", "MR"),
+        Condition("ImageType", "not_in", ["LOCALIZER", "SCOUT"]),
+        Condition("NumberOfPhases", "range", [2, None]),
+        Condition("NumberOfSlices", "range", [2, None]),
+        Condition("ImageType", "contains", ["PRIMARY"]),
+    ),
+    choose="most-slices",
+    name="primary cine stack of MR",
+    takes_closest=True,
+)
+
+
+def default_rules(modality: str) -> Selection:
+    """Return the rules that select series of a modality where the user gives none."""
+    return CINE if modality == "MR" else DEFAULT
 
 
 def read_rules(path: Path) -> Selection:
     """Read selection rules from a JSON file.
 
     Its form is ``{"conditions": {KEYWORD: {TEST: VALUE}}, "choose": "most-slices" or "all"}``. KEYWORD is
-    "Orientation", "NumberOfSlices", or the DICOM keyword of an attribute at the top level of the data set. The tests
+    "Orientation", "NumberOfSlices", "NumberOfPhases", or the DICOM keyword of an attribute at the top level of the
+    data set. The tests
     are "equals" (a value, or the list of all values), "in" and "not_in" (a list that contains any or none of the
     values), "contains" (a list of which all are among the values), "regex" (matches anywhere in any value) and "range"
     ([low, high], null for no limit). An absent attribute satisfies "not_in" only.

@@ -67,6 +67,7 @@ class OutputWriter:
             model_name=self.bundle.name,
             model_version=self.bundle.version,
             allow=self.allow,
+            phase=case.phase_to_read,
         )
         hounsfield = source.image if task.modality == "CT" else None
         entry.measures = measures(mask.array, mask.affine, task, image=hounsfield, spacing=source.spacing)

@@ -15,6 +15,7 @@ from s3net_monai.inference.discovery.find_cases import Case
 from s3net_monai.inference.run.memory import with_smaller_windows
 from s3net_monai.inference.run.validate_input import check_input
 from s3net_monai.io import CaseError
+from s3net_monai.io.dicom.phases import with_phase
 
 AFFINE_TOLERANCE = 1e-4
 
@@ -61,11 +62,12 @@ def read_case(case: Case, bundle: Bundle) -> dict[str, Any]:
         CaseError: when the input does not suit the task.
     """
     check_input(case, bundle.task)
-    paths = [str(path) for path in case.image]
+    phase = case.phase_to_read
+    paths = [str(path) if phase is None else with_phase(path, phase) for path in case.image]
     image: str | list[str] = paths[0] if len(paths) == 1 else paths
     read, _ = reading_steps(bundle.preprocessing)
     return preprocess(
-        read({"image": image, "case_id": case.case_id, "image_path": paths[0]}), bundle, name=case.input.name
+        read({"image": image, "case_id": case.case_id, "image_path": str(case.image[0])}), bundle, name=case.input.name
     )
 
 

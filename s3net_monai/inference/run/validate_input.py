@@ -36,7 +36,7 @@ def check_input(case: Case, task: Task) -> None:
     Args:
         case: the input.
         task: 2-D tasks take 2-D images, 3-D tasks take volumes and single slices as 2-D images. A series is taken only
-            where the task reads DICOM: a cine series of MR, for example, holds many phases.
+            where the task reads DICOM.
 
     Raises:
         CaseError: naming the file, what was found and what is expected.
@@ -68,8 +68,7 @@ def check_header(case: Case) -> tuple[int, ...]:
 
 
 def _unsuitable(case: Case, input_kind: str, task: Task) -> str:
-    remedy = f"; {task.dicom_remedy}" if case.kind == "dicom_series" and task.dicom_remedy else ""
-    return f"{case.input.name}: {input_kind}, this task expects {task.input_description}{remedy}"
+    return f"{case.input.name}: {input_kind}, this task expects {task.input_description}"
 
 
 def _image_2d_shape(path: Path) -> tuple[int, ...]:

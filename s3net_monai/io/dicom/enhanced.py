@@ -1,4 +1,4 @@
-"""Frames of an enhanced multi-frame CT as headers of single slices, so that one set of checks serves both."""
+"""Frames of an enhanced multi-frame CT or MR as headers of single slices, so that one set of checks serves both."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ MACROS = {
     "CardiacSynchronizationSequence": ("NominalCardiacTriggerDelayTime", "NominalPercentageOfCardiacPhase"),
     "RespiratorySynchronizationSequence": ("NominalPercentageOfRespiratoryPhase",),
     "IrradiationEventIdentificationSequence": ("IrradiationEventUID",),
+    "MRImageFrameTypeSequence": ("FrameType",),
+    "MREchoSequence": ("EffectiveEchoTime",),
+    "MRModifierSequence": ("InversionTimes",),
+    "MRDiffusionSequence": ("DiffusionBValue",),
+    "MRTimingAndRelatedParametersSequence": ("FlipAngle",),
 }
 OBJECT_ATTRIBUTES = (
     "SOPClassUID",
@@ -49,8 +54,7 @@ def split_frames(header: SliceHeader) -> list[SliceHeader]:
     A frame's own functional group takes precedence over the shared one.
 
     Raises:
-        CaseError: if the object holds several stacks or points in time, or has functional groups that do not match its
-            number of frames.
+        CaseError: if the object holds several stacks, or has functional groups that do not match its number of frames.
     """
     if not header.get("PerFrameFunctionalGroupsSequence") and not header.get("SharedFunctionalGroupsSequence"):
         return [header]
@@ -63,10 +67,7 @@ def split_frames(header: SliceHeader) -> list[SliceHeader]:
         SliceHeader(_flatten(header, [group, *shared]), header.path, frame_index=index, num_frames=count)
         for index, group in enumerate(groups)
     ]
-    for keyword, noun in (("StackID", "stacks"), ("TemporalPositionIndex", "points in time")):
-        values = {str(frame.get(keyword)) for frame in frames}
-        if len(values) > 1:
-            raise CaseError(f"several {noun}: {header.name} holds {len(values)}; export one of them")
+    check_same(frames, "StackID", noun="stacks")
     return frames
 
 
@@ -104,6 +105,17 @@ def check_concatenations(headers: Sequence[SliceHeader]) -> list[str]:
                 f"{len(parts)} parts of a divided object joined, which does not say how many it has: {name}, …"
             )
     return notes
+
+
+def check_same(frames: Sequence[SliceHeader], keyword: str, *, noun: str) -> None:
+    """Refuse frames that differ in an attribute.
+
+    Raises:
+        CaseError: with the number of values.
+    """
+    values = {str(frame.get(keyword)) for frame in frames}
+    if len(values) > 1:
+        raise CaseError(f"several {noun}: {frames[0].path.name} holds {len(values)}; export one of them")
 
 
 def _flatten(header: SliceHeader, groups: list[Dataset]) -> Dataset:

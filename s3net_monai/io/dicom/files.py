@@ -46,7 +46,8 @@ HEADER_KEYWORDS = [
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 ]
-OPTIONAL_KEYWORDS = (*ACQUISITION_KEYWORDS, "SpacingBetweenSlices")  # without which an image can be read
+# Without these an image can be read.
+OPTIONAL_KEYWORDS = (*ACQUISITION_KEYWORDS, "SpacingBetweenSlices", "EchoTime", "InversionTime", "FlipAngle")
 
 
 def looks_like_dicom(path: Path) -> bool:

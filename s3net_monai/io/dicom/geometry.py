@@ -1,4 +1,4 @@
-"""Geometry of a CT series, checked before its slices are stacked."""
+"""Geometry of a CT or MR series, checked before its slices are stacked."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from monai.utils import StrEnum
 from s3net_monai.io.dicom.acquisitions import check_one_acquisition, differing_identifier
 from s3net_monai.io.dicom.header import (
     SliceHeader,
+    modality_of,
     read_directions,
     read_numbers,
     read_pixel_spacing,
@@ -68,7 +69,7 @@ class SeriesGeometry:
         return int(first.Columns), int(first.Rows)
 
 
-def build_geometry(headers: Sequence[SliceHeader], allow: Sequence[str] = ()) -> SeriesGeometry:
+def build_geometry(headers: Sequence[SliceHeader], allow: Sequence[str] = (), modality: str = "CT") -> SeriesGeometry:
     """Order slices by position along the normal and build the grid (PS3.3 section C.7.6.2.1.1).
 
     PixelSpacing is (row spacing, column spacing): the second value belongs to the row cosine, along which the
@@ -78,13 +79,14 @@ def build_geometry(headers: Sequence[SliceHeader], allow: Sequence[str] = ()) ->
     Args:
         headers: of the files of one series.
         allow: values of ``Irregularity`` to repair instead of refusing.
+        modality: "CT" or "MR", which all images must be.
 
     Raises:
-        CaseError: with the reason, if the files are not one regular CT stack.
+        CaseError: with the reason, if the files are not one regular stack of this modality.
         ValueError: if a name in ``allow`` is unknown.
     """
     allowed = check_allow(allow)
-    images, notes = select_stack(headers)
+    images, notes = select_stack(headers, modality)
     files = {header.path for header in images if header.num_frames > 1}
     try:
         return _build_grid(images, notes, allowed)
@@ -121,7 +123,8 @@ def _build_grid(images: list[SliceHeader], notes: list[str], allowed: Collection
         indices, step = np.zeros(1), _thickness(images[0], notes)
     else:
         indices, step = _slice_indices(images, depths)
-    check_one_acquisition(images, indices)
+    if modality_of(images[0]) == "CT":  # MR excites every second slice first, and the others in a second pass
+        check_one_acquisition(images, indices)
     count = int(indices[-1]) + 1
     if count > len(images):
         _check_gaps(images, depths, indices, allowed)

@@ -9,15 +9,16 @@ import numpy as np
 from s3net_monai.io.dicom.geometry import SeriesGeometry
 
 AIR_HU = -1024  # the value outside the reconstruction, as of air
+OUTSIDE = {"CT": AIR_HU, "MR": 0}  # by modality; MR of air is dark
 
 
-def empty_stack(geometry: SeriesGeometry, dtype: np.dtype) -> np.ndarray:
-    """Return an array (slices, rows, columns) for the grid; air where slices will not cover all of it.
+def empty_stack(geometry: SeriesGeometry, dtype: np.dtype, outside: float = AIR_HU) -> np.ndarray:
+    """Return an array (slices, rows, columns) for the grid; ``outside`` where slices will not cover all of it.
 
     The slice axis is slowest in memory, since slices are written whole.
     """
     shape = geometry.shape[::-1]
-    return np.empty(shape, dtype=dtype) if is_upright(geometry) else np.full(shape, AIR_HU, dtype=dtype)
+    return np.empty(shape, dtype=dtype) if is_upright(geometry) else np.full(shape, outside, dtype=dtype)
 
 
 def is_upright(geometry: SeriesGeometry) -> bool:
@@ -25,19 +26,20 @@ def is_upright(geometry: SeriesGeometry) -> bool:
     return geometry.size == geometry.shape[:2]
 
 
-def shift_into(target: np.ndarray, values: np.ndarray, corner: np.ndarray) -> None:
+def shift_into(target: np.ndarray, values: np.ndarray, corner: np.ndarray, outside: float = AIR_HU) -> None:
     """Resample a slice into a larger slice of the grid, linearly between pixels.
 
     Args:
         target: (rows, columns) of the grid, which is overwritten.
         values: (rows, columns) of the slice, in HU.
         corner: (column, row) index in ``target`` of the first pixel of ``values``, with fractions.
+        outside: value of the voxels that the slice does not cover.
     """
     from scipy.ndimage import shift
 
     rows, columns = values.shape
     x, y = np.floor(corner + 1e-6).astype(int)
-    canvas = np.full(target.shape, AIR_HU, dtype=np.float32)
+    canvas = np.full(target.shape, outside, dtype=np.float32)
     canvas[y : y + rows, x : x + columns] = values
     shifted = shift(canvas, (corner[1] - y, corner[0] - x), order=1, mode="nearest")
     target[...] = np.rint(shifted) if target.dtype.kind == "i" else shifted

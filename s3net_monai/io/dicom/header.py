@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from s3net_monai.io.dicom.uids import CT_IMAGE, MR_IMAGE
 from s3net_monai.utils.errors import CaseError
 
 if TYPE_CHECKING:
@@ -52,6 +53,12 @@ class SliceHeader:
 def is_image(header: SliceHeader) -> bool:
     """Return whether the object is an image; structure sets, reports and presentation states have no ``Rows``."""
     return "Rows" in header and "Columns" in header
+
+
+def modality_of(header: SliceHeader) -> str:
+    """Return Modality, or what the SOP class says where it is missing; empty where neither says it."""
+    stated = str(header.get("Modality") or "")
+    return stated or {CT_IMAGE: "CT", MR_IMAGE: "MR"}.get(str(header.get("SOPClassUID")), "")
 
 
 def quote_term(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Conversion of the stored values of a CT slice to Hounsfield units."""
+"""Conversion of the stored values of a slice to Hounsfield units, or to the values of MR."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from s3net_monai.io.dicom.codec import decode_frames
-from s3net_monai.io.dicom.grid import AIR_HU
-from s3net_monai.io.dicom.header import SliceHeader, quote_term, read_numbers
+from s3net_monai.io.dicom.grid import OUTSIDE
+from s3net_monai.io.dicom.header import SliceHeader, modality_of, quote_term, read_numbers
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.messages import one_line
 
@@ -21,23 +21,28 @@ MAX_INTERCEPT = 1e5
 def read_rescale(header: SliceHeader) -> tuple[float, float]:
     """Return slope and intercept to HU (PS3.3 section C.11.1).
 
-    Both are mandatory in CT: without them the unit of the values is unknown.
+    Both are mandatory in CT: without them the unit of the values is unknown. MR has no unit, and often neither of them.
 
     Raises:
         CaseError: if one of them is missing or implausible.
     """
+    is_mr = modality_of(header) == "MR"
+    if is_mr and header.get("RescaleSlope") in (None, "") and header.get("RescaleIntercept") in (None, ""):
+        return 1.0, 0.0
     for keyword in ("RescaleSlope", "RescaleIntercept"):
         if header.get(keyword) in (None, ""):
             raise CaseError(f"{header.name}: no {keyword}, so its values are not Hounsfield units; export it again")
     slope = float(read_numbers(header, "RescaleSlope", 1)[0])
     intercept = float(read_numbers(header, "RescaleIntercept", 1)[0])
+    if is_mr and slope > 0:
+        return slope, intercept
     if not 0 < slope <= MAX_SLOPE or abs(intercept) > MAX_INTERCEPT:
         raise CaseError(f"{header.name}: rescale by {slope} and {intercept} does not give Hounsfield units")
     return slope, intercept
 
 
 def check_unit(header: SliceHeader) -> None:
-    """Refuse an image that is not gray CT in HU.
+    """Refuse an image that is not gray, or a CT that is not in HU.
 
     MONOCHROME1 only asks a screen to show the image inverted; its values are the same.
 
@@ -45,8 +50,13 @@ def check_unit(header: SliceHeader) -> None:
         CaseError: naming the photometric interpretation or the quantity that was found.
     """
     photometric = str(header.get("PhotometricInterpretation") or "MONOCHROME2")
+    modality = modality_of(header) or "CT"
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        raise CaseError(f"{header.name}: {quote_term(photometric)} found, gray CT expected; give the original series")
+        raise CaseError(
+            f"{header.name}: {quote_term(photometric)} found, gray {modality} expected; give the original series"
+        )
+    if modality == "MR":
+        return
     table = header.get("ModalityLUTSequence")
     quantity = (table[0].get("ModalityLUTType") if table else header.get("RescaleType")) or "HU"
     quantity = str(quantity).strip().upper()
@@ -55,8 +65,12 @@ def check_unit(header: SliceHeader) -> None:
 
 
 def is_integral(header: SliceHeader) -> bool:
-    """Return whether whole stored values give whole HU."""
-    return "ModalityLUTSequence" not in header and all(value.is_integer() for value in read_rescale(header))
+    """Return whether whole stored values give whole HU that 16 bits hold; MR is stored up to 65535."""
+    return (
+        modality_of(header) != "MR"
+        and "ModalityLUTSequence" not in header
+        and all(value.is_integer() for value in read_rescale(header))
+    )
 
 
 def decode_to_hu(image: SliceHeader, headers: dict[int, SliceHeader], targets: dict[int, np.ndarray]) -> Iterator[int]:
@@ -102,7 +116,7 @@ def _write_hu(raw: np.ndarray, image: SliceHeader, *, header: SliceHeader, targe
         target[...] = values
     padding = _padding_mask(raw, stored, image)
     if padding is not None:
-        target[padding] = AIR_HU
+        target[padding] = OUTSIDE[modality_of(header) or "CT"]
 
 
 def _clear_unused_bits(raw: np.ndarray, bits_stored: int) -> np.ndarray:

@@ -1,9 +1,8 @@
-"""MONAI image reader for CT series, for a bundle's ``LoadImaged``."""
+"""MONAI image reader for CT and MR series, for a bundle's ``LoadImaged``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,16 @@ from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 
 from s3net_monai.io.dicom.files import looks_like_dicom
 from s3net_monai.io.dicom.geometry import check_allow
+from s3net_monai.io.dicom.grid import OUTSIDE
+from s3net_monai.io.dicom.phases import parse_phase
 from s3net_monai.io.dicom.series import load_series
 
 
 class DicomSeriesReader(ImageReader):
-    """Image reader for a folder of one CT series, or the list of its files: (X, Y, Z) in HU with a RAS+ affine.
+    """Image reader for a folder of one series, or the list of its files: (X, Y, Z) with a RAS+ affine, CT in HU.
+
+    Of a cine series of MR, it reads one phase: the files of that phase, or ``file#phase=3`` where one enhanced object
+    holds several.
 
     ``LoadImage`` tries the readers that a config names and, whenever ``read`` raises, goes on to MONAI's own, which
     stack all files of a folder without checks. So ``read`` raises for inputs of other formats only, and a bad series is
@@ -26,38 +30,48 @@ class DicomSeriesReader(ImageReader):
     Args:
         allow: values of ``Irregularity`` ("missing-slices", "tilt") to repair instead of refusing. The metadata
             describes the repairs under "notes", a list of lines.
+        modality: "CT" or "MR", which the series must be.
 
     Raises:
-        ValueError: if a name in ``allow`` is unknown.
+        ValueError: if a name in ``allow``, or the modality, is unknown.
+
+    Example:
+        >>> DicomSeriesReader(modality="MR").verify_suffix("image.png")
+        False
     """
 
-    def __init__(self, allow: Sequence[str] = ()) -> None:
+    def __init__(self, allow: Sequence[str] = (), modality: str = "CT") -> None:
         super().__init__()
         check_allow(allow)
+        if modality not in OUTSIDE:
+            raise ValueError(f"modality {modality!r} is not known; give {' or '.join(OUTSIDE)}")
         self.allow = tuple(allow)
+        self.modality = modality
 
     def verify_suffix(self, filename: Sequence[PathLike] | PathLike) -> bool:
         """Return whether every path is a folder or a DICOM file."""
-        paths = [Path(path) for path in ensure_tuple(filename)]
+        paths = [parse_phase(str(path))[0] for path in ensure_tuple(filename)]
         return bool(paths) and all(path.is_dir() or looks_like_dicom(path) for path in paths)
 
-    def read(self, data: Sequence[PathLike] | PathLike, **kwargs: Any) -> list[Path]:
-        """Return the paths to read.
+    def read(self, data: Sequence[PathLike] | PathLike, **kwargs: Any) -> list[str]:
+        """Return the paths to read, with the phase that they name.
 
         Raises:
             ValueError: if the input is of another format.
         """
         if not self.verify_suffix(data):
             raise ValueError(f"not a DICOM folder or file: {data}")
-        return [Path(path) for path in ensure_tuple(data)]
+        return [str(path) for path in ensure_tuple(data)]
 
-    def get_data(self, img: list[Path]) -> tuple[np.ndarray, dict[str, Any]]:
-        """Load the volume (columns, rows, slices) in HU and its MONAI metadata.
+    def get_data(self, img: list[str]) -> tuple[np.ndarray, dict[str, Any]]:
+        """Load the volume (columns, rows, slices), CT in HU, and its MONAI metadata.
 
         Raises:
-            CaseError: with the reason, if the files are not one regular CT series.
+            CaseError: with the reason, if the files are not one regular series of the reader's modality, or hold
+                several phases and no path names one.
         """
-        series = load_series(img, self.allow)
+        paths = [parse_phase(str(path))[0] for path in img]
+        series = load_series(paths, self.allow, self.modality, parse_phase(str(img[0]))[1])
         return series.array, {
             MetaKeys.AFFINE: series.affine,
             MetaKeys.ORIGINAL_AFFINE: series.affine.copy(),

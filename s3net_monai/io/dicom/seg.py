@@ -1,4 +1,4 @@
-"""DICOM Segmentation objects (PS3.3 sections A.51 and A.91) for masks of a CT series or a VL image."""
+"""DICOM Segmentation objects (PS3.3 sections A.51 and A.91) for masks of a CT or MR series or a VL image."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from s3net_monai.io.dicom.files import list_dicom_files
+from s3net_monai.io.dicom.files import list_dicom_files, read_header
 from s3net_monai.io.dicom.geometry import masks_on_slices
+from s3net_monai.io.dicom.grid import OUTSIDE
+from s3net_monai.io.dicom.header import modality_of
 from s3net_monai.io.dicom.matching_keys import MatchingKeys, key_warnings, read_keys, repeat_keys
 from s3net_monai.io.dicom.seg_source import Plane, copy_series_headers, copy_vl_header, format_decimals
 from s3net_monai.io.dicom.series import read_geometry
@@ -101,7 +103,8 @@ class _Source:
 
 
 def _series_source(mask: Mask) -> _Source:
-    geometry = read_geometry(mask.source, mask.allow)
+    modality = modality_of(read_header(list_dicom_files(mask.source)[0]))
+    geometry = read_geometry(mask.source, mask.allow, modality if modality in OUTSIDE else "CT", mask.phase)
     if mask.array.shape != geometry.shape:
         raise CaseError(f"dicomseg: mask of {mask.array.shape} does not lie on the series' grid of {geometry.shape}")
     images, planes = copy_series_headers(geometry)
@@ -130,14 +133,18 @@ def _refer_to(segmentation: Dataset, source: _Source) -> None:
 
     if not source.planes:
         return
-    for groups in segmentation.PerFrameFunctionalGroupsSequence:
-        for item in groups.DerivationImageSequence[0].SourceImageSequence:
-            plane = source.planes[int(item.ReferencedFrameNumber) - 1]
-            item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = plane.storage, plane.instance
-            if plane.frame is None:
-                del item.ReferencedFrameNumber
-            else:
-                item.ReferencedFrameNumber = plane.frame
+    items = [
+        item
+        for groups in segmentation.PerFrameFunctionalGroupsSequence
+        for item in groups.DerivationImageSequence[0].SourceImageSequence
+    ]
+    for item in {id(item): item for item in items}.values():  # the segments of a plane share one item
+        plane = source.planes[int(item.ReferencedFrameNumber) - 1]
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = plane.storage, plane.instance
+        if plane.frame is None:
+            del item.ReferencedFrameNumber
+        else:
+            item.ReferencedFrameNumber = plane.frame
     instances = []
     for storage, instance in dict.fromkeys((plane.storage, plane.instance) for plane in source.planes):
         item = Dataset()

@@ -11,13 +11,14 @@ from s3net_monai.io.dicom.header import (
     DIRECTION_TOLERANCE,
     SliceHeader,
     is_image,
+    modality_of,
     quote_term,
     read_directions,
     read_integer,
     read_numbers,
     read_pixel_spacing,
 )
-from s3net_monai.io.dicom.uids import CT_IMAGE, SECONDARY_CAPTURE
+from s3net_monai.io.dicom.uids import SECONDARY_CAPTURE
 from s3net_monai.io.limits import MAX_CT_SIDE
 from s3net_monai.utils.errors import CaseError
 
@@ -26,8 +27,8 @@ MAX_SCOUTS = 2  # one frontal, one lateral
 MIN_SLICES_BESIDE_SCOUTS = 10  # fewer slices are no clear majority
 
 
-def select_stack(headers: Sequence[SliceHeader]) -> tuple[list[SliceHeader], list[str]]:
-    """Return the slices of one CT stack, and one note per kind of image that was set aside.
+def select_stack(headers: Sequence[SliceHeader], modality: str = "CT") -> tuple[list[SliceHeader], list[str]]:
+    """Return the slices of one stack of CT or MR, and one note per kind of image that was set aside.
 
     Three kinds are set aside, provided that other slices remain: images whose ImageType says LOCALIZER; images whose
     ImageType says SECONDARY beside PRIMARY ones (dose reports, screen captures); and scouts that only their geometry
@@ -39,7 +40,9 @@ def select_stack(headers: Sequence[SliceHeader]) -> tuple[list[SliceHeader], lis
     """
     images = [header for header in headers if is_image(header)]
     if not images:
-        raise CaseError("no image files: the DICOM objects here hold no pixel matrix; give the folder of a CT series")
+        raise CaseError(
+            f"no image files: the DICOM objects here hold no pixel matrix; give the folder of a {modality} series"
+        )
     _check_one_series(images)
     images, notes = _set_aside(images, _of_type(images, "LOCALIZER"), "localizer")
     if _of_type(images, "LOCALIZER"):
@@ -48,7 +51,7 @@ def select_stack(headers: Sequence[SliceHeader]) -> tuple[list[SliceHeader], lis
         images, secondary_notes = _set_aside(images, _of_type(images, "SECONDARY"), "secondary image")
         notes += secondary_notes
     for header in images:
-        _check_kind(header)
+        _check_kind(header, modality)
     images, scout_notes = _set_aside(images, _find_scouts(images), "localizer")
     _check_same_grid(images)
     _check_same_patient(images)
@@ -75,20 +78,21 @@ def _set_aside(
     return [header for header in images if header not in excluded], [note]
 
 
-def _check_kind(header: SliceHeader) -> None:
+def _check_kind(header: SliceHeader, expected: str) -> None:
     storage = header.get("SOPClassUID")
-    modality = header.get("Modality") or ("CT" if storage == CT_IMAGE else None)
-    if modality != "CT":
+    modality = modality_of(header)
+    if modality != expected:
         description = quote_term(modality) if modality else "an object without Modality"
-        raise CaseError(f"{header.name}: not CT but {description}; give a CT series")
+        raise CaseError(f"{header.name}: not {expected} but {description}; give a {expected} series")
     if storage == SECONDARY_CAPTURE:
-        raise CaseError(f"{header.name}: a secondary capture, without Hounsfield units; give the original series")
+        unit = ", without Hounsfield units" if expected == "CT" else ""
+        raise CaseError(f"{header.name}: a secondary capture{unit}; give the original series")
     if read_integer(header, "NumberOfFrames", 1) > 1:
         raise CaseError(
             f"{header.name}: multi-frame without functional groups, so the positions of its frames are unknown"
         )
     if read_integer(header, "SamplesPerPixel", 1) != 1:
-        raise CaseError(f"{header.name}: a color image, not CT; give the original series, not a screen capture")
+        raise CaseError(f"{header.name}: a color image, not {expected}; give the original series, not a screen capture")
     rows, columns = read_integer(header, "Rows"), read_integer(header, "Columns")
     if not (0 < rows <= MAX_CT_SIDE and 0 < columns <= MAX_CT_SIDE):
         raise CaseError(

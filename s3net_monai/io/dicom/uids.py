@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"  # the UIDs of enhanced and legacy converted CT begin with it, too
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"  # and ".1" to ".4" for multi-frame secondary captures
 VISIBLE_LIGHT = "1.2.840.10008.5.1.4.1.1.77.1."  # prefix of photography (.4), dermoscopy (.7), endoscopy, microscopy

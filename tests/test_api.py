@@ -23,7 +23,7 @@ from s3net_monai.utils.errors import CaseError, UsageError
 from tests.helpers.ct_series import SeriesMaker
 from tests.helpers.dicom_tools import to_itk_image
 
-OBLIQUE = np.array([[0.0, -1.8, 0.6, 10.0], [2.0, 0.0, 0.0, -20.0], [0.0, 0.9, 2.4, 30.0], [0.0, 0.0, 0.0, 1.0]])
+OBLIQUE = np.array([[0.0, -1.8, 1.2, 10.0], [2.0, 0.0, 0.0, -20.0], [0.0, 0.9, 2.4, 30.0], [0.0, 0.0, 0.0, 1.0]])
 
 
 @pytest.fixture
@@ -199,11 +199,15 @@ def test_the_geometry_of_a_slice_is_kept(lung: Bundle) -> None:
 
 
 @pytest.mark.parametrize("unit", ["meter", "micron"])
-def test_other_units_than_mm_are_refused_as_in_files(unit: str, volume: np.ndarray, lung: Bundle) -> None:
-    image = nibabel.Nifti1Image(volume, OBLIQUE)
+def test_other_units_than_mm_are_converted(unit: str, volume: np.ndarray, lung: Bundle) -> None:
+    mm = {"meter": 1000.0, "micron": 0.001}[unit]
+    image = nibabel.Nifti1Image(volume, np.diag([1 / mm, 1 / mm, 1 / mm, 1.0]) @ OBLIQUE)
     image.header.set_xyzt_units(unit)
-    with pytest.raises(CaseError, match=f"voxel sizes in units of {unit} found, mm expected"):
-        s3net_monai.segment(image, bundle=lung)
+    result = s3net_monai.segment(image, bundle=lung)
+    np.testing.assert_allclose(result.affine, OBLIQUE, rtol=1e-6)
+    np.testing.assert_array_equal(result.mask.affine, image.affine)
+    assert result.measures["volume_ml"] == pytest.approx(19 * abs(np.linalg.det(OBLIQUE[:3, :3])) / 1000, abs=1e-3)
+    assert f"voxel sizes in {unit} found: converted to mm" in result.warnings
 
 
 def test_nibabel_kinds_and_last_axes_come_back(volume: np.ndarray, lung: Bundle) -> None:

@@ -34,7 +34,7 @@ def write(array: np.ndarray, affine: np.ndarray, folder: Path, labels: tuple[Lab
     mask = Mask(
         array=array,
         affine=affine,
-        source=(folder / "source.nii",),
+        source=(folder / "series",),
         labels=labels,
         model_name="toy",
         model_version="1.2.3",

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from s3net_monai.io.itk_affine import SAME_PLACE_MM, VIEWERS, largest_distance, nifti_in_itk
+from s3net_monai.io.itk_affine import VIEWERS, largest_distance, nifti_in_itk
 from s3net_monai.io.limits import MAX_NIFTI_OFFSET, check_capacity, check_extent, check_voxels
 from s3net_monai.io.shear import check_shear
 from s3net_monai.utils.errors import CaseError
@@ -24,6 +24,7 @@ from s3net_monai.utils.geometry import is_invertible
 from s3net_monai.utils.messages import one_line
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
+VISIBLE_MM = 0.5  # rounded axes put the corners of a volume off by less
 MAX_SIZE_ERROR = 0.005  # of a voxel, between pixdim and the sform; three decimals round thin voxels by 0.002
 _GZIP = b"\x1f\x8b"
 _MM_PER_UNIT = {"meter": 1000.0, "micron": 0.001}
@@ -198,7 +199,7 @@ def _viewer_notes(header: NiftiHeader) -> list[str]:
         ]
     seen = nifti_in_itk(header.raw) if len(header.shape) == 3 else None
     distance = 0.0 if seen is None else largest_distance(seen, header.affine, header.shape)
-    if distance <= SAME_PLACE_MM:
+    if distance <= VISIBLE_MM:
         return []
     other = "take the qform, not the sform," if header.raw["qform_code"] > 0 else "have another convention"
     return [f"{VIEWERS} {other} and show it up to {distance:.0f} mm elsewhere; the .seg.nrrd lies there"]

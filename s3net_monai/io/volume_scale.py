@@ -107,9 +107,10 @@ def _nrrd_unit(name: str, fields: Mapping[str, str]) -> tuple[float, str]:
 def _mm_per(name: str, field: str, unit: str) -> float:
     if unit.strip("? ") == "":  # "?" and "???" are the formats' own words for unknown
         return 1.0
-    if unit.strip().lower() not in _MM_PER_UNIT:
+    known = unit.replace("\u00c2", "").replace("\u00ce\u00bc", "\u03bc").strip().lower()  # UTF-8 read as Latin-1
+    if known not in _MM_PER_UNIT:
         raise CaseError(f"{name}: {field} {unit[:20]!r} found, mm, um, cm or m expected; save the volume in mm")
-    return _MM_PER_UNIT[unit.strip().lower()]
+    return _MM_PER_UNIT[known]
 
 
 def _unit_note(unit: str) -> str:

@@ -16,7 +16,7 @@ LAYOUT = (
     "or patient###_frame##_image.nii.gz with _label.nii.gz"
 )
 
-_FRAME = re.compile(r"(patient(\d{3}))_(frame\d{2})(_image)?\.nii(\.gz)?")
+_FRAME = re.compile(r"(patient(\d{3}))_(frame\d{2})(_image)?\.nii(\.gz)?", re.IGNORECASE)
 
 
 def find_cases(source: Path, destination: Path) -> list[DatalistCase]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -103,11 +103,10 @@ def _decode(path: Path | list[Path]) -> Content:
         series = load_series(path if isinstance(path, list) else [path])
         return Content(series.array.shape, series.affine, _digest(series.array))
     if path.name.lower().endswith(NIFTI_SUFFIXES):
-        import nibabel
+        from s3net_monai.io.nifti_reader import load_nifti
 
-        volume = cast("nibabel.Nifti1Image", nibabel.load(path))
-        array = np.asanyarray(volume.dataobj)
-        return Content(array.shape, volume.affine, _digest(array))
+        array, affine, _ = load_nifti(path)
+        return Content(array.shape, affine, _digest(array))
     from PIL import Image
 
     with Image.open(path) as image:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -24,8 +26,9 @@ def list_files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
 
 
 def list_files_below(folder: Path, pattern: str) -> list[Path]:
-    """Return the files anywhere below ``folder`` whose name matches the glob ``pattern``, without hidden ones."""
-    return sorted(p for p in folder.rglob(pattern) if not p.name.startswith(".") and p.is_file())
+    """Return the files anywhere below ``folder`` whose name matches ``pattern`` in any case, without hidden ones."""
+    matches = re.compile(fnmatch.translate(pattern), re.IGNORECASE).match
+    return sorted(p for p in folder.rglob("*") if matches(p.name) and not p.name.startswith(".") and p.is_file())
 
 
 def find_label(folder: Path, name: str, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> Path | None:
@@ -37,7 +40,9 @@ def find_label(folder: Path, name: str, suffixes: Sequence[str] = IMAGE_SUFFIXES
     if not folder.is_dir():
         return None
     candidates = [folder / f"{name}{suffix}" for suffix in suffixes]
-    return next((path for path in candidates if path.is_file()), candidates[0])
+    exact = next((path for path in candidates if path.is_file()), None)
+    names = {path.name.lower() for path in candidates}
+    return exact or next((path for path in sorted(folder.iterdir()) if path.name.lower() in names), candidates[0])
 
 
 def require_cases(cases: Iterable[DatalistCase], source: Path, layout: str) -> list[DatalistCase]:

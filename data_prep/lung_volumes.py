@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from data_prep.layout import NIFTI_SUFFIXES, list_files, require_cases
+from data_prep.layout import NIFTI_SUFFIXES, find_label, list_files, require_cases
 from s3net_monai.data.datalist import DatalistCase
 from s3net_monai.data.splits import choose_split
 
@@ -23,17 +23,17 @@ def find_cases(source: Path, destination: Path) -> list[DatalistCase]:
     """
     cases = []
     for image in list_files(source, NIFTI_SUFFIXES):
-        match = re.fullmatch(r"(.+)_ct(\.nii(?:\.gz)?)", image.name)
+        match = re.fullmatch(r"(.+)_ct(\.nii(?:\.gz)?)", image.name, re.IGNORECASE)
         if match:
             patient = match[1]
-            label = image.with_name(f"{patient}_lung{match[2]}")
+            label = find_label(source, f"{patient}_lung", NIFTI_SUFFIXES)
             cases.append(
                 DatalistCase(
                     case_id=patient,
                     patient=patient,
                     split=choose_split(patient, is_test=patient in TEST_PATIENTS),
                     image=image,
-                    label=label if label.is_file() else None,
+                    label=label if label and label.is_file() else None,
                 )
             )
     return require_cases(cases, source, LAYOUT)

@@ -20,6 +20,7 @@ from s3net_monai.inference.report.review import LOW_CONSISTENCY
 from s3net_monai.inference.run.segmenter import Segmentation, SourceImage, infer_sample, preprocess, read_case
 from s3net_monai.inference.run.validate_input import as_case_error
 from s3net_monai.io.dicom.phases import parse_phase
+from s3net_monai.io.image_to_lps import viewer_notes
 from s3net_monai.io.in_memory import channel_first, mask_like, to_array_image
 from s3net_monai.utils.errors import CaseError, UsageError
 
@@ -188,7 +189,11 @@ def _segment_path(named: Path, bundle: Bundle) -> Result:
             sample = read_case(cases[0], bundle)
             source = sample.pop("source")
             segmentation = infer_sample(sample, bundle)
-    return _result(segmentation.mask, segmentation, source, bundle)
+        result = _result(segmentation.mask, segmentation, source, bundle)
+        if cases[0].kind == "dicom_vl_image":
+            notes = viewer_notes(cases[0].image[0], source.spacing)
+            result = replace(result, warnings=(*result.warnings, *notes))
+    return result
 
 
 def _result(mask: Any, segmentation: Segmentation, source: SourceImage, bundle: Bundle) -> Result:

@@ -19,11 +19,12 @@ from PIL import Image
 import s3net_monai
 from s3net_monai.api import Result
 from s3net_monai.inference import Bundle
+from s3net_monai.io import limits
 from s3net_monai.utils.errors import CaseError, UsageError
 from tests.helpers.ct_series import SeriesMaker
 from tests.helpers.dicom_tools import to_itk_image
 
-OBLIQUE = np.array([[0.0, -1.8, 0.6, 10.0], [2.0, 0.0, 0.0, -20.0], [0.0, 0.9, 2.4, 30.0], [0.0, 0.0, 0.0, 1.0]])
+OBLIQUE = np.array([[0.0, -1.8, 1.2, 10.0], [2.0, 0.0, 0.0, -20.0], [0.0, 0.9, 2.4, 30.0], [0.0, 0.0, 0.0, 1.0]])
 
 
 @pytest.fixture
@@ -199,11 +200,15 @@ def test_the_geometry_of_a_slice_is_kept(lung: Bundle) -> None:
 
 
 @pytest.mark.parametrize("unit", ["meter", "micron"])
-def test_other_units_than_mm_are_refused_as_in_files(unit: str, volume: np.ndarray, lung: Bundle) -> None:
-    image = nibabel.Nifti1Image(volume, OBLIQUE)
+def test_other_units_than_mm_are_converted(unit: str, volume: np.ndarray, lung: Bundle) -> None:
+    mm = {"meter": 1000.0, "micron": 0.001}[unit]
+    image = nibabel.Nifti1Image(volume, np.diag([1 / mm, 1 / mm, 1 / mm, 1.0]) @ OBLIQUE)
     image.header.set_xyzt_units(unit)
-    with pytest.raises(CaseError, match=f"voxel sizes in units of {unit} found, mm expected"):
-        s3net_monai.segment(image, bundle=lung)
+    result = s3net_monai.segment(image, bundle=lung)
+    np.testing.assert_allclose(result.affine, OBLIQUE, rtol=1e-6)
+    np.testing.assert_array_equal(result.mask.affine, image.affine)
+    assert result.measures["volume_ml"] == pytest.approx(19 * abs(np.linalg.det(OBLIQUE[:3, :3])) / 1000, abs=1e-3)
+    assert f"voxel sizes in {unit} found: converted to mm" in result.warnings
 
 
 def test_nibabel_kinds_and_last_axes_come_back(volume: np.ndarray, lung: Bundle) -> None:
@@ -347,3 +352,41 @@ def test_names_of_the_front_door() -> None:
     assert {"segment", "evaluate", "load_bundle", "Result"} <= set(dir(s3net_monai))
     with pytest.raises(AttributeError, match="no attribute 'segmnt'"):
         _ = s3net_monai.segmnt
+
+
+@pytest.mark.parametrize("kind", ["numpy", "metatensor", "nibabel", "simpleitk"])
+def test_sheared_and_unlikely_geometries_are_refused(
+    kind: str, volume: np.ndarray, lung: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheared = OBLIQUE.copy()
+    sheared[:3, 2] += 0.5 * sheared[:3, 0]
+
+    def made(affine: np.ndarray) -> tuple[Any, dict[str, Any]]:
+        if kind == "numpy":
+            return volume, {"affine": affine}
+        if kind == "metatensor":
+            return MetaTensor(torch.from_numpy(volume), affine=torch.from_numpy(affine)), {}
+        return (nibabel.Nifti1Image(volume, affine) if kind == "nibabel" else to_itk_image(volume, affine)), {}
+
+    monkeypatch.setattr(limits, "MIN_EXTENT_MM", 5.0)
+    for affine, reason in ((sheared, "sheared by"), (OBLIQUE * 1e-3, "spans 0.0"), (OBLIQUE * 1e3, "3000 mm expected")):
+        affine[3, 3] = 1
+        image, geometry = made(affine)
+        with pytest.raises(CaseError, match=reason):
+            s3net_monai.segment(image, bundle=lung, **geometry)
+
+
+def test_a_nibabel_image_with_two_voxel_sizes_is_refused(volume: np.ndarray, lung: Bundle) -> None:
+    image = nibabel.Nifti1Image(volume, OBLIQUE)
+    image.header["pixdim"][1:4] = 1
+    with pytest.raises(CaseError, match=r"1x1x1 by pixdim and of .* by the sform"):
+        s3net_monai.segment(image, bundle=lung)
+
+
+def test_a_nibabel_image_without_codes_has_a_warning(volume: np.ndarray, lung: Bundle) -> None:
+    image = nibabel.Nifti1Image(volume, OBLIQUE)
+    image.set_sform(None)
+    image.set_qform(None)
+    result = s3net_monai.segment(image, bundle=lung)
+    assert "states no orientation" in " ".join(result.warnings)
+    np.testing.assert_allclose(result.affine, image.affine)

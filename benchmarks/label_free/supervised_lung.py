@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from monai.bundle import ConfigParser
-from monai.data import NibabelReader, PILReader
+from monai.data import PILReader
 from monai.inferers import SlidingWindowInferer
 from monai.networks.nets import UNet
 from monai.transforms import (
@@ -29,7 +29,8 @@ from benchmarks.label_free.released import bundle_predict, without_step
 from benchmarks.label_free.supervised import train_supervised, with_probabilities
 from s3net_monai.engines import FlipTTAInferer
 from s3net_monai.inference import bundle_root, load_bundle
-from s3net_monai.io import upright_gray
+from s3net_monai.io import NiftiReader, upright_gray
+from s3net_monai.io.nifti_header import is_nifti
 from s3net_monai.transforms import ConstrainToAird, RandWindowd, ResampleToSpacingd, SliceToVolumed
 
 EPOCHS = 5
@@ -86,7 +87,7 @@ def labeled_cases(sources: Sequence[str]) -> list[dict[str, Any]]:
     sections = ("training", "validation")
     cases = [case for folder in sources for name in sections for case in load_datalist(folder, name, labels=True)]
     labeled = [case for case in cases if "label" in case]
-    volumes = [case for case in labeled if str(case["image"]).endswith((".nii", ".nii.gz"))]
+    volumes = [case for case in labeled if is_nifti(Path(case["image"]))]
     return labeled + volumes * (VOLUME_REPEATS - 1)
 
 
@@ -95,7 +96,7 @@ def _transforms() -> list[Any]:
     parser.read_config(bundle_root("lung") / "configs" / "inference.json")
     parser["bundle_root"] = str(bundle_root("lung"))
     label = "label"
-    readers: Any = [PILReader(converter=upright_gray), NibabelReader()]
+    readers: Any = [PILReader(converter=upright_gray), NiftiReader()]
     return [
         *parser.get_parsed_content("preprocessing").transforms,
         LoadImaged(label, reader=readers),

@@ -21,7 +21,7 @@ UNLABELED = "unlabeled"
 _ALL_SECTIONS = (*SECTIONS, UNLABELED)
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".bmp")
 LABEL_FOLDERS = ("labels", "masks")
-RESULT_NAME = re.compile(r"_seg\.(nii|nii\.gz|png|dcm|seg\.nrrd)$")
+RESULT_NAME = re.compile(r"_seg\.(nii|nii\.gz|png|dcm|seg\.nrrd)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)

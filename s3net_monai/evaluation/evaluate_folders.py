@@ -153,9 +153,9 @@ def _masks_by_name(folder: Path, role: str, required_ending: str = "") -> dict[s
     # DICOM SEG and .seg.nrrd last, so that another format of the same mask takes precedence.
     for path, suffix in sorted(paths_and_suffixes, key=lambda item: (item[1] in SEGMENT_SUFFIXES, item)):
         name = path.name[: -len(suffix)] if suffix else ""
-        if not name or name.startswith(".") or not name.endswith(required_ending):
+        if not name or name.startswith(".") or not name.lower().endswith(required_ending):
             continue
-        name = name.removesuffix(required_ending)
+        name = name[: len(name) - len(required_ending)]
         if suffix in SEGMENT_SUFFIXES and (name in masks or (suffix.endswith(".dcm") and not is_dicom_seg(path))):
             continue
         if name in masks:
@@ -169,9 +169,11 @@ def _masks_by_name(folder: Path, role: str, required_ending: str = "") -> dict[s
 
 
 def _label_name(case_id: str, labels: dict[str, Path]) -> str | None:
-    stems = [case_id, *(case_id.removesuffix(ending) for ending in IMAGE_ENDINGS if case_id.endswith(ending))]
+    stems = [case_id, *(case_id[: -len(end)] for end in IMAGE_ENDINGS if case_id.lower().endswith(end))]
     candidates = [stem + ending for stem in stems for ending in LABEL_ENDINGS] + stems
-    return next((name for name in candidates if name in labels), None)
+    exact = next((name for name in candidates if name in labels), None)
+    by_lower = {name.lower(): name for name in labels}
+    return exact or next((by_lower[name.lower()] for name in candidates if name.lower() in by_lower), None)
 
 
 def format_table(evaluation: Evaluation) -> str:

@@ -5,6 +5,7 @@ from s3net_monai.io.dicom.vl_image import DicomVLImageReader
 from s3net_monai.io.image_2d import upright_gray, upright_rgb
 from s3net_monai.io.label_table import write_label_table
 from s3net_monai.io.mask import Mask
+from s3net_monai.io.nifti_reader import NiftiReader
 from s3net_monai.io.volume_reader import VolumeReader
 from s3net_monai.io.writers import FORMATS, output_path, write_mask
 from s3net_monai.labels import Code, Label
@@ -18,6 +19,7 @@ __all__ = [
     "DicomVLImageReader",
     "Label",
     "Mask",
+    "NiftiReader",
     "UnsuitedFormatError",
     "VolumeReader",
     "output_path",

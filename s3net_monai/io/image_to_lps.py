@@ -6,7 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from s3net_monai.io.dicom.files import looks_like_dicom, read_header
+from s3net_monai.io.dicom.vl_image import vl_spacing
+from s3net_monai.io.itk_affine import VIEWERS, itk_to_ras
 from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.geometry import LPS_TO_RAS
 
 # EXIF orientation (tag 274): stored (column, row) as a matrix times upright (column, row).
 STORED_FROM_UPRIGHT = {
@@ -26,9 +30,9 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 def image_to_lps(path: Path, size: tuple[int, ...]) -> np.ndarray:
     """Return the affine from the indices of an upright 2-D image to LPS in mm.
 
-    The file's own spacing counts where ITK finds one (JPEG, TIFF, DICOM), else 1 mm per pixel. ITK does not apply the
-    EXIF orientation, so the affine maps the upright image back to the stored one. The third axis completes a
-    right-handed system.
+    The file's own spacing counts where ITK finds one (JPEG, TIFF, DICOM), and PixelSpacing of DICOM that ITK cannot
+    open; else a pixel is 1 mm. ITK does not apply the EXIF orientation, so the affine maps the upright image back to
+    the stored one. The third axis completes a right-handed system.
 
     Args:
         path: the image file.
@@ -67,19 +71,39 @@ def _orientation(path: Path) -> int:
     return orientation if orientation in STORED_FROM_UPRIGHT else 1
 
 
+def viewer_notes(path: Path, spacing: tuple[float, float] | None) -> list[str]:
+    """Return a note where viewers built on ITK show a DICOM VL image otherwise than it states, or not at all.
+
+    Args:
+        path: the image file.
+        spacing: (row, column) spacing in mm that it states, or None.
+    """
+    seen = _itk_to_lps(path)
+    if seen is None:
+        return [f"{VIEWERS} cannot open the image itself, since they do not know its kind of DICOM object"]
+    if spacing is None or np.allclose(np.linalg.norm(seen[:3, :2], axis=0), spacing[::-1], rtol=1e-3):
+        return []
+    return [f"{VIEWERS} ignore its PixelSpacing: masks lie where they show the image, measures are in mm by it"]
+
+
 def _stored_to_lps(path: Path) -> np.ndarray:
+    affine = _itk_to_lps(path)
+    if affine is not None:
+        return affine
+    # a format that neither ITK nor Slicer reads, among them some kinds of DICOM, which may state a spacing
+    spacing = vl_spacing(read_header(path)) if looks_like_dicom(path) else None
+    return np.eye(4) if spacing is None else np.diag([spacing[1], spacing[0], 1.0, 1.0])
+
+
+def _itk_to_lps(path: Path) -> np.ndarray | None:
+    """Return where ITK puts the stored pixels, (4, 4) in mm, or None if it does not read the file."""
     import SimpleITK
 
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # its warnings contain the whole path
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
-    affine = np.eye(4)
     try:
         reader.ReadImageInformation()
-    except RuntimeError:  # a format that neither ITK nor Slicer reads
-        return affine
-    count = reader.GetDimension()
-    directions = np.array(reader.GetDirection()).reshape(count, count)
-    affine[:count, :count] = directions * reader.GetSpacing()
-    affine[:count, 3] = reader.GetOrigin()
-    return affine
+    except RuntimeError:
+        return None
+    return LPS_TO_RAS @ itk_to_ras(reader)

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 
-from s3net_monai.io.limits import check_pixels, check_voxels
+from s3net_monai.io.limits import check_extent, check_pixels, check_voxels
+from s3net_monai.io.nifti_header import check_nifti_header
+from s3net_monai.io.shear import shear_degrees
 from s3net_monai.utils.errors import CaseError
-from s3net_monai.utils.geometry import LPS_TO_RAS
+from s3net_monai.utils.geometry import LPS_TO_RAS, is_invertible
 
 KINDS = "a path, a NumPy array, a tensor, a MetaTensor, a SimpleITK image or a nibabel image"
 RGB_CHANNELS = 3
@@ -28,6 +30,7 @@ class ArrayImage:
         spacing: (row, column) spacing in mm of a slice or a color image, where it was stated.
         has_channel: whether the original has a leading channel, which its mask gets, too.
         name: of the kind, for messages.
+        notes: what a user must know of its position, one line each.
     """
 
     array: np.ndarray
@@ -35,6 +38,7 @@ class ArrayImage:
     spacing: tuple[float, float] | None = None
     has_channel: bool = False
     name: str = "image"
+    notes: tuple[str, ...] = ()
 
 
 def to_array_image(
@@ -57,6 +61,7 @@ def to_array_image(
             not invertible.
     """
     name = type(image).__name__
+    notes: tuple[str, ...] = ()
     try:
         affine = None if affine is None else np.asarray(torch.as_tensor(affine).detach().cpu(), dtype=np.float64)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -72,7 +77,7 @@ def to_array_image(
         array, stated = _read_simpleitk(image, name, channels)
         has_channel = False
     elif _is_from("nibabel", image) and hasattr(image, "dataobj"):
-        array, stated = _read_nibabel(image, name)
+        array, stated, notes = _read_nibabel(image, name)
         has_channel = False
     else:
         raise CaseError(f"{name}: not a known kind of image, expected {KINDS}")
@@ -91,7 +96,7 @@ def to_array_image(
     elif array.ndim == 2 and geometry is not None:
         columns, rows = np.linalg.norm(geometry[:3, :2], axis=0)
         pixel = (float(rows), float(columns))
-    return ArrayImage(array=array, affine=geometry, spacing=pixel, has_channel=has_channel, name=name)
+    return ArrayImage(array=array, affine=geometry, spacing=pixel, has_channel=has_channel, name=name, notes=notes)
 
 
 def mask_like(image: Any, mask: np.ndarray, array_image: ArrayImage) -> Any:
@@ -151,15 +156,17 @@ def _tensor_values(image: torch.Tensor, name: str) -> np.ndarray:
     return (tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor).numpy()
 
 
-def _read_nibabel(image: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Array, without trailing axes of length 1, and RAS+ affine (4, 4) in mm of a nibabel image."""
-    unit = image.header.get_xyzt_units()[0] if hasattr(image.header, "get_xyzt_units") else "mm"
-    if unit in ("meter", "micron"):
-        raise CaseError(f"{name}: voxel sizes in units of {unit} found, mm expected; convert the affine")
+def _read_nibabel(image: Any, name: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Array, without trailing axes of length 1, RAS+ affine (4, 4) in mm and notes of a nibabel image."""
+    affine = np.asarray(image.affine, dtype=np.float64)
+    notes: tuple[str, ...] = ()
+    if hasattr(image.header, "get_xyzt_units") and len(image.shape) >= 3:
+        header = check_nifti_header(name, image.header, image.shape, affine)
+        affine, notes = header.affine, header.notes
     array = np.asanyarray(image.dataobj)
     while array.ndim > 3 and array.shape[-1] == 1:
         array = array[..., 0]
-    return array, np.asarray(image.affine, dtype=np.float64)
+    return array, affine, notes
 
 
 def _read_simpleitk(image: Any, name: str, channels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -215,9 +222,12 @@ def _geometry(
             return None
         raise CaseError(f"{name}: a volume without a geometry; give affine (RAS+, mm) or spacing (mm per axis)")
     affine = np.asarray(affine, dtype=np.float64)
-    regular = affine.shape == (4, 4) and np.isfinite(affine).all() and np.array_equal(affine[3], [0, 0, 0, 1])
-    if not regular or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+    regular = affine.shape == (4, 4) and np.array_equal(affine[3], [0, 0, 0, 1])
+    if not regular or not is_invertible(affine):
         raise CaseError(f"{name}: its affine is not an invertible (4, 4) matrix; give RAS+ in mm")
+    if angle := shear_degrees(affine):
+        raise CaseError(f"{name}: axes sheared by {angle:.1f} degrees found, a rectangular grid expected; resample it")
+    check_extent(name, (*array.shape, 1)[:3], affine)
     return affine
 
 
@@ -239,6 +249,8 @@ def channel_first(image: ArrayImage) -> MetaTensor:
     meta: dict[str, Any] = {"spatial_shape": np.asarray(values.shape[1:]), "original_channel_dim": float("nan")}
     if image.spacing is not None:
         meta["spacing"] = image.spacing
+    if image.notes:
+        meta["notes"] = list(image.notes)
     if image.affine is None:
         return MetaTensor(torch.from_numpy(np.ascontiguousarray(values)), meta=meta)
     affine = torch.from_numpy(image.affine)

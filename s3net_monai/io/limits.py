@@ -8,6 +8,8 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from s3net_monai.io.dicom.uids import DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
 from s3net_monai.utils.errors import CaseError
 
@@ -20,7 +22,8 @@ MAX_NIFTI_OFFSET = 2**26  # bytes before the voxels; extensions with whole DICOM
 
 MAX_CT_SIDE = 8192  # pixels; the largest CT matrices have 2048
 MAX_POSITION_MM = 1e5  # from the origin of the frame of reference
-MAX_EXTENT_MM = 5000.0  # along any axis of a CT series
+MAX_EXTENT_MM = 3000.0  # along any axis; a scan from head to feet has 2000
+MIN_EXTENT_MM = 50.0  # along the longest axis; a crop around a heart has 80
 MAX_SEQUENCE_DEPTH = 16  # of DICOM sequences within sequences; functional groups with their codes take 4
 
 MAX_ARCHIVE_MEMBERS = 200_000  # files; a study of many series has some ten thousand
@@ -45,6 +48,30 @@ def check_voxels(name: str, shape: Sequence[int]) -> None:
     if math.prod(int(size) for size in shape) > MAX_VOXELS:
         sizes = "x".join(str(int(size)) for size in shape)
         raise CaseError(f"{name}: {sizes} voxels, beyond the limit of {MAX_VOXELS}; crop or resample the volume")
+
+
+def check_extent(name: str, shape: Sequence[int], affine: np.ndarray) -> None:
+    """Refuse a volume that cannot be of a patient: its voxel size is in another unit, or was lost.
+
+    One slice with pixels of 1 mm passes at any size, since a 2-D image in a volume format states that.
+
+    Args:
+        name: of the file, for the message.
+        shape: (X, Y, Z).
+        affine: (4, 4) in mm.
+
+    Raises:
+        CaseError: if the longest axis is shorter than ``MIN_EXTENT_MM``, or longer than ``MAX_EXTENT_MM``.
+    """
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    longest = float((spacing * shape).max())
+    if (MIN_EXTENT_MM <= longest <= MAX_EXTENT_MM) or (shape[2] == 1 and np.array_equal(spacing[:2], [1, 1])):
+        return
+    sizes = "x".join(f"{size:.4g}" for size in spacing)
+    raise CaseError(
+        f"{name}: spans {longest:.4g} mm with voxels of {sizes} mm, {MIN_EXTENT_MM:.0f} to {MAX_EXTENT_MM:.0f} mm "
+        "expected; check the unit of its voxel size, and save it in mm"
+    )
 
 
 def check_pixels(name: str, width: int, height: int) -> None:

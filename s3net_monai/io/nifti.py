@@ -8,7 +8,9 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from s3net_monai.io.itk_affine import nifti_in_itk
 from s3net_monai.io.mask import Mask
+from s3net_monai.io.source_grid import nifti_source, viewer_affine
 
 # Fields that position the voxels (NIfTI-1 "3D image orientation and location in space"); free text and intent are not
 # copied.
@@ -22,16 +24,23 @@ SCANNER_CODE = 1  # NIFTI_XFORM_SCANNER_ANAT
 def write_nifti(mask: Mask, path: Path) -> None:
     """Write a mask as uint8 NIfTI.
 
-    A NIfTI source's qform, sform and their codes are copied bit for bit; for other sources both are the affine.
+    A NIfTI source's qform, sform and their codes are copied bit for bit; for other sources both are the affine. A qform
+    is added where ITK reads the source neither way, since its axes are not quite at right angles.
+
+    Raises:
+        CaseError: if the position of a 2-D image is ambiguous.
     """
-    image = nib.Nifti1Image(mask.array.astype(np.uint8), mask.affine)
-    image.set_sform(mask.affine, SCANNER_CODE)
-    image.set_qform(mask.affine, SCANNER_CODE)
-    if len(mask.source) == 1 and mask.source[0].name.endswith((".nii", ".nii.gz")):
-        source: Any = nib.load(mask.source[0]).header
+    affine = viewer_affine(mask) if mask.array.ndim == 2 else mask.affine
+    image = nib.Nifti1Image(mask.array.astype(np.uint8), affine)
+    image.set_sform(affine, SCANNER_CODE)
+    image.set_qform(affine, SCANNER_CODE)
+    source = nifti_source(mask)
+    if source is not None:
         header: Any = image.header
         for field in POSITION_FIELDS:
             header[field] = source[field]
         header["pixdim"][:4] = source["pixdim"][:4]
+        if nifti_in_itk(header) is None:
+            header.set_qform(affine, SCANNER_CODE)
         image = nib.Nifti1Image(image.dataobj, None, header)
     nib.save(image, path)

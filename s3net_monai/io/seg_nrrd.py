@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from s3net_monai.io.image_to_lps import image_to_lps
 from s3net_monai.io.mask import Mask
+from s3net_monai.io.source_grid import viewer_affine
 from s3net_monai.labels import Code, Label
 from s3net_monai.utils.geometry import LPS_TO_RAS
 
@@ -21,7 +21,8 @@ def write_seg_nrrd(mask: Mask, path: Path) -> None:
     """Write a segmentation that Slicer opens with its segments named, colored and coded.
 
     Slicer has no 2-D segmentations: the mask of a 2-D image becomes one slice at the position where Slicer shows the
-    image itself. An empty mask keeps its segments, without voxels.
+    image itself. A volume's mask lies where Slicer shows the volume, also where Slicer reads its header in another way
+    than this package. An empty mask keeps its segments, without voxels.
 
     Raises:
         CaseError: if the position of a 2-D image is ambiguous.
@@ -31,7 +32,7 @@ def write_seg_nrrd(mask: Mask, path: Path) -> None:
     is_2d = mask.array.ndim == 2
     segmentation = {
         "voxels": np.asfortranarray(mask.array[..., None] if is_2d else mask.array, dtype=np.uint8),
-        "ijkToLPS": image_to_lps(mask.source[0], mask.array.shape) if is_2d else LPS_TO_RAS @ mask.affine,
+        "ijkToLPS": LPS_TO_RAS @ viewer_affine(mask),
         "containedRepresentationNames": ["Binary labelmap"],
         # slicerio only writes the name that was in use before Slicer 5.2.
         "Segmentation_SourceRepresentation": "Binary labelmap",

@@ -8,7 +8,10 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from s3net_monai.io.limits import MAX_VOLUME_HEADER, check_capacity, check_voxels
+import numpy as np
+
+from s3net_monai.io.limits import MAX_VOLUME_HEADER, check_capacity, check_extent, check_voxels
+from s3net_monai.io.volume_scale import VolumeScale, meta_scale, nrrd_scale
 from s3net_monai.utils.errors import CaseError
 
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
@@ -44,12 +47,19 @@ class VolumeHeader:
         data: the file that holds the voxels: the header's own, or one beside it.
         nbytes: bytes of all voxels.
         deflated_at: byte of ``data`` where a deflated stream begins that the library would not check, or None.
+        scale: size, unit and scale of the voxels.
     """
 
     shape: tuple[int, ...]
     data: Path
     nbytes: int
     deflated_at: int | None
+    scale: VolumeScale
+
+
+def is_volume(path: Path) -> bool:
+    """Return whether a file has a suffix of NRRD or MetaImage."""
+    return path.suffix.lower() in (*NRRD_SUFFIXES, *META_SUFFIXES)
 
 
 def read_volume_header(path: Path) -> VolumeHeader:
@@ -59,11 +69,13 @@ def read_volume_header(path: Path) -> VolumeHeader:
     that opens any data file that the header names.
 
     Raises:
-        CaseError: if it is damaged, not one 3-D volume, beyond the limits of ``io.limits``, or if its voxels are
-            neither in the file itself nor in one file of the same folder.
+        CaseError: if it is damaged, not one 3-D volume, of no or an impossible size in mm, beyond the limits of
+            ``io.limits``, or if its voxels are neither in the file itself nor in one file of the same folder.
     """
-    layout = _nrrd_layout(path) if path.suffix.lower() in NRRD_SUFFIXES else _meta_layout(path)
+    is_nrrd = path.suffix.lower() in NRRD_SUFFIXES
+    layout = _nrrd_layout(path) if is_nrrd else _meta_layout(path)
     shape = _shape(path, layout.sizes)
+    scale = (nrrd_scale if is_nrrd else meta_scale)(path.name, layout.fields)
     size = _BYTES.get("".join(layout.type_name.lower().split()))
     if size is None:
         raise CaseError(
@@ -79,7 +91,8 @@ def read_volume_header(path: Path) -> VolumeHeader:
     # ITK's NRRD reader ignores a wrong length, and the checksum of a stream that holds more than the voxels.
     if layout.packing == "deflated" and (path.suffix.lower() in META_SUFFIXES or not layout.skips):
         deflated_at = layout.length if data == path else 0
-    return VolumeHeader(shape=shape, data=data, nbytes=needed, deflated_at=deflated_at)
+    check_extent(path.name, shape, np.diag([*(step * scale.mm for step in scale.spacing), 1.0]))
+    return VolumeHeader(shape=shape, data=data, nbytes=needed, deflated_at=deflated_at, scale=scale)
 
 
 def check_deflated_voxels(path: Path, header: VolumeHeader) -> None:
@@ -118,6 +131,7 @@ class _Layout:
         packing: "raw", "deflated" or "text".
         length: of the header in bytes.
         skips: whether bytes or lines are skipped before the voxels.
+        fields: all fields, by the format's names.
     """
 
     sizes: str
@@ -126,6 +140,7 @@ class _Layout:
     packing: str
     length: int
     skips: bool
+    fields: dict[str, str]
 
 
 def _check_length(path: Path, needed: int, stored: int) -> None:
@@ -153,6 +168,7 @@ def _nrrd_layout(path: Path) -> _Layout:
         packing=packing,
         length=length,
         skips="lineskip" in fields or "byteskip" in fields,
+        fields=fields,
     )
 
 
@@ -188,6 +204,7 @@ def _meta_layout(path: Path) -> _Layout:
         packing=packing,
         length=length,
         skips="HeaderSize" in fields,
+        fields=fields,
     )
 
 

@@ -12,12 +12,16 @@ from monai.config import PathLike
 from monai.data import ImageReader
 from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 
-from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES, check_deflated_voxels, read_volume_header
+from s3net_monai.io.dicom.geometry import check_allow
+from s3net_monai.io.itk_affine import itk_to_ras
+from s3net_monai.io.shear import check_shear, resample_sheared
+from s3net_monai.io.volume_header import NRRD_SUFFIXES, check_deflated_voxels, is_volume, read_volume_header
+from s3net_monai.io.volume_scale import VolumeScale
 from s3net_monai.utils.errors import CaseError
-from s3net_monai.utils.geometry import LPS_TO_RAS
+from s3net_monai.utils.geometry import is_invertible
 from s3net_monai.utils.messages import one_line
 
-MIN_DETERMINANT = 1e-9  # mm3 of a voxel, as for NIfTI
+MAX_SIZE_ERROR = 0.005  # of a direction's length, as for NIfTI
 
 
 class VolumeReader(ImageReader):
@@ -25,12 +29,23 @@ class VolumeReader(ImageReader):
 
     As in ``DicomSeriesReader``, ``read`` raises for inputs of other formats only, and a bad file is refused in
     ``get_data``, whose error ends the load: ``LoadImage`` goes on to other readers whenever ``read`` raises.
+
+    Args:
+        allow: as for ``NiftiReader``.
+
+    Raises:
+        ValueError: if a name in ``allow`` is unknown.
     """
+
+    def __init__(self, allow: Sequence[str] = ()) -> None:
+        super().__init__()
+        check_allow(allow)
+        self.allow = tuple(allow)
 
     def verify_suffix(self, filename: Sequence[PathLike] | PathLike) -> bool:
         """Return whether the input is one NRRD or MetaImage file."""
         paths = [Path(path) for path in ensure_tuple(filename)]
-        return len(paths) == 1 and paths[0].suffix.lower() in (*NRRD_SUFFIXES, *META_SUFFIXES)
+        return len(paths) == 1 and is_volume(paths[0])
 
     def read(self, data: Sequence[PathLike] | PathLike, **kwargs: Any) -> Path:
         """Return the path to read.
@@ -43,23 +58,30 @@ class VolumeReader(ImageReader):
         return Path(ensure_tuple(data)[0])
 
     def get_data(self, img: Path) -> tuple[np.ndarray, dict[str, Any]]:
-        """Load the volume (X, Y, Z) as stored and its MONAI metadata.
+        """Load the volume (X, Y, Z) and its MONAI metadata.
 
         Raises:
             CaseError: with the reason, if the file is not one sound 3-D volume of one channel.
         """
-        array, affine = load_volume(img)
-        return array, {
+        array, affine, notes = load_volume(img, self.allow)
+        metadata: dict[str, Any] = {
             MetaKeys.AFFINE: affine,
             MetaKeys.ORIGINAL_AFFINE: affine.copy(),
             MetaKeys.SPATIAL_SHAPE: np.asarray(array.shape),
             MetaKeys.ORIGINAL_CHANNEL_DIM: float("nan"),
             MetaKeys.SPACE: SpaceKeys.RAS,
         }
+        if notes:
+            metadata["notes"] = list(notes)
+        return array, metadata
 
 
-def load_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Load the array (X, Y, Z) and the RAS+ affine (4, 4) in mm of an NRRD or MetaImage file.
+def load_volume(path: Path, allow: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Load the array (X, Y, Z), the RAS+ affine (4, 4) in mm and the notes of an NRRD or MetaImage file.
+
+    Args:
+        path: the file.
+        allow: values of ``Irregularity`` to repair instead of refusing.
 
     Raises:
         CaseError: with the reason, if it is not one sound 3-D volume of one channel.
@@ -70,21 +92,66 @@ def load_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
     check_deflated_voxels(path, header)
     # ITK writes warnings with the whole path to stderr, past every log.
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-    image_io = "NrrdImageIO" if path.suffix.lower() in NRRD_SUFFIXES else "MetaImageIO"
     try:
-        image = SimpleITK.ReadImage(str(path), imageIO=image_io)
+        image = SimpleITK.ReadImage(str(path), imageIO=_image_io(path))
     except Exception as error:  # ITK raises RuntimeError for every problem, with a text of many lines
         raise CaseError(f"{path.name}: not readable ({_reason(error, path)}); copy the file again") from error
     if image.GetDimension() != 3 or image.GetSize() != header.shape or image.GetNumberOfComponentsPerPixel() != 1:
         raise CaseError(f"{path.name}: several components per voxel found, one channel expected; give the image itself")
-    affine = np.eye(4)
-    affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
-    affine[:3, 3] = image.GetOrigin()
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < MIN_DETERMINANT:
+    affine, notes = _affine_in_mm(path, image, header.scale), header.scale.notes
+    angle = check_shear(path.name, affine, allow)
+    array = SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0)
+    if (header.scale.slope, header.scale.offset) != (1, 0):
+        array = (array * np.float64(header.scale.slope) + header.scale.offset).astype(np.float32)
+    if angle:
+        array, affine = resample_sheared(path.name, array, affine)
+        notes = (*notes, f"axes sheared by {angle:.1f} degrees: resampled to a rectangular grid")
+    return array, affine, notes
+
+
+def volume_places(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return where this package and where ITK puts the voxels of a file, both (4, 4) RAS+ in mm, from its header.
+
+    They differ where ITK ignores a field, such as the unit. A shear is not repaired.
+
+    Raises:
+        CaseError: with the reason, if the header is not sound.
+    """
+    import SimpleITK
+
+    scale = read_volume_header(path).scale
+    reader = SimpleITK.ImageFileReader()
+    reader.SetImageIO(_image_io(path))
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise CaseError(f"{path.name}: not readable ({_reason(error, path)}); copy the file again") from error
+    return _affine_in_mm(path, reader, scale), itk_to_ras(reader)
+
+
+def _image_io(path: Path) -> str:
+    return "NrrdImageIO" if path.suffix.lower() in NRRD_SUFFIXES else "MetaImageIO"
+
+
+def _affine_in_mm(path: Path, image: Any, scale: VolumeScale) -> np.ndarray:
+    """Return ITK's affine (4, 4) as RAS+, with the sizes and the unit of the header."""
+    affine = itk_to_ras(image)
+    if not is_invertible(affine):
         raise CaseError(
             f"{path.name}: its directions are not invertible, so voxels have no position; repair the header"
         )
-    return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0), LPS_TO_RAS @ affine
+    directions = affine[:3, :3] / image.GetSpacing()
+    if np.abs(np.linalg.norm(directions, axis=0) - 1).max() > MAX_SIZE_ERROR:
+        raise CaseError(
+            f"{path.name}: directions of a length other than 1 found, which programs read differently; correct them"
+        )
+    spacing = np.array(scale.spacing)
+    if not np.allclose(spacing, image.GetSpacing(), rtol=1e-6):  # ITK ignores the ends of axes
+        affine[:3, :3] = directions * spacing
+    if scale.mm != 1:
+        affine[:3] *= scale.mm
+    return affine
 
 
 def _reason(error: Exception, path: Path) -> str:

@@ -21,7 +21,12 @@ def toy_bundle(root: Path, task: str) -> Path:
     series = {"_target_": "s3net_monai.io.DicomSeriesReader", "allow": "@allow"}
     readers: list[Any] = [image_2d, {"_target_": "s3net_monai.io.DicomVLImageReader"}]
     if lung:
-        readers = [image_2d, {"_target_": "s3net_monai.io.VolumeReader"}, series]
+        readers = [
+            image_2d,
+            {"_target_": "s3net_monai.io.NiftiReader", "allow": "@allow"},
+            {"_target_": "s3net_monai.io.VolumeReader", "allow": "@allow"},
+            series,
+        ]
     before = [
         {"_target_": "LoadImaged", "keys": "image", "reader": readers},
         {"_target_": "EnsureChannelFirstd", "keys": "image"},

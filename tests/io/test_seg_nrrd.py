@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import nrrd
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import slicerio
 from PIL import Image, ImageOps
 
 from s3net_monai.io import CaseError, Code, Label, Mask, write_mask
+from s3net_monai.io.image_to_lps import viewer_notes
 from s3net_monai.tasks import TASKS
 from s3net_monai.utils.geometry import LPS_TO_RAS
 from tests.helpers.dicom_tools import AFFINES, foreground_positions, make_vl_image, read_with_simpleitk
@@ -34,7 +36,7 @@ def write(array: np.ndarray, affine: np.ndarray, folder: Path, labels: tuple[Lab
     mask = Mask(
         array=array,
         affine=affine,
-        source=(folder / "source.nii",),
+        source=(folder / "series",),
         labels=labels,
         model_name="toy",
         model_version="1.2.3",
@@ -174,3 +176,45 @@ def test_tiff_stored_rotated_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(CaseError, match=r"a\.tif: a TIFF stored rotated \(orientation 6\)"):
         write_mask(mask, tmp_path, case_id="a", format_name="segnrrd")
+
+
+DERMOSCOPIC = "1.2.840.10008.5.1.4.1.1.77.1.7"  # which neither ITK 5.4 nor SimpleITK 2.5 knows
+
+
+@pytest.mark.parametrize("format_name", ["segnrrd", "nifti"])
+@pytest.mark.parametrize("storage", [DERMOSCOPIC, "1.2.840.10008.5.1.4.1.1.77.1.4"])
+def test_masks_of_a_vl_image_have_its_spacing_whether_itk_knows_its_kind_or_not(
+    series_maker: Callable[..., Any], tmp_path: Path, storage: str, format_name: str
+) -> None:
+    source = tmp_path / "image.dcm"
+    slices = series_maker(np.zeros((1, 4, 6), dtype=np.uint16)).slices
+    make_vl_image(slices[0], PixelSpacing=["0.1", "0.2"], SOPClassUID=storage).save_as(source, enforce_file_format=True)
+    array = np.zeros((6, 4), dtype=np.uint8)
+    array[5, 1] = 1
+    mask = Mask(
+        array=array,
+        affine=np.eye(4),
+        source=(source,),
+        labels=TASKS["skin"].labels,
+        model_name="toy",
+        model_version="1",
+    )
+    path = write_mask(mask, tmp_path, case_id="a", format_name=format_name)
+    if format_name == "segnrrd":
+        assert foreground_positions(*read_with_simpleitk(path)) == {(-1.0, -0.1, 0.0)}
+    else:
+        affine = nibabel.load(path).affine
+        np.testing.assert_allclose(affine @ [5, 1, 0, 1], [-1.0, -0.1, 0.0, 1], atol=1e-6)
+        np.testing.assert_allclose(nibabel.load(path).header.get_zooms(), [0.2, 0.1], rtol=1e-6)
+
+
+def test_a_vl_image_that_itk_does_not_know_has_a_note(series_maker: Callable[..., Any], tmp_path: Path) -> None:
+    words = {"77.1.7": "cannot open the image itself", "77.1.1": "ignore its PixelSpacing", "77.1.4": ""}
+    for storage, expected in words.items():
+        slices = series_maker(np.zeros((1, 4, 6), dtype=np.uint16)).slices
+        uid = f"1.2.840.10008.5.1.4.1.1.{storage}"
+        image = make_vl_image(slices[0], PixelSpacing=["0.1", "0.2"], SOPClassUID=uid)
+        image.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+        notes = viewer_notes(tmp_path / "a.dcm", (0.1, 0.2))
+        assert len(notes) == bool(expected)
+        assert expected in " ".join(notes)

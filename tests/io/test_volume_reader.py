@@ -54,7 +54,7 @@ def test_volume_equals_nifti(
     save: Callable[..., Path], ramp: np.ndarray, tmp_path: Path, suffix: str, geometry: str
 ) -> None:
     affine = shifted(AFFINES[geometry])
-    array, loaded_affine = load_volume(save(suffix, affine))
+    array, loaded_affine, _ = load_volume(save(suffix, affine))
     np.testing.assert_array_equal(array, ramp)
     np.testing.assert_allclose(loaded_affine, affine, atol=1e-5)
     SimpleITK.WriteImage(to_itk_image(ramp, affine), str(tmp_path / "same.nii.gz"))
@@ -176,7 +176,7 @@ def test_singular_directions_are_refused(save: Callable[..., Path], suffix: str,
     first = f"({value.replace(' ', ',')})" if suffix == ".nrrd" else value
     content = path.read_bytes().replace(b"(1,0,0)" if suffix == ".nrrd" else b"Matrix = 1 0 0", b"@")
     path.write_bytes(content.replace(b"@", first.encode() if suffix == ".nrrd" else b"Matrix = " + first.encode()))
-    with pytest.raises(CaseError, match="not readable"):
+    with pytest.raises(CaseError, match=r"not readable|voxel size 0x1x1 found"):
         load_volume(path)
 
 

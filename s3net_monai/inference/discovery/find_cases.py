@@ -247,14 +247,22 @@ def _case_or_ignored(path: Path, display_path: Path) -> Case | None:
     name = path.name.lower()
     if "_seg." in name or name.endswith(("_seg", PREVIEW_SUFFIX, SEGMENTATION_SUFFIX)):
         return None
-    if any(
-        mark in name and path.with_name(path.name.replace(mark, image)).exists() for mark, image in LABEL_MARKS.items()
-    ):
+    if any(_has_image_beside(path, mark, image) for mark, image in LABEL_MARKS.items()):
         return None
     try:
         return _file_case(path, display_path)
     except OSError as error:
         return _unusable(display_path, f"{path.name}: not readable ({error.strerror}); check its permissions")
+
+
+def _has_image_beside(label: Path, mark: str, image: str) -> bool:
+    """Return whether the file is a label by its mark, and its image, in any case of letters, is beside it."""
+    name = label.name.lower()
+    if mark not in name:
+        return False
+    if label.name == name:  # the usual case, without listing the folder
+        return label.with_name(name.replace(mark, image)).exists()
+    return any(path.name.lower() == name.replace(mark, image) for path in label.parent.iterdir())
 
 
 def _walk_order(path: Path, root: Path) -> tuple[tuple[int, str], ...]:

@@ -17,6 +17,7 @@ from s3net_monai.inference.report.report import CaseReport
 from s3net_monai.inference.run.segmenter import Segmentation, SourceImage
 from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.io import FORMATS, CaseError, Mask, UnsuitedFormatError, write_label_table, write_mask
+from s3net_monai.io.image_to_lps import viewer_notes
 from s3net_monai.io.label_table import LABEL_TABLE_NAME
 
 
@@ -77,6 +78,8 @@ class OutputWriter:
             warnings.append("the mask is empty")
         warnings += measure_warnings(entry.measures)
         notes = spacing_notes(mask.affine) if task.modality == "MR" and mask.array.ndim == 3 else []
+        if case.kind == "dicom_vl_image":
+            notes += viewer_notes(case.image[0], source.spacing)
         format_warnings, format_notes = self._write_masks(mask, case, entry.outputs)
         preview = f"{case.case_id}{PREVIEW_SUFFIX}"
         write_preview(self.output / preview, source.image, mask.array, affine=mask.affine, task=task)

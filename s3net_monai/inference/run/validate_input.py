@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
-import math
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from s3net_monai.inference.discovery.cases import Case
 from s3net_monai.inference.discovery.identifiers import redact
 from s3net_monai.inference.run.memory import is_out_of_memory
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.files import read_header
-from s3net_monai.io.limits import MAX_NIFTI_OFFSET, MAX_PIXELS, check_capacity, check_pixels, check_voxels
-from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES, read_volume_header
+from s3net_monai.io.dicom.geometry import Irregularity
+from s3net_monai.io.limits import MAX_PIXELS, check_pixels
+from s3net_monai.io.nifti_header import read_nifti_header
+from s3net_monai.io.volume_header import is_volume, read_volume_header
 from s3net_monai.tasks import Task
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.messages import causes, one_line
@@ -92,55 +89,12 @@ def _image_2d_shape(path: Path) -> tuple[int, ...]:
 
 def _volume_shape(path: Path) -> tuple[int, ...]:
     """Return the shape (X, Y, Z) of a volume that has passed every check of its header."""
-    if path.suffix.lower() in (*NRRD_SUFFIXES, *META_SUFFIXES):
+    if is_volume(path):
         return read_volume_header(path).shape
-    return _check_nifti(path)
-
-
-def _check_nifti(path: Path) -> tuple[int, ...]:
-    import nibabel
-
-    try:
-        offset = _nifti_offset(path)
-        # Extensions before the voxels are read as a whole.
-        image: Any = nibabel.load(path) if offset <= MAX_NIFTI_OFFSET else None
-    except Exception as error:  # damaged headers raise struct, value, EOF and zlib errors
-        raise CaseError(f"{path.name}: not readable as NIfTI ({_error_text(error, path)}); copy it again") from error
-    if image is None:
-        raise CaseError(f"{path.name}: voxels begin at byte {offset:.0f}, beyond the limit; save the volume again")
-    shape = tuple(int(size) for size in image.shape)
-    dtype = image.get_data_dtype()
-    if dtype.fields is not None:
-        raise CaseError(f"{path.name}: color voxels found, one channel expected; give the image itself")
-    if any(size > 1 for size in shape[3:]):
-        raise CaseError(
-            f"{path.name}: shape {_sizes(shape)} has several channels or frames, one 3-D volume expected; save the one "
-            "you want as a file"
-        )
-    if len(shape) < 3 or min(shape) < 1:
+    shape = read_nifti_header(path, [Irregularity.TILT]).shape  # whether a shear is repaired the reader knows
+    if len(shape) < 3:
         raise CaseError(f"{path.name}: shape {_sizes(shape)} found, a 3-D volume expected; give slices as PNG")
-    check_voxels(path.name, shape)
-    num_bytes = math.prod(shape) * dtype.itemsize
-    check_capacity(path.name, needed=num_bytes, stored=path.stat().st_size, compressed=path.suffix.lower() == ".gz")
-    unit = image.header.get_xyzt_units()[0]
-    if unit in ("meter", "micron"):  # readers of the affine ignore the unit
-        raise CaseError(f"{path.name}: voxel sizes in units of {unit} found, mm expected; save the volume again")
-    affine = np.asarray(image.affine)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise CaseError(f"{path.name}: its affine is not invertible, so voxels have no position; repair the header")
     return shape
-
-
-def _nifti_offset(path: Path) -> float:
-    """Return where the voxels begin by the header, in bytes of the expanded file."""
-    from nibabel import Nifti1Header, Nifti2Header
-
-    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-        block = file.read(Nifti2Header.sizeof_hdr)
-    size = Nifti2Header.sizeof_hdr
-    is_nifti2 = size in (int.from_bytes(block[:4], "little"), int.from_bytes(block[:4], "big"))
-    header_type = Nifti2Header if is_nifti2 else Nifti1Header
-    return float(header_type(block[: header_type.sizeof_hdr], check=False)["vox_offset"])
 
 
 def _sizes(shape: tuple[int, ...]) -> str:

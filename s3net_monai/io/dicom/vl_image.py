@@ -97,10 +97,21 @@ def load_vl_image(path: Path, notes: list[str] | None = None) -> tuple[np.ndarra
         rgb = np.stack([255 - gray if photometric == "MONOCHROME1" else gray] * 3, axis=-1)
     else:
         rgb = _resolve_palette(frame, image.dataset, image.name)
-    spacing = read_pixel_spacing(image) if image.get("PixelSpacing") else None
     if zeros and notes is not None:
         notes.append(zeros_note(zeros, [image.name]))
-    return rgb.transpose(1, 0, 2), None if spacing is None else (float(spacing[0]), float(spacing[1]))
+    return rgb.transpose(1, 0, 2), vl_spacing(image)
+
+
+def vl_spacing(header: SliceHeader) -> tuple[float, float] | None:
+    """Return the (row, column) spacing in mm that a VL image states, or None.
+
+    Raises:
+        CaseError: if it is not two numbers above 0.
+    """
+    if not header.get("PixelSpacing"):
+        return None
+    rows, columns = read_pixel_spacing(header)
+    return float(rows), float(columns)
 
 
 def _check_kind(header: SliceHeader) -> None:

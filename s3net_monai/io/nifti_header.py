@@ -1,0 +1,220 @@
+"""Strict checks of NIfTI headers, and the one affine that everything else takes from them.
+
+Programs read the same header in two ways. nibabel takes the sform if its code is not 0, else the qform, else an affine
+of its own from the voxel sizes. ITK, on which 3D Slicer and ITK-SNAP are built, prefers the qform to an sform of code 2
+to 4, and has another convention without codes. Here nibabel's affine counts, and where ITK differs a note says so.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from s3net_monai.io.itk_affine import VIEWERS, largest_distance, nifti_in_itk
+from s3net_monai.io.limits import MAX_NIFTI_OFFSET, check_capacity, check_extent, check_voxels
+from s3net_monai.io.shear import check_shear
+from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.geometry import is_invertible
+from s3net_monai.utils.messages import one_line
+
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
+VISIBLE_MM = 0.5  # rounded axes put the corners of a volume off by less
+MAX_SIZE_ERROR = 0.005  # of a voxel, between pixdim and the sform; three decimals round thin voxels by 0.002
+_GZIP = b"\x1f\x8b"
+_MM_PER_UNIT = {"meter": 1000.0, "micron": 0.001}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NiftiHeader:
+    """A checked header of one volume.
+
+    Attributes:
+        shape: (X, Y, Z), or (X, Y) of a slice without third axis.
+        affine: (4, 4) RAS+ in mm, which nibabel reads.
+        raw: nibabel's header, with every field as it is stored.
+        shear: degrees by which its axes are off a right angle, which are to be repaired; 0 for other volumes.
+        notes: what a user must know of its position, one line each.
+    """
+
+    shape: tuple[int, ...]
+    affine: np.ndarray
+    raw: Any
+    shear: float
+    notes: tuple[str, ...]
+
+
+def is_nifti(path: Path) -> bool:
+    """Return whether a file has a suffix of NIfTI."""
+    return path.name.lower().endswith(NIFTI_SUFFIXES)
+
+
+def read_nifti_header(path: Path, allow: Sequence[str] = ()) -> NiftiHeader:
+    """Read and check the header of one NIfTI file.
+
+    Args:
+        path: the file.
+        allow: values of ``Irregularity`` to repair instead of refusing; "tilt" is the one that a volume can have.
+
+    Raises:
+        CaseError: if it is damaged, not one volume or slice of one channel, beyond the limits of ``io.limits``, or if
+            its fields leave the position of the voxels or their size open.
+    """
+    import nibabel
+
+    try:
+        raw = _raw_header(path)
+        # Extensions before the voxels are read as a whole.
+        image: Any = nibabel.load(path) if raw["vox_offset"] <= MAX_NIFTI_OFFSET else None
+    except CaseError:
+        raise
+    except Exception as error:  # damaged headers raise struct, value, EOF and zlib errors
+        reason = one_line(str(error).replace(str(path), path.name) or type(error).__name__)
+        raise CaseError(f"{path.name}: not readable as NIfTI ({reason}); copy it again") from error
+    if image is None:
+        raise CaseError(f"{path.name}: voxels begin at byte {raw['vox_offset']:.0f}, beyond the limit; save it again")
+    header = check_nifti_header(path.name, raw, image.shape, np.asarray(image.affine, dtype=np.float64), allow)
+    header = replace(header, notes=(*header.notes, *_viewer_notes(header)))
+    dtype = image.get_data_dtype()
+    if dtype.fields is not None:
+        raise CaseError(f"{path.name}: color voxels found, one channel expected; give the image itself")
+    needed = math.prod(header.shape) * dtype.itemsize
+    check_capacity(path.name, needed=needed, stored=path.stat().st_size, compressed=path.name.lower().endswith(".gz"))
+    return header
+
+
+def check_nifti_header(
+    name: str, raw: Any, shape: Sequence[int], affine: np.ndarray, allow: Sequence[str] = ()
+) -> NiftiHeader:
+    """Check the fields of a header that state shape and position.
+
+    Args:
+        name: of the file or image, for messages.
+        raw: nibabel's ``Nifti1Header`` or ``Nifti2Header``.
+        shape: of the voxels, with all axes.
+        affine: (4, 4), which nibabel reads, in the header's unit.
+        allow: as in ``read_nifti_header``.
+
+    Raises:
+        CaseError: as ``read_nifti_header``.
+    """
+    _check_mixed_phases(name, raw)
+    sizes = tuple(int(size) for size in shape)
+    if any(size > 1 for size in sizes[3:]):
+        raise CaseError(
+            f"{name}: shape {_shown(sizes)} has several channels or frames, one 3-D volume expected; save the one you "
+            "want as a file"
+        )
+    sizes = sizes[:3]
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise CaseError(f"{name}: shape {_shown(sizes)} found, a 3-D volume expected; give slices as PNG")
+    check_voxels(name, sizes)
+    if not is_invertible(affine):
+        raise CaseError(f"{name}: its affine is not invertible, so voxels have no position; repair the header")
+    if len(sizes) == 2:
+        return NiftiHeader(shape=sizes, affine=affine, raw=raw, shear=0.0, notes=())
+    shear = check_shear(name, affine, allow)
+    _check_pixdim(name, raw, affine, shear)
+    in_mm = np.diag([*[_mm(raw)] * 3, 1.0]) @ affine if _mm(raw) != 1 else affine
+    check_extent(name, sizes, in_mm)
+    notes = [f"voxel sizes in {_unit(raw)} found: converted to mm"] if _mm(raw) != 1 else []
+    if raw["sform_code"] <= 0 and raw["qform_code"] <= 0:
+        notes.append("the file states no orientation (qform_code and sform_code are 0): left and right are a guess")
+    return NiftiHeader(shape=sizes, affine=in_mm, raw=raw, shear=shear, notes=tuple(notes))
+
+
+def _raw_header(path: Path) -> Any:
+    """Return the header as it is stored; nibabel repairs what it reads, a voxel size of 0 becomes 1."""
+    from nibabel import Nifti1Header, Nifti2Header
+
+    named_gzip = path.name.lower().endswith(".gz")
+    with path.open("rb") as file:
+        start = file.read(Nifti2Header.sizeof_hdr)
+    if start.startswith(_GZIP) and not named_gzip:
+        raise CaseError(f"{path.name}: is gzip-compressed, which its name does not say; rename it to {path.name}.gz")
+    if named_gzip and not start.startswith(_GZIP) and _looks_like_nifti(start):
+        raise CaseError(f"{path.name}: is not gzip-compressed, though named so; rename it to {path.name[:-3]}")
+    if named_gzip:
+        with gzip.open(path) as file:
+            start = file.read(Nifti2Header.sizeof_hdr)
+    header_type: Any = Nifti2Header if _header_size(start, Nifti2Header.sizeof_hdr) else Nifti1Header
+    return header_type(start[: header_type.sizeof_hdr], check=False)
+
+
+def _looks_like_nifti(start: bytes) -> bool:
+    return _header_size(start, 348) or _header_size(start, 540)
+
+
+def _header_size(start: bytes, size: int) -> bool:
+    return size in (int.from_bytes(start[:4], "little"), int.from_bytes(start[:4], "big"))
+
+
+def _check_mixed_phases(name: str, raw: Any) -> None:
+    """Refuse what dcm2niix writes for MR cine that is numbered slice by slice: its slices have no distance."""
+    if raw["sform_code"] <= 0 or raw["qform_code"] <= 0:
+        return
+    columns = np.linalg.norm(raw.get_sform()[:3, :3], axis=0)
+    pixdim = np.asarray(raw["pixdim"][1:4], dtype=np.float64)
+    if columns[2] < 1e-6 < columns[:2].min() and (np.isfinite(pixdim) & (pixdim > 0)).all():
+        raise CaseError(
+            f"{name}: its slices have no distance in the sform (a column of zeros), so slices and phases are mixed, as "
+            "dcm2niix does with cine series that are numbered slice by slice; give the DICOM series itself"
+        )
+
+
+def _check_pixdim(name: str, raw: Any, affine: np.ndarray, shear: float) -> None:
+    """Refuse voxel sizes that are not stated, or stated twice with different values."""
+    pixdim = np.asarray(raw["pixdim"][1:4], dtype=np.float64)
+    stated = _shown(f"{size:.4g}" for size in pixdim)
+    if not (np.isfinite(pixdim).all() and (pixdim > 0).all()):
+        raise CaseError(f"{name}: voxel size {stated} in pixdim, numbers above 0 expected; correct the header")
+    columns = np.linalg.norm(affine[:3, :3], axis=0)
+    differs = np.abs(columns - pixdim) > MAX_SIZE_ERROR * pixdim
+    if shear:  # of a tilted gantry the distance of slices may be stated along their normal
+        heights = 1 / np.linalg.norm(np.linalg.inv(affine[:3, :3]), axis=1)
+        differs &= np.abs(heights - pixdim) > MAX_SIZE_ERROR * pixdim
+    if differs.any():
+        raise CaseError(
+            f"{name}: voxels of {stated} by pixdim and of {_shown(f'{size:.4g}' for size in columns)} by the sform, "
+            "which programs read differently; correct the one that is wrong"
+        )
+    if raw["sform_code"] <= 0 < raw["qform_code"] and raw["pixdim"][0] not in (-1, 0, 1):
+        raise CaseError(
+            f"{name}: pixdim[0] is {raw['pixdim'][0]:.4g}, 1 or -1 expected (the handedness of its axes), which "
+            "programs read differently; correct it"
+        )
+
+
+def _viewer_notes(header: NiftiHeader) -> list[str]:
+    """Return a note where ITK shows the volume at another place than its affine."""
+    if header.shear:
+        return [
+            f"axes sheared by {header.shear:.1f} degrees: resampled to a rectangular grid; {VIEWERS} do not open the "
+            "image itself, or show it without the shear"
+        ]
+    seen = nifti_in_itk(header.raw) if len(header.shape) == 3 else None
+    distance = 0.0 if seen is None else largest_distance(seen, header.affine, header.shape)
+    if distance <= VISIBLE_MM:
+        return []
+    other = "take the qform, not the sform," if header.raw["qform_code"] > 0 else "have another convention"
+    return [f"{VIEWERS} {other} and show it up to {distance:.0f} mm elsewhere; the .seg.nrrd lies there"]
+
+
+def _unit(raw: Any) -> str:
+    try:
+        return str(raw.get_xyzt_units()[0])
+    except KeyError:  # a code that NIfTI does not define
+        return "unknown"
+
+
+def _mm(raw: Any) -> float:
+    return _MM_PER_UNIT.get(_unit(raw), 1.0)
+
+
+def _shown(values: Any) -> str:
+    return "x".join(str(value) for value in values)

@@ -15,6 +15,7 @@ from s3net_monai.evaluation import evaluate
 from s3net_monai.inference import Bundle, bundle_root, find_cases, parse_device
 from s3net_monai.inference import load_bundle as _load_bundle
 from s3net_monai.inference.discovery.cases import Case
+from s3net_monai.inference.report.mask_warnings import mask_warnings
 from s3net_monai.inference.report.measures import measure_warnings, measures, spacing_notes
 from s3net_monai.inference.report.review import LOW_CONSISTENCY
 from s3net_monai.inference.run.segmenter import Segmentation, SourceImage, infer_sample, preprocess, read_case
@@ -198,8 +199,15 @@ def _segment_path(named: Path, bundle: Bundle) -> Result:
 
 def _result(mask: Any, segmentation: Segmentation, source: SourceImage, bundle: Bundle) -> Result:
     hounsfield = source.image if bundle.task.modality == "CT" else None
-    values = measures(segmentation.mask, segmentation.affine, bundle.task, image=hounsfield, spacing=source.spacing)
-    warnings = [*source.notes, segmentation.warning, None if segmentation.mask.any() else "the mask is empty"]
+    values = measures(
+        segmentation.mask,
+        segmentation.affine,
+        bundle.task,
+        image=hounsfield,
+        in_hu=source.in_hu,
+        spacing=source.spacing,
+    )
+    warnings = [*source.notes, segmentation.warning, *mask_warnings(segmentation.mask, bundle.task, source.content)]
     if segmentation.consistency is not None and segmentation.consistency < LOW_CONSISTENCY:
         warnings.append(f"consistency {segmentation.consistency:.2f} is below {LOW_CONSISTENCY}: review the mask")
     if bundle.task.modality == "MR" and segmentation.mask.ndim == 3:

@@ -43,10 +43,11 @@ def image_transforms(bundle_root: Path) -> list[Any]:
     parser = ConfigParser()
     parser.read_config(bundle_root / "configs" / "inference.json")
     parser["bundle_root"] = str(bundle_root)
+    parser["image_transforms#crop_surround#keys"] = list(_KEYS)
     return [
-        *parser.get_parsed_content("preprocessing").transforms,
         LoadImaged("label", reader="PILReader", converter=upright_gray),
         EnsureChannelFirstd("label"),
+        *parser.get_parsed_content("preprocessing").transforms,
         Resized("label", spatial_size=parser.get_parsed_content("spatial_size"), mode="nearest"),
         AsDiscreted("label", threshold=0.5),
         EnsureTyped(_KEYS, track_meta=False),

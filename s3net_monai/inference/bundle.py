@@ -13,6 +13,7 @@ from monai.bundle import ConfigParser
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
 
 from s3net_monai.tasks import Task, get_task
+from s3net_monai.transforms import CTValuesd, FillNonFinited
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.hashing import file_sha256, files_sha256
 from s3net_monai.utils.messages import first_cause, one_line
@@ -194,6 +195,12 @@ def reading_steps(preprocessing: Callable[[dict[str, Any]], dict[str, Any]]) -> 
     steps = cast(Compose, preprocessing).transforms
     reading = [step for step in steps if isinstance(step, (LoadImaged, EnsureChannelFirstd))]
     return Compose(reading), Compose([step for step in steps if step not in reading])
+
+
+def repairing_steps(steps: Compose) -> tuple[Compose, Compose]:
+    """Split the steps that follow the reading into those that repair values on the grid of the file, and all others."""
+    repairs = [step for step in steps.transforms if isinstance(step, (FillNonFinited, CTValuesd))]
+    return Compose(repairs), Compose([step for step in steps.transforms if step not in repairs])
 
 
 def _without_savers(postprocessing: Compose) -> Compose:

@@ -194,7 +194,8 @@ def _color(array: np.ndarray, name: str) -> np.ndarray:
         raise CaseError(f"{name}: shape {_shown(array)} found, a color image (X, Y, 3) expected")
     check_pixels(name, array.shape[0], array.shape[1])
     values = _as_float(array, name)
-    low, high = float(values.min()), float(values.max())
+    finite = values[np.isfinite(values)]  # the bundle fills the others
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan)
     if not (low >= 0 and high <= 255):
         raise CaseError(
             f"{name}: values from {low:.4g} to {high:.4g} found, 0 to 255 (or 0 to 1) expected; rescale them"

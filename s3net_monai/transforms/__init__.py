@@ -5,12 +5,16 @@ They work on arrays in memory and read no files. ``Superpixelsd`` alone can writ
 
 from s3net_monai.transforms.air_constraint import ConstrainToAird, constrain_to_air
 from s3net_monai.transforms.components import KeepCentralComponentd, KeepLargestComponentsd
+from s3net_monai.transforms.crop_surround import CropSurroundd
 from s3net_monai.transforms.ct_intensity import CTIntensityd
+from s3net_monai.transforms.ct_values import CTValuesd
 from s3net_monai.transforms.display_orientation import DisplayOrientationd, upside_down_axes
+from s3net_monai.transforms.fill_non_finite import FillNonFinited
 from s3net_monai.transforms.in_plane_spacing import InPlaneSpacingd
 from s3net_monai.transforms.jitter_mask import jitter_masks
 from s3net_monai.transforms.lung_labeling import lung_weak_label
 from s3net_monai.transforms.named_steps import compose_steps
+from s3net_monai.transforms.percentile_intensity import PercentileIntensityd
 from s3net_monai.transforms.rand_gin import RandGINd
 from s3net_monai.transforms.rand_skin_artifacts import RandSkinArtifactsd
 from s3net_monai.transforms.rand_window import RandWindowd
@@ -27,13 +31,17 @@ from s3net_monai.transforms.weak_label_refinement import RefineWithWeakLabelsd
 
 __all__ = [
     "CTIntensityd",
+    "CTValuesd",
     "CenterWeakLabeld",
     "ConstrainToAird",
+    "CropSurroundd",
     "DisplayOrientationd",
+    "FillNonFinited",
     "InPlaneSpacingd",
     "KeepCentralComponentd",
     "KeepLargestComponentsd",
     "LungWeakLabeld",
+    "PercentileIntensityd",
     "RandGINd",
     "RandSkinArtifactsd",
     "RandWindowd",

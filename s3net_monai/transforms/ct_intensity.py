@@ -11,7 +11,9 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from skimage.filters import threshold_otsu
 
+from s3net_monai.transforms.ct_values import HOUNSFIELD_KEY, is_hounsfield, slice_axis
 from s3net_monai.transforms.lung_labeling import air_inside_body
+from s3net_monai.utils.robust_range import robust_range
 
 _AIR_HU = -850.0
 _TISSUE_HU = 40.0
@@ -23,10 +25,11 @@ _BLACK = 0.02  # fraction of the range of values that still counts as the darkes
 class CTIntensityd(MapTransform):
     """Scale a CT to [0, 1] for ``low`` to ``high`` HU.
 
-    A CT in HU contains air, so its minimum is far below zero. An image without such values has an unknown scale (it was
-    exported to an 8-bit image): Otsu's threshold splits it, and the means of the two classes are taken for lung and
-    soft tissue. Such an export is often clipped so that lung and the air around the body are equally black; dark voxels
-    that are joined to the border of their axial slice are therefore set to ``low``.
+    ``CTValuesd`` before it tells whether a CT is in HU; without it, ``is_hounsfield`` does. Any other image has an
+    unknown scale (it was stored with an offset, or exported to an 8-bit image): Otsu's threshold splits it, and the
+    means of the two classes are taken for lung and soft tissue. Such an export is often clipped so that lung and the
+    air around the body are equally black; dark voxels that are joined to the border of their axial slice are therefore
+    set to ``low``.
 
     Args:
         keys: the image, (1, X, Y[, Z]).
@@ -54,7 +57,9 @@ class CTIntensityd(MapTransform):
         sample = dict(data)
         for key in self.key_iterator(sample):
             image = sample[key]
-            in_hu = float(image.min()) < -200
+            in_hu = getattr(image, "meta", {}).get(HOUNSFIELD_KEY)
+            if in_hu is None:
+                in_hu = is_hounsfield(np.asarray(image[0].cpu()), slice_axis(image))
             slope, intercept = (1.0, 0.0) if in_hu else unknown_scale_to_hu(np.asarray(image))
             width = self.high - self.low
             scaled = (image * (slope / width) + (intercept - self.low) / width).clamp(0, 1)
@@ -74,7 +79,8 @@ def unknown_scale_to_hu(image: np.ndarray) -> tuple[float, float]:
     They map the means of the image's two classes to the usual HU of lung and soft tissue. Only the central ellipse of
     the image is used: scanners and converters fill the area around the field of view with arbitrary values. Black that
     is joined to the border of its axial slice is padding, or air outside a body that does not fill the ellipse, and is
-    ignored too, unless no air is left without it.
+    ignored too, unless no air is left without it. Values far outside all others, as of hot pixels, count as the
+    outermost of those (``robust_range``).
 
     Args:
         image: (1, X, Y[, Z]).
@@ -85,7 +91,7 @@ def unknown_scale_to_hu(image: np.ndarray) -> tuple[float, float]:
     """
     axes = np.meshgrid(*(np.linspace(-1, 1, size) for size in image.shape[1:3]), indexing="ij", sparse=True)
     ellipse = (axes[0] ** 2 + axes[1] ** 2) < _CENTER**2
-    values = image[0]
+    values = np.clip(image[0], *robust_range(image[0]))
     central = np.broadcast_to(ellipse.reshape(*ellipse.shape, *[1] * (values.ndim - 2)), values.shape)
     means = _class_means(values[central & ~_black_surround(values)])
     means = means or _class_means(values[central], min_separation=0.0)

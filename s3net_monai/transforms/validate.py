@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
+
+from s3net_monai.transforms.notes import sample_name
 
 _MAX_LISTED = 6  # values that an error message lists
 
@@ -98,9 +99,4 @@ def _defect(label: torch.Tensor, invalid: torch.Tensor) -> str:
 
 
 def _name(data: Mapping[Hashable, Any], key: Hashable) -> str:
-    """Return the case and its file, if the sample states them.
-
-    Folders are left out, as they may be named after people.
-    """
-    file = Path(str(getattr(data[key], "meta", {}).get("filename_or_obj", ""))).name
-    return ", ".join(part for part in (str(data.get("case_id", "")), file) if part) or "sample"
+    return sample_name(data, key) or "sample"

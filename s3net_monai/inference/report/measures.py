@@ -60,6 +60,8 @@ MEASURES: dict[str, Measure] = {
     "fraction": Measure(title="Fraction", unit="", decimals=3, meaning="fraction of the image that the mask covers"),
 }
 
+MAX_LUNG_ML = 10_000  # the largest lungs of healthy adults have about 8 l
+
 _DECIMALS = {"volume_ml": 3, "left_ml": 3, "right_ml": 3, "fraction": 6}
 
 
@@ -69,6 +71,7 @@ def measures(
     task: Task,
     *,
     image: np.ndarray | None = None,
+    in_hu: bool = True,
     spacing: tuple[float, float] | None = None,
 ) -> dict[str, Any]:
     """Return the measures of every class, as ``MEASURES`` explains them.
@@ -79,6 +82,7 @@ def measures(
         task: its labels are measured, each with its special measures.
         image: (X, Y, Z) in HU on the grid of the mask; values that are not finite are ignored. None (as for MR), or a
             2-D image: no Hounsfield values are measured.
+        in_hu: whether the values of ``image`` are in HU; if not, the Hounsfield values are None.
         spacing: of a 2-D image whose file states it: mm between rows and between columns, the order of DICOM's
             PixelSpacing.
 
@@ -90,7 +94,7 @@ def measures(
     for label in task.labels:
         special_measures = task.special_measures.get(label.name, ())
         if mask.ndim == 3:
-            by_class[label.name] = _of_volume(mask, affine, label, special_measures, image)
+            by_class[label.name] = _of_volume(mask, affine, label, special_measures, image, in_hu)
         else:
             by_class[label.name] = _of_image_2d(mask, label, special_measures, spacing)
     if len(by_class) == 1:
@@ -115,9 +119,17 @@ def spacing_notes(affine: np.ndarray) -> list[str]:
 def measure_warnings(values: Mapping[str, Any]) -> list[str]:
     """Return warnings for a reader of the measures, one line each."""
     volume, left = _by_class(values.get("volume_ml", {})), _by_class(values.get("left_ml", {}))
+    median = _by_class(values.get("median_hu", {}))
+    warnings = []
     if any(side is None and volume[name] for name, side in left.items()):
-        return ["left and right lung could not be told apart"]
-    return []
+        warnings.append("left and right lung could not be told apart")
+    if any(volume[name] > MAX_LUNG_ML for name in left):
+        warnings.append(
+            f"the lungs have more than {MAX_LUNG_ML / 1000:g} l, which none have: review voxel size and mask"
+        )
+    if any((median.get(name) or 0) > 0 for name in left):
+        warnings.append("the median of the lungs is above 0 HU, which no lung with air has: review values and mask")
+    return warnings
 
 
 def _by_class(value: Any) -> dict[str, Any]:
@@ -130,6 +142,7 @@ def _of_volume(
     label: Label,
     special_measures: Sequence[SpecialMeasure],
     image: np.ndarray | None,
+    in_hu: bool,
 ) -> dict[str, Any]:
     box = _bounding_box(mask == label.value)
     inside = mask[box] == label.value
@@ -138,7 +151,7 @@ def _of_volume(
     if "lung_sides" in special_measures:
         values["left_ml"], values["right_ml"] = (left_right_ml(inside, affine) if count else None) or (None, None)
     if image is not None and image.ndim == 3:
-        values["mean_hu"], values["median_hu"] = _mean_and_median(image[box], inside)
+        values["mean_hu"], values["median_hu"] = _mean_and_median(image[box], inside) if in_hu else (None, None)
     values["fraction"] = count / mask.size
     return _rounded(values)
 

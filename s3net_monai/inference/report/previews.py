@@ -29,19 +29,34 @@ MAX_SAMPLES = 128  # along an axis, for the choice of planes and of the gray sca
 
 
 def write_preview(
-    path: Path, image: np.ndarray, mask: np.ndarray, *, affine: np.ndarray, task: Task, size: int = WIDTH
+    path: Path,
+    image: np.ndarray,
+    mask: np.ndarray,
+    *,
+    affine: np.ndarray,
+    task: Task,
+    in_hu: bool = True,
+    size: int = WIDTH,
 ) -> None:
     """Write ``preview`` in the format of the path's suffix, whole or not at all.
 
     JPEG holds a noisy slice in about 100 kB; PNG needs several times as much.
     """
-    drawing = preview(image, mask, affine=affine, task=task, size=size)
+    drawing = preview(image, mask, affine=affine, task=task, in_hu=in_hu, size=size)
     with atomic_path(path) as temporary:
         # Full color, or thin outlines fade; not optimized, since Pillow's buffer for that is too small for noise.
         save_image(drawing, temporary, quality=85, subsampling=0)
 
 
-def preview(image: np.ndarray, mask: np.ndarray, *, affine: np.ndarray, task: Task, size: int = WIDTH) -> Image.Image:
+def preview(
+    image: np.ndarray,
+    mask: np.ndarray,
+    *,
+    affine: np.ndarray,
+    task: Task,
+    in_hu: bool = True,
+    size: int = WIDTH,
+) -> Image.Image:
     """Draw the image with every class of the mask outlined and lightly filled in its color.
 
     A volume is shown as axial slices at even steps through the mask, with the coronal and the sagittal plane that hold
@@ -55,6 +70,7 @@ def preview(image: np.ndarray, mask: np.ndarray, *, affine: np.ndarray, task: Ta
         mask: (X, Y, Z) or (X, Y) label values.
         affine: (4, 4) RAS+ in mm of a volume; not used for a 2-D image.
         task: its labels are drawn in its preview style.
+        in_hu: whether the window of a CT task suits the values; if not, their percentiles make the gray scale.
         size: width and greatest height in pixels.
 
     Returns:
@@ -62,10 +78,18 @@ def preview(image: np.ndarray, mask: np.ndarray, *, affine: np.ndarray, task: Ta
     """
     if mask.ndim == 2:
         return _draw(_image_2d_values(image), mask.T, pixel_size=(1.0, 1.0), task=task, size=size)
-    return _draw_volume(image, mask, affine, task, size)
+    window = task.preview.window if in_hu else None
+    return _draw_volume(image, mask, affine, task, size, window)
 
 
-def _draw_volume(image: np.ndarray, mask: np.ndarray, affine: np.ndarray, task: Task, size: int) -> Image.Image:
+def _draw_volume(
+    image: np.ndarray,
+    mask: np.ndarray,
+    affine: np.ndarray,
+    task: Task,
+    size: int,
+    window: tuple[float, float] | None,
+) -> Image.Image:
     from nibabel.affines import voxel_sizes
     from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation, ornt_transform
 
@@ -78,7 +102,7 @@ def _draw_volume(image: np.ndarray, mask: np.ndarray, affine: np.ndarray, task: 
     spacing, flipped = np.empty(3), np.empty(3, dtype=bool)
     spacing[axes], flipped[axes] = voxel_sizes(affine), orientation[:, 1] < 0
     image, mask = apply_orientation(image, orientation), apply_orientation(mask, orientation)  # views, not copies
-    low, high = task.preview.window or _percentile_window(image)
+    low, high = window or _percentile_window(image)
 
     planes = _choose_planes(mask, orthogonal=not slices_only and min(mask.shape) >= MIN_ORTHOGONAL_SLICES)
     columns = COLUMNS_BY_PLANES.get(len(planes), 3)

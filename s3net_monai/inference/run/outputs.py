@@ -11,6 +11,7 @@ from s3net_monai.inference.bundle import Bundle
 from s3net_monai.inference.discovery.cases import PREVIEW_SUFFIX
 from s3net_monai.inference.discovery.find_cases import Case
 from s3net_monai.inference.discovery.identifiers import redact
+from s3net_monai.inference.report.mask_warnings import mask_warnings
 from s3net_monai.inference.report.measures import measure_warnings, measures, spacing_notes
 from s3net_monai.inference.report.previews import write_preview
 from s3net_monai.inference.report.report import CaseReport
@@ -71,18 +72,21 @@ class OutputWriter:
             phase=case.phase_to_read,
         )
         hounsfield = source.image if task.modality == "CT" else None
-        entry.measures = measures(mask.array, mask.affine, task, image=hounsfield, spacing=source.spacing)
+        entry.measures = measures(
+            mask.array, mask.affine, task, image=hounsfield, in_hu=source.in_hu, spacing=source.spacing
+        )
         entry.consistency = segmentation.consistency
         warnings = [*source.notes, segmentation.warning or ""]
-        if not mask.array.any():
-            warnings.append("the mask is empty")
+        warnings += mask_warnings(mask.array, task, source.content)
         warnings += measure_warnings(entry.measures)
         notes = spacing_notes(mask.affine) if task.modality == "MR" and mask.array.ndim == 3 else []
         if case.kind == "dicom_vl_image":
             notes += viewer_notes(case.image[0], source.spacing)
         format_warnings, format_notes = self._write_masks(mask, case, entry.outputs)
         preview = f"{case.case_id}{PREVIEW_SUFFIX}"
-        write_preview(self.output / preview, source.image, mask.array, affine=mask.affine, task=task)
+        write_preview(
+            self.output / preview, source.image, mask.array, affine=mask.affine, task=task, in_hu=source.in_hu
+        )
         entry.outputs["preview"] = preview
         entry.warnings = [redact(warning, case.identifiers) for warning in (*warnings, *format_warnings) if warning]
         entry.notes = notes + format_notes

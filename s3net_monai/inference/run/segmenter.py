@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,29 +11,35 @@ import torch
 from monai.data import MetaTensor
 
 from s3net_monai.engines.agreement import view_agreement
-from s3net_monai.inference.bundle import Bundle, reading_steps
+from s3net_monai.inference.bundle import Bundle, reading_steps, repairing_steps
 from s3net_monai.inference.discovery.find_cases import Case
 from s3net_monai.inference.run.memory import with_smaller_windows
 from s3net_monai.inference.run.validate_input import check_input
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.phases import with_phase
+from s3net_monai.transforms.crop_surround import CONTENT_KEY
+from s3net_monai.transforms.ct_values import HOUNSFIELD_KEY
 
 AFFINE_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceImage:
-    """The image as it was read, before any preprocessing.
+    """The image as it was read, its values repaired, before any other preprocessing.
 
     Attributes:
         image: (X, Y, Z), int16 in HU for CT, else float32 as stored; (X, Y) or (X, Y, 3) uint8 for 2-D images.
         spacing: (row, column) spacing in mm of a 2-D image whose file states it.
-        notes: what the reader did that a user must know, such as slices that it filled in.
+        notes: what the reader and the preprocessing did that a user must know, such as slices that were filled in.
+        in_hu: whether the values of a CT are Hounsfield units.
+        content: the part of a 2-D image inside a uniform frame; empty where nothing was cropped.
     """
 
     image: np.ndarray
     spacing: tuple[float, float] | None
     notes: tuple[str, ...]
+    in_hu: bool = True
+    content: tuple[slice, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +92,11 @@ def preprocess(sample: dict[str, Any], bundle: Bundle, *, name: str) -> dict[str
     Raises:
         CaseError: when the image has another number of channels than the network takes.
     """
+    repair, other_steps = repairing_steps(reading_steps(bundle.preprocessing)[1])
+    sample = repair(sample)
     source = _source_image(sample["image"], bundle.task.modality)
-    _, other_steps = reading_steps(bundle.preprocessing)
     sample = other_steps(sample)
+    source = _with_notes(source, sample["image"].meta)
     channels, expected = int(sample["image"].shape[0]), bundle.task.channels
     if channels != expected:
         raise CaseError(f"{name}: {channels} channels found, {expected} expected by {bundle.name}")
@@ -98,7 +107,8 @@ def preprocess(sample: dict[str, Any], bundle: Bundle, *, name: str) -> dict[str
 def _source_image(image: Any, modality: str) -> SourceImage:
     """Copy an image (C, X, Y[, Z]), as integers where possible, since it stays in memory while the network runs."""
     pixels = _without_metadata(torch.as_tensor(image))
-    if image.ndim == 4 and modality != "CT":  # values can have any scale, such as 0 to 1
+    in_hu = modality == "CT" and bool(image.meta.get(HOUNSFIELD_KEY, True))
+    if image.ndim == 4 and not in_hu:  # values can have any scale, such as 0 to 1
         pixels = pixels.float()
     else:
         dtype = torch.int16 if image.ndim == 4 else torch.uint8
@@ -109,8 +119,15 @@ def _source_image(image: Any, modality: str) -> SourceImage:
     return SourceImage(
         image=array,
         spacing=None if spacing is None else (float(spacing[0]), float(spacing[1])),
-        notes=tuple(str(note) for note in image.meta.get("notes", ())),
+        notes=(),
+        in_hu=in_hu,
     )
+
+
+def _with_notes(source: SourceImage, meta: Mapping[str, Any]) -> SourceImage:
+    """Add what the preprocessing left in the metadata."""
+    content = tuple(slice(int(first), int(end)) for first, end in meta.get(CONTENT_KEY, ()))
+    return replace(source, notes=tuple(str(note) for note in meta.get("notes", ())), content=content)
 
 
 def infer_sample(sample: dict[str, Any], bundle: Bundle) -> Segmentation:

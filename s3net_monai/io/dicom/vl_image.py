@@ -16,6 +16,7 @@ from s3net_monai.io.dicom.files import looks_like_dicom, read_header, read_image
 from s3net_monai.io.dicom.header import SliceHeader, quote_term, read_integer, read_pixel_spacing, uid_name
 from s3net_monai.io.dicom.trailing_zeros import zeros_note
 from s3net_monai.io.dicom.uids import SECONDARY_CAPTURE, VISIBLE_LIGHT
+from s3net_monai.io.image_2d import gray_to_eight_bit
 from s3net_monai.io.limits import check_pixels
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.messages import one_line
@@ -155,10 +156,7 @@ def _to_eight_bit_color(frame: np.ndarray, bits: int) -> np.ndarray:
 def _to_eight_bit_gray(frame: np.ndarray) -> np.ndarray:
     if frame.dtype == np.uint8:
         return frame
-    values = frame.astype(np.float32)
-    low, high = float(values.min()), float(values.max())
-    scale = 255.0 / (high - low) if high > low else 0.0
-    return ((values - low) * scale).round().astype(np.uint8)
+    return gray_to_eight_bit(frame.astype(np.float32))
 
 
 def _resolve_palette(frame: np.ndarray, dataset: Dataset, name: str) -> np.ndarray:

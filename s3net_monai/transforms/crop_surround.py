@@ -1,0 +1,128 @@
+"""Crop of a uniform black, white or gray frame around a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.transforms import Crop, InvertibleTransform, MapTransform
+
+CONTENT_KEY = "content_box"  # of the metadata
+_BLACK, _WHITE = 24.0, 248.0  # of 255 gray levels
+_TOLERANCE = 6.0  # around black and white: noise of a camera and of JPEG
+_EXACT = 1.0  # around other grays: pale skin, evenly lit, varies more than a painted surface
+_UNIFORM = 0.9  # fraction of a line
+_DEPTH = 16  # pixels from a frame within which JPEG and interpolation blur its edge
+_MIN_SIDE = 8  # pixels of a content
+
+
+class CropSurroundd(MapTransform, InvertibleTransform):
+    """Crop a uniform frame, as slides, screen shots and other programs put it around a picture.
+
+    Such a frame would take part in every statistic of the image, and the content would be small for the network. Lines
+    from an edge inwards belong to it as long as nine tenths of their pixels have its color: black, white, or another
+    gray around a picture that is colored. Dark corners, as those of a round field of view, stay. The inverse pads with
+    zeros. A picture whose frame takes less than ``min_fraction`` passes unchanged.
+
+    The metadata of the first image get "content_box", the first and the last column and row that are kept, exclusive.
+
+    Args:
+        keys: pictures (C, X, Y) of values from 0 to 255, and arrays on their grid; the first one that a sample has
+            gives the frame.
+        min_fraction: of the area of a picture.
+        allow_missing_keys: whether a sample may lack some of ``keys``, such as the label.
+
+    Raises:
+        ValueError: for a frame to crop, and arrays that differ in size.
+
+    Example:
+        >>> import torch
+        >>> from monai.data import MetaTensor
+        >>> picture = torch.zeros(3, 40, 40)
+        >>> picture[:, 10:30, 5:35] = torch.rand(3, 20, 30) * 100 + 100
+        >>> crop = CropSurroundd("image")
+        >>> sample = crop({"image": MetaTensor(picture)})
+        >>> sample["image"].shape, crop.inverse(sample)["image"].shape
+        (torch.Size([3, 20, 30]), torch.Size([3, 40, 40]))
+    """
+
+    def __init__(self, keys: KeysCollection, min_fraction: float = 0.1, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.min_fraction = min_fraction
+        self.crop = Crop()
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return a copy of the sample without frames."""
+        sample = dict(data)
+        box: tuple[slice, ...] | None = None
+        size: Sequence[int] = ()
+        for key in self.key_iterator(sample):
+            image = sample[key]
+            if box is None:
+                size = tuple(image.shape[1:])
+                box = content_box(torch.as_tensor(image).cpu().numpy(), self.min_fraction)
+                sample[key] = self.crop(image, box)
+                if hasattr(image, "meta"):
+                    sample[key].meta[CONTENT_KEY] = [(part.start, part.stop) for part in box]
+                continue
+            if tuple(image.shape[1:]) == size:
+                sample[key] = self.crop(image, box)
+            elif any(part != slice(0, length) for part, length in zip(box, size, strict=True)):
+                found = "x".join(str(length) for length in image.shape[1:])
+                raise ValueError(
+                    f"{sample.get('case_id', 'sample')}: {found} pixels under {key!r}, {'x'.join(map(str, size))} of "
+                    "its image expected; resample it to its image"
+                )
+        return sample
+
+    def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Pad with zeros to the size of the picture."""
+        sample = dict(data)
+        for key in self.key_iterator(sample):
+            sample[key] = self.crop.inverse(sample[key])
+        return sample
+
+
+def content_box(picture: np.ndarray, min_fraction: float = 0.1) -> tuple[slice, slice]:
+    """Return the part of a picture (C, X, Y) inside its frame; the whole picture where there is none."""
+    whole = slice(0, picture.shape[1]), slice(0, picture.shape[2])
+    columns = _between_lines(picture)
+    rows = _between_lines(picture[:, columns].swapaxes(1, 2))
+    content = picture[:, columns, rows]
+    if min(content.shape[1:]) < _MIN_SIDE or 1 - content[0].size / picture[0].size < min_fraction:
+        return whole
+    outside = np.ones(picture.shape[1:], dtype=bool)
+    outside[columns, rows] = False
+    color = np.median(picture[:, outside], axis=1)
+    is_black = bool(color.max() <= _BLACK)
+    return (columns, rows) if is_black or _is_framed(content, color) else whole
+
+
+def _between_lines(picture: np.ndarray) -> slice:
+    """Return the lines X of a picture (C, X, Y) that are left between those that have the color of an edge."""
+    first, last = _lines(picture), picture.shape[1] - _lines(picture[:, ::-1])
+    return slice(first, max(first, last))
+
+
+def _lines(picture: np.ndarray) -> int:
+    """Return how many lines X of a picture (C, X, Y), from the first on, have the color of the first."""
+    color = np.median(picture[:, :1], axis=2, keepdims=True)
+    painted = bool(color.max() > _BLACK and color.min() < _WHITE)
+    if painted and np.ptp(color) > _EXACT:
+        return 0
+    alike = (np.abs(picture - color) <= (_EXACT if painted else _TOLERANCE)).all(axis=0).mean(axis=1) >= _UNIFORM
+    return len(alike) if alike.all() else int(np.argmin(alike))
+
+
+def _is_framed(content: np.ndarray, color: np.ndarray) -> bool:
+    """Return whether a white or gray surround is a frame, and not bright skin: it ends at straight lines.
+
+    A gray one has to surround colors, as gray skin would not.
+    """
+    inside = np.abs(content - color[:, None, None]).max(axis=0) > _TOLERANCE
+    ends = (inside[:_DEPTH], inside[-_DEPTH:], inside[:, :_DEPTH].T, inside[:, -_DEPTH:].T)
+    straight = all(end.mean(axis=1).max() > 0.5 for end in ends)
+    return straight and bool(color.min() >= _WHITE or np.ptp(content, axis=0).mean() > _TOLERANCE)

@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.common.splits import ISIC, LUNG_SLICES, LUNG_VOLUME_SPLITS, PH2
 from benchmarks.common.types import BenchmarkCase
 from s3net_monai.evaluation.masks import read_mask
-from s3net_monai.inference.discovery.find_cases import IMAGE_2D_SUFFIXES
+from s3net_monai.file_formats import IMAGE_2D_SUFFIXES
 
 _AFFINE_TOLERANCE = 1e-3  # mm
 

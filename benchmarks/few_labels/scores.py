@@ -25,8 +25,9 @@ from benchmarks.few_labels.stages import (
 from benchmarks.few_labels.types import Cell, FewLabelsRow, RunContext, Stage
 from s3net_monai.evaluation.masks import read_mask
 from s3net_monai.evaluation.metrics import mask_metrics
+from s3net_monai.file_formats import IMAGE_2D_SUFFIXES
 from s3net_monai.inference import Bundle, Case, load_bundle
-from s3net_monai.inference.discovery.find_cases import IMAGE_2D_SUFFIXES, Kind
+from s3net_monai.inference.discovery.find_cases import Kind
 from s3net_monai.inference.run.segmenter import infer_sample, read_case
 
 DISTANCES = ("hd95", "surface_distance")

@@ -12,7 +12,8 @@ from monai.config import PathLike
 from monai.data import ImageReader
 from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 
-from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES, check_deflated_voxels, read_volume_header
+from s3net_monai.file_formats import META_SUFFIXES, NRRD_SUFFIXES
+from s3net_monai.io.volume_header import check_deflated_voxels, read_volume_header
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.geometry import LPS_TO_RAS
 from s3net_monai.utils.messages import one_line

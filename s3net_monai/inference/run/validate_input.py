@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from s3net_monai.file_formats import META_SUFFIXES, NRRD_SUFFIXES
 from s3net_monai.inference.discovery.cases import Case
 from s3net_monai.inference.discovery.identifiers import redact
 from s3net_monai.inference.run.memory import is_out_of_memory
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.limits import MAX_NIFTI_OFFSET, MAX_PIXELS, check_capacity, check_pixels, check_voxels
-from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES, read_volume_header
+from s3net_monai.io.volume_header import read_volume_header
 from s3net_monai.tasks import Task
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.messages import causes, one_line

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from s3net_monai.file_formats import DICOM_SUFFIXES
 from s3net_monai.io.dicom.header import SliceHeader, is_image
 from s3net_monai.io.limits import MAX_SEQUENCE_DEPTH, check_deflated
 from s3net_monai.utils.errors import CaseError
@@ -15,7 +16,6 @@ from s3net_monai.utils.errors import CaseError
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 
 HEADER_KEYWORDS = [
     "SOPClassUID",

@@ -29,7 +29,8 @@ from monai.transforms import (
 from monai.utils import set_determinism
 from torch import nn
 
-from s3net_monai.io import upright_gray
+from s3net_monai.io import LabelReader
+from s3net_monai.transforms import LabelOnImaged
 from s3net_monai.utils.atomic import atomic_path
 
 _KEYS = ("image", "label")
@@ -43,10 +44,12 @@ def image_transforms(bundle_root: Path) -> list[Any]:
     parser = ConfigParser()
     parser.read_config(bundle_root / "configs" / "inference.json")
     parser["bundle_root"] = str(bundle_root)
+    reader: Any = LabelReader(binary=True)
     return [
         *parser.get_parsed_content("preprocessing").transforms,
-        LoadImaged("label", reader="PILReader", converter=upright_gray),
+        LoadImaged("label", reader=reader),
         EnsureChannelFirstd("label"),
+        LabelOnImaged("label"),
         Resized("label", spatial_size=parser.get_parsed_content("spatial_size"), mode="nearest"),
         AsDiscreted("label", threshold=0.5),
         EnsureTyped(_KEYS, track_meta=False),

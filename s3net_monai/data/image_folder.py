@@ -34,8 +34,7 @@ def list_images(folder: Path, *, labels: bool = False) -> list[dict[str, Any]]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         subfolder = Path(parent)
         visible = [name for name in sorted(names) if not name.startswith(".") and not is_result(name)]
-        images = [name for name in visible if name.lower().endswith(IMAGE_SUFFIXES)]
-        files += [(subfolder / name).relative_to(folder) for name in images]
+        files += [(subfolder / name).relative_to(folder) for name in visible if name.lower().endswith(IMAGE_SUFFIXES)]
         rest = [name for name in visible if not name.lower().endswith((*IMAGE_SUFFIXES, *VOXELS)) and name not in LISTS]
         if _has_dicom([subfolder / name for name in rest]):
             series.append(subfolder)

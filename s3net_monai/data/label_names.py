@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import PurePath
 
 from s3net_monai.file_formats import known_suffix
@@ -230,8 +231,6 @@ def _is_superpixels(path: PurePath) -> bool:
 def _rank(image: PurePath, label: PurePath) -> tuple[int, int]:
     """How many folders are between a label and its image, and how unusual its name is."""
     first, second = image.parent.parts, label.parent.parts
-    shared = next(
-        (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second))
-    )
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
     mark = _mark(_stem(label)).strip("_")
     return len(first) + len(second) - 2 * shared, ENDINGS.index(mark) if mark in ENDINGS else len(ENDINGS)

@@ -3,6 +3,7 @@
 from s3net_monai.io.dicom.reader import DicomSeriesReader
 from s3net_monai.io.dicom.vl_image import DicomVLImageReader
 from s3net_monai.io.image_2d import upright_gray, upright_rgb
+from s3net_monai.io.label_maps.label_reader import LabelReader
 from s3net_monai.io.label_table import write_label_table
 from s3net_monai.io.mask import Mask
 from s3net_monai.io.volume_reader import VolumeReader
@@ -17,6 +18,7 @@ __all__ = [
     "DicomSeriesReader",
     "DicomVLImageReader",
     "Label",
+    "LabelReader",
     "Mask",
     "UnsuitedFormatError",
     "VolumeReader",

@@ -9,6 +9,7 @@ from s3net_monai.transforms.ct_intensity import CTIntensityd
 from s3net_monai.transforms.display_orientation import DisplayOrientationd, upside_down_axes
 from s3net_monai.transforms.in_plane_spacing import InPlaneSpacingd
 from s3net_monai.transforms.jitter_mask import jitter_masks
+from s3net_monai.transforms.label_on_image import LabelOnImaged
 from s3net_monai.transforms.lung_labeling import lung_weak_label
 from s3net_monai.transforms.named_steps import compose_steps
 from s3net_monai.transforms.rand_gin import RandGINd
@@ -21,7 +22,7 @@ from s3net_monai.transforms.skin_labeling import skin_lesion_prior, skin_weak_la
 from s3net_monai.transforms.slice_to_volume import SliceToVolumed
 from s3net_monai.transforms.solidity import Solidityd
 from s3net_monai.transforms.superpixels import Superpixelsd
-from s3net_monai.transforms.validate import ValidateChannelsd, ValidateLabelsd
+from s3net_monai.transforms.validate import RefuseMasksd, ValidateChannelsd, ValidateLabelsd
 from s3net_monai.transforms.weak_label import CenterWeakLabeld, LungWeakLabeld, SkinWeakLabeld, WeakLabeld
 from s3net_monai.transforms.weak_label_refinement import RefineWithWeakLabelsd
 
@@ -33,11 +34,13 @@ __all__ = [
     "InPlaneSpacingd",
     "KeepCentralComponentd",
     "KeepLargestComponentsd",
+    "LabelOnImaged",
     "LungWeakLabeld",
     "RandGINd",
     "RandSkinArtifactsd",
     "RandWindowd",
     "RefineWithWeakLabelsd",
+    "RefuseMasksd",
     "ResampleToSpacingd",
     "SecondViewd",
     "SetFilenameFromCaseIdd",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from s3net_monai.data.label_names import LabelName, find_labels, is_result
 from s3net_monai.file_formats import IMAGE_2D_SUFFIXES, KNOWN_INPUTS, VOLUME_SUFFIXES, suffixes_of
@@ -37,8 +37,8 @@ def find_cases(
     """Find every image in files, folders, trees of DICOM series, DICOMDIRs and zip archives.
 
     Folders are searched to any depth in sorted order. Hidden files, files inside ``output``, and masks and previews of
-    an earlier run (``*_seg.*``, ``*_preview.jpg``) are ignored. Labels are passed over and counted: ``data.label_names``
-    tells them from images by their names. A file that the user names is a case whatever its name.
+    an earlier run (``*_seg.*``, ``*_preview.jpg``) are ignored. Labels are passed over and counted; their names tell
+    them from images (``data.label_names``). A file that the user names is a case whatever its name.
 
     DICOM files are grouped by StudyInstanceUID and SeriesInstanceUID over a whole input, so that a series may be
     spread over several folders; each archive is an input of its own. In every study, ``rules`` select the series;
@@ -253,7 +253,7 @@ def _case_or_ignored(path: Path, display_path: Path) -> Case | None:
 def _labels_among(files: Iterable[Path], root: Path) -> dict[Path, LabelName]:
     """The labels among the files of a tree."""
     suffixes = (*VOLUME_SUFFIXES, *IMAGE_2D_SUFFIXES)
-    named = {
+    named: dict[PurePath, Path] = {
         path.relative_to(root): path
         for path in files
         if path.name.lower().endswith(suffixes) and not is_result(path.name)

@@ -54,7 +54,7 @@ class ValidateChannelsd(MapTransform):
 
 
 class RefuseMasksd(MapTransform):
-    """Refuse image files whose values are only two, since they are masks.
+    """Refuse image files that hold 0 and one other value only, since they are masks.
 
     Masks are told from images by their names, but a file that the user names is read whatever its name. An image in
     memory, which names no file, passes, as does one of a single value.
@@ -89,15 +89,14 @@ class RefuseMasksd(MapTransform):
 
 
 def _is_two_valued(values: torch.Tensor, *, lossy: bool) -> bool:
-    """Whether nothing lies between the lowest and the highest value; of JPEG, whether only edges do."""
-    low, high = values.min(), values.max()
-    if not low < high:
+    """Whether nothing lies between 0 and the highest value; of JPEG, whether only edges do."""
+    high = values.max()
+    if values.min() != 0 or high == 0:
         return False
     if not lossy:
-        return bool(((values == low) | (values == high)).all())
-    tolerance = JPEG_NOISE * (high - low)
-    ends = (values - low <= tolerance) | (high - values <= tolerance)
-    return bool(ends.float().mean() > 1 - MAX_EDGES and high - low >= MIN_CONTRAST)
+        return bool(((values == 0) | (values == high)).all())
+    ends = (values <= JPEG_NOISE * high) | (values >= (1 - JPEG_NOISE) * high)
+    return bool(ends.float().mean() > 1 - MAX_EDGES and high >= MIN_CONTRAST)
 
 
 class ValidateLabelsd(MapTransform):

@@ -82,8 +82,8 @@ def test_axis_order_is_irrelevant_but_position_is_not(folders: tuple[Path, Path]
     volume(folders[1] / "cut.nii.gz", blob())
     evaluation = evaluate(*folders)
     assert [(case.case_id, case.dice) for case in evaluation.cases] == [("flipped", 1.0)]
-    assert "lie 2 mm apart" in evaluation.failed["shifted"]
-    assert "(5, 5, 4)" in evaluation.failed["cut"]
+    assert "lies 2 mm off" in evaluation.failed["shifted"]
+    assert "label of 6x5x4, expected 5x5x4" in evaluation.failed["cut"]
 
 
 def test_binary_2d_masks_of_any_type(folders: tuple[Path, Path]) -> None:

@@ -7,9 +7,6 @@ from typing import Any, TypeAlias
 
 from monai.transforms import Compose
 
-from s3net_monai.utils.errors import CaseError, DataError
-from s3net_monai.utils.messages import causes
-
 Steps: TypeAlias = Mapping[str, "Callable[..., Any] | Steps"]
 
 
@@ -30,28 +27,7 @@ def compose_steps(steps: Steps) -> Compose:
         >>> compose_steps({**image, "shift": lambda x: x + 1})(4.0)
         -1.0
     """
-    return NamedSteps(list(_flat(steps)))
-
-
-class NamedSteps(Compose):
-    """MONAI's ``Compose``, whose errors end in the one line that a step has for the user.
-
-    MONAI raises the error of a step as a ``RuntimeError`` that names only the transform.
-    """
-
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Run the steps as ``Compose`` does.
-
-        Raises:
-            CaseError: of a step, without MONAI's error around it; ``DataError`` likewise.
-        """
-        try:
-            return super().__call__(*arguments, **options)
-        except RuntimeError as error:
-            for link in causes(error):
-                if isinstance(link, CaseError | DataError):
-                    raise link from None
-            raise
+    return Compose(list(_flat(steps)))
 
 
 def _flat(steps: Steps) -> Iterator[Callable[..., Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,12 @@ from tqdm import tqdm
 
 from data_prep.layout import NIFTI_SUFFIXES
 from s3net_monai.data.datalist import DatalistCase
-from s3net_monai.utils.errors import DataError
+from s3net_monai.utils.errors import CaseError, DataError
 from s3net_monai.utils.messages import one_line
 
 WORKERS = 4
-AFFINE_TOLERANCE_MM = 1e-2
+
+logger = logging.getLogger(__name__)
 
 
 class Content(NamedTuple):
@@ -65,25 +67,25 @@ def _check_files(case: DatalistCase) -> tuple[list[str], Content | None]:
                 f"{case.label}: no such mask, expected one for {_name(case.image)}; add it or remove the image"
             )
             return problems, image
-        label, problem = _read(case.label)
-        problems += [problem] if problem else []
-        if image and label:
-            problems += _compare(case, image, label)
+        if image:
+            problems += _compare(case.image, image, case.label)
     return problems, image
 
 
-def _compare(case: DatalistCase, image: Content, label: Content) -> list[str]:
-    if label.shape != image.shape:
-        size, expected = ("x".join(map(str, shape)) for shape in (label.shape, image.shape))
-        return [f"{case.label}: mask is {size}, expected {expected} as {_name(case.image)}; use the image's own mask"]
-    if image.affine is not None and label.affine is not None:
-        # Compare the positions of corners: a small error of direction counts by its effect across the volume.
-        corner = np.array([*image.shape, 1.0][:3] + [1.0])
-        shift = max(np.abs((label.affine - image.affine) @ v)[:3].max() for v in (corner, np.array([0, 0, 0, 1.0])))
-        if shift > AFFINE_TOLERANCE_MM:
-            return [
-                f"{case.label}: mask is {shift:.2f} mm off {_name(case.image)}, expected the same affine; resample it"
-            ]
+def _compare(image: Path | list[Path], content: Content, label: Path) -> list[str]:
+    """The problem of a label that cannot be read or is not on its image's grid; notes become warnings."""
+    # Importing ``io`` imports MONAI and pydicom; listing 2-D images should not wait for them.
+    from s3net_monai.io.label_maps.grid import Grid, on_grid
+    from s3net_monai.io.label_maps.read_label import read_label
+
+    picture = image if isinstance(image, Path) and content.affine is None else None
+    grid = Grid(shape=content.shape, affine=content.affine, name=_name(image), picture=picture)
+    try:
+        _, notes = on_grid(read_label(label), grid)
+    except CaseError as error:
+        return [f"{label.parent}/{error}"]
+    for note in notes:
+        logger.warning(note)
     return []
 
 
@@ -107,10 +109,11 @@ def _decode(path: Path | list[Path]) -> Content:
 
         array, affine, _ = load_nifti(path)
         return Content(array.shape, affine, _digest(array))
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     with Image.open(path) as image:
-        return Content(image.size, None, _digest(np.asarray(image)))
+        upright = ImageOps.exif_transpose(image)  # as every reader of images shows it
+        return Content(upright.size, None, _digest(np.asarray(image)))
 
 
 def _digest(array: np.ndarray) -> str:

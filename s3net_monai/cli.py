@@ -48,6 +48,7 @@ def _commands() -> list[Command]:
 
 
 def _segment(arguments: argparse.Namespace) -> int:
+    from s3net_monai.data.label_names import describe
     from s3net_monai.inference import Settings, bundle_root, find_cases, load_bundle, parse_device, run_batch
     from s3net_monai.inference.dicomweb.dicomweb_study import find_study_cases, store_masks, with_storable
     from s3net_monai.inference.discovery.series_selection import read_rules
@@ -79,6 +80,8 @@ def _segment(arguments: argparse.Namespace) -> int:
             )
         if discovery.ignored:
             print(f"{discovery.ignored} files that are not images were ignored", file=sys.stderr)
+        if discovery.labels:
+            print(f"{describe(discovery.labels)} were passed over; name a file to segment it", file=sys.stderr)
         bundle = load_bundle(
             arguments.task,
             root,

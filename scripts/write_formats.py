@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from s3net_monai.inference.discovery.input_formats import INPUTS
+from s3net_monai.file_formats import INPUTS
 from s3net_monai.inference.report.measures import MEASURES
 from s3net_monai.io import FORMATS
 

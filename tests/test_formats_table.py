@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from s3net_monai.cli import main
-from s3net_monai.inference.discovery.input_formats import INPUTS
+from s3net_monai.file_formats import INPUTS
 from s3net_monai.inference.report.measures import MEASURES
 from s3net_monai.io import FORMATS
 from s3net_monai.io.writers import Format

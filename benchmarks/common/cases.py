@@ -5,6 +5,7 @@ The volumes of the training part are among them for cross-validation.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import numpy as np
 
 from benchmarks.common.splits import ISIC, LUNG_SLICES, LUNG_VOLUME_SPLITS, PH2
 from benchmarks.common.types import BenchmarkCase
-from s3net_monai.evaluation.masks import read_mask
-from s3net_monai.inference.discovery.find_cases import IMAGE_2D_SUFFIXES
+from s3net_monai.file_formats import IMAGE_2D_SUFFIXES
+from s3net_monai.io.label_maps.grid import Grid, on_grid
+from s3net_monai.io.label_maps.read_label import read_label
 
-_AFFINE_TOLERANCE = 1e-3  # mm
+logger = logging.getLogger(__name__)
 
 
 def load_cases(task: str, data: Path) -> list[BenchmarkCase]:
@@ -70,7 +72,7 @@ def _number(path: Path) -> int:
 def _image_cases(split: str, images: Iterable[Path]) -> list[BenchmarkCase]:
     cases = []
     for image in images:
-        truth = read_mask(_existing(image.parent.parent / "masks" / f"{image.stem}.png")).array > 0
+        truth = read_label(_existing(image.parent.parent / "masks" / f"{image.stem}.png"), binary=True).array > 0
         cases.append(
             BenchmarkCase(case_id=image.stem, split=split, image=image, truth=truth, spacing=(1.0, 1.0), unit="px")
         )
@@ -81,17 +83,16 @@ def _volume_case(folder: Path, name: str) -> BenchmarkCase:
     import nibabel
 
     image, label = _existing(folder / f"{name}_ct.nii.gz"), _existing(folder / f"{name}_lung.nii.gz")
-    # evaluation.masks.read_mask reorders axes; both files stay on their own grid instead
-    grid: Any = nibabel.load(image)
-    stored: Any = nibabel.load(label)
-    same_shape = grid.shape == stored.shape
-    if not same_shape or np.abs(grid.affine - stored.affine).max() > _AFFINE_TOLERANCE:
-        raise ValueError(f"{label.name}: another grid than {image.name}; store the mask on the image's own grid")
+    stored: Any = nibabel.load(image)
+    grid = Grid(shape=stored.shape, affine=np.asarray(stored.affine), name=image.name)
+    truth, notes = on_grid(read_label(label, binary=True), grid)
+    for note in notes:
+        logger.warning(note)
     return BenchmarkCase(
         case_id=name,
         split=LUNG_VOLUME_SPLITS[name],
         image=image,
-        truth=np.asarray(stored.dataobj) > 0,
+        truth=truth > 0,
         spacing=tuple(float(step) for step in stored.header.get_zooms()[:3]),
         unit="mm",
     )

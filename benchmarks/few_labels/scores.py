@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 from collections.abc import Iterable, Mapping
@@ -23,11 +24,15 @@ from benchmarks.few_labels.stages import (
     settings_of,
 )
 from benchmarks.few_labels.types import Cell, FewLabelsRow, RunContext, Stage
-from s3net_monai.evaluation.masks import read_mask
 from s3net_monai.evaluation.metrics import mask_metrics
+from s3net_monai.file_formats import IMAGE_2D_SUFFIXES
 from s3net_monai.inference import Bundle, Case, load_bundle
-from s3net_monai.inference.discovery.find_cases import IMAGE_2D_SUFFIXES, Kind
-from s3net_monai.inference.run.segmenter import infer_sample, read_case
+from s3net_monai.inference.discovery.find_cases import Kind
+from s3net_monai.inference.run.segmenter import Segmentation, infer_sample, read_case
+from s3net_monai.io.label_maps.grid import Grid, on_grid
+from s3net_monai.io.label_maps.read_label import read_label
+
+logger = logging.getLogger(__name__)
 
 DISTANCES = ("hd95", "surface_distance")
 
@@ -112,25 +117,30 @@ def _score(bundle: Bundle, context: RunContext) -> list[Entry]:
 
     entries = []
     for case in tqdm(load_datalist(context.dataset, "test", labels=True), desc="report cases", unit="case"):
-        mask, truth = _segment(Path(case["image"]), case["case_id"], bundle), _truth(Path(case["label"]))
-        if mask.shape != truth.shape:
-            raise ValueError(f"{case['case_id']}: mask of {mask.shape}, expected the truth's {truth.shape}")
+        segmentation = _segment(Path(case["image"]), case["case_id"], bundle)
+        mask, truth = segmentation.mask, _truth(Path(case["label"]), Path(case["image"]), segmentation)
         entries.append({"case_id": case["case_id"], **structure_metrics(mask, truth, context.study.structures)})
     return entries
 
 
-def _segment(image: Path, case_id: str, bundle: Bundle) -> np.ndarray:
+def _segment(image: Path, case_id: str, bundle: Bundle) -> Segmentation:
     kind: Kind = "image_2d" if image.suffix.lower() in IMAGE_2D_SUFFIXES else "volume"
-    return infer_sample(read_case(Case(case_id=case_id, input=image, image=(image,), kind=kind), bundle), bundle).mask
+    return infer_sample(read_case(Case(case_id=case_id, input=image, image=(image,), kind=kind), bundle), bundle)
 
 
-def _truth(path: Path) -> np.ndarray:
-    if path.suffix.lower() in IMAGE_2D_SUFFIXES:
-        return read_mask(path).array
-    import nibabel
-
-    stored: Any = nibabel.load(path)  # read_mask reorders axes; the mask stays on the grid of its file instead
-    return np.asarray(stored.dataobj)
+def _truth(path: Path, image: Path, segmentation: Segmentation) -> np.ndarray:
+    """The label on the grid of the image's mask."""
+    is_picture = segmentation.mask.ndim == 2
+    grid = Grid(
+        shape=segmentation.mask.shape,
+        affine=None if is_picture else segmentation.affine,
+        name=image.name,
+        picture=image if is_picture else None,
+    )
+    truth, notes = on_grid(read_label(path), grid)
+    for note in notes:
+        logger.warning(note)
+    return truth
 
 
 def _bundle(stage: Stage, weights: Path, folder: Path, *, context: RunContext) -> Bundle:

@@ -15,8 +15,9 @@ from torch.nn import functional as F
 
 from benchmarks.common.types import BenchmarkCase, Partition, Predict, Row
 from s3net_monai.engines import FlipTTAInferer
+from s3net_monai.file_formats import IMAGE_2D_SUFFIXES
 from s3net_monai.inference import Bundle, Case, bundle_root, load_bundle
-from s3net_monai.inference.discovery.find_cases import IMAGE_2D_SUFFIXES, Kind
+from s3net_monai.inference.discovery.find_cases import Kind
 from s3net_monai.inference.run.segmenter import infer_sample, read_case
 from s3net_monai.networks import ClusterToClass
 

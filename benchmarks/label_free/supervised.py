@@ -29,7 +29,9 @@ from monai.transforms import (
 from monai.utils import set_determinism
 from torch import nn
 
-from s3net_monai.io import upright_gray
+from s3net_monai.inference.bundle import reading_steps
+from s3net_monai.io import LabelReader
+from s3net_monai.transforms import LabelOnImaged
 from s3net_monai.utils.atomic import atomic_path
 
 _KEYS = ("image", "label")
@@ -44,10 +46,14 @@ def image_transforms(bundle_root: Path) -> list[Any]:
     parser.read_config(bundle_root / "configs" / "inference.json")
     parser["bundle_root"] = str(bundle_root)
     parser["image_transforms#crop_surround#keys"] = list(_KEYS)
+    reader: Any = LabelReader(binary=True)
+    reading, others = reading_steps(parser.get_parsed_content("preprocessing"))
     return [
-        LoadImaged("label", reader="PILReader", converter=upright_gray),
+        *reading.transforms,
+        LoadImaged("label", reader=reader),
         EnsureChannelFirstd("label"),
-        *parser.get_parsed_content("preprocessing").transforms,
+        LabelOnImaged("label"),
+        *others.transforms,
         Resized("label", spatial_size=parser.get_parsed_content("spatial_size"), mode="nearest"),
         AsDiscreted("label", threshold=0.5),
         EnsureTyped(_KEYS, track_meta=False),

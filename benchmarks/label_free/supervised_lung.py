@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from monai.bundle import ConfigParser
-from monai.data import PILReader
 from monai.inferers import SlidingWindowInferer
 from monai.networks.nets import UNet
 from monai.transforms import (
@@ -29,9 +28,9 @@ from benchmarks.label_free.released import bundle_predict, without_step
 from benchmarks.label_free.supervised import train_supervised, with_probabilities
 from s3net_monai.engines import FlipTTAInferer
 from s3net_monai.inference import bundle_root, load_bundle
-from s3net_monai.io import NiftiReader, upright_gray
+from s3net_monai.io import LabelReader
 from s3net_monai.io.nifti_header import is_nifti
-from s3net_monai.transforms import ConstrainToAird, RandWindowd, ResampleToSpacingd, SliceToVolumed
+from s3net_monai.transforms import ConstrainToAird, LabelOnImaged, RandWindowd, ResampleToSpacingd, SliceToVolumed
 
 EPOCHS = 5
 PATCH = (96, 96, 8)
@@ -96,11 +95,12 @@ def _transforms() -> list[Any]:
     parser.read_config(bundle_root("lung") / "configs" / "inference.json")
     parser["bundle_root"] = str(bundle_root("lung"))
     label = "label"
-    readers: Any = [PILReader(converter=upright_gray), NiftiReader()]
+    reader: Any = LabelReader(binary=True)
     return [
         *parser.get_parsed_content("preprocessing").transforms,
-        LoadImaged(label, reader=readers),
+        LoadImaged(label, reader=reader),
         EnsureChannelFirstd(label),
+        LabelOnImaged(label),
         SliceToVolumed(label),
         AsDiscreted(label, threshold=0.5),
         Orientationd(label, axcodes="RAS", labels=None),

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import json
 import os
-import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from s3net_monai.data.image_folder import case_id_from_path, list_images
+from s3net_monai.data.public_layouts import DATASET_FILE, is_nnunet_dataset, read_dataset
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import DataError
 
 SECTIONS = ("training", "validation", "test")
 UNLABELED = "unlabeled"
 _ALL_SECTIONS = (*SECTIONS, UNLABELED)
-IMAGE_SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".bmp")
-LABEL_FOLDERS = ("labels", "masks")
-RESULT_NAME = re.compile(r"_seg\.(nii|nii\.gz|png|dcm|seg\.nrrd)$", re.IGNORECASE)
+DATALIST_FILE = "datalist.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +73,9 @@ def load_datalist(path: str | os.PathLike[str], section: str, *, labels: bool = 
     before a run that would only reach a missing one after an hour.
 
     Args:
-        path: a datalist.json, a folder with one, or a plain folder of images (NIfTI, PNG, JPEG, BMP, or folders of
-            DICOM files, one case each). In a plain folder that holds images/ beside labels/ or masks/, only images/ is
-            read; masks of an earlier run, <case>_seg.*, are ignored.
+        path: a datalist.json or a folder with one; a dataset.json of the Medical Segmentation Decathlon or nnU-Net or
+            its folder; or a plain folder of images (every format of ``file_formats`` but archives, and folders of DICOM
+            files, one case each). Labels in a plain folder are recognized by their names (``data.label_names``).
         section: "training", "validation", "test", "unlabeled", or "all" for the four together. A plain folder has no
             sections: any name returns all of its images.
         labels: whether to return the paths of the masks.
@@ -90,8 +90,8 @@ def load_datalist(path: str | os.PathLike[str], section: str, *, labels: bool = 
     if section not in (*_ALL_SECTIONS, "all"):
         raise DataError(f"section {section!r} of a datalist, expected one of {', '.join(_ALL_SECTIONS)}, all")
     location = Path(path).absolute()
-    if location.is_dir() and not (location / "datalist.json").is_file():
-        return _list_images(location)
+    if _is_plain(location):
+        return list_images(location, labels=labels)
     sections = load_sections(location, labels=labels)
     entries = [entry for name in (_ALL_SECTIONS if section == "all" else (section,)) for entry in sections[name]]
     if not entries and section != "validation":
@@ -125,37 +125,45 @@ def load_sections(path: str | os.PathLike[str], *, labels: bool = False) -> dict
     """Load the cases of every section, as ``load_datalist`` returns them, without checking their files.
 
     Args:
-        path: a datalist.json, its folder, or a plain folder of images.
+        path: as in ``load_datalist``.
         labels: whether to return the paths of the masks.
 
     Returns:
         Cases by section: "training", "validation", "test", and "unlabeled" for cases beside a partly labeled training
-        section. A section that the file lacks is empty. All images of a plain folder are "unlabeled".
+        section. A section that the file lacks is empty. All images of a plain folder are "unlabeled", but those with a
+        label are "training" if labels are requested.
 
     Raises:
         DataError: if there is no such file, if it is not a datalist, if a folder holds no image, if there are cases in
-            an unknown section, if an entry lacks "image" or "case_id", or if a case is listed twice.
+            an unknown section, if an entry lacks "image", or if a case is listed twice.
     """
     location = Path(path).absolute()
-    if location.is_dir() and not (location / "datalist.json").is_file():
-        return {**{name: [] for name in SECTIONS}, UNLABELED: _list_images(location)}
+    if _is_plain(location):
+        cases = list_images(location, labels=labels)
+        labeled = [case for case in cases if "label" in case]
+        return {
+            **{name: [] for name in SECTIONS},
+            "training": labeled,
+            UNLABELED: [case for case in cases if "label" not in case],
+        }
     file = _datalist_file(location)
-    content = _read_json(file)
+    content = _named_entries(read_dataset(_read_json(file), file))
     _check_entries(content, file)
     return {
         name: [_resolve_entry(entry, file.parent, labels) for entry in content.get(name, [])] for name in _ALL_SECTIONS
     }
 
 
-def case_id_from_path(path: Path) -> str:
-    """Return the case identifier of an image from its path relative to the data folder, without the suffix."""
-    text = path.as_posix()
-    suffix = next((s for s in IMAGE_SUFFIXES if text.lower().endswith(s)), "")
-    return text[: len(text) - len(suffix)].replace("/", "_").replace(" ", "_")
+def _is_plain(location: Path) -> bool:
+    """Whether this is a folder without a list of its images."""
+    return location.is_dir() and not _datalist_file(location).is_file()
 
 
 def _datalist_file(location: Path) -> Path:
-    return location / "datalist.json" if location.is_dir() else location
+    if not location.is_dir():
+        return location
+    files = (location / DATALIST_FILE, location / DATASET_FILE)
+    return next((file for file in files if file.is_file()), files[0])
 
 
 def _relative_path(path: Path, folder: Path) -> str:
@@ -167,14 +175,44 @@ def _read_json(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise DataError(f"{file}: no such file or folder; give a datalist.json, or a folder of images")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8-sig"))  # Windows programs begin a file with a BOM
     except ValueError as error:
         raise DataError(f"{file}: not JSON ({error}), expected a datalist as `s3net prepare` writes it") from error
-    if not isinstance(content, dict) or not any(name in content for name in _ALL_SECTIONS):
+    if not isinstance(content, dict) or not (
+        any(name in content for name in _ALL_SECTIONS) or is_nnunet_dataset(content)
+    ):
         raise DataError(
             f"{file}: none of the sections {', '.join(_ALL_SECTIONS)}, expected a datalist; see `s3net prepare`"
         )
     return content
+
+
+def _named_entries(content: dict[str, Any]) -> dict[str, Any]:
+    """Name the entries that have no "case_id" after their images; other lists of MONAI have none either."""
+    lists = {name: content[name] for name in _ALL_SECTIONS if isinstance(content.get(name), list)}
+    unnamed = [
+        Path(entry["image"])
+        for entries in lists.values()
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get("image"), str) and "case_id" not in entry
+    ]
+    stems = Counter(case_id_from_path(Path(path.name)) for path in unnamed)
+    names = {}
+    for path in unnamed:
+        stem = case_id_from_path(Path(path.name))
+        names[path] = stem if stems[stem] == 1 else case_id_from_path(Path(*path.parts[-2:]))
+    return {
+        **content,
+        **{
+            section: [
+                {"case_id": names[Path(entry["image"])], **entry}
+                if isinstance(entry, dict) and isinstance(entry.get("image"), str) and "case_id" not in entry
+                else entry
+                for entry in entries
+            ]
+            for section, entries in lists.items()
+        },
+    }
 
 
 def _check_entries(content: dict[str, Any], file: Path) -> None:
@@ -218,37 +256,3 @@ def _resolve_entry(entry: dict[str, Any], folder: Path, labels: bool) -> dict[st
     if labels and "label" in entry:
         result["label"] = str(folder / entry["label"])
     return result
-
-
-def _has_dicom(files: list[Path]) -> bool:
-    if not files:
-        return False
-    # Importing ``io`` imports MONAI and pydicom; listing 2-D images should not wait for them.
-    from s3net_monai.io.dicom.files import looks_like_dicom
-
-    return any(looks_like_dicom(file) for file in files)
-
-
-def _list_images(folder: Path) -> list[dict[str, Any]]:
-    root = folder
-    if (folder / "images").is_dir() and any((folder / name).is_dir() for name in LABEL_FOLDERS):
-        root = folder / "images"
-    images_by_id: dict[str, str] = {}
-    for parent, folders, names in os.walk(root):
-        folders.sort()
-        subfolder = Path(parent)
-        visible = [name for name in sorted(names) if not name.startswith(".") and not RESULT_NAME.search(name)]
-        images = [subfolder / name for name in visible if name.lower().endswith(IMAGE_SUFFIXES)]
-        if _has_dicom([subfolder / name for name in visible if not name.lower().endswith(IMAGE_SUFFIXES)]):
-            images.append(subfolder)
-        for image in images:
-            name = case_id_from_path(image.relative_to(root)) if image != root else root.name
-            # a.png beside a.jpg: two images must not share the name of their results.
-            unique = name if name not in images_by_id else f"{name}_{image.suffix.lstrip('.')}"
-            images_by_id[unique] = str(image)
-    if not images_by_id:
-        raise DataError(
-            f"{folder}: no image found, searched it and its subfolders for {', '.join(IMAGE_SUFFIXES)}, DICOM files "
-            "and a datalist.json; give the folder that holds the images"
-        )
-    return [{"case_id": name, "image": path} for name, path in sorted(images_by_id.items())]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
-from s3net_monai.evaluation.masks import MASK_SUFFIXES, SEGMENT_SUFFIXES, check_same_grid, read_mask, to_common_grid
+from s3net_monai.data.label_names import SUPERPIXELS, label_names
+from s3net_monai.evaluation.masks import MaskPair, on_one_grid
 from s3net_monai.evaluation.metrics import label_metrics
-from s3net_monai.evaluation.segment_masks import is_dicom_seg
+from s3net_monai.io.label_maps.read_label import LABEL_SUFFIXES, SEGMENT_SUFFIXES, read_label
+from s3net_monai.io.label_maps.segments import is_dicom_seg
 
 PREDICTION_ENDING = "_seg"
-LABEL_ENDINGS = ("_seg", "_segmentation", "_lung", "_lesion", "_label", "_labels", "_mask", "_gt")
-IMAGE_ENDINGS = ("_ct", "_image", "_img")
+_SUFFIXES = sorted(LABEL_SUFFIXES, key=len, reverse=True)  # of a.seg.nrrd ".seg.nrrd", not ".nrrd"
 METRICS = ("dice", "iou", "hd95", "surface_distance")
 
 
@@ -52,12 +54,15 @@ class Evaluation:
         without_label: names of predictions without a label.
         without_prediction: names of labels without a prediction.
         failed: reason by name of pairs that could not be compared.
+        warnings: what to know about the scores of a pair, by name: values in one of the two files alone, and labels
+            that state no position.
     """
 
     cases: list[CaseScore] = field(default_factory=list)
     without_label: list[str] = field(default_factory=list)
     without_prediction: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    warnings: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -72,6 +77,7 @@ class Evaluation:
             "without_label": self.without_label,
             "without_prediction": self.without_prediction,
             "failed": self.failed,
+            "warnings": self.warnings,
             "summary": self.summary(),
         }
 
@@ -97,11 +103,13 @@ class Evaluation:
 def evaluate(predictions: str | Path, labels: str | Path) -> Evaluation:
     """Score every ``<case>_seg.<ext>`` in a folder of predictions against its label.
 
-    A label belongs to a case if its name is ``<case>`` followed by ``_seg``, ``_segmentation``, ``_lung``,
-    ``_lesion``, ``_label``, ``_labels``, ``_mask`` or ``_gt``, or, if there is none, ``<case>`` itself. The endings
-    ``_ct``, ``_image`` and ``_img`` of a case may be missing in the label (``id003_ct_seg.nii.gz`` is scored against
-    ``id003_lung.nii.gz``). Both must have the same grid, but DICOM SEG and ``.seg.nrrd`` may be cropped. If a mask
-    exists in one of these formats and in another one, the other one is read.
+    A label belongs to a case by the rule of ``data.label_names``: its name is ``<case>``, or adds ``_segmentation``,
+    ``_mask``, ``_gt`` or another ending to it, in capitals or not; the endings ``_ct``, ``_image`` and ``_img`` of a
+    case may be missing in the label (``id003_ct_seg.nii.gz`` is scored against ``id003_lung.nii.gz``).
+
+    Labels are read by ``io.label_maps`` and brought to the grid of the mask by their affine; both must have the same
+    grid, but DICOM SEG and ``.seg.nrrd`` may be cropped. If a mask exists in one of these formats and in another one,
+    the other one is read. Where all masks hold one value and all labels another one, both are the foreground.
 
     Args:
         predictions: folder of the masks to score.
@@ -113,27 +121,63 @@ def evaluate(predictions: str | Path, labels: str | Path) -> Evaluation:
     prediction_paths = _masks_by_name(Path(predictions), "predictions", required_ending=PREDICTION_ENDING)
     label_paths = _masks_by_name(Path(labels), "labels")
     evaluation = Evaluation()
+    names = {name.lower(): name for name in label_paths}
     used: set[str] = set()
+    found_values: list[tuple[set[int], set[int]]] = []
+    undecided: dict[str, MaskPair] = {}
     for case_id, path in tqdm(prediction_paths.items(), desc="evaluate", unit="case"):
-        label_name = _label_name(case_id, label_paths)
+        label_name = next((names[name] for name in label_names(case_id) if name in names), None)
         if label_name is None:
             evaluation.without_label.append(case_id)
             continue
         used |= {label_name, case_id}  # a file with the case's own name beside its label is the image
         try:
-            evaluation.cases.append(_score(case_id, path, label_paths[label_name]))
+            pair = on_one_grid(read_label(path), read_label(label_paths[label_name]))
         except ValueError as error:
             evaluation.failed[case_id] = str(error)
+            continue
+        values = _values(pair.prediction), _values(pair.truth)
+        found_values.append(values)
+        if all(len(found) == 1 for found in values) and values[0] != values[1]:
+            undecided[case_id] = _compact(pair)
+        else:
+            _add_score(evaluation, case_id, pair)
+    binary = all(len(set().union(*found)) == 1 for found in zip(*found_values, strict=True))
+    for case_id, pair in undecided.items():
+        _add_score(evaluation, case_id, _as_foreground(pair) if binary else pair)
+    evaluation.cases.sort(key=lambda case: list(prediction_paths).index(case.case_id))
     evaluation.without_prediction = [name for name in label_paths if name not in used]
     return evaluation
 
 
-def _score(case_id: str, prediction_path: Path, label_path: Path) -> CaseScore:
-    prediction, label = to_common_grid(read_mask(prediction_path), read_mask(label_path))
-    check_same_grid(prediction, label)
-    by_label = label_metrics(prediction.array, label.array, label.spacing)
+def _add_score(evaluation: Evaluation, case_id: str, pair: MaskPair) -> None:
+    by_label = label_metrics(pair.prediction, pair.truth, pair.spacing)
     means = {metric: _mean_of([scores[metric] for scores in by_label.values()]) for metric in METRICS}
-    return CaseScore(case_id=case_id, unit="px" if label.affine is None else "mm", **means, labels=by_label)
+    evaluation.cases.append(CaseScore(case_id=case_id, unit=pair.unit, **means, labels=by_label))
+    notes = list(pair.notes)
+    prediction, truth = _values(pair.prediction), _values(pair.truth)
+    for name, values in (("mask", prediction - truth), ("label", truth - prediction)):
+        if values and prediction and truth:
+            notes.append(f"values in the {name} alone: {', '.join(str(value) for value in sorted(values))}")
+    if notes:
+        evaluation.warnings[case_id] = notes
+
+
+def _values(mask: np.ndarray) -> set[int]:
+    return {int(value) for value in np.unique(mask)} - {0}
+
+
+def _compact(pair: MaskPair) -> MaskPair:
+    """The pair in less memory, to be scored when all others are known; each of the two holds one value."""
+    smallest = [np.min_scalar_type(int(mask.max())) for mask in (pair.prediction, pair.truth)]
+    return replace(pair, prediction=pair.prediction.astype(smallest[0]), truth=pair.truth.astype(smallest[1]))
+
+
+def _as_foreground(pair: MaskPair) -> MaskPair:
+    """The pair with its single values taken as the same class."""
+    note = f"the values {pair.prediction.max()} of the mask and {pair.truth.max()} of the label are the foreground"
+    prediction, truth = ((mask > 0).astype(np.uint8) for mask in (pair.prediction, pair.truth))
+    return replace(pair, prediction=prediction, truth=truth, notes=(*pair.notes, note))
 
 
 def _mean_of(values: Sequence[float | None]) -> float | None:
@@ -148,12 +192,14 @@ def _masks_by_name(folder: Path, role: str, required_ending: str = "") -> dict[s
         raise ValueError(f"{folder}: no such folder of {role}; check the path")
     masks: dict[str, Path] = {}
     paths_and_suffixes = [
-        (path, next((s for s in MASK_SUFFIXES if path.name.lower().endswith(s)), "")) for path in folder.iterdir()
+        (path, next((s for s in _SUFFIXES if path.name.lower().endswith(s)), "")) for path in folder.iterdir()
     ]
     # DICOM SEG and .seg.nrrd last, so that another format of the same mask takes precedence.
     for path, suffix in sorted(paths_and_suffixes, key=lambda item: (item[1] in SEGMENT_SUFFIXES, item)):
         name = path.name[: -len(suffix)] if suffix else ""
         if not name or name.startswith(".") or not name.lower().endswith(required_ending):
+            continue
+        if not required_ending and name.lower().endswith(SUPERPIXELS):
             continue
         name = name[: len(name) - len(required_ending)]
         if suffix in SEGMENT_SUFFIXES and (name in masks or (suffix.endswith(".dcm") and not is_dicom_seg(path))):
@@ -163,17 +209,9 @@ def _masks_by_name(folder: Path, role: str, required_ending: str = "") -> dict[s
         masks[name] = path
     if not masks:
         raise ValueError(
-            f"{folder}: no {role} found; expected *{required_ending} with one of {', '.join(MASK_SUFFIXES)}"
+            f"{folder}: no {role} found; expected *{required_ending} with one of {', '.join(LABEL_SUFFIXES)}"
         )
     return masks
-
-
-def _label_name(case_id: str, labels: dict[str, Path]) -> str | None:
-    stems = [case_id, *(case_id[: -len(end)] for end in IMAGE_ENDINGS if case_id.lower().endswith(end))]
-    candidates = [stem + ending for stem in stems for ending in LABEL_ENDINGS] + stems
-    exact = next((name for name in candidates if name in labels), None)
-    by_lower = {name.lower(): name for name in labels}
-    return exact or next((by_lower[name.lower()] for name in candidates if name.lower() in by_lower), None)
 
 
 def format_table(evaluation: Evaluation) -> str:
@@ -192,6 +230,7 @@ def format_table(evaluation: Evaluation) -> str:
     lines += [f"no label for {name}" for name in evaluation.without_label]
     lines += [f"no prediction for {name}" for name in evaluation.without_prediction]
     lines += [f"not comparable: {name}: {reason}" for name, reason in evaluation.failed.items()]
+    lines += [f"note on {name}: {note}" for name, notes in evaluation.warnings.items() for note in notes]
     return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 from s3net_monai.io.dicom.reader import DicomSeriesReader
 from s3net_monai.io.dicom.vl_image import DicomVLImageReader
 from s3net_monai.io.image_2d import PictureReader, upright_gray, upright_rgb
+from s3net_monai.io.label_maps.label_reader import LabelReader
 from s3net_monai.io.label_table import write_label_table
 from s3net_monai.io.mask import Mask
 from s3net_monai.io.nifti_reader import NiftiReader
@@ -18,6 +19,7 @@ __all__ = [
     "DicomSeriesReader",
     "DicomVLImageReader",
     "Label",
+    "LabelReader",
     "Mask",
     "NiftiReader",
     "PictureReader",

@@ -12,7 +12,6 @@ from s3net_monai.io import limits
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.messages import one_line
 
-ARCHIVE_SUFFIXES = (".zip",)
 NESTED_SUFFIXES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 BLOCK_BYTES = 2**20
 

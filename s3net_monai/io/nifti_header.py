@@ -120,9 +120,9 @@ def check_nifti_header(
         return NiftiHeader(shape=sizes, affine=affine, raw=raw, shear=0.0, notes=())
     shear = check_shear(name, affine, allow)
     _check_pixdim(name, raw, affine, shear)
-    in_mm = np.diag([*[_mm(raw)] * 3, 1.0]) @ affine if _mm(raw) != 1 else affine
+    in_mm = np.diag([*[mm_per_unit(raw)] * 3, 1.0]) @ affine if mm_per_unit(raw) != 1 else affine
     check_extent(name, sizes, in_mm)
-    notes = [f"voxel sizes in {_unit(raw)} found: converted to mm"] if _mm(raw) != 1 else []
+    notes = [f"voxel sizes in {_unit(raw)} found: converted to mm"] if mm_per_unit(raw) != 1 else []
     if raw["sform_code"] <= 0 and raw["qform_code"] <= 0:
         notes.append("the file states no orientation (qform_code and sform_code are 0): left and right are a guess")
     return NiftiHeader(shape=sizes, affine=in_mm, raw=raw, shear=shear, notes=tuple(notes))
@@ -212,7 +212,8 @@ def _unit(raw: Any) -> str:
         return "unknown"
 
 
-def _mm(raw: Any) -> float:
+def mm_per_unit(raw: Any) -> float:
+    """Return how many mm the unit of a header's voxel sizes has; 1 where it states none."""
     return _MM_PER_UNIT.get(_unit(raw), 1.0)
 
 

@@ -10,12 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from s3net_monai.file_formats import META_SUFFIXES, NRRD_SUFFIXES
 from s3net_monai.io.limits import MAX_VOLUME_HEADER, check_capacity, check_extent, check_voxels
 from s3net_monai.io.volume_scale import VolumeScale, meta_scale, nrrd_scale
 from s3net_monai.utils.errors import CaseError
-
-NRRD_SUFFIXES = (".nrrd", ".nhdr")
-META_SUFFIXES = (".mha", ".mhd")
 
 _BYTES = {
     **dict.fromkeys(("signedchar", "int8", "int8_t", "uchar", "unsignedchar", "uint8", "uint8_t"), 1),

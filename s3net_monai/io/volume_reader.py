@@ -12,10 +12,11 @@ from monai.config import PathLike
 from monai.data import ImageReader
 from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 
+from s3net_monai.file_formats import NRRD_SUFFIXES
 from s3net_monai.io.dicom.geometry import check_allow
 from s3net_monai.io.itk_affine import itk_to_ras
 from s3net_monai.io.shear import check_shear, resample_sheared
-from s3net_monai.io.volume_header import NRRD_SUFFIXES, check_deflated_voxels, is_volume, read_volume_header
+from s3net_monai.io.volume_header import check_deflated_voxels, is_volume, read_volume_header
 from s3net_monai.io.volume_scale import VolumeScale
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.geometry import is_invertible

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
+from s3net_monai.data.label_names import find_labels, is_result
+from s3net_monai.file_formats import IMAGE_2D_SUFFIXES, VOLUME_SUFFIXES
 from s3net_monai.inference.discovery.cases import Case, Kind
-from s3net_monai.inference.discovery.find_cases import IMAGE_2D_SUFFIXES, SEGMENTATION_SUFFIX, VOLUME_SUFFIXES
 from s3net_monai.inference.run.validate_input import check_header
 from s3net_monai.io import CaseError
 
@@ -23,8 +24,9 @@ def neighboring_images(cases: Cases, max_count: int, excluded: Cases = ()) -> li
 
     MONAI Label passes only pairs of image and label to a training. Its datastores keep all images of a study list in
     one folder, and labels in subfolders, which are not searched. Next to 2-D images only 2-D images are found, next to
-    volumes only volumes. A file whose header does not describe a single 2-D image or volume (a cine series with all
-    phases, a damaged file) is left out, since it would stop the training.
+    volumes only volumes, and no file that has a label's name beside its image. A file whose header does not describe a
+    single 2-D image or volume (a cine series with all phases, a damaged file) is left out, since it would stop the
+    training.
 
     Args:
         cases: labeled cases, each with the path of a file under "image".
@@ -37,11 +39,8 @@ def neighboring_images(cases: Cases, max_count: int, excluded: Cases = ()) -> li
     unlabeled = sorted(
         path
         for folder in {path.parent for path in labeled}
-        for path in folder.iterdir()
-        if path.name.lower().endswith(suffixes)
-        and not path.name.lower().endswith(SEGMENTATION_SUFFIX)
-        and path not in known_cases
-        and path.is_file()
+        for path in _without_labels([p for p in folder.iterdir() if p.name.lower().endswith(suffixes)])
+        if path not in known_cases and path.is_file()
     )
     return [{"image": str(path)} for path in _sample_evenly(unlabeled, max_count) if _is_readable(path)]
 
@@ -51,6 +50,12 @@ def neighboring_or_own_images(cases: Cases, max_count: int, excluded: Cases = ()
     own_images = sorted({Path(case["image"]).absolute() for case in cases})
     neighbors = neighboring_images(cases, max_count, excluded)
     return neighbors or [{"image": str(path)} for path in _sample_evenly(own_images, max_count)]
+
+
+def _without_labels(paths: Sequence[Path]) -> list[Path]:
+    images = {PurePath(path.name): path for path in paths if not is_result(path.name)}
+    labels = find_labels(images)
+    return [path for name, path in images.items() if name not in labels]
 
 
 def _suffixes_like(path: Path) -> tuple[str, ...]:

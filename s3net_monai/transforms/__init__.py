@@ -12,6 +12,7 @@ from s3net_monai.transforms.display_orientation import DisplayOrientationd, upsi
 from s3net_monai.transforms.fill_non_finite import FillNonFinited
 from s3net_monai.transforms.in_plane_spacing import InPlaneSpacingd
 from s3net_monai.transforms.jitter_mask import jitter_masks
+from s3net_monai.transforms.label_on_image import LabelOnImaged
 from s3net_monai.transforms.lung_labeling import lung_weak_label
 from s3net_monai.transforms.named_steps import compose_steps
 from s3net_monai.transforms.percentile_intensity import PercentileIntensityd
@@ -25,7 +26,7 @@ from s3net_monai.transforms.skin_labeling import skin_lesion_prior, skin_weak_la
 from s3net_monai.transforms.slice_to_volume import SliceToVolumed
 from s3net_monai.transforms.solidity import Solidityd
 from s3net_monai.transforms.superpixels import Superpixelsd
-from s3net_monai.transforms.validate import ValidateChannelsd, ValidateLabelsd
+from s3net_monai.transforms.validate import RefuseMasksd, ValidateChannelsd, ValidateLabelsd
 from s3net_monai.transforms.weak_label import CenterWeakLabeld, LungWeakLabeld, SkinWeakLabeld, WeakLabeld
 from s3net_monai.transforms.weak_label_refinement import RefineWithWeakLabelsd
 
@@ -40,12 +41,14 @@ __all__ = [
     "InPlaneSpacingd",
     "KeepCentralComponentd",
     "KeepLargestComponentsd",
+    "LabelOnImaged",
     "LungWeakLabeld",
     "PercentileIntensityd",
     "RandGINd",
     "RandSkinArtifactsd",
     "RandWindowd",
     "RefineWithWeakLabelsd",
+    "RefuseMasksd",
     "ResampleToSpacingd",
     "SecondViewd",
     "SetFilenameFromCaseIdd",

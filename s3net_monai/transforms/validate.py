@@ -1,8 +1,9 @@
-"""Validation of images and labels against the network, before training starts."""
+"""Validation of images and labels against the network, before it sees them."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,7 +11,11 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
 from s3net_monai.transforms.notes import sample_name
+from s3net_monai.utils.errors import CaseError
 
+JPEG_NOISE = 0.06  # of the contrast of a mask: what the compression changes away from edges
+MAX_EDGES = 0.03  # share of a JPEG mask that is neither background nor foreground
+MIN_CONTRAST = 128  # levels of gray between background and foreground of a JPEG mask
 _MAX_LISTED = 6  # values that an error message lists
 
 
@@ -47,6 +52,52 @@ class ValidateChannelsd(MapTransform):
                     "set in_channels, or read the image otherwise"
                 )
         return dict(data)
+
+
+class RefuseMasksd(MapTransform):
+    """Refuse image files that hold 0 and one other value only, since they are masks.
+
+    Masks are told from images by their names, but a file that the user names is read whatever its name. An image in
+    memory, which names no file, passes, as does one of a single value.
+
+    Args:
+        keys: images (C, X, Y[, Z]).
+        allow_missing_keys: whether a sample may lack some of ``keys``.
+
+    Raises:
+        CaseError: one line that names the file, its two values, and the remedy.
+
+    Example:
+        >>> import torch
+        >>> from monai.data import MetaTensor
+        >>> image = MetaTensor(torch.tensor([[[0, 255, 255]]]), meta={"filename_or_obj": "scans/p01.png"})
+        >>> RefuseMasksd("image")({"image": image})
+        Traceback (most recent call last):
+        s3net_monai.utils.errors.CaseError: p01.png: only the values 0 and 255, so a mask; give the image itself
+    """
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return a copy of the sample if its images are no masks."""
+        for key in self.key_iterator(dict(data)):
+            name = Path(str(getattr(data[key], "meta", {}).get("filename_or_obj", ""))).name
+            values = torch.as_tensor(data[key]).as_subclass(torch.Tensor)
+            if name and _is_two_valued(values, lossy=name.lower().endswith((".jpg", ".jpeg"))):
+                raise CaseError(
+                    f"{name}: only the values {float(values.min()):g} and {float(values.max()):g}, so a mask; give the "
+                    "image itself"
+                )
+        return dict(data)
+
+
+def _is_two_valued(values: torch.Tensor, *, lossy: bool) -> bool:
+    """Whether nothing lies between 0 and the highest value; of JPEG, whether only edges do."""
+    high = values.max()
+    if values.min() != 0 or high == 0:
+        return False
+    if not lossy:
+        return bool(((values == 0) | (values == high)).all())
+    ends = (values <= JPEG_NOISE * high) | (values >= (1 - JPEG_NOISE) * high)
+    return bool(ends.float().mean() > 1 - MAX_EDGES and high >= MIN_CONTRAST)
 
 
 class ValidateLabelsd(MapTransform):

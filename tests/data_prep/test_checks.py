@@ -74,7 +74,7 @@ def test_unreadable_volume(good, tmp_path):
 def test_mask_of_another_size(good, tmp_path):
     image, mask = write_image(tmp_path / "d.png", 9), write_image(tmp_path / "md.png", size=(4, 6))
     (line,) = problem_lines([*good, DatalistCase(case_id="d", patient="d", split="training", image=image, label=mask)])
-    assert "md.png: mask is 4x6, expected 6x4" in line
+    assert "md.png: label of 4x6, expected 6x4" in line
 
 
 def test_missing_mask(good, tmp_path):
@@ -109,7 +109,7 @@ def test_mask_on_another_grid(tmp_path):
     )
     flipped = write_volume(tmp_path / "flipped.nii.gz", np.diag([2.0, -3.0, 4.0, 1.0]))
     (line,) = problem_lines([DatalistCase(case_id="a", patient="a", split="training", image=image, label=flipped)])
-    assert "mask is 20.00 mm off" in line  # 5 voxels of 2 mm, twice
+    assert "flipped.nii.gz: lies 8 mm off" in line  # 4 steps of 2 mm on the other side of the first voxel
 
 
 def test_same_pixels_across_splits_in_any_format(good, tmp_path):

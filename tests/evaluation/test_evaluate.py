@@ -82,8 +82,8 @@ def test_axis_order_is_irrelevant_but_position_is_not(folders: tuple[Path, Path]
     volume(folders[1] / "cut.nii.gz", blob())
     evaluation = evaluate(*folders)
     assert [(case.case_id, case.dice) for case in evaluation.cases] == [("flipped", 1.0)]
-    assert "lie 2 mm apart" in evaluation.failed["shifted"]
-    assert "(5, 5, 4)" in evaluation.failed["cut"]
+    assert "lies 2 mm off" in evaluation.failed["shifted"]
+    assert "label of 6x5x4, expected 5x5x4" in evaluation.failed["cut"]
 
 
 def test_binary_2d_masks_of_any_type(folders: tuple[Path, Path]) -> None:
@@ -128,3 +128,75 @@ def test_damaged_mask_fails_alone(folders: tuple[Path, Path]) -> None:
     evaluation = evaluate(*folders)
     assert [case.case_id for case in evaluation.cases] == ["b"]
     assert "not readable" in evaluation.failed["a"]
+
+
+SQUARE = np.zeros((20, 30), np.uint8)
+SQUARE[5:15, 5:25] = 1
+HALF = SQUARE.copy()
+HALF[:, 15:] = 0  # Dice with the square: 2 * 100 / (100 + 200)
+
+
+@pytest.mark.parametrize("value", [1, 254, 128, 255, 2])
+def test_labels_of_one_value_are_the_foreground(folders: tuple[Path, Path], value: int) -> None:
+    Image.fromarray(255 * HALF).save(folders[0] / "a_seg.png")
+    Image.fromarray(value * SQUARE).save(folders[1] / "a.png")
+    evaluation = evaluate(*folders)
+    (case,) = evaluation.cases
+    assert case.dice == pytest.approx(2 / 3)
+    assert list(case.labels) == ["1"]
+    expected = ["the values 1 of the mask and 2 of the label are the foreground"] if value == 2 else []
+    assert evaluation.warnings.get("a", []) == expected
+
+
+def test_labels_of_sixteen_bits_and_inverted_palettes(folders: tuple[Path, Path]) -> None:
+    for name in ("a", "b", "c"):
+        Image.fromarray(255 * HALF).save(folders[0] / f"{name}_seg.png")
+    Image.fromarray(SQUARE.astype(np.uint16) * 65535).save(folders[1] / "a_segmentation.png")
+    inverted = Image.fromarray(SQUARE).convert("P")
+    inverted.putdata((1 - SQUARE).ravel().tolist())
+    inverted.putpalette([255, 255, 255, 0, 0, 0])
+    inverted.save(folders[1] / "B_Segmentation.png")
+    red = np.zeros((20, 30, 3), np.uint8)
+    red[..., 0] = 255 * SQUARE
+    Image.fromarray(red).save(folders[1] / "c.png")
+    evaluation = evaluate(*folders)
+    assert [(case.case_id, case.dice) for case in evaluation.cases] == [
+        ("a", pytest.approx(2 / 3)),
+        ("b", pytest.approx(2 / 3)),
+    ]
+    assert "the colors (255, 0, 0) found" in evaluation.failed["c"]
+    assert evaluation.without_prediction == []
+
+
+def test_volumes_of_255(folders: tuple[Path, Path]) -> None:
+    volume(folders[0] / "a_seg.nii.gz", HALF[..., None])
+    volume(folders[1] / "a.nii.gz", 255 * SQUARE[..., None])
+    assert evaluate(*folders).cases[0].dice == pytest.approx(2 / 3)
+
+
+def test_classes_keep_their_numbers_and_what_only_one_file_holds_is_said(folders: tuple[Path, Path]) -> None:
+    for name, prediction, truth in (("a", 2, 3), ("b", 3, 3), ("c", 2, 2)):
+        volume(folders[0] / f"{name}_seg.nii.gz", prediction * SQUARE[..., None])
+        volume(folders[1] / f"{name}.nii.gz", truth * SQUARE[..., None])
+    evaluation = evaluate(*folders)
+    assert [(case.case_id, case.dice) for case in evaluation.cases] == [("a", 0.0), ("b", 1.0), ("c", 1.0)]
+    assert evaluation.warnings == {"a": ["values in the mask alone: 2", "values in the label alone: 3"]}
+    assert "note on a: values in the label alone: 3" in format_table(evaluation)
+    assert evaluation.as_dict()["warnings"] == evaluation.warnings
+    assert evaluation.complete
+
+
+def test_a_label_that_lost_its_position_is_scored_with_a_note(folders: tuple[Path, Path]) -> None:
+    affine = np.diag([-2.0, -3.0, 4.0, 1.0])
+    volume(folders[0] / "a_seg.nii.gz", blob(), affine)
+    volume(folders[1] / "a.nii.gz", blob())
+    evaluation = evaluate(*folders)
+    assert [case.dice for case in evaluation.cases] == [1.0]
+    assert evaluation.warnings["a"][0].startswith("a.nii.gz: states no position")
+
+
+def test_superpixels_are_no_labels(folders: tuple[Path, Path]) -> None:
+    Image.fromarray(255 * HALF).save(folders[0] / "ISIC_1_seg.png")
+    Image.fromarray(255 * SQUARE).save(folders[1] / "ISIC_1_segmentation.png")
+    Image.fromarray(255 * SQUARE).save(folders[1] / "ISIC_1_superpixels.png")
+    assert evaluate(*folders).complete

@@ -12,9 +12,9 @@ import pytest
 import slicerio
 
 from s3net_monai.evaluation import evaluate
-from s3net_monai.evaluation.masks import read_mask
 from s3net_monai.io import Mask, write_mask
 from s3net_monai.io.dicom.series import load_series
+from s3net_monai.io.label_maps.read_label import read_label
 from s3net_monai.tasks import TASKS
 from s3net_monai.utils.geometry import LPS_TO_RAS
 from tests.helpers.dicom_tools import SERIES, make_vl_image
@@ -149,4 +149,4 @@ def test_overlapping_segments_are_refused(tmp_path: Path) -> None:
         slicerio.add_segment(segmentation, np.ones((3, 3, 3), dtype=bool), {"name": name})
     slicerio.write_segmentation(str(tmp_path / "a.seg.nrrd"), segmentation)
     with pytest.raises(ValueError, match=r"a\.seg\.nrrd: .*overlap"):
-        read_mask(tmp_path / "a.seg.nrrd")
+        read_label(tmp_path / "a.seg.nrrd")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from monai.bundle import ConfigParser
 from monai.data import MetaTensor
+from PIL import Image
 
-from s3net_monai.transforms import ValidateChannelsd, ValidateLabelsd
+from s3net_monai.transforms import RefuseMasksd, ValidateChannelsd, ValidateLabelsd
+from s3net_monai.utils.errors import CaseError
 
 
 def label(values: Any, name: str = "/data/p01/label.nii.gz") -> MetaTensor:
@@ -68,3 +72,31 @@ def test_from_a_config() -> None:
         }
     )
     assert parser.get_parsed_content("classes").num_classes == parser.get_parsed_content("channels").channels == 3
+
+
+def picture(values: list[list[int]], name: str = "p01_mask.png") -> dict[str, Any]:
+    return {"image": MetaTensor(torch.tensor([values]).float(), meta={"filename_or_obj": f"scans/{name}"})}
+
+
+@pytest.mark.parametrize("high", [1, 254, 255])
+def test_a_file_of_0_and_one_other_value_is_a_mask(high: int) -> None:
+    message = rf"^p01_mask\.png: only the values 0 and {high}, so a mask; give the image itself$"
+    with pytest.raises(CaseError, match=message):
+        RefuseMasksd("image")(picture([[0, high], [0, 0]]))
+
+
+def test_a_mask_in_jpeg_has_gray_edges(tmp_path: Path) -> None:
+    mask = np.zeros((80, 80), np.uint8)
+    mask[20:60, 20:60] = 255
+    Image.fromarray(mask).save(tmp_path / "a.jpg")
+    decoded = np.asarray(Image.open(tmp_path / "a.jpg")).tolist()
+    assert len(np.unique(decoded)) >= 2
+    with pytest.raises(CaseError, match="so a mask"):
+        RefuseMasksd("image")(picture(decoded, "a.jpg"))
+
+
+def test_images_are_no_masks() -> None:
+    for values in ([[0, 0]], [[7, 7]], [[0, 1, 2]], [[90, 200]]):
+        RefuseMasksd("image")(picture(values))
+    RefuseMasksd("image")(picture([list(range(256))], "gradient.jpg"))
+    RefuseMasksd("image")({"image": torch.tensor([[[0, 255]]])})  # in memory

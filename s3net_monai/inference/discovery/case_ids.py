@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from s3net_monai.file_formats import ARCHIVE_SUFFIXES, known_suffix
 from s3net_monai.inference.discovery.cases import Case
 from s3net_monai.inference.discovery.identifiers import redact
-from s3net_monai.inference.discovery.input_formats import known_suffix
-from s3net_monai.io.archive import ARCHIVE_SUFFIXES
 
 MAX_NAME_BYTES = 120  # file systems allow 255, and suffixes and temporary endings are appended
 MAX_PARENTS = 3  # patient, study and series

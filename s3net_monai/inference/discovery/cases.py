@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from s3net_monai.data.label_names import LabelName
+
 Kind = Literal["volume", "image_2d", "dicom_series", "dicom_vl_image", "unusable"]
 PREVIEW_SUFFIX = "_preview.jpg"  # of a run's previews, which a later search leaves out
 
@@ -69,9 +71,11 @@ class Discovery:
     Attributes:
         cases: in a reproducible order.
         ignored: number of files that are no images.
+        labels: files that are masks or labels by their names.
         excluded: series and files that could have been cases.
     """
 
     cases: tuple[Case, ...]
     ignored: int
+    labels: tuple[LabelName, ...] = ()
     excluded: tuple[ExcludedSeries, ...] = ()

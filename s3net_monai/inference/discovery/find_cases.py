@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from s3net_monai.data.label_names import LabelName, find_labels, is_result
+from s3net_monai.file_formats import IMAGE_2D_SUFFIXES, KNOWN_INPUTS, VOLUME_SUFFIXES, suffixes_of
 from s3net_monai.inference.discovery.case_ids import stem, with_unique_ids
-from s3net_monai.inference.discovery.cases import PREVIEW_SUFFIX, Case, Discovery, ExcludedSeries, Kind
+from s3net_monai.inference.discovery.cases import Case, Discovery, ExcludedSeries, Kind
 from s3net_monai.inference.discovery.dicom_cases import dicom_cases, missing_files_problem
 from s3net_monai.inference.discovery.dicom_headers import sort_files
 from s3net_monai.inference.discovery.identifiers import add_identifiers_of_paths, redact, uids_in
-from s3net_monai.inference.discovery.input_formats import KNOWN_INPUTS, suffixes_of
 from s3net_monai.inference.discovery.series_selection import DEFAULT, Selection, default_rules
 from s3net_monai.inference.discovery.walk_files import walk_files
 from s3net_monai.io import CaseError
@@ -20,10 +21,7 @@ from s3net_monai.io.dicom.dicomdir import is_dicomdir, read_dicomdir
 from s3net_monai.io.dicom.files import looks_like_dicom
 from s3net_monai.utils.errors import UsageError
 
-VOLUME_SUFFIXES = suffixes_of("volume")
-IMAGE_2D_SUFFIXES = suffixes_of("image_2d")
 SEGMENTATION_SUFFIX = ".seg.nrrd"  # 3D Slicer's
-LABEL_MARKS = {"_label.": "_image.", "_gt.": "."}  # in the name of a label, and of the image beside it, as in ACDC
 
 __all__ = ["IMAGE_2D_SUFFIXES", "VOLUME_SUFFIXES", "Case", "Discovery", "ExcludedSeries", "Kind", "find_cases", "stem"]
 
@@ -39,9 +37,9 @@ def find_cases(
 ) -> Discovery:
     """Find every image in files, folders, trees of DICOM series, DICOMDIRs and zip archives.
 
-    Folders are searched to any depth in sorted order. Hidden files, files inside ``output``, masks and previews of an
-    earlier run (``*_seg.*``, ``*_preview.jpg``), and labels beside their image (``a_label.*`` beside ``a_image.*``,
-    ``a_gt.*`` beside ``a.*``) are ignored.
+    Folders are searched to any depth in sorted order. Hidden files, files inside ``output``, and masks and previews of
+    an earlier run (``*_seg.*``, ``*_preview.jpg``) are ignored. Labels are passed over and counted; their names tell
+    them from images (``data.label_names``). A file that the user names is a case whatever its name.
 
     DICOM files are grouped by StudyInstanceUID and SeriesInstanceUID over a whole input, so that a series may be
     spread over several folders; each archive is an input of its own. In every study, ``rules`` select the series;
@@ -72,7 +70,12 @@ def find_cases(
         cases = add_identifiers_of_paths(cases)
     if all(case.kind == "unusable" for case in cases):
         raise UsageError(redact(cases[0].problem, cases[0].identifiers) if cases else "no input given")
-    return Discovery(cases=tuple(with_unique_ids(cases)), ignored=search.ignored, excluded=tuple(search.excluded))
+    return Discovery(
+        cases=tuple(with_unique_ids(cases)),
+        ignored=search.ignored,
+        labels=tuple(search.labels),
+        excluded=tuple(search.excluded),
+    )
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class _SearchFolder:
 
 @dataclass(kw_only=True)
 class _Search:
-    """A search through inputs, with the count of ignored files and the list of excluded series."""
+    """A search through inputs, with the count of ignored files, and the lists of labels and excluded series."""
 
     modality: str
     rules: Selection
@@ -99,6 +102,7 @@ class _Search:
     unpack_to: Path | None
     keep_identifiers: bool
     ignored: int = 0
+    labels: list[LabelName] = field(default_factory=list)
     excluded: list[ExcludedSeries] = field(default_factory=list)
     archives: int = 0
 
@@ -164,7 +168,12 @@ class _Search:
         dicom_files: list[Path] = []
         missing: dict[str, tuple[str, ...]] = {}
         missing_source = root.folder
-        for path, problem in walk_files(root.folder, self.skipped):
+        files = list(walk_files(root.folder, self.skipped))
+        labels = _labels_among([path for path, problem in files if not problem], root.folder)
+        self.labels += labels.values()
+        for path, problem in files:
+            if path in labels:
+                continue
             if problem:
                 cases.append((path, _unusable(root.display(path), f"{path.name}: {problem}")))
             elif is_dicomdir(path):
@@ -181,7 +190,7 @@ class _Search:
                 cases.append((path, case))
         cases += self._sort_dicom(root, dicom_files, missing=missing, missing_source=missing_source)
         if not cases:
-            ignored = self.ignored - ignored_before
+            ignored = self.ignored - ignored_before + len(labels)
             content = f"{ignored} other files in it" if ignored else "it is empty"
             problem = f"{root.display_path}: no image found ({content}); give {KNOWN_INPUTS}"
             return [_unusable(root.display_path, problem)]
@@ -243,11 +252,8 @@ def _file_case(path: Path, display_path: Path) -> Case | None:
 
 
 def _case_or_ignored(path: Path, display_path: Path) -> Case | None:
-    """As ``_file_case``, but None for results and labels, and an unusable case for a file that cannot be opened."""
-    name = path.name.lower()
-    if "_seg." in name or name.endswith(("_seg", PREVIEW_SUFFIX, SEGMENTATION_SUFFIX)):
-        return None
-    if any(_has_image_beside(path, mark, image) for mark, image in LABEL_MARKS.items()):
+    """As ``_file_case``, but None for results, and an unusable case for a file that cannot be opened."""
+    if is_result(path.name):
         return None
     try:
         return _file_case(path, display_path)
@@ -255,14 +261,15 @@ def _case_or_ignored(path: Path, display_path: Path) -> Case | None:
         return _unusable(display_path, f"{path.name}: not readable ({error.strerror}); check its permissions")
 
 
-def _has_image_beside(label: Path, mark: str, image: str) -> bool:
-    """Return whether the file is a label by its mark, and its image, in any case of letters, is beside it."""
-    name = label.name.lower()
-    if mark not in name:
-        return False
-    if label.name == name:  # the usual case, without listing the folder
-        return label.with_name(name.replace(mark, image)).exists()
-    return any(path.name.lower() == name.replace(mark, image) for path in label.parent.iterdir())
+def _labels_among(files: Iterable[Path], root: Path) -> dict[Path, LabelName]:
+    """The labels among the files of a tree."""
+    suffixes = (*VOLUME_SUFFIXES, *IMAGE_2D_SUFFIXES)
+    named: dict[PurePath, Path] = {
+        path.relative_to(root): path
+        for path in files
+        if path.name.lower().endswith(suffixes) and not is_result(path.name)
+    }
+    return {named[relative]: label for relative, label in find_labels(named).items()}
 
 
 def _walk_order(path: Path, root: Path) -> tuple[tuple[int, str], ...]:

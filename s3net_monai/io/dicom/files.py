@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from s3net_monai.file_formats import DICOM_SUFFIXES
 from s3net_monai.io.dicom.acquisitions import ACQUISITION_KEYWORDS
 from s3net_monai.io.dicom.bare_data_set import START_BYTES, add_transfer_syntax, starts_bare
 from s3net_monai.io.dicom.header import SliceHeader, is_image
@@ -17,7 +18,6 @@ from s3net_monai.utils.errors import CaseError
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 
 HEADER_KEYWORDS = [
     "SOPClassUID",

@@ -13,9 +13,9 @@ from benchmarks.common.types import BenchmarkCase
 from benchmarks.label_free import robustness
 from benchmarks.label_free.robustness import measure_robustness, read_image, segment_array
 from data_prep.phantom import make_phantoms
-from s3net_monai.evaluation.masks import read_mask
 from s3net_monai.inference import bundle_root, find_cases, load_bundle
 from s3net_monai.inference.run.segmenter import infer_sample, read_case
+from s3net_monai.io.label_maps.read_label import read_label
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> list[BenchmarkCase]:
 
 
 def skin_case(image: Path) -> BenchmarkCase:
-    truth = read_mask(image.parents[1] / "labels" / image.name).array > 0
+    truth = read_label(image.parents[1] / "labels" / image.name).array > 0
     return BenchmarkCase(case_id=image.stem, split="phantoms", image=image, truth=truth, spacing=(1.0, 1.0), unit="px")
 
 

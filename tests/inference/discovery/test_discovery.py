@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from s3net_monai.file_formats import INPUTS
 from s3net_monai.inference import UsageError, find_cases
 from s3net_monai.inference.discovery.cases import PREVIEW_SUFFIX
-from s3net_monai.inference.discovery.input_formats import INPUTS
 from tests.helpers.discovery_results import described, ids, touch, zipped
 
 
@@ -162,3 +162,27 @@ def test_real_series_as_a_tree(real_data: Path, tmp_path: Path) -> None:
     (case,) = find_cases([path], unpack_to=tmp_path / "unpacked").cases
     assert len(case.image) == 60
     assert case.input == path / "image"
+
+
+def test_masks_and_superpixels_are_passed_over_and_counted(tmp_path: Path) -> None:
+    names = ["ISIC_1.jpg", "ISIC_1_Segmentation.png", "ISIC_1_superpixels.png", "truth/labelsTr/ISIC_1.nii.gz"]
+    touch(*(tmp_path / name for name in names))
+    discovery = find_cases([tmp_path])
+    assert [case.input.name for case in discovery.cases] == ["ISIC_1.jpg"]
+    assert sorted(label.mark for label in discovery.labels) == ["_segmentation", "_superpixels", "folder labelstr"]
+    assert discovery.ignored == 0
+    touch(*(tmp_path / "study" / name / "a.png" for name in ("images", "masks")))
+    archive = zipped(tmp_path / "study.zip", tmp_path / "study")
+    discovery = find_cases([archive], unpack_to=tmp_path / "scratch")
+    assert ([case.case_id for case in discovery.cases], len(discovery.labels)) == (["a"], 1)
+
+
+def test_a_file_that_the_user_names_is_a_case_whatever_its_name(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png", tmp_path / "a_mask.png", tmp_path / "masks" / "b.png")
+    assert ids([tmp_path / "a_mask.png"]) == [("a_mask", "image_2d")]
+    assert ids([tmp_path / "masks"]) == [("b", "image_2d")]
+
+
+def test_names_that_merely_end_like_a_label_are_images(tmp_path: Path) -> None:
+    touch(tmp_path / "p1_lung.nii.gz", tmp_path / "p2_lung.nii.gz")
+    assert ids([tmp_path]) == [("p1_lung", "volume"), ("p2_lung", "volume")]

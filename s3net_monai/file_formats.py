@@ -1,13 +1,17 @@
-"""The table of input formats, read by discovery, error messages and documentation."""
+"""The table of input formats, read by discovery, training, error messages and documentation.
+
+It imports nothing, since listing the images of a folder should not wait for MONAI.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from s3net_monai.io.archive import ARCHIVE_SUFFIXES
-from s3net_monai.io.dicom.files import DICOM_SUFFIXES
-from s3net_monai.io.volume_header import META_SUFFIXES, NRRD_SUFFIXES
+NRRD_SUFFIXES = (".nrrd", ".nhdr")
+META_SUFFIXES = (".mha", ".mhd")
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+ARCHIVE_SUFFIXES = (".zip",)
 
 Role = Literal["volume", "image_2d", "dicom", "archive"]
 
@@ -78,3 +82,5 @@ def known_suffix(name: str) -> str:
 
 
 KNOWN_INPUTS = ", ".join(format_.title for format_ in INPUTS.values())
+VOLUME_SUFFIXES = suffixes_of("volume")
+IMAGE_2D_SUFFIXES = suffixes_of("image_2d")

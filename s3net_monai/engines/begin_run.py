@@ -25,7 +25,8 @@ def begin_run(bundle_root: str | Path, output_dir: str | Path | None = None) -> 
         output_dir: folder that the run writes to; it is made.
 
     Raises:
-        UsageError: for a key that no config has, a bundle_root that is no folder, and an output_dir that cannot be written to.
+        UsageError: for a key that no config has or that this run does not use, a bundle_root that is no folder, and an
+            output_dir that cannot be written to.
 
     Example:
         >>> import tempfile

@@ -26,7 +26,9 @@ _OF_MONAI = {name for call in (run, create_workflow, ConfigWorkflow) for name in
 def check_config_keys(words: Sequence[str]) -> None:
     """Refuse overrides whose key is neither in the config files nor an argument of the component that it changes.
 
-    Only the command line, and the file that ``--args_file`` names, are checked: a config file may define what it likes.
+    A key that exists is refused where nothing of this run refers to it, as ``resume`` in a training that has no
+    checkpoints: it would be ignored. Only the command line, and the file that ``--args_file`` names, are checked: a
+    config file may define what it likes.
 
     Args:
         words: of the command line, from the command ``run`` on.
@@ -58,6 +60,13 @@ def check_config_keys(words: Sequence[str]) -> None:
         for key, value in given.items()
         if ReferenceResolver.split_id(key)[0] not in known and (problem := _problem(key, value, config))
     ]
+    if not problems:
+        overrides = {key: value for key, value in given.items() if ReferenceResolver.split_id(key)[0] not in known}
+        run_id = given.get("run_id", next((word for word in words[1:2] if not _FLAG.fullmatch(word)), "run"))
+        problems = [
+            f"--{key}: this run does not use it; leave it out, or choose the configs that use it"
+            for key in _unused(overrides, config, run_id)
+        ]
     if problems:
         raise UsageError("\n".join(problems))
 
@@ -92,6 +101,27 @@ def _problem(key: str, value: Any, config: Any) -> str | None:
         nearest = _nearest("#".join(parts[:depth]), part, config, arguments)
         return f"--{'#'.join(parts)}: no config has this key; {nearest}"
     return None
+
+
+def _unused(overrides: Mapping[str, Any], config: Any, run_id: str) -> list[str]:
+    """Return the keys of overrides to which nothing refers that a run evaluates, directly or through other items."""
+    parser = ConfigParser(config)
+    parser.update(dict(overrides))
+    parser.resolve_macro_and_relative_ids()
+    reached: set[str] = set()
+    waiting = [name for name in ("initialize", run_id, "finalize") if name in parser]
+    while waiting:
+        item = waiting.pop()
+        if item not in reached and item in parser:
+            reached.add(item)
+            waiting += ReferenceResolver.find_refs_in_config(parser[item], item)
+    sep = ReferenceResolver.sep
+    return [
+        key
+        for key in overrides
+        for item in [ReferenceResolver.normalize_id(key)]
+        if not any(f"{item}{sep}".startswith(f"{used}{sep}") or used.startswith(f"{item}{sep}") for used in reached)
+    ]
 
 
 def _is_item(value: Any) -> bool:

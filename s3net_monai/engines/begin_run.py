@@ -14,7 +14,7 @@ from s3net_monai.utils.errors import UsageError
 _COMMAND = "monai.bundle.__main__"
 
 
-def begin_run(bundle_root: str | Path, output_dir: str | Path | None = None) -> None:
+def begin_run(bundle_root: str | Path, *folders: str | Path) -> None:
     """Check how ``python -m monai.bundle run`` was called, and have errors for users printed as one line.
 
     MONAI merges any key of the command line into the config, and prints the cause of an error above fifty lines of
@@ -22,11 +22,11 @@ def begin_run(bundle_root: str | Path, output_dir: str | Path | None = None) -> 
 
     Args:
         bundle_root: folder of the bundle.
-        output_dir: folder that the run writes to; it is made.
+        folders: those that the run writes to; they are made now, not when the first result is written after hours.
 
     Raises:
-        UsageError: for a key that no config has or that this run does not use, a bundle_root that is no folder, and an
-            output_dir that cannot be written to.
+        UsageError: for a key that no config has or that this run does not use, a bundle_root that is no folder, and a
+            folder that cannot be written to.
 
     Example:
         >>> import tempfile
@@ -42,8 +42,8 @@ def begin_run(bundle_root: str | Path, output_dir: str | Path | None = None) -> 
         check_config_keys(sys.argv[1:])
     if not Path(bundle_root).is_dir():
         raise UsageError(f"bundle_root {str(bundle_root)!r}: no such folder; give the folder of the bundle")
-    if output_dir is not None:
-        _make_writable(Path(output_dir))
+    for folder in folders:
+        _make_writable(Path(folder))
 
 
 def is_monai_command() -> bool:
@@ -55,8 +55,6 @@ def _make_writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(
-            f"output_dir {str(folder)!r} cannot be made ({error.strerror}); give another folder"
-        ) from error
+        raise UsageError(f"{folder} cannot be made ({error.strerror}); give another folder") from error
     if not os.access(folder, os.W_OK):
-        raise UsageError(f"output_dir {str(folder)!r} is not writable; give another folder")
+        raise UsageError(f"{folder} is not writable; give another folder")

@@ -27,8 +27,9 @@ def check_config_keys(words: Sequence[str]) -> None:
     """Refuse overrides whose key is neither in the config files nor an argument of the component that it changes.
 
     A key that exists is refused where nothing of this run refers to it, as ``resume`` in a training that has no
-    checkpoints: it would be ignored. Only the command line, and the file that ``--args_file`` names, are checked: a
-    config file may define what it likes.
+    checkpoints: it would be ignored. So are the values "true" and "false", which are words in Python, and true.
+
+    Only the command line, and the file that ``--args_file`` names, are checked: a config file may define what it likes.
 
     Args:
         words: of the command line, from the command ``run`` on.
@@ -64,6 +65,11 @@ def check_config_keys(words: Sequence[str]) -> None:
         overrides = {key: value for key, value in given.items() if ReferenceResolver.split_id(key)[0] not in known}
         run_id = given.get("run_id", next((word for word in words[1:2] if not _FLAG.fullmatch(word)), "run"))
         problems = [
+            f"--{key} {value}: a word, and so always true; write {value.capitalize()}"
+            for key, value in overrides.items()
+            if isinstance(value, str) and value.lower() in ("true", "false")
+        ]
+        problems += [
             f"--{key}: this run does not use it; leave it out, or choose the configs that use it"
             for key in _unused(overrides, config, run_id)
         ]

@@ -27,6 +27,12 @@ NETWORK = {
 }
 
 
+WORKFLOWS = [
+    pytest.param(bundle, workflow, id=f"{workflow}-{bundle.name}")
+    for bundle in sorted(BUNDLES.glob("*_segmentation"))
+    for workflow, names in CONFIGS.items()
+    if all((bundle / "configs" / f"{name}.json").is_file() for name in names)
+]
 # Settings of a config that an overlay of it has no use for.
 UNUSED = [
     ("lung_ct_segmentation", ("train", "fine_tune"), "--resume"),
@@ -48,12 +54,9 @@ def refused(files: list[Path], *options: str) -> list[str]:
     return str(refusal.value).splitlines()
 
 
-@pytest.mark.parametrize("bundle", sorted(BUNDLES.glob("*_segmentation")), ids=lambda path: path.name)
-@pytest.mark.parametrize("workflow", CONFIGS)
+@pytest.mark.parametrize(("bundle", "workflow"), WORKFLOWS)
 def test_misspelt_keys_of_every_workflow_are_refused_with_the_nearest(bundle: Path, workflow: str) -> None:
     files = [bundle / "configs" / f"{name}.json" for name in CONFIGS[workflow]]
-    if not all(path.is_file() for path in files):
-        pytest.skip("this bundle has no such workflow")
     network = next(key for task, key in NETWORK.items() if bundle.name.startswith(task))
     options = ["--dataset_dri", "x", f"--{network}#channel", "[4,4]", "--outputdir=y", "--device", "cpu"]
     assert refused(files, *options) == [
@@ -138,6 +141,13 @@ def test_every_setting_of_a_config_alone_is_used(bundle: Path, name: str, run: l
     }
     assert len(plain) > 5
     check_config_keys([*run, "--config_file", str(file), *(f"--{key}={value}" for key, value in plain.items())])
+
+
+@pytest.mark.parametrize("value", ["false", "true"])
+def test_a_word_is_not_taken_for_true(config: list[Path], value: str) -> None:
+    (line,) = refused(config, "--max_epochs", value)
+    assert line == f"--max_epochs {value}: a word, and so always true; write {value.capitalize()}"
+    check_config_keys(words(config, "--max_epochs", value.capitalize()))
 
 
 def test_a_file_of_arguments_is_checked_as_well(config: list[Path], tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import torch
 from monai.data import Dataset, get_track_meta, set_track_meta
 from tqdm import tqdm
 
+from s3net_monai.data.readable import UnreadableCases
 from s3net_monai.utils.errors import DataError
 
 
@@ -34,16 +35,21 @@ def extract_slices(
         the slice (patient001_frame01_z03), that index as "slice", and the case's identifier as "volume".
 
     Raises:
-        DataError: without any case unless ``allow_empty``, and if a case has none of ``keys``, volumes of another
-            number of axes or of unequal sizes.
+        DataError: with one line per case that cannot be read; without any case unless ``allow_empty``; and if a case
+            has none of ``keys``, volumes of another number of axes or of unequal sizes.
     """
     if not cases and not allow_empty:
         raise DataError(
             "no cases to extract slices from: add labels to the datalist, or an overlay that trains without them"
         )
     samples: list[dict[str, Any]] = []
+    unreadable = UnreadableCases()
     for number, case in enumerate(tqdm(cases, "slices", unit="case", leave=False)):
-        sample = transform(case)
+        sample: dict[str, Any] | None = None
+        with unreadable.collect(case):
+            sample = transform(case)
+        if sample is None:
+            continue
         present = [key for key in keys if key in sample]
         _check_volumes(sample, present, keys)
         name = str(case.get("case_id", f"case{number:03d}"))  # lists of MONAI Label have no identifiers
@@ -54,6 +60,7 @@ def extract_slices(
             }
             identity = {"case_id": f"{name}_z{index:02d}", "slice": index, "volume": name}
             samples.append({**sample, **planes, **identity})
+    unreadable.refuse(total=len(cases))
     return samples
 
 

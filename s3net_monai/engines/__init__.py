@@ -7,7 +7,9 @@ pseudo-labels, loading of trained weights, per-image fitting and test-time augme
 from s3net_monai.engines.affine_tta_inferer import AffineTTAInferer
 from s3net_monai.engines.agreement import view_agreement
 from s3net_monai.engines.assign_clusters import AssignClusters
-from s3net_monai.engines.checkpoints import BestCheckpoint, latest_checkpoint
+from s3net_monai.engines.begin_run import begin_run
+from s3net_monai.engines.checkpoints import AtomicCheckpointSaver, BestCheckpoint
+from s3net_monai.engines.closing_line import ClosingLine
 from s3net_monai.engines.cluster_information import ClusterInformation
 from s3net_monai.engines.coarse_masks import (
     add_coarse_masks,
@@ -19,10 +21,12 @@ from s3net_monai.engines.devices import default_device, join_process_group, loca
 from s3net_monai.engines.flip_tta_inferer import FlipTTAInferer
 from s3net_monai.engines.handler_mapping import attach_handlers
 from s3net_monai.engines.labeled_views import LabeledViews
+from s3net_monai.engines.non_finite import StopOnNonFinite
 from s3net_monai.engines.per_image import PerImageInferer
 from s3net_monai.engines.pretrained import load_encoder, load_network, warm_start
 from s3net_monai.engines.pseudo_labels import select_pseudo_labels
 from s3net_monai.engines.ramp_up import RampUpHandler
+from s3net_monai.engines.resume import ResumeTraining, latest_checkpoint
 from s3net_monai.engines.sampling import sampling_weights
 from s3net_monai.engines.semantic_views import AttendedObject, SemanticViews
 from s3net_monai.engines.semi_supervised import SemiSupervisedDataset, SemiSupervisedPrepareBatch
@@ -33,17 +37,21 @@ from s3net_monai.engines.weight_interpolation import WeightInterpolationHandler
 __all__ = [
     "AffineTTAInferer",
     "AssignClusters",
+    "AtomicCheckpointSaver",
     "AttendedObject",
     "BestCheckpoint",
+    "ClosingLine",
     "ClusterInformation",
     "ContrastViews",
     "FlipTTAInferer",
     "LabeledViews",
     "PerImageInferer",
     "RampUpHandler",
+    "ResumeTraining",
     "SemanticViews",
     "SemiSupervisedDataset",
     "SemiSupervisedPrepareBatch",
+    "StopOnNonFinite",
     "TrainingLog",
     "TwoViews",
     "ValidationLog",
@@ -51,6 +59,7 @@ __all__ = [
     "add_coarse_masks",
     "add_out_of_fold_masks",
     "attach_handlers",
+    "begin_run",
     "default_device",
     "join_process_group",
     "latest_checkpoint",

@@ -15,6 +15,7 @@ from s3net_monai.engines.flip_tta_inferer import FlipTTAInferer
 from s3net_monai.engines.two_views import TwoViews
 from s3net_monai.losses.label_free import LabelFreeLoss
 from s3net_monai.networks.cluster_to_class import ClusterToClass, S3NetTrainingHeads
+from s3net_monai.utils.errors import CaseError
 
 _MIN_STEPS = 6
 
@@ -89,7 +90,13 @@ class PerImageInferer(Inferer):
                 views, target = self.make_views({self.make_views.image_key: image}, image.device)
                 output = heads(views)
                 optimizer.zero_grad()
-                self.loss(output, target).backward()
+                loss = self.loss(output, target)
+                if not torch.isfinite(loss):
+                    raise CaseError(
+                        f"the loss of the fit is {float(loss.detach())} at step {step + 1}, so there is no network for "
+                        "this image; look for extreme values in it, or use --mode amortized"
+                    )
+                loss.backward()
                 optimizer.step()
                 if step + 1 >= _MIN_STEPS and output[0].argmax(dim=1).unique().numel() <= self.min_clusters:
                     break

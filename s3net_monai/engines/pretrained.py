@@ -101,11 +101,9 @@ def load_network(network: nn.Module, path: str | Path, key: str = "model") -> nn
 
 def _load(module: nn.Module, path: str | Path, *, key: str, part: str, training: str) -> None:
     state = _state(_read(path), path, key=key, part=part)
-    differences = _differences(state, module.state_dict())
+    differences = layer_differences(state, module.state_dict())
     if differences:
-        listed = "; ".join(differences[:_MAX_LISTED])
-        more = f"; {len(differences) - _MAX_LISTED} more" if len(differences) > _MAX_LISTED else ""
-        raise ValueError(f"{path}: its {part} does not fit: {listed}{more}. Build the {part} that was {training}")
+        raise ValueError(f"{path}: its {part} does not fit: {differences}. Build the {part} that was {training}")
     module.load_state_dict(state, strict=True)
 
 
@@ -136,8 +134,8 @@ def _is_state(value: Any) -> bool:
     return isinstance(value, Mapping) and bool(value) and all(isinstance(entry, Tensor) for entry in value.values())
 
 
-def _differences(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:
-    """Return one phrase per layer that is missing, of another shape, not finite or unexpected."""
+def layer_differences(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
+    """Return the first layers that are missing, of another shape, not finite or unexpected; empty where all fit."""
     phrases = []
     for name, tensor in expected.items():
         if name not in state:
@@ -147,4 +145,5 @@ def _differences(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) ->
         elif not state[name].isfinite().all():
             phrases.append(f"{name} is not finite, as after a training that diverged")
     phrases += [f"{name} {tuple(state[name].shape)} is unexpected" for name in state if name not in expected]
-    return phrases
+    more = [f"{len(phrases) - _MAX_LISTED} more"] if len(phrases) > _MAX_LISTED else []
+    return "; ".join([*phrases[:_MAX_LISTED], *more])

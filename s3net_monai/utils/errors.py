@@ -18,3 +18,7 @@ class DataError(ValueError):
 
 class UsageError(ValueError):
     """A request that cannot be served at all: the run ends before its first case, with exit code 2."""
+
+
+class TrainingError(ValueError):
+    """A training that cannot go on: what happened, where, and what to change."""

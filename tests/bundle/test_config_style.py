@@ -66,6 +66,37 @@ def test_components_know_their_arguments(config: Any) -> None:
         assert open_ended or unknown == set(), component["_target_"]
 
 
+def targets(value: Any) -> Iterator[str]:
+    """Names of all components in a config."""
+    entries = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if isinstance(value, dict) and "_target_" in value:
+        yield str(value["_target_"])
+    for entry in entries:
+        yield from targets(entry)
+
+
+def test_files_are_written_whole_and_cases_are_read_before_training(config: Any) -> None:
+    """MONAI's own components leave half a file on a full disk, and stop a training at its first damaged image."""
+    ours = {"CheckpointSaver", "CheckpointLoader", "CacheDataset", "PersistentDataset"}
+    assert ours.isdisjoint(name.rpartition(".")[2] for name in targets(config))
+
+
+def test_every_workflow_checks_its_command_line_first(config: Any) -> None:
+    writes_checkpoints = "train" in config or "train#sampler" in config or "distributed" in config
+    folders = "@bundle_root, @output_dir, @ckpt_dir" if writes_checkpoints else "@bundle_root, @output_dir"
+    assert config.get("initialize", [f"$begin_run({folders})"])[0] == f"$begin_run({folders})"
+
+
+def test_processes_of_several_gpus_draw_their_own_random_numbers(config: Any) -> None:
+    if any("join_process_group" in text for text in strings(config)):
+        assert config["initialize"][-1] == "$monai.utils.set_determinism(seed=@seed + dist.get_rank())"
+
+
+def test_every_training_watches_its_loss(config: Any) -> None:
+    for handlers in (config.get("train#handlers"), config.get("train", {}).get("handlers")):
+        assert handlers is None or handlers[0] == {"_target_": "s3net_monai.engines.StopOnNonFinite"}
+
+
 @pytest.mark.parametrize(
     "text",
     ["train#reading#3#_disabled_", "@train#handlers[:3]", "$@train#handlers[0]", "train::handlers::0", "steps#12"],

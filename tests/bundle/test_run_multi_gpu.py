@@ -17,15 +17,20 @@ def test_two_processes_end_with_one_network(
 ) -> None:
     """Weights and naming: each process sees other images, so both have to be agreed upon."""
     overrides = bundle.small_training(unlabeled, tmp_path / "output", batch_size=1)
+    views = (
+        f"$torch.save(@train#trainer.state.output['label']['grid'], '{tmp_path}/views' + str(dist.get_rank()) + '.pt')"
+    )
     save = f"$torch.save(@network.state_dict(), '{tmp_path}/rank' + str(dist.get_rank()) + '.pt')"
     printed = monai_bundle(
         "training",
         cwd=tmp_path,
         module=("torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "monai.bundle"),
         config_file=f"['{bundle.config_file('train')}','{bundle.config_file('multi_gpu_train')}']",
-        finalize=[save, "$dist.destroy_process_group()"],
+        finalize=[save, views, "$dist.destroy_process_group()"],
         **overrides,
     )
+    grids = [torch.load(tmp_path / f"views{rank}.pt", weights_only=True) for rank in (0, 1)]
+    assert not torch.equal(*grids), "each process warps its images in its own way"
     ranks = [torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in (0, 1)]
     # Normalization keeps its running statistics to itself (broadcast_buffers is off) but for those of rank 0.
     learned = [key for key in ranks[0] if "running" not in key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from ignite.engine import Engine, Events
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from s3net_monai.engines import latest_checkpoint
+from s3net_monai.utils.messages import first_cause
 
 pytestmark = pytest.mark.parametrize("bundle", ["lung", "skin"], indirect=True, scope="session")
 
@@ -38,7 +40,7 @@ def check_results(bundle: Any, folder: Path, epoch: int) -> None:
     parser = bundle.parser("inference")
     parser.update(bundle.small_network)
     parser.get_parsed_content("network_def").load_state_dict(state, strict=True)
-    assert latest_checkpoint(folder) == str(folder / f"checkpoint_epoch={epoch}.pt")
+    assert latest_checkpoint(folder)[0] == folder / f"checkpoint_epoch={epoch}.pt"
     assert {"train_loss", "cluster_information"} <= logged(folder)
 
 
@@ -79,6 +81,11 @@ def test_run_training_from_elsewhere_goes_on(
     check_results(bundle, output, epoch=2)
     assert "Epoch [2/2]" in printed
     assert "Epoch [1/2]" not in printed
+    assert "changed since, and from now on as configured: max_epochs 2 (was 1), T_max 2 (was 1)" in printed
+    assert "unable to load" not in printed
+    assert "cluster_information: 0.0000" not in printed
+    command = f"s3net segment IMAGES --task {bundle.task} --checkpoint {output}/model.pt --output MASKS"
+    assert printed.splitlines()[-1].endswith(f"weights: {output}/model.pt; use them: {command}")
     assert [path.name for path in tmp_path.iterdir()] == ["output"], "nothing may appear in the working directory"
 
 
@@ -137,6 +144,56 @@ def test_resume_without_a_checkpoint_says_so(bundle: Any, unlabeled: Path, tmp_p
         causes.append(str(error))
         error = error.__cause__
     assert any("no checkpoint*.pt to resume from" in cause for cause in causes)
+
+
+def test_resume_takes_the_length_and_the_rates_of_today(
+    bundle: Any, unlabeled: Path, trained: Path, tmp_path: Path
+) -> None:
+    """One epoch was trained to its end, at a rate of 0: four more end the schedule of five epochs, three iterations."""
+    folder = tmp_path / "resumed"
+    shutil.copytree(trained, folder)
+    more = {"max_epochs": 5, "train#trainer#epoch_length": 3, "early_stop_patience": 9}
+    workflow = bundle.train(unlabeled, folder, resume=True, **more)
+    schedule = workflow.parser.get_parsed_content("lr_scheduler")
+    assert (schedule.last_epoch, schedule.T_max) == (5, 5)
+    assert schedule.get_last_lr() == pytest.approx([0.0], abs=1e-9)
+    assert workflow.parser.get_parsed_content("train#trainer").state.iteration == 5 * 3
+
+
+def test_resume_passes_over_a_damaged_checkpoint(bundle: Any, unlabeled: Path, trained: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "resumed"
+    shutil.copytree(trained, folder)
+    content = (folder / "checkpoint_epoch=1.pt").read_bytes()
+    (folder / "checkpoint_epoch=2.pt").write_bytes(content[:2000])
+    workflow = bundle.train(unlabeled, folder, max_epochs=2, resume=True)
+    assert workflow.parser.get_parsed_content("train#trainer").state.epoch == 2
+    assert weights(folder, "checkpoint_epoch=2.pt")["trainer"]["max_epochs"] == 2
+
+
+def test_a_loss_that_diverges_ends_the_run_and_is_not_saved(bundle: Any, unlabeled: Path, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        bundle.train(unlabeled, tmp_path, learning_rate=1e30, max_epochs=3)
+    assert "iteration 2 (epoch 1): the loss is nan" in str(first_cause(caught.value))
+    assert list(tmp_path.glob("*.pt")) == []
+
+
+@pytest.mark.parametrize("overrides", [{}, {"cache_rate": 0.0, "num_workers": 1}], ids=["cached", "in workers"])
+def test_all_unreadable_images_are_named_before_training(
+    bundle: Any, unlabeled: Path, tmp_path: Path, overrides: dict[str, Any]
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(unlabeled, data)
+    listed = json.loads((data / "datalist.json").read_text())["training"]
+    broken = [listed[0], listed[2]]
+    for case in broken:
+        path = data / case["image"]
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(RuntimeError) as caught:
+        bundle.train(data, tmp_path / "output", **overrides)
+    heading, *lines = str(first_cause(caught.value)).splitlines()
+    assert heading == "2 of 3 cases cannot be used; repair them, or take them out of the data:"
+    assert [line.split(":")[0] for line in lines] == [case["case_id"] for case in broken]
+    assert list((tmp_path / "output").glob("*.pt")) == []
 
 
 def test_same_seed_same_weights(bundle: Any, unlabeled: Path, trained: Path, tmp_path: Path) -> None:

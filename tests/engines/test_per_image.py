@@ -14,6 +14,7 @@ from torch import Tensor
 from s3net_monai.engines import FlipTTAInferer, PerImageInferer, TwoViews
 from s3net_monai.losses import LabelFreeLoss
 from s3net_monai.networks import ClusterToClass, S3Net
+from s3net_monai.utils.errors import CaseError
 from tests.helpers.s3net_terms import S3NET_WEIGHTS, terms
 
 
@@ -76,6 +77,14 @@ def test_segments_a_two_tone_image_in_a_few_steps(context: Any) -> None:
     assert equal_states(original, fitter.network.state_dict())
     assert fitter.network.training
     assert all(parameter.grad is None for parameter in fitter.network.parameters())
+
+
+@torch.no_grad()
+def test_a_fit_that_diverges_is_refused() -> None:
+    """Its masks would be those of a network of NaN."""
+    image, _ = two_tone(size=(32, 32))
+    with pytest.raises(CaseError, match=r"^the loss of the fit is nan at step [23], so there is no network"):
+        inferer(steps=5, learning_rate=1e30)(image, untouched)
 
 
 @torch.no_grad()

@@ -1,0 +1,134 @@
+"""Reading of all cases of a training before it starts: those that cannot be read are named in one message."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from monai.data import CacheDataset
+from monai.transforms import LoadImaged
+
+from s3net_monai.utils.errors import CaseError, DataError
+from s3net_monai.utils.messages import causes, one_line
+
+_NO_READER = "cannot find a suitable reader"
+_LIBRARIES = {".nii": "nibabel", ".nii.gz": "nibabel", **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), "PIL")}
+_RAISED = re.compile(r"^[\w.]*(?:Error|Exception): (.+)$", re.MULTILINE)  # the last line of a traceback
+
+
+class UnreadableCases:
+    """The cases that could not be read so far, each with its reason.
+
+    Example:
+        >>> unreadable = UnreadableCases()
+        >>> with unreadable.collect({"case_id": "a", "image": "a.png"}):
+        ...     raise OSError("truncated")
+        >>> unreadable.refuse(total=2)
+        Traceback (most recent call last):
+        s3net_monai.utils.errors.DataError: 1 of 2 cases cannot be used; repair them, or take them out of the data:
+        a: truncated
+    """
+
+    def __init__(self) -> None:
+        self.reasons: dict[str, str] = {}
+
+    @contextmanager
+    def collect(self, case: Mapping[str, Any]) -> Iterator[None]:
+        """Note an error of the block as the reason for a case."""
+        try:
+            yield
+        except Exception as error:  # readers and transforms raise whatever the damage provokes
+            name = str(case.get("case_id") or _file_name(case))
+            self.reasons.setdefault(name, _reason(error, case))
+
+    def refuse(self, total: int) -> None:
+        """Raise one error that names all of them, if there are any.
+
+        Args:
+            total: number of cases that were read.
+
+        Raises:
+            DataError: with one line per case.
+        """
+        if self.reasons:
+            lines = [f"{name}: {reason.removeprefix(f'{name}: ')}" for name, reason in sorted(self.reasons.items())]
+            heading = f"{len(lines)} of {total} cases cannot be used; repair them, or take them out of the data:"
+            raise DataError("\n".join([heading, *lines]))
+
+
+class ReadableCacheDataset(CacheDataset):
+    """MONAI's ``CacheDataset``, which names all cases that cannot be read when it is built.
+
+    MONAI stops at the first one; a case outside the cache would stop the training when its turn comes, maybe in a
+    worker and after hours. Cases outside the cache are read as well, without the steps after reading.
+
+    Args:
+        data: cases, as in a datalist.
+        transform: steps of a case; the first ones read its files by ``LoadImaged``.
+        options: those of ``CacheDataset``.
+
+    Raises:
+        DataError: with one line per case that cannot be read.
+
+    Example:
+        >>> from monai.transforms import Compose
+        >>> len(ReadableCacheDataset([{"image": 1}, {"image": 2}], Compose([]), cache_rate=0.5, progress=False))
+        2
+    """
+
+    def __init__(self, data: Sequence[Any], transform: Callable[..., Any], **options: Any) -> None:
+        super().__init__(data, transform, **options)
+
+    def set_data(self, data: Sequence[Any]) -> None:
+        """Read and cache the cases."""
+        self._unreadable, self._tried = UnreadableCases(), set[str]()
+        super().set_data(data)
+        loaders = [step for step in self.transform.transforms if isinstance(step, LoadImaged)]
+        for case in data:
+            if loaders and repr(case) not in self._tried:
+                with self._unreadable.collect(case):
+                    sample = case
+                    for loader in loaders:
+                        sample = loader(sample)
+        self._unreadable.refuse(total=len(data))
+
+    def _load_cache_item(self, idx: int) -> Any:
+        case = self.data[idx]
+        self._tried.add(repr(case))
+        with self._unreadable.collect(case):
+            return super()._load_cache_item(idx)
+        return None
+
+
+def _file_name(case: Mapping[str, Any]) -> str:
+    image = case.get("image")
+    first = image[0] if isinstance(image, (list, tuple)) and image else image
+    return Path(first).name if isinstance(first, str) else "case"
+
+
+def _reason(error: Exception, case: Mapping[str, Any]) -> str:
+    """Return one line; the message of a transform names the transform alone, that of LoadImage holds tracebacks."""
+    chain = list(causes(error))
+    for link in chain:
+        if isinstance(link, (CaseError, DataError)):
+            return one_line(link, limit=400)
+    for link in chain:
+        if _NO_READER in str(link):
+            return _unread(str(link))
+    damaged = isinstance(chain[-1], (EOFError, struct.error, zlib.error, OSError))
+    return f"{'damaged or cut off: ' if damaged else ''}{one_line(chain[-1], limit=400)}"
+
+
+def _unread(message: str) -> str:
+    """Return the reason of the reader for this kind of file; LoadImage asks every reader that MONAI knows as well."""
+    file = message.split(" for file: ", 1)[-1].split(".\n", 1)[0]
+    tracebacks = message.split("Traceback (most recent call last)")[1:]
+    library = next((name for suffix, name in _LIBRARIES.items() if file.lower().endswith(suffix)), "")
+    raised = [_RAISED.findall(text)[-1] for text in tracebacks if library in text and _RAISED.search(text)]
+    reason = raised[0].replace(file, Path(file).name) if raised else "no reader takes it"
+    return one_line(f"{Path(file).name} cannot be read ({reason})", limit=400)

@@ -1,0 +1,60 @@
+"""The first step of every bundle's workflow: what can be refused before anything is read."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from s3net_monai.engines.config_keys import check_config_keys
+from s3net_monai.engines.error_lines import report_errors_in_one_line
+from s3net_monai.utils.errors import UsageError
+
+_COMMAND = "monai.bundle.__main__"
+
+
+def begin_run(bundle_root: str | Path, *folders: str | Path) -> None:
+    """Check how ``python -m monai.bundle run`` was called, and have errors for users printed as one line.
+
+    MONAI merges any key of the command line into the config, and prints the cause of an error above fifty lines of
+    traceback. In a Python program, of which this is a part only, the folders alone are checked.
+
+    Args:
+        bundle_root: folder of the bundle.
+        folders: those that the run writes to; they are made now, not when the first result is written after hours.
+
+    Raises:
+        UsageError: for a key that no config has or that this run does not use, a bundle_root that is no folder, and a
+            folder that cannot be written to.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     begin_run(folder, f"{folder}/eval")
+        ...     os.listdir(folder)
+        ['eval']
+    """
+    if is_monai_command():
+        report_errors_in_one_line()
+        # MONAI builds a reader for NVIDIA's codecs with every LoadImage, and warns that there are none.
+        warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
+        check_config_keys(sys.argv[1:])
+    if not Path(bundle_root).is_dir():
+        raise UsageError(f"bundle_root {str(bundle_root)!r}: no such folder; give the folder of the bundle")
+    for folder in folders:
+        _make_writable(Path(folder))
+
+
+def is_monai_command() -> bool:
+    """Return whether this process is ``python -m monai.bundle``."""
+    return getattr(getattr(sys.modules.get("__main__"), "__spec__", None), "name", None) == _COMMAND
+
+
+def _make_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made ({error.strerror}); give another folder") from error
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"{folder} is not writable; give another folder")

@@ -140,7 +140,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from s3net_monai.inference import bundle_root
     from s3net_monai.inference.export import export_bundle
 
-    written, problems = export_bundle(bundle_root(arguments.task, arguments.bundle), arguments.output)
+    written, problems = export_bundle(arguments.task, bundle_root(arguments.task, arguments.bundle), arguments.output)
     for path in written:
         print(path)
     for problem in problems:

@@ -61,6 +61,7 @@ class Report:
         task: name of the task.
         model: name, version and hashes of the bundle.
         settings: what the user chose, by name.
+        labels: the classes that a mask can hold, each with "value", "name", "rgb", "category" and "type".
         cases: the entries by case id.
         excluded: the series that were not selected, each with "input", "series" and "reason".
         seconds: duration of the run.
@@ -72,6 +73,7 @@ class Report:
     task: str
     model: dict[str, str]
     settings: dict[str, Any]
+    labels: list[dict[str, Any]] = field(default_factory=list)
     cases: dict[str, CaseReport] = field(default_factory=dict)
     excluded: list[dict[str, str]] = field(default_factory=list)
     seconds: float = 0.0
@@ -94,6 +96,7 @@ class Report:
             "task": self.task,
             "model": self.model,
             "settings": self.settings,
+            "labels": self.labels,
             "cases": [asdict(case) for case in self.cases.values()],
             "excluded": self.excluded,
             "summary": {**{status: self.count(status) for status in STATUSES}, "seconds": round(self.seconds, 3)},
@@ -103,7 +106,7 @@ class Report:
     def configuration(self) -> dict[str, Any]:
         """Return the model and settings, which two runs must share for one to reuse a mask of the other."""
         settings = {key: value for key, value in self.settings.items() if key != "device"}
-        return {"task": self.task, "model": self.model, "settings": settings}
+        return {"task": self.task, "model": self.model, "settings": settings, "labels": self.labels}
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Write ``report.json`` into ``folder``, whole or not at all, and return what was written."""
@@ -131,6 +134,7 @@ def read_report(folder: Path) -> Report | None:
             task=stored["task"],
             model=stored["model"],
             settings=stored["settings"],
+            labels=stored["labels"],
             cases={case.case_id: case for case in cases},
         )
     except (OSError, ValueError, KeyError, TypeError):

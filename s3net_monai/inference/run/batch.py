@@ -29,6 +29,7 @@ from s3net_monai.inference.run.run_lock import run_lock
 from s3net_monai.inference.run.segmenter import infer_sample
 from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.io import CaseError
+from s3net_monai.labels import Label
 from s3net_monai.utils.atomic import remove_partial
 
 REPORT_INTERVAL = 2.0  # seconds between writes of the report: a killed run loses no more
@@ -98,6 +99,7 @@ def run_batch(
             "allow": list(settings.allow),
             "device": str(bundle.device),
         },
+        labels=[_as_json(label) for label in bundle.task.labels],
         excluded=[asdict(series) for series in excluded],
         other_shards=frozenset(case.case_id for case in cases) - {case.case_id for case in own_cases},
     )
@@ -108,6 +110,10 @@ def run_batch(
         unfinished = _unfinished_cases(own_cases, report, output) if settings.resume else own_cases
         _run(unfinished, writer, settings.workers, report)
     return report
+
+
+def _as_json(label: Label) -> dict[str, Any]:
+    return {**asdict(label), "rgb": list(label.rgb)}  # a list compares equal after it was stored
 
 
 def _unfinished_cases(cases: Sequence[Case], report: Report, output: Path) -> list[Case]:

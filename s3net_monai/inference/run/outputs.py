@@ -17,7 +17,6 @@ from s3net_monai.inference.report.report import CaseReport
 from s3net_monai.inference.run.segmenter import Segmentation, SourceImage
 from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.io import CaseError, Mask, UnsuitedFormatError, write_label_table, write_mask
-from s3net_monai.io.label_table import LABEL_TABLE_NAME
 
 
 def default_formats(mask: Mask) -> tuple[str, ...]:
@@ -102,7 +101,7 @@ class OutputWriter:
             except CaseError as error:
                 problems.append(f"no {name} written: {str(error).removeprefix(f'{name}: ')}")
                 (notes if isinstance(error, UnsuitedFormatError) else warnings).append(problems[-1])
-        if "nifti" in outputs and not (self.output / LABEL_TABLE_NAME).exists():
+        if "nifti" in outputs or ("png" in outputs and len(mask.labels) > 1):  # formats of values without names
             write_label_table(self.output, mask.labels)
         if not outputs:
             raise CaseError("; ".join(problems))

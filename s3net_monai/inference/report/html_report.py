@@ -85,6 +85,7 @@ def render_html_report(report: Mapping[str, Any]) -> str:
         legend=_legend(report.get("labels", [])),
         thumbnail_height=112 if any(column.key == "volume_ml" for column in columns) else 84,
         excluded=report.get("excluded", []),
+        left=report.get("left", []),
         low_consistency=LOW_CONSISTENCY,
         script=Markup(script),
         style=Markup(style),

@@ -30,7 +30,7 @@ def check_class_count(network: torch.nn.Module, task: Task, metadata: Mapping[st
     Raises:
         UsageError: naming both numbers.
     """
-    count = _output_channels(network, task.channels, metadata)
+    count = output_channels(network, task.channels, metadata)
     if count is not None and count != len(task.labels) + 1:
         raise UsageError(f"{root / 'configs' / 'metadata.json'}: {_problem(count, task)}")
 
@@ -54,8 +54,8 @@ def _problem(count: int, task: Task) -> str:
 
 
 @torch.no_grad()
-def _output_channels(network: torch.nn.Module, channels: int, metadata: Mapping[str, Any]) -> int | None:
-    """Return the number of output channels; None where the network cannot be asked."""
+def output_channels(network: torch.nn.Module, channels: int, metadata: Mapping[str, Any]) -> int | None:
+    """Return the number of output channels of a network; None where it cannot be asked."""
     shape = metadata["network_data_format"]["inputs"]["image"].get("spatial_shape", ())
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     try:

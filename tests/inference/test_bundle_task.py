@@ -20,6 +20,7 @@ import s3net_monai
 from s3net_monai.cli import main
 from s3net_monai.inference import Settings, UsageError, find_cases, load_bundle, run_batch
 from s3net_monai.inference.bundle_task import task_of_bundle
+from s3net_monai.inference.class_count import output_channels
 from s3net_monai.inference.export import export_bundle
 from s3net_monai.labels import ANATOMICAL_STRUCTURE, TISSUE, distinct_colors
 from s3net_monai.tasks import TASKS
@@ -149,6 +150,8 @@ def test_the_released_bundles_keep_the_labels_of_the_registry(task: str) -> None
     root = s3net_monai.inference.bundle_root(task)
     metadata = json.loads((root / "configs" / "metadata.json").read_text())
     assert task_of_bundle(TASKS[task], metadata, root) == TASKS[task]
+    network = load_bundle(task, root, CPU).network
+    assert output_channels(network, TASKS[task].channels, metadata) == len(TASKS[task].labels) + 1
 
 
 def test_names_match_whatever_their_case(lung_bundle: Path) -> None:

@@ -20,7 +20,8 @@ def prepared_line(datalist: Path, source: Path) -> str:
     counts = [f"{len(content[section])} for {section}" for section in SECTIONS if content.get(section)]
     total = sum(len(content.get(section, ())) for section in SECTIONS)
     passed_over = len(_files_below(source) - _files_of(content, datalist.parent))
-    passed = f"; {passed_over} other files in {source} were passed over" if passed_over else ""
+    files, were = ("file", "was") if passed_over == 1 else ("files", "were")
+    passed = f"; {passed_over} other {files} in {source} {were} passed over" if passed_over else ""
     return f"{total} cases: {', '.join(counts)}{passed}; next: train with --dataset_dir {datalist.parent}"
 
 

@@ -20,11 +20,11 @@ def closing_line(report: Report, output: Path, *, ignored: int = 0) -> str:
     counts = ", ".join(f"{report.count(status)} {status}" for status in ("ok", "failed", "skipped"))
     if complete := report.count("complete"):
         counts += f", {complete} complete from an earlier run"
-    passed_over = [
-        (ignored, "files that are no images"),
-        (len(report.excluded), "series or files that were not chosen"),
+    left_out = [
+        (ignored, "file that is no image", "files that are no images"),
+        (len(report.excluded), "series or file that was not chosen", "series or files that were not chosen"),
     ]
-    passed = " and ".join(f"{number} {what}" for number, what in passed_over if number)
+    passed = " and ".join(f"{number} {one if number == 1 else many}" for number, one, many in left_out if number)
     line = f"{counts} in {report.seconds:.1f} s; " + (f"passed over: {passed}; " if passed else "")
     return f"{line}next: {_next_step(report, output)}"
 

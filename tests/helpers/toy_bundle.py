@@ -60,8 +60,14 @@ def toy_bundle(root: Path, task: str) -> Path:
             ],
         },
     }
-    image = {"num_channels": channels, "spatial_shape": [8] * dims, "dtype": "float32", "value_range": [0, 1]}
-    pred = {"num_channels": 2, "channel_def": {"0": "background", "1": "lung" if lung else "lesion"}}
+    image = {
+        "type": "image",
+        "num_channels": channels,
+        "spatial_shape": [8] * dims,
+        "dtype": "float32",
+        "value_range": [0, 1],
+    }
+    pred = {"type": "image", "num_channels": 2, "channel_def": {"0": "background", "1": "lung" if lung else "lesion"}}
     formats = {"inputs": {"image": image}, "outputs": {"pred": pred}}
     metadata = {"version": "1.2.3", "network_data_format": formats}
     (root / "configs").mkdir(parents=True)

@@ -1,14 +1,15 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
 VENV ?= .venv
 LABEL_VENV ?= .venv-monailabel
+DEPLOY_VENV ?= .venv-deploy
 PYTHON ?= python3
 BIN := $(VENV)/bin
 OUT ?= demo_output
-# MONAI Label, which s3net_monai/monailabel imports, has an environment of its own.
-TESTED := tests s3net_monai --ignore s3net_monai/monailabel
+# MONAI Label and MONAI Deploy, which these two import, have environments of their own.
+TESTED := tests s3net_monai --ignore s3net_monai/monailabel --ignore s3net_monai/deploy
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo test test-fast lint docs accuracy benchmark benchmark-speed weights monailabel test-monailabel clean
+.PHONY: demo test test-fast lint docs accuracy benchmark benchmark-speed weights monailabel test-monailabel test-deploy clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -76,5 +77,18 @@ test-monailabel: $(LABEL_VENV)/.installed
 	OMP_NUM_THREADS=1 $(LABEL_VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile \
 	  --ignore tests/monailabel/test_served.py tests/monailabel
 
+# MONAI Deploy has an environment of its own: NVIDIA Holoscan, which runs on a CPU, too, for Linux on x86-64.
+$(DEPLOY_VENV)/.installed: pyproject.toml constraints-deploy.txt
+	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and 'MONAI Deploy needs Python 3.11 to 3.13: add PYTHON=python3.11 to make')"
+	$(PYTHON) -m venv $(DEPLOY_VENV)
+	$(DEPLOY_VENV)/bin/pip install --quiet --upgrade pip
+	$(DEPLOY_VENV)/bin/pip install --quiet --requirement constraints-deploy.txt
+	$(DEPLOY_VENV)/bin/pip install --quiet --no-deps 'holoscan-cu13==4.6.0' 'monai-deploy-app-sdk==4.0.0' --editable .
+	touch $@
+
+# Holoscan asks for a stack of 32 MB.
+test-deploy: $(DEPLOY_VENV)/.installed
+	ulimit -S -s 32768 2>/dev/null; OMP_NUM_THREADS=1 $(DEPLOY_VENV)/bin/python -m pytest tests/deploy
+
 clean:
-	rm -rf $(VENV) $(LABEL_VENV) $(OUT)
+	rm -rf $(VENV) $(LABEL_VENV) $(DEPLOY_VENV) $(OUT)

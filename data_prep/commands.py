@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from s3net_monai.utils.argument_types import not_negative, positive
@@ -17,8 +18,11 @@ def _add_prepare_arguments(command: argparse.ArgumentParser) -> None:
 
 def _prepare(arguments: argparse.Namespace) -> int:
     from data_prep.prepare import prepare
+    from data_prep.summary import prepared_line
 
-    print(prepare(arguments.dataset, arguments.source, arguments.destination))
+    datalist = prepare(arguments.dataset, arguments.source, arguments.destination)
+    print(datalist)  # alone on standard output, for scripts
+    print(prepared_line(datalist, arguments.source), file=sys.stderr)
     return 0
 
 

@@ -18,6 +18,7 @@ from data_prep.phantom_skin import skin_phantom
 from s3net_monai.data.datalist import DatalistCase, write_datalist
 from s3net_monai.tasks import TASKS
 from s3net_monai.utils.atomic import atomic_path
+from s3net_monai.utils.output_paths import check_output_folder
 
 SHAPES: dict[str, tuple[int, ...]] = {"lung": LUNG_SHAPE, "skin": SKIN_SHAPE, "cardiac": CARDIAC_SHAPE}
 AXES = {"lung": "columns, rows and slices", "skin": "width and height", "cardiac": "columns, rows and slices"}
@@ -52,6 +53,7 @@ def make_phantoms(
     Raises:
         ValueError: if the task is unknown, if the count is below 1, if the seed leaves no number for a patient, or if
             the task does not have such a shape or option.
+        UsageError: if ``destination`` cannot be written to.
     """
     size = _check_shape(task, shape)
     if count < 1:
@@ -61,6 +63,7 @@ def make_phantoms(
     if task == "cardiac" and seed + count > MAX_PATIENTS:
         raise ValueError(f"seed {seed} and count {count} reach patient {seed + count}, expected {MAX_PATIENTS} at most")
     destination = Path(destination)
+    check_output_folder(destination, ["datalist.json"])
     cases = []
     for index in tqdm(range(count), desc=f"{task} phantoms", unit="case"):
         split = {3: "validation", 4: "test"}.get(index % 5, "training")

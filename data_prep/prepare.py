@@ -8,6 +8,7 @@ from data_prep import acdc, curvas, dicom_tree, isic2018, kaggle_lung, lung_slic
 from data_prep.checks import check_cases
 from s3net_monai.data.datalist import write_datalist
 from s3net_monai.utils.errors import DataError
+from s3net_monai.utils.output_paths import check_output_folder
 
 _MODULES = {
     "ph2": ph2,
@@ -37,6 +38,7 @@ def prepare(dataset: str, source: Path, destination: Path) -> Path:
     Raises:
         DataError: if the data set is unknown, if the folder is missing, empty or of another layout, and for every
             problem that ``check_cases`` finds; then no datalist is written.
+        UsageError: if ``destination`` cannot be written to.
     """
     if dataset not in _MODULES:
         raise DataError(f"data set {dataset!r} is not known, expected one of {', '.join(DATASETS)}")
@@ -44,6 +46,7 @@ def prepare(dataset: str, source: Path, destination: Path) -> Path:
     source, destination = Path(source), Path(destination)
     if not source.is_dir():
         raise DataError(f"{source}: no such folder, expected {module.LAYOUT}; give the folder that holds these")
+    check_output_folder(destination, ["datalist.json"])
     cases = module.find_cases(source, destination)
     check_cases(cases)
     return write_datalist(

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from s3net_monai.command_line import built_in, command_line
 from s3net_monai.utils.commands import ENTRY_POINTS, Command
-from s3net_monai.utils.console import log_to_stderr
+from s3net_monai.utils.console import closed_pipes_are_quiet, log_to_stderr
 from s3net_monai.utils.messages import one_line
+from s3net_monai.utils.output_paths import check_output_file, os_error_line
 from s3net_monai.utils.signals import ending_signals_as_keyboard_interrupt
 
 OK, SOME_FAILED, UNUSABLE = 0, 1, 2
@@ -21,12 +22,20 @@ OK, SOME_FAILED, UNUSABLE = 0, 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 all succeeded, 1 some case failed, 2 nothing could be done."""
+    with closed_pipes_are_quiet():
+        return _main(argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = command_line(_commands()).parse_args(argv)
     log_to_stderr()
     try:
         code: int = arguments.run(arguments)
-    except (ValueError, OSError) as error:  # UsageError, DataError and what the file system refuses
+    except ValueError as error:  # UsageError and DataError
         print(f"s3net: error: {error}", file=sys.stderr)
+        return UNUSABLE
+    except OSError as error:  # what the file system refuses
+        print(f"s3net: error: {os_error_line(error)}", file=sys.stderr)
         return UNUSABLE
     except KeyboardInterrupt:
         print("s3net: interrupted", file=sys.stderr)
@@ -51,13 +60,21 @@ def _segment(arguments: argparse.Namespace) -> int:
     from s3net_monai.data.label_names import describe
     from s3net_monai.inference import Settings, bundle_root, find_cases, load_bundle, parse_device, run_batch
     from s3net_monai.inference.dicomweb.dicomweb_study import find_study_cases, store_masks, with_storable
+    from s3net_monai.inference.discovery.key_file import check_key, write_key
     from s3net_monai.inference.discovery.series_selection import read_rules
+    from s3net_monai.inference.report.summary import closing_line
+    from s3net_monai.inference.run.earlier_run import check_output
     from s3net_monai.tasks import get_task
 
     formats = _known_formats(arguments.formats)
     _check_source(arguments)
     rules = read_rules(arguments.select) if arguments.select else None
     root = bundle_root(arguments.task, arguments.bundle)
+    # Of shards, run_batch knows which masks are whose.
+    own_ids = None if arguments.shard == (1, 1) else ()
+    check_output(arguments.output, resume=arguments.resume, overwrite=arguments.overwrite, case_ids=own_ids)
+    if arguments.key:
+        check_key(arguments.key, arguments.output)
     with ending_signals_as_keyboard_interrupt(), tempfile.TemporaryDirectory(prefix="s3net-") as scratch:
         if arguments.dicomweb:
             formats = with_storable(formats)
@@ -82,6 +99,8 @@ def _segment(arguments: argparse.Namespace) -> int:
             print(f"{discovery.ignored} files that are not images were ignored", file=sys.stderr)
         if discovery.labels:
             print(f"{describe(discovery.labels)} were passed over; name a file to segment it", file=sys.stderr)
+        if arguments.key:
+            write_key(arguments.key, discovery.cases)
         bundle = load_bundle(
             arguments.task,
             root,
@@ -96,14 +115,14 @@ def _segment(arguments: argparse.Namespace) -> int:
             mode=arguments.mode,
             workers=arguments.workers,
             resume=arguments.resume,
+            overwrite=arguments.overwrite,
             shard=arguments.shard,
             allow=arguments.allow,
         )
         report = run_batch(discovery.cases, bundle, arguments.output, settings=settings, excluded=discovery.excluded)
         if arguments.dicomweb:
             store_masks(arguments.dicomweb, report, arguments.output)
-    counts = ", ".join(f"{report.count(status)} {status}" for status in ("ok", "failed", "skipped"))
-    print(f"{counts} in {report.seconds:.1f} s; {arguments.output / 'report.html'}")
+    print(closing_line(report, arguments.output, ignored=discovery.ignored))
     return SOME_FAILED if report.count("failed") or report.interrupted else OK
 
 
@@ -133,9 +152,12 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from s3net_monai.evaluation import evaluate, format_table
     from s3net_monai.utils.atomic import atomic_path
 
+    if arguments.output:
+        check_output_file(arguments.output)
     evaluation = evaluate(arguments.predictions, arguments.labels)
     print(format_table(evaluation))
     if arguments.output:
+        arguments.output.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(arguments.output) as temporary:
             temporary.write_text(json.dumps(evaluation.as_dict(), indent=2) + "\n", encoding="utf-8")
     return OK if evaluation.complete else SOME_FAILED
@@ -145,7 +167,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from s3net_monai.inference import bundle_root
     from s3net_monai.inference.export import export_bundle
 
-    written, problems = export_bundle(bundle_root(arguments.task, arguments.bundle), arguments.output)
+    written, problems = export_bundle(arguments.task, bundle_root(arguments.task, arguments.bundle), arguments.output)
     for path in written:
         print(path)
     for problem in problems:

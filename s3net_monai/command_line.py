@@ -58,7 +58,8 @@ def _segment(command: argparse.ArgumentParser) -> None:
     )
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     add("--workers", type=not_negative, default=1, metavar="N", help="processes that read ahead; default: 1")
-    add("--resume", action="store_true", help="skip cases that are complete and unchanged")
+    add("--resume", action="store_true", help="continue an earlier run: leave what is complete and unchanged as it is")
+    add("--overwrite", action="store_true", help="replace the masks of an earlier run in the output folder")
     add("--shard", type=shard, default=(1, 1), metavar="I/N", help="only every N-th case from the I-th, counted from 1")
     add(
         "--allow",
@@ -72,6 +73,12 @@ def _segment(command: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="RULES.json",
         help="which series of a study to take; default: the primary axial CT series with most slices",
+    )
+    add(
+        "--key",
+        type=Path,
+        metavar="FILE.csv",
+        help="write a private table of case names and their sources, readable by you alone, outside the output folder",
     )
     add("--keep-identifiers", action="store_true", help="leave names and identifiers of patients in names and reports")
     add(

@@ -126,7 +126,7 @@ def test_a_fourth_task_is_segmented(
         assert drawing.width == 640
     page = (output / "report.html").read_text(encoding="utf-8")
     assert "<h1>Liver segmentation</h1>" in page
-    assert all("#{:02x}{:02x}{:02x}".format(*outline_color(label)) in page for label in liver.labels)
+    assert all("#{:02x}{:02x}{:02x}".format(*outline_color(label.rgb)) in page for label in liver.labels)
     assert "tumor" in (output / "labels.csv").read_text(encoding="utf-8")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +12,8 @@ import torch
 from monai.bundle import ConfigParser
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
 
+from s3net_monai.inference.bundle_task import task_of_bundle
+from s3net_monai.inference.class_count import check_class_count
 from s3net_monai.tasks import Task, get_task
 from s3net_monai.transforms import CTValuesd, FillNonFinited
 from s3net_monai.utils.errors import UsageError
@@ -29,7 +31,7 @@ class Bundle:
     """A loaded bundle: everything that segmenting the cases of one task needs.
 
     Attributes:
-        task: the task, with the channels and the modality of the images as the bundle's metadata state them.
+        task: the task, with its classes and the channels and modality of the images as the bundle's metadata state.
         name: name of the bundle's folder.
         version: version by the metadata.
         sha256: hash of the weights.
@@ -119,10 +121,12 @@ def load_bundle(
         configs: overlays of ``configs/inference.json`` that these weights need, such as another ``network_def``.
 
     Raises:
-        UsageError: for an unknown task, or when the bundle is incomplete or its weights do not fit its network.
+        UsageError: for an unknown task, when the bundle is incomplete or made for another task, when its weights do not
+            fit its network, or when it does not name every class of its network.
     """
     registered = get_task(task)
     metadata = read_metadata(root)
+    described = task_of_bundle(registered, metadata, root)
     weights = model_file(root) if checkpoint is None else _existing(checkpoint, "checkpoint")
     files = [root / "configs" / "inference.json", *(_existing(path, "config") for path in configs)]
     for file in files[1:]:
@@ -141,20 +145,20 @@ def load_bundle(
         preprocessing = parser.get_parsed_content("preprocessing")
         inferer = parser.get_parsed_content(MODES[mode])
         postprocessing = parser.get_parsed_content("postprocessing")
-        image = metadata["network_data_format"]["inputs"]["image"]
-        channels, modality = int(image["num_channels"]), str(image.get("modality", registered.modality))
         version = str(metadata["version"])
     except Exception as error:  # a config can name anything, so anything can be raised
         raise UsageError(f"{root}: the bundle's configs cannot be used ({one_line(first_cause(error))})") from error
     _load_weights(network, weights, device)
+    network = network.to(device).eval()
+    check_class_count(network, described, metadata, root)
     return Bundle(
-        task=replace(registered, channels=channels, modality=modality),
+        task=described,
         name=root.name,
         version=version,
         sha256=file_sha256(weights),
         config_sha256=files_sha256(files),
         device=device,
-        network=network.to(device).eval(),
+        network=network,
         preprocessing=preprocessing,
         inferer=inferer,
         postprocessing=_without_savers(postprocessing),

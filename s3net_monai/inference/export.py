@@ -10,31 +10,39 @@ from typing import Any
 
 from monai.bundle import ckpt_export, onnx_export
 
-from s3net_monai.inference.bundle import model_file
-from s3net_monai.utils.atomic import atomic_path
+from s3net_monai.inference.bundle import model_file, read_metadata
+from s3net_monai.inference.bundle_task import task_of_bundle
+from s3net_monai.tasks import get_task
+from s3net_monai.utils.atomic import atomic_path_of_same_name
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.messages import one_line
+from s3net_monai.utils.output_paths import check_output_folder
 
 ONNX_PACKAGES = ("onnx", "onnxscript")
 
 
-def export_bundle(root: Path, output: Path) -> tuple[list[Path], list[str]]:
+def export_bundle(task: str, root: Path, output: Path) -> tuple[list[Path], list[str]]:
     """Write ``<bundle>.zip``, ``<bundle>.ts`` (TorchScript, with its configs inside) and ``<bundle>.onnx``.
+
+    MONAI Deploy looks for the configs in a folder of the archive with the name of the TorchScript file, so that file
+    has to keep its name.
 
     Returns:
         The paths of the written files, and one line per form that was not written.
 
     Raises:
-        UsageError: when the bundle has no weights.
+        UsageError: when the bundle has no weights or belongs to another task, or ``output`` cannot be written to.
     """
     model_file(root)
+    task_of_bundle(get_task(task), read_metadata(root), root)
+    check_output_folder(output)
     output.mkdir(parents=True, exist_ok=True)
     writers: dict[str, Callable[[Path, Path], None]] = {".zip": _write_zip, ".ts": _write_script, ".onnx": _write_onnx}
     written, problems = [], []
     for suffix, write in writers.items():
         path = output / f"{root.name}{suffix}"
         try:
-            with atomic_path(path) as temporary:
+            with atomic_path_of_same_name(path) as temporary:
                 write(root, temporary)
             written.append(path)
         except Exception as error:  # torch's exporters raise many types, and the other forms are still useful

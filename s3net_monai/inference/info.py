@@ -10,6 +10,7 @@ import monai
 import torch
 
 from s3net_monai.inference.bundle import bundle_root, model_file, read_metadata
+from s3net_monai.inference.bundle_task import task_of_bundle
 from s3net_monai.io import FORMATS
 from s3net_monai.tasks import TASKS, Task
 from s3net_monai.utils.errors import UsageError
@@ -47,7 +48,9 @@ def _describe_task(task: Task) -> dict[str, Any]:
     labels = {label.name: label.value for label in task.labels}
     try:
         root = bundle_root(task.name)
-        version = str(read_metadata(root).get("version"))
+        metadata = read_metadata(root)
+        labels = {label.name: label.value for label in task_of_bundle(task, metadata, root).labels}
+        version = str(metadata.get("version"))
         return {"labels": labels, "bundle": root.name, "version": version, "sha256": file_sha256(model_file(root))}
     except UsageError as error:
         return {"labels": labels, "bundle": task.bundle, "problem": str(error)}

@@ -12,6 +12,7 @@ from monai.bundle import ConfigParser
 from s3net_monai.inference.bundle import bundle_root
 from s3net_monai.tasks import TASKS
 from s3net_monai.utils.errors import UsageError
+from s3net_monai.utils.output_paths import check_output_folder
 
 _APP = '''"""Starts MONAI Label's own app for bundles; written by ``s3net_monai.monailabel.served``."""
 
@@ -34,8 +35,9 @@ def make_app(folder: Path, tasks: Sequence[str] = tuple(TASKS)) -> list[str]:
         The names of the served bundles.
 
     Raises:
-        UsageError: for an unknown task, and when no bundle can be served.
+        UsageError: for an unknown task, when no bundle can be served, and when ``folder`` cannot be written to.
     """
+    check_output_folder(folder, ["main.py"])
     (folder / "model").mkdir(parents=True, exist_ok=True)
     (folder / "main.py").write_text(_APP, encoding="utf-8")
     names = []

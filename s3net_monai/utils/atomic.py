@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,21 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_path_of_same_name(path: Path) -> Iterator[Path]:
+    """As ``atomic_path``, but the temporary file has its final name, in a temporary folder beside ``path``.
+
+    For writers that store the name of the file inside it, as ``torch.jit.save`` does.
+    """
+    folder = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
+    folder.mkdir()
+    try:
+        yield folder / path.name
+        os.replace(folder / path.name, path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_partial(folder: Path) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 NOISY_LOGGERS = ("monai", "highdicom", "pydicom")
 
@@ -18,3 +22,47 @@ def log_to_stderr() -> None:
     logging.getLogger("s3net_monai.transforms.notes").setLevel(logging.ERROR)  # the report has them
     for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def closed_pipes_are_quiet() -> Iterator[None]:
+    """Go on without a word where the reader of standard output or error has gone, as in ``s3net info | head``.
+
+    A run of hours is not ended by a pager that was closed.
+    """
+    original = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _Quiet(sys.stdout), _Quiet(sys.stderr)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()  # here, since Python itself would complain at its end
+        sys.stderr.flush()
+        sys.stdout, sys.stderr = original
+
+
+class _Quiet:
+    """A text stream whose writes are dropped from the moment when its pipe is closed."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            self._stream.write(text)
+        except BrokenPipeError:
+            self._drop()
+        return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._drop()
+
+    def _drop(self) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)

@@ -65,8 +65,16 @@ def toy_bundle(root: Path, task: str) -> Path:
             ],
         },
     }
-    image = {"num_channels": channels, "spatial_shape": [8] * dims, "dtype": "float32", "value_range": [0, 1]}
-    metadata = {"version": "1.2.3", "network_data_format": {"inputs": {"image": image}}}
+    image = {
+        "type": "image",
+        "num_channels": channels,
+        "spatial_shape": [8] * dims,
+        "dtype": "float32",
+        "value_range": [0, 1],
+    }
+    pred = {"type": "image", "num_channels": 2, "channel_def": {"0": "background", "1": "lung" if lung else "lesion"}}
+    formats = {"inputs": {"image": image}, "outputs": {"pred": pred}}
+    metadata = {"version": "1.2.3", "network_data_format": formats}
     (root / "configs").mkdir(parents=True)
     (root / "models").mkdir()
     (root / "configs" / "inference.json").write_text(json.dumps(config))

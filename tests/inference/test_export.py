@@ -15,7 +15,7 @@ from s3net_monai.inference.export import export_bundle
 @pytest.mark.slow
 def test_exported_networks_match_the_bundle(skin_bundle: Path, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'export'")
-    written, problems = export_bundle(skin_bundle, tmp_path / "out")
+    written, problems = export_bundle("skin", skin_bundle, tmp_path / "out")
     assert problems == []
     assert [path.name for path in written] == ["toy_skin.zip", "toy_skin.ts", "toy_skin.onnx"]
     image = torch.rand(1, 3, 8, 8) * 255
@@ -33,4 +33,4 @@ def test_exported_networks_match_the_bundle(skin_bundle: Path, tmp_path: Path) -
 def test_bundle_without_weights_is_refused(skin_bundle: Path, tmp_path: Path) -> None:
     (skin_bundle / "models" / "model.pt").unlink()
     with pytest.raises(UsageError, match="no weights"):
-        export_bundle(skin_bundle, tmp_path)
+        export_bundle("skin", skin_bundle, tmp_path)

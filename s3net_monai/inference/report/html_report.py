@@ -16,7 +16,6 @@ from s3net_monai.inference.report.measures import MEASURES, Measure
 from s3net_monai.inference.report.previews import outline_color
 from s3net_monai.inference.report.review import LOW_CONSISTENCY, consistency_cut, review_reasons
 from s3net_monai.io import FORMATS
-from s3net_monai.tasks import TASKS
 from s3net_monai.utils.atomic import atomic_path
 
 HTML_REPORT_NAME = "report.html"
@@ -83,9 +82,10 @@ def render_html_report(report: Mapping[str, Any]) -> str:
         rows=rows,
         review_count=sum(bool(row["review"]) for row in rows),
         settings={name: _setting_text(value) for name, value in report.get("settings", {}).items()},
-        legend=_legend(report["task"]),
+        legend=_legend(report.get("labels", [])),
         thumbnail_height=112 if any(column.key == "volume_ml" for column in columns) else 84,
         excluded=report.get("excluded", []),
+        left=report.get("left", []),
         low_consistency=LOW_CONSISTENCY,
         script=Markup(script),
         style=Markup(style),
@@ -137,10 +137,9 @@ def relative_link(path: str) -> str:
     return "./" + quote(path)
 
 
-def _legend(task: str) -> list[tuple[str, str]]:
-    """Return the name and the outline color of every label; none for a task that this version does not have."""
-    labels = TASKS[task].labels if task in TASKS else ()
-    return [(label.name, "#{:02x}{:02x}{:02x}".format(*outline_color(label))) for label in labels]
+def _legend(labels: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return the name and the outline color of every label; none for a report that lists no labels."""
+    return [(label["name"], "#{:02x}{:02x}{:02x}".format(*outline_color(label["rgb"]))) for label in labels]
 
 
 def _row(case: Mapping[str, Any], columns: Sequence[Column], review: list[str]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from s3net_monai.io.png import save_image
-from s3net_monai.labels import Label
 from s3net_monai.tasks import Task
 from s3net_monai.transforms import upside_down_axes
 from s3net_monai.utils.atomic import atomic_path
@@ -204,7 +203,7 @@ def _draw(
         inside = _resized(mask == label.value, target)
         if inside is None:
             continue
-        color = outline_color(label)
+        color = outline_color(label.rgb)
         drawing = Image.composite(Image.blend(drawing, Image.new("RGB", target, color), FILL_OPACITY), drawing, inside)
         framed = ImageOps.expand(inside, width)  # so that the edge of the image is an edge of the mask
         inner = ImageOps.crop(framed.filter(ImageFilter.MinFilter(2 * width + 1)), width)
@@ -226,9 +225,9 @@ def _resized(inside: np.ndarray, target: tuple[int, int]) -> Image.Image | None:
     return Image.fromarray(covered.astype(np.uint8) * 255)
 
 
-def outline_color(label: Label) -> tuple[int, int, int]:
-    """Return the label's hue as bright, saturated RGB: the soft colors of anatomy are hard to see on an image."""
-    hue, _, _ = rgb_to_hsv(*(part / 255 for part in label.rgb))
+def outline_color(rgb: Sequence[int]) -> tuple[int, int, int]:
+    """Return a label's hue as bright, saturated RGB: the soft colors of anatomy are hard to see on an image."""
+    hue, _, _ = rgb_to_hsv(*(part / 255 for part in rgb))
     red, green, blue = (round(255 * part) for part in hsv_to_rgb(hue, 0.85, 1.0))
     return red, green, blue
 

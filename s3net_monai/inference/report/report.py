@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from s3net_monai.utils.atomic import atomic_path
+from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.locks import exclusive_lock
 from s3net_monai.version import __version__
 
@@ -15,8 +16,8 @@ SCHEMA_VERSION = 2
 REPORT_NAME = "report.json"
 LOCK_NAME = ".report.lock"
 
-Status = Literal["ok", "failed", "skipped"]
-STATUSES: tuple[Status, ...] = ("ok", "failed", "skipped")
+Status = Literal["ok", "complete", "failed", "skipped"]
+STATUSES: tuple[Status, ...] = ("ok", "complete", "failed", "skipped")
 
 
 @dataclass(kw_only=True)
@@ -26,8 +27,9 @@ class CaseReport:
     Attributes:
         case_id: identifier that names the outputs.
         input: the input as it may be shown, without identifiers of patients.
-        status: "ok", "failed" or "skipped".
-        reason: why the case failed or was skipped; None for one that succeeded.
+        status: "ok"; "complete" for one that an earlier run completed, and that ``--resume`` left as it is; "failed";
+            or "skipped" for one that was not reached before the run was interrupted.
+        reason: why the case is not "ok"; None for one that is.
         outputs: format name -> path relative to the report.
         seconds: duration of "read", "infer", "write" and "total".
         measures: numbers about the mask, see ``measures.MEASURES``.
@@ -61,8 +63,10 @@ class Report:
         task: name of the task.
         model: name, version and hashes of the bundle.
         settings: what the user chose, by name.
+        labels: the classes that a mask can hold, each with "value", "name", "rgb", "category" and "type".
         cases: the entries by case id.
         excluded: the series that were not selected, each with "input", "series" and "reason".
+        left: names of masks and previews in the folder that belong to no case of the run.
         seconds: duration of the run.
         interrupted: whether Ctrl-C ended the run.
         other_shards: ids of cases that other processes segment into the same folder. Their entries in the file are left
@@ -72,8 +76,10 @@ class Report:
     task: str
     model: dict[str, str]
     settings: dict[str, Any]
+    labels: list[dict[str, Any]] = field(default_factory=list)
     cases: dict[str, CaseReport] = field(default_factory=dict)
     excluded: list[dict[str, str]] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     seconds: float = 0.0
     interrupted: bool = False
     other_shards: frozenset[str] = frozenset()
@@ -94,8 +100,10 @@ class Report:
             "task": self.task,
             "model": self.model,
             "settings": self.settings,
+            "labels": self.labels,
             "cases": [asdict(case) for case in self.cases.values()],
             "excluded": self.excluded,
+            "left": self.left,
             "summary": {**{status: self.count(status) for status in STATUSES}, "seconds": round(self.seconds, 3)},
             "interrupted": self.interrupted,
         }
@@ -103,20 +111,44 @@ class Report:
     def configuration(self) -> dict[str, Any]:
         """Return the model and settings, which two runs must share for one to reuse a mask of the other."""
         settings = {key: value for key, value in self.settings.items() if key != "device"}
-        return {"task": self.task, "model": self.model, "settings": settings}
+        return {"task": self.task, "model": self.model, "settings": settings, "labels": self.labels}
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Write ``report.json`` into ``folder``, whole or not at all, and return what was written."""
         with exclusive_lock(folder / LOCK_NAME):  # shards read, merge and write the same report
-            merged = replace(self, cases=dict(self.cases))
-            earlier = read_report(folder) if self.other_shards else None
-            if earlier is not None and earlier.configuration() == self.configuration():
-                for case in earlier.cases.values():
-                    if case.case_id in self.other_shards:
-                        merged.add(case)
-            written = merged.as_dict()
-            with atomic_path(folder / REPORT_NAME) as temporary:
-                temporary.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+            return self._write_merged(folder, read_report(folder) if self.other_shards else None)
+
+    def begin(self, folder: Path, *, resume: bool, replace_others: bool) -> None:
+        """Write the report of a run that begins, so that a shard with another model or other settings notices it.
+
+        Args:
+            folder: of the run.
+            resume: keep the report that the run continues.
+            replace_others: a report of another model or other settings may be replaced.
+
+        Raises:
+            UsageError: when a shard finds such a report and may not replace it.
+        """
+        with exclusive_lock(folder / LOCK_NAME):
+            earlier = read_report(folder)
+            differs = earlier is not None and earlier.configuration() != self.configuration()
+            if self.other_shards and differs and not replace_others:
+                raise UsageError(
+                    f"{folder}: another model or other settings wrote the report there, and shards of one run share "
+                    "both; start all shards alike, or give another folder"
+                )
+            if earlier is None or not resume:
+                self._write_merged(folder, earlier if self.other_shards else None)
+
+    def _write_merged(self, folder: Path, earlier: Report | None) -> dict[str, Any]:
+        merged = replace(self, cases=dict(self.cases))
+        if earlier is not None and earlier.configuration() == self.configuration():
+            for case in earlier.cases.values():
+                if case.case_id in self.other_shards:
+                    merged.add(case)
+        written = merged.as_dict()
+        with atomic_path(folder / REPORT_NAME) as temporary:
+            temporary.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
         return written
 
 
@@ -131,6 +163,7 @@ def read_report(folder: Path) -> Report | None:
             task=stored["task"],
             model=stored["model"],
             settings=stored["settings"],
+            labels=stored["labels"],
             cases={case.case_id: case for case in cases},
         )
     except (OSError, ValueError, KeyError, TypeError):

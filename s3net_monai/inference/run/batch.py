@@ -5,12 +5,11 @@ Reading, inference and writing overlap, a bad case fails alone, and the report i
 
 from __future__ import annotations
 
-import glob
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,17 +21,19 @@ from s3net_monai.inference.discovery.find_cases import Case, ExcludedSeries
 from s3net_monai.inference.discovery.identifiers import redact, reported_input
 from s3net_monai.inference.report.html_report import write_html_report
 from s3net_monai.inference.report.report import CaseReport, Report, Status, read_report
+from s3net_monai.inference.run.earlier_run import check_output, named, of_other_cases, stale_mask_warnings
 from s3net_monai.inference.run.fingerprint import fingerprint
 from s3net_monai.inference.run.outputs import OutputWriter
 from s3net_monai.inference.run.prefetch import LoadedCase, load_cases
-from s3net_monai.inference.run.run_lock import run_lock
+from s3net_monai.inference.run.run_lock import run_lock, running_shards
 from s3net_monai.inference.run.segmenter import infer_sample
 from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.io import CaseError
+from s3net_monai.labels import Label
 from s3net_monai.utils.atomic import remove_partial
 
 REPORT_INTERVAL = 2.0  # seconds between writes of the report: a killed run loses no more
-DONE_BEFORE = "complete in an earlier run"
+DONE_BEFORE = "complete from an earlier run"
 INTERRUPTED = "interrupted before it was finished"
 
 
@@ -44,7 +45,8 @@ class Settings:
         formats: output formats; none means PNG for 2-D images and NIfTI for volumes.
         mode: "amortized" or "per-image", as the bundle was loaded.
         workers: processes that read ahead.
-        resume: skip cases that are complete and unchanged.
+        resume: continue an earlier run: leave cases that are complete and unchanged as they are.
+        overwrite: masks of an earlier run may be overwritten.
         shard: (I, N): only every N-th case from the I-th, counted from 1.
         allow: irregular series that are repaired instead of refused, as the bundle was loaded.
     """
@@ -53,6 +55,7 @@ class Settings:
     mode: str = "amortized"
     workers: int = 1
     resume: bool = False
+    overwrite: bool = False
     shard: tuple[int, int] = (1, 1)
     allow: tuple[str, ...] = ()
 
@@ -64,9 +67,9 @@ def run_batch(
 
     While the network has one case, a worker process reads the next and a thread writes the previous one, so that
     memory holds at most three cases, and one more for each further worker. Ctrl-C ends the run early: unfinished cases
-    are reported as skipped. With ``resume`` a case is skipped when its entry in the existing report is complete, its
-    files exist, and the hash of its input, the model and the settings is the same. Shards of one run share ``output``
-    and its report.
+    are reported as skipped. With ``resume`` a case is left as it is when its entry in the existing report is complete,
+    its files exist, and the hash of its input, the model and the settings is the same. Shards of one run share
+    ``output`` and its report.
 
     Args:
         cases: all cases of the run, the same for every shard.
@@ -79,11 +82,14 @@ def run_batch(
         The report of this shard's cases.
 
     Raises:
-        UsageError: while another run, that is no shard of the same, writes into ``output``.
+        UsageError: while another run, that is no shard of the same, writes into ``output``; when masks are there that
+            neither ``resume`` nor ``overwrite`` allows to replace; and when ``output`` cannot be written to.
     """
-    output.mkdir(parents=True, exist_ok=True)
     first, step = settings.shard
     own_cases = list(cases[first - 1 :: step])
+    own_ids = None if step == 1 else {case.case_id for case in own_cases}
+    check_output(output, resume=settings.resume, overwrite=settings.overwrite, case_ids=own_ids)
+    output.mkdir(parents=True, exist_ok=True)
     report = Report(
         task=bundle.task.name,
         model={
@@ -98,11 +104,16 @@ def run_batch(
             "allow": list(settings.allow),
             "device": str(bundle.device),
         },
+        labels=[_as_json(label) for label in bundle.task.labels],
         excluded=[asdict(series) for series in excluded],
         other_shards=frozenset(case.case_id for case in cases) - {case.case_id for case in own_cases},
     )
     writer = OutputWriter(bundle=bundle, output=output, formats=settings.formats, allow=settings.allow)
-    with run_lock(output, is_shard=step > 1), _report_written_at_end(report, own_cases, output):
+    with run_lock(output, is_shard=step > 1), ExitStack() as ending:
+        with suppress(OSError):  # a network drive may come back; if not, the write at the end reports it
+            replace_others = settings.overwrite and (step == 1 or running_shards(output) == 1)
+            report.begin(output, resume=settings.resume, replace_others=replace_others)
+        ending.enter_context(_report_written_at_end(report, own_cases, output))
         if step == 1:
             remove_partial(output)
         unfinished = _unfinished_cases(own_cases, report, output) if settings.resume else own_cases
@@ -110,18 +121,24 @@ def run_batch(
     return report
 
 
+def _as_json(label: Label) -> dict[str, Any]:
+    return {**asdict(label), "rgb": list(label.rgb)}  # a list compares equal after it was stored
+
+
 def _unfinished_cases(cases: Sequence[Case], report: Report, output: Path) -> list[Case]:
     """Return the cases that an earlier run did not complete or that changed; add the others to the report."""
     earlier = read_report(output)
     if earlier is None:
         return list(cases)
+    if earlier.cases and earlier.configuration() != report.configuration():
+        print("another model or other settings than in the earlier run: all cases are repeated", file=sys.stderr)
     unfinished: list[Case] = []
     num_compared = 0
     try:
         for case in tqdm(cases, desc="comparing with the earlier run", unit="case", file=sys.stderr, leave=False):
             entry = earlier.cases.get(case.case_id)
             if entry is not None and _is_complete(entry, case, report.configuration(), output):
-                report.add(replace(entry, status="skipped", reason=DONE_BEFORE))
+                report.add(replace(entry, status="complete", reason=DONE_BEFORE))
             else:
                 unfinished.append(case)
             num_compared += 1
@@ -157,6 +174,10 @@ def _report_written_at_end(report: Report, cases: Sequence[Case], output: Path) 
                 report.add(_entry(case, "skipped", INTERRUPTED))
     finally:
         report.seconds = time.perf_counter() - started
+        report.left = of_other_cases(output, report.other_shards | {case.case_id for case in cases})
+        if report.left:
+            remedy = "they are of cases that are not in this run; move them away"
+            print(f"{output}: {named(report.left)} left from an earlier run: {remedy}", file=sys.stderr)
         write_html_report(report.write(output), output)
 
 
@@ -173,8 +194,7 @@ def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Repo
             while len(pending) > max_pending:
                 entry = _with_total_seconds(pending[0]())
                 pending.pop(0)
-                if entry.status == "failed":
-                    entry.warnings = _stale_mask_warnings(entry.case_id, writer.output)
+                entry.warnings += stale_mask_warnings(entry.case_id, writer.output, entry.outputs.values())
                 report.add(entry)
                 progress.update()
                 for line in [f"failed: {entry.reason}"] if entry.reason else entry.warnings:
@@ -225,12 +245,6 @@ def _entry(case: Case, status: Status, reason: str) -> CaseReport:
         reason=reason,
         selection=redact(case.selection, case.identifiers),
     )
-
-
-def _stale_mask_warnings(case_id: str, output: Path) -> list[str]:
-    """Return a warning about files that could be taken for the mask of a case that failed."""
-    names = sorted(path.name for path in output.glob(f"{glob.escape(case_id)}_seg.*"))
-    return [f"{', '.join(names)}: of an earlier run, not of this one"] if names else []
 
 
 def _with_total_seconds(entry: CaseReport) -> CaseReport:

@@ -19,7 +19,6 @@ from s3net_monai.inference.run.segmenter import Segmentation, SourceImage
 from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.io import FORMATS, CaseError, Mask, UnsuitedFormatError, write_label_table, write_mask
 from s3net_monai.io.image_to_lps import viewer_notes
-from s3net_monai.io.label_table import LABEL_TABLE_NAME
 
 
 def default_formats(mask: Mask) -> tuple[str, ...]:
@@ -111,7 +110,7 @@ class OutputWriter:
             except CaseError as error:
                 problems.append(f"no {name} written: {str(error).removeprefix(f'{name}: ')}")
                 (notes if isinstance(error, UnsuitedFormatError) else warnings).append(problems[-1])
-        if "nifti" in outputs and not (self.output / LABEL_TABLE_NAME).exists():
+        if "nifti" in outputs or ("png" in outputs and len(mask.labels) > 1):  # formats of values without names
             write_label_table(self.output, mask.labels)
         if not outputs:
             raise CaseError("; ".join(problems))

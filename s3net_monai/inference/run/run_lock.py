@@ -46,6 +46,18 @@ def run_lock(folder: Path, *, is_shard: bool) -> Iterator[None]:
         yield
 
 
+def running_shards(folder: Path) -> int:
+    """Return how many shards hold a lock of ``folder``, that of this process included."""
+    count = 0
+    for path in folder.glob(SHARD_LOCK_NAME.format("*")):
+        try:
+            with exclusive_lock(path, wait=0):
+                pass
+        except LockedError:
+            count += 1
+    return count
+
+
 def _acquire_shard_lock(folder: Path, run_locks: ExitStack) -> None:
     """Acquire the first numbered lock that no other shard holds."""
     for number in count(1):

@@ -12,6 +12,7 @@ from monai.data import MetaTensor
 
 from s3net_monai.engines.agreement import view_agreement
 from s3net_monai.inference.bundle import Bundle, reading_steps, repairing_steps
+from s3net_monai.inference.class_count import check_channels
 from s3net_monai.inference.discovery.find_cases import Case
 from s3net_monai.inference.run.memory import with_smaller_windows
 from s3net_monai.inference.run.validate_input import check_input
@@ -136,7 +137,8 @@ def infer_sample(sample: dict[str, Any], bundle: Bundle) -> Segmentation:
     Where the device has too little memory, the network runs again in smaller windows.
 
     Raises:
-        CaseError: when the postprocessing leaves the source's grid, or no window is small enough for the device.
+        CaseError: when the postprocessing leaves the source's grid, when the mask has a value without a name, or when
+            no window is small enough for the device.
     """
     image = sample["image"]
     shape = tuple(int(size) for size in image.meta["spatial_shape"])
@@ -153,6 +155,7 @@ def infer_sample(sample: dict[str, Any], bundle: Bundle) -> Segmentation:
     if consistency is not None:
         consistency *= float(sample.get("quality_factor", 1.0))  # what the bundle can tell from the mask itself
     result = sample["pred"]
+    _check_values(result, bundle)
     mask = np.asarray(result[0].cpu()).astype(np.uint8)
     if mask.shape == (*shape, 1):  # a 2-D image that the bundle read as a volume of one slice
         return Segmentation(mask=mask[..., 0], affine=np.eye(4), consistency=consistency, warning=warning)
@@ -161,6 +164,20 @@ def infer_sample(sample: dict[str, Any], bundle: Bundle) -> Segmentation:
             f"the mask of {mask.shape} left the source's grid of {shape}; check postprocessing of the bundle"
         )
     return Segmentation(mask=mask, affine=affine, consistency=consistency, warning=warning)
+
+
+def _check_values(mask: torch.Tensor, bundle: Bundle) -> None:
+    """Refuse what is not one mask of label values that the bundle names."""
+    if mask.shape[0] != 1:
+        raise CaseError(
+            f"postprocessing of {bundle.name} gives {mask.shape[0]} masks, one of label values expected; end it with "
+            "an argmax over the classes"
+        )
+    if (largest := int(mask.max())) > len(bundle.task.labels):
+        raise CaseError(
+            f"value {largest} in the mask, {bundle.name} names {len(bundle.task.labels)} classes; name every class in "
+            "channel_def of its metadata.json"
+        )
 
 
 @torch.no_grad()  # a per-image inferer turns gradients on for its own fit
@@ -176,11 +193,14 @@ def mean_of_views(image: torch.Tensor, bundle: Bundle) -> tuple[torch.Tensor, fl
         inferer has no views.
     """
     if not hasattr(bundle.inferer, "views"):
-        return _without_metadata(bundle.inferer(image, bundle.network)), None
+        probabilities = _without_metadata(bundle.inferer(image, bundle.network))
+        check_channels(probabilities, bundle.task)
+        return probabilities, None
     total: torch.Tensor | None = None
     masks: list[torch.Tensor] = []
     for view in bundle.inferer.views(image, bundle.network):
         view = _without_metadata(view)
+        check_channels(view, bundle.task)
         masks.append(view.argmax(dim=1).to(torch.uint8))
         total = view.clone() if total is None else total.add_(view)
     if total is None:

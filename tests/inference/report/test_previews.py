@@ -15,7 +15,7 @@ from s3net_monai.io import Code, Label
 from s3net_monai.tasks import TASKS, PreviewStyle
 
 LUNG, SKIN = TASKS["lung"], TASKS["skin"]
-GREEN, ORANGE = outline_color(LUNG.labels[0]), outline_color(SKIN.labels[0])
+GREEN, ORANGE = outline_color(LUNG.labels[0].rgb), outline_color(SKIN.labels[0].rgb)
 RAS = np.eye(4)
 
 
@@ -76,8 +76,8 @@ def test_several_classes_have_their_own_colors() -> None:
     mask = np.zeros((60, 60), dtype=np.uint8)
     mask[5:25, 5:25], mask[35:55, 35:55] = 1, 2
     drawing = preview(np.zeros((60, 60), np.uint8), mask, affine=RAS, task=replace(SKIN, labels=labels))
-    first = np.nonzero(is_color(drawing, outline_color(labels[0])))
-    second = np.nonzero(is_color(drawing, outline_color(labels[1])))
+    first = np.nonzero(is_color(drawing, outline_color(labels[0].rgb)))
+    second = np.nonzero(is_color(drawing, outline_color(labels[1].rgb)))
     assert first[0].max() < second[0].min()
 
 
@@ -154,7 +154,7 @@ def test_odd_volumes_are_drawn(shape: tuple[int, int, int], affine: np.ndarray, 
         drawing = preview(image, mask, affine=affine, task=task)
         assert 0 < drawing.width <= 640
         assert 0 < drawing.height <= 640
-        assert is_color(drawing, outline_color(task.labels[0])).any()  # a single voxel stays visible
+        assert is_color(drawing, outline_color(task.labels[0].rgb)).any()  # a single voxel stays visible
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3000, 2), (1, 500), (2500, 1800)])

@@ -24,7 +24,7 @@ def case(**values: Any) -> dict[str, Any]:
     ("changes", "expected"),
     [
         ({}, []),
-        ({"status": "skipped", "reason": "complete in an earlier run"}, []),
+        ({"status": "complete", "reason": "complete from an earlier run"}, []),
         ({"status": "skipped", "outputs": {}, "measures": {}}, ["not finished"]),
         ({"status": "failed", "outputs": {}, "measures": {}, "consistency": None}, ["failed"]),
         ({"measures": {"area_px": 0}}, ["empty mask"]),

@@ -71,7 +71,8 @@ def test_a_broken_case_fails_alone(volumes: Path, bundle: Bundle, tmp_path: Path
 def test_report_has_the_documented_keys(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
     report = run(volumes, bundle, tmp_path / "out", formats=("nifti",))
     assert list(report)[:-1] == [
-        *("schema_version", "package_version", "task", "model", "settings", "cases", "excluded", "summary"),
+        *("schema_version", "package_version", "task", "model", "settings", "labels"),
+        *("cases", "excluded", "left", "summary"),
         "interrupted",
     ]
     hashes = {"sha256": bundle.sha256, "config_sha256": bundle.config_sha256}
@@ -107,7 +108,7 @@ def test_a_series_gives_all_formats_and_2d_images_png(
         "preview": "ct_preview.jpg",
     }
     Image.new("L", (5, 3)).save(tmp_path / "in" / "p.png")
-    report = run(tmp_path / "in", bundle, tmp_path / "out")
+    report = run(tmp_path / "in", bundle, tmp_path / "more")
     assert report["by_id"]["p"]["outputs"] == {"png": "p_seg.png", "preview": "p_preview.jpg"}
     assert report["by_id"]["ct"]["outputs"] == {"nifti": "ct_seg.nii.gz", "preview": "ct_preview.jpg"}
 
@@ -145,7 +146,9 @@ def test_resume_redoes_only_what_is_not_complete_and_unchanged(
     os.utime(volumes / "a.nii.gz")  # touched, not changed
     resumed = run(volumes, bundle, output, resume=True)
     assert inferred == []
-    assert resumed["by_id"]["a"]["status"] == "skipped"
+    assert resumed["by_id"]["a"]["status"] == "complete"
+    assert resumed["summary"]["complete"] == 3
+    assert resumed["summary"]["skipped"] == 0
     assert resumed["by_id"]["a"]["outputs"] == first["by_id"]["a"]["outputs"]
     assert resumed["by_id"]["c"]["status"] == "failed"
 
@@ -223,7 +226,7 @@ def test_out_of_memory_fails_the_case_with_advice(volumes: Path, bundle: Bundle,
 def test_a_stale_mask_is_named_when_its_case_fails(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
     assert run(volumes, bundle, tmp_path / "out")["by_id"]["c"]["warnings"] == []
     (volumes / "a.nii.gz").write_bytes(b"broken")
-    case = run(volumes, bundle, tmp_path / "out")["by_id"]["a"]
+    case = run(volumes, bundle, tmp_path / "out", overwrite=True)["by_id"]["a"]
     assert case["status"] == "failed"
     assert case["warnings"] == ["a_seg.nii.gz: of an earlier run, not of this one"]
     assert (tmp_path / "out" / "a_seg.nii.gz").is_file()  # someone may have corrected it
@@ -256,7 +259,7 @@ def test_interruption_leaves_a_valid_report(
     assert report["interrupted"] is True
     monkeypatch.setattr(batch, "infer_sample", original)
     resumed = run(volumes, bundle, tmp_path / "out", resume=True)
-    assert [resumed["by_id"][name]["status"] for name in "abcd"] == ["skipped", "ok", "failed", "ok"]
+    assert [resumed["by_id"][name]["status"] for name in "abcd"] == ["complete", "ok", "failed", "ok"]
 
 
 def test_no_partial_file_is_left(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
@@ -311,4 +314,4 @@ def test_an_interruption_while_comparing_loses_no_entry(
     assert run(volumes, bundle, tmp_path / "out", resume=True)["interrupted"] is True
     monkeypatch.setattr(batch, "fingerprint", original)
     resumed = run(volumes, bundle, tmp_path / "out", resume=True)
-    assert [resumed["by_id"][name]["status"] for name in "abcd"] == ["skipped", "skipped", "failed", "skipped"]
+    assert [resumed["by_id"][name]["status"] for name in "abcd"] == ["complete", "complete", "failed", "complete"]

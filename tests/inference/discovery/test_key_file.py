@@ -1,0 +1,110 @@
+"""The private table that undoes pseudonyms."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from s3net_monai.cli import main
+from s3net_monai.inference import UsageError, find_cases
+from s3net_monai.inference.discovery.key_file import COLUMNS, check_key, write_key
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def patients(series_maker: Callable[..., Any], tmp_path: Path) -> Path:
+    """Two series, each in a folder named after its patient."""
+    for name in ("Doe^Jane", "Roe^Richard"):
+        series = series_maker(np.zeros((3, 4, 5), dtype=np.uint16))
+        for dataset in series.slices:
+            dataset.PatientName, dataset.PatientID = name, f"ID-{name[:3]}-7788"
+        series.save(tmp_path / "in" / name.replace("^", "_"))
+    return tmp_path / "in"
+
+
+def segment(source: Path, bundle: Path, output: Path, key: Path, *more: str) -> int:
+    words = ["segment", str(source), "--task", "lung", "--bundle", str(bundle), "--output", str(output)]
+    return main([*words, "--device", "cpu", "--workers", "0", "--key", str(key), *more])
+
+
+def test_the_owner_finds_every_case_again_and_nobody_else(
+    patients: Path, lung_bundle: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    key, output = tmp_path / "private" / "key.csv", tmp_path / "out"
+    key.parent.mkdir()
+    previous = os.umask(0)  # the least careful one
+    try:
+        assert segment(patients, lung_bundle, output, key) == 0
+    finally:
+        os.umask(previous)
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert [path.name for path in key.parent.iterdir()] == ["key.csv"]
+
+    reported = {case["case_id"] for case in json.loads((output / "report.json").read_text())["cases"]}
+    assert {row["case_id"] for row in rows(key)} == reported
+    assert all(case_id.startswith("anon-") for case_id in reported)
+    sources = {row["source"]: row for row in rows(key)}
+    assert set(sources) == {str(patients / "Doe_Jane"), str(patients / "Roe_Richard")}
+    assert sources[str(patients / "Doe_Jane")]["PatientID"] == "ID-Doe-7788"
+
+    printed = "".join(capfd.readouterr()) + "".join(path.read_text() for path in output.glob("report.*"))
+    uids = [row["StudyInstanceUID"] for row in rows(key)]
+    assert all(uids)
+    assert not any(secret in printed for secret in ("Doe", "Roe", "7788", *uids))
+
+
+def test_shards_and_resumed_runs_write_the_rows_of_all_cases(patients: Path, lung_bundle: Path, tmp_path: Path) -> None:
+    key = tmp_path / "key.csv"
+    for more in (["--shard", "1/2"], ["--shard", "2/2"], ["--resume"]):
+        assert segment(patients, lung_bundle, tmp_path / "out", key, *more) == 0
+        assert len(rows(key)) == 2
+
+
+def test_rows_of_other_runs_are_kept_and_the_file_is_closed_again(tmp_path: Path) -> None:
+    key = tmp_path / "key.csv"
+    for name in ("a", "b", "a"):
+        Image.new("L", (3, 3)).save(tmp_path / f"{name}.png")
+        write_key(key, find_cases([tmp_path / f"{name}.png"]).cases)
+        key.chmod(0o644)
+    write_key(key, ())
+    assert [row["case_id"] for row in rows(key)] == ["b", "a"]
+    assert rows(key)[0] == {"case_id": "b", "source": str(tmp_path / "b.png"), **dict.fromkeys(COLUMNS[2:], "")}
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("name", ["out/key.csv", "out/deeper/../key.csv", "out"])
+def test_a_key_among_the_masks_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    for path in (tmp_path / name, tmp_path / name.replace("out", "link")):
+        with pytest.raises(UsageError, match="whoever gets the masks would get the names"):
+            check_key(path, tmp_path / "out")
+
+
+def test_a_file_that_is_no_key_is_not_replaced(tmp_path: Path) -> None:
+    other = tmp_path / "table.csv"
+    other.write_text("name,age\nx,1\n")
+    for check in (lambda: check_key(other, tmp_path / "out"), lambda: write_key(other, ())):
+        with pytest.raises(UsageError, match=r"exists and is not the key of a run; give --key another path"):
+            check()
+    assert other.read_text() == "name,age\nx,1\n"
+
+
+def test_a_key_is_checked_before_the_run(
+    patients: Path, lung_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert segment(patients, lung_bundle, tmp_path / "out", tmp_path / "out" / "key.csv") == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "out").exists()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from s3net_monai.io.dicom.seg import write_dicom_labelmap, write_dicom_seg
+from s3net_monai.io.dicom.seg import bit_packing_caution, write_dicom_labelmap, write_dicom_seg
 from s3net_monai.io.mask import Mask
 from s3net_monai.io.nifti import write_nifti
 from s3net_monai.io.png import write_png
@@ -23,12 +23,14 @@ class Format:
         write: the function that writes a file; it raises ``CaseError`` where the format cannot hold a mask.
         title: the format's usual name.
         holds: what a file holds besides the voxels, and for which inputs.
+        caution: what its owner must know of the programs that open a written file; empty for nothing.
     """
 
     extension: str
     write: Callable[[Mask, Path], None]
     title: str
     holds: str
+    caution: Callable[[Path], str] = lambda path: ""
 
 
 FORMATS: dict[str, Format] = {
@@ -41,6 +43,7 @@ FORMATS: dict[str, Format] = {
         write_dicom_seg,
         "DICOM SEG, binary",
         "one bit per voxel, SNOMED codes, colors, the source's study and slices; for DICOM inputs only",
+        bit_packing_caution,
     ),
     "dicomseg-labelmap": Format(
         ".labelmap.dcm",

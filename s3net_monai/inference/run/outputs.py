@@ -16,7 +16,7 @@ from s3net_monai.inference.report.previews import write_preview
 from s3net_monai.inference.report.report import CaseReport
 from s3net_monai.inference.run.segmenter import Segmentation, SourceImage
 from s3net_monai.inference.run.validate_input import failure_reason
-from s3net_monai.io import CaseError, Mask, UnsuitedFormatError, write_label_table, write_mask
+from s3net_monai.io import FORMATS, CaseError, Mask, UnsuitedFormatError, write_label_table, write_mask
 from s3net_monai.io.label_table import LABEL_TABLE_NAME
 
 
@@ -87,7 +87,7 @@ class OutputWriter:
         """Write the mask in every format that can hold it, and add the file names to ``outputs``.
 
         Returns:
-            Warnings and notes about the formats that were not written.
+            Warnings about the formats, and notes about those that were not written.
 
         Raises:
             CaseError: when no format could be written.
@@ -98,7 +98,10 @@ class OutputWriter:
         problems: list[str] = []
         for name in formats:
             try:
-                outputs[name] = write_mask(mask, self.output, case_id=case.case_id, format_name=name).name
+                path = write_mask(mask, self.output, case_id=case.case_id, format_name=name)
+                outputs[name] = path.name
+                if caution := FORMATS[name].caution(path):
+                    warnings.append(caution)
             except CaseError as error:
                 problems.append(f"no {name} written: {str(error).removeprefix(f'{name}: ')}")
                 (notes if isinstance(error, UnsuitedFormatError) else warnings).append(problems[-1])

@@ -58,12 +58,30 @@ def write_dicom_seg(mask: Mask, path: Path, segmentation_type: str = "BINARY") -
         try:
             segmentation = _build_segmentation(mask, sources, pixels, segmentation_type)
             _number_frames(segmentation, numbers)
+            _describe_background_last(segmentation)
             segmentation.save_as(path)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CaseError(f"dicomseg: the source's headers do not allow a valid SEG ({one_line(error)})") from error
 
 
 write_dicom_labelmap = partial(write_dicom_seg, segmentation_type="LABELMAP")
+
+
+def bit_packing_caution(path: Path) -> str:
+    """Return what to know before a BINARY segmentation is opened in a web viewer, or an empty string.
+
+    Its frames follow each other without a gap (PS3.5 section 8.1.1), so they begin within a byte where a frame has a
+    number of pixels that is no multiple of 8. Cornerstone, on which OHIF stands, lets every frame begin with a byte.
+    """
+    from pydicom import dcmread
+
+    seg = dcmread(path, specific_tags=["Rows", "Columns", "NumberOfFrames"], stop_before_pixels=True)
+    if seg.Rows * seg.Columns % 8 == 0 or int(seg.NumberOfFrames) == 1:
+        return ""
+    return (
+        f"dicomseg: frames of {seg.Rows} x {seg.Columns} pixels, no multiple of 8: OHIF and other web viewers on "
+        "Cornerstone show the segments at wrong places or not at all; the file is valid, and dicomseg-labelmap is safe"
+    )
 
 
 def _series_frames(mask: Mask) -> tuple[list[Dataset], np.ndarray, list[int] | None]:
@@ -86,6 +104,17 @@ def _number_frames(segmentation: Dataset, numbers: list[int] | None) -> None:
     for groups in segmentation.PerFrameFunctionalGroupsSequence:
         for item in groups.DerivationImageSequence[0].SourceImageSequence:
             item.ReferencedFrameNumber = numbers[int(item.ReferencedFrameNumber) - 1]
+
+
+def _describe_background_last(segmentation: Dataset) -> None:
+    """Let the n-th item of SegmentSequence describe segment n, as in a BINARY segmentation.
+
+    highdicom describes segment 0 of a label map first. The standard orders the items of BINARY alone (PS3.3 section
+    C.8.20.2.4), but OHIF 3.13 and 3D Slicer before May 2026 take colors and names from the n-th item in any case.
+    """
+    background = [item for item in segmentation.SegmentSequence if item.SegmentNumber == 0]
+    others = [item for item in segmentation.SegmentSequence if item.SegmentNumber != 0]
+    segmentation.SegmentSequence = [*others, *background]
 
 
 def _build_segmentation(mask: Mask, sources: list[Dataset], pixels: np.ndarray, segmentation_type: str) -> Dataset:

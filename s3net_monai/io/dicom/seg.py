@@ -12,6 +12,7 @@ import numpy as np
 
 from s3net_monai.io.dicom.files import list_dicom_files
 from s3net_monai.io.dicom.geometry import masks_on_slices
+from s3net_monai.io.dicom.seg_order import order_label_map
 from s3net_monai.io.dicom.seg_source import copy_series_headers, copy_vl_header, frame_numbers
 from s3net_monai.io.dicom.series import read_geometry
 from s3net_monai.io.dicom.uids import EXPLICIT_VR_LITTLE_ENDIAN, RLE_LOSSLESS
@@ -58,7 +59,8 @@ def write_dicom_seg(mask: Mask, path: Path, segmentation_type: str = "BINARY") -
         try:
             segmentation = _build_segmentation(mask, sources, pixels, segmentation_type)
             _number_frames(segmentation, numbers)
-            _describe_background_last(segmentation)
+            if segmentation_type == "LABELMAP":
+                order_label_map(segmentation)
             segmentation.save_as(path)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CaseError(f"dicomseg: the source's headers do not allow a valid SEG ({one_line(error)})") from error
@@ -104,17 +106,6 @@ def _number_frames(segmentation: Dataset, numbers: list[int] | None) -> None:
     for groups in segmentation.PerFrameFunctionalGroupsSequence:
         for item in groups.DerivationImageSequence[0].SourceImageSequence:
             item.ReferencedFrameNumber = numbers[int(item.ReferencedFrameNumber) - 1]
-
-
-def _describe_background_last(segmentation: Dataset) -> None:
-    """Let the n-th item of SegmentSequence describe segment n, as in a BINARY segmentation.
-
-    highdicom describes segment 0 of a label map first. The standard orders the items of BINARY alone (PS3.3 section
-    C.8.20.2.4), but OHIF 3.13 and 3D Slicer before May 2026 take colors and names from the n-th item in any case.
-    """
-    background = [item for item in segmentation.SegmentSequence if item.SegmentNumber == 0]
-    others = [item for item in segmentation.SegmentSequence if item.SegmentNumber != 0]
-    segmentation.SegmentSequence = [*others, *background]
 
 
 def _build_segmentation(mask: Mask, sources: list[Dataset], pixels: np.ndarray, segmentation_type: str) -> Dataset:

@@ -12,6 +12,7 @@ from s3net_monai.io import FORMATS, Mask, write_mask
 from s3net_monai.io.dicom.series import load_series
 from s3net_monai.tasks import TASKS
 from tests.helpers.dicom_seg_writing import TYPES, Maker, write
+from tests.helpers.dicom_tools import SERIES
 
 
 @pytest.mark.parametrize("format_name", TYPES)
@@ -34,6 +35,22 @@ def test_the_nth_item_describes_segment_n(series_maker: Maker, tmp_path: Path, f
     # A label map describes the value of its background, too (PixelPaddingValue).
     assert described[3:] == ([] if format_name == "dicomseg" else [(0, "Background")])
     assert seg.get("PixelPaddingValue", None) == (None if format_name == "dicomseg" else 0)
+
+
+@pytest.mark.parametrize("geometry", ["axial", "reversed", "coronal", "oblique coronal", "tilted by 15 degrees"])
+def test_frames_of_a_label_map_ascend_along_the_normal(
+    series_maker: Maker, stored_ramp: np.ndarray, blob: np.ndarray, tmp_path: Path, geometry: str
+) -> None:
+    folder = series_maker(stored_ramp, **SERIES[geometry]).save(tmp_path / "ct")
+    seg = dcmread(write(blob, folder, tmp_path, "dicomseg-labelmap"))
+    plane = seg.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0]
+    normal = np.cross(*np.array(plane.ImageOrientationPatient, dtype=float).reshape(2, 3))
+    groups = seg.PerFrameFunctionalGroupsSequence
+    heights = [normal @ np.array(group.PlanePositionSequence[0].ImagePositionPatient, dtype=float) for group in groups]
+    assert len(heights) == 4
+    assert heights == sorted(heights)
+    seg.decompress()
+    assert seg.pixel_array.sum() == blob.sum()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from s3net_monai.io.dicom.seg import seg_warnings, write_dicom_labelmap, write_dicom_seg
+from s3net_monai.io.dicom.seg import write_dicom_labelmap, write_dicom_seg
+from s3net_monai.io.dicom.seg_warnings import seg_warnings
 from s3net_monai.io.mask import Mask
 from s3net_monai.io.nifti import write_nifti
 from s3net_monai.io.png import write_png
@@ -23,14 +24,14 @@ class Format:
         write: the function that writes a file; it raises ``CaseError`` where the format cannot hold a mask.
         title: the format's usual name.
         holds: what a file holds besides the voxels, and for which inputs.
-        warnings: returns what a user must know about the file of a mask, a line for each.
+        warnings: returns what a user must know about a written file of a mask, a line for each.
     """
 
     extension: str
     write: Callable[[Mask, Path], None]
     title: str
     holds: str
-    warnings: Callable[[Mask], list[str]] = lambda mask: []
+    warnings: Callable[[Mask, Path], list[str]] = lambda mask, path: []
 
 
 FORMATS: dict[str, Format] = {

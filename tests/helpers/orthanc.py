@@ -1,6 +1,7 @@
-"""A real Orthanc server (Debian's ``orthanc`` and ``orthanc-dicomweb``) for tests that need a DICOM archive.
+"""A real Orthanc server for tests that need a DICOM archive: the system's, or the current release.
 
-Tests that use it are skipped where Orthanc is not installed.
+The system's is of Debian's ``orthanc`` and ``orthanc-dicomweb``, the current release of ``scripts/get_orthanc.sh``.
+Tests that use one are skipped where it is not installed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from typing import Any
 import pytest
 import requests
 
+from tests.helpers.paths import ROOT
+
+RELEASES = ("system", "current")
+CURRENT = ROOT / ".viewers" / "orthanc"
 PLUGIN_FOLDERS = ("/usr/share/orthanc/plugins", "/usr/lib/orthanc", "/usr/local/share/orthanc/plugins")
 PLUGIN = "libOrthancDicomWeb.so"
 MAX_START_ATTEMPTS = 3  # another program may occupy the free port before Orthanc does
@@ -83,6 +88,11 @@ class Orthanc:
         self.process.wait()
 
     @property
+    def version(self) -> str:
+        """Orthanc's own version."""
+        return str(self.request("GET", "/system").json()["Version"])
+
+    @property
     def session(self) -> requests.Session:
         session = requests.Session()
         session.trust_env = False  # a proxy must not stand between two programs on one machine
@@ -93,20 +103,30 @@ class Orthanc:
 
 @contextmanager
 def running_orthanc(
-    folder: Path, *, credentials: tuple[str, str] | None = None, settings: dict[str, Any] | None = None
+    folder: Path,
+    *,
+    credentials: tuple[str, str] | None = None,
+    settings: dict[str, Any] | None = None,
+    release: str = "system",
 ) -> Iterator[Orthanc]:
     """Start Orthanc with an empty archive in ``folder``, and stop it at the end.
 
-    Skips the test if Orthanc or its DICOMweb plugin is not installed.
+    Skips the test if this release of Orthanc or its DICOMweb plugin is not installed.
 
     Args:
         folder: for archive, configuration and log.
         credentials: user and password; they turn authentication on.
         settings: additions to Orthanc's configuration.
+        release: one of ``RELEASES``.
     """
-    program, plugin = shutil.which("Orthanc", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"), _plugin()
+    if release == "current":
+        program, plugin = shutil.which(CURRENT / "Orthanc"), _plugin([CURRENT / "usr/share/orthanc/plugins"])
+        remedy = "bash scripts/get_orthanc.sh"
+    else:
+        program = shutil.which("Orthanc", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+        plugin, remedy = _plugin(map(Path, PLUGIN_FOLDERS)), "apt-get install orthanc orthanc-dicomweb"
     if program is None or plugin is None:
-        pytest.skip("Orthanc with its DICOMweb plugin not found; apt-get install orthanc orthanc-dicomweb")
+        pytest.skip(f"{release} Orthanc with its DICOMweb plugin not found; {remedy}")
     folder.mkdir(parents=True, exist_ok=True)
     server = _start(program, plugin, folder, credentials, settings or {})
     try:
@@ -115,8 +135,8 @@ def running_orthanc(
         server.stop()
 
 
-def _plugin() -> Path | None:
-    return next((path for folder in PLUGIN_FOLDERS if (path := Path(folder) / PLUGIN).exists()), None)
+def _plugin(folders: Iterable[Path]) -> Path | None:
+    return next((path for folder in folders if (path := folder / PLUGIN).exists()), None)
 
 
 def _start(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from s3net_monai.inference.dicomweb.server import is_fatal
 from s3net_monai.inference.discovery.cases import ExcludedSeries
 from s3net_monai.tasks import TASKS
 from s3net_monai.utils.errors import CaseError, UsageError
@@ -14,6 +15,7 @@ from s3net_monai.utils.errors import CaseError, UsageError
 if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient
 
+MAX_COPIES = 10  # of one image that are asked for
 NON_IMAGE_MODALITIES = frozenset(
     {"SEG", "SR", "PR", "KO", "RTSTRUCT", "RTPLAN", "RTRECORD", "REG", "DOC", "AU", "ECG", "FID"}
 )
@@ -117,8 +119,42 @@ def search_instances(client: DICOMwebClient, study: str, series: SeriesOnServer)
     if len(items) < series.count:
         # A reader would notice a gap, but not a series that ends too early.
         listed = f"{len(items)} of {series.count} images listed"
-        raise CaseError(f"{series}: {listed}; raise the limit of results in the server's settings")
+        raise CaseError(f"{listed}; raise the limit of results in the server's settings")
     return sorted(items, key=lambda uid: (_integer(items[uid], "InstanceNumber"), uid))
+
+
+def check_one_patient(client: DICOMwebClient, study: str) -> None:
+    """Refuse a study that the archive lists under several patients.
+
+    This happens when a study is stored again with another PatientID and its old UIDs. Archives answer to that in their
+    own ways: Orthanc lists every image twice and then denies that it exists. Whatever is retrieved belongs to a patient
+    that nobody has chosen. A server that cannot search for studies passes.
+
+    Raises:
+        UsageError: when it does.
+    """
+    from requests import HTTPError
+
+    try:
+        items = client.search_for_studies(search_filters={"StudyInstanceUID": study})
+    except HTTPError as error:
+        if is_fatal(error):
+            raise
+        return
+    # Some servers ignore the filter.
+    found = [item for item in items if first_value(item, "StudyInstanceUID") == study]
+    patients = {str(first_value(item, "PatientID") or "") for item in found}
+    if len(patients) > 1:
+        raise UsageError(
+            f"{client.base_url}: the archive holds the UID of this study under {len(patients)} patients, so nobody can "
+            "tell whose images it would send; remove or merge the copies there, or store one with new UIDs"
+        )
+
+
+def has_copies(client: DICOMwebClient, instance: str) -> bool:
+    """Return whether the archive lists several images with this SOPInstanceUID, in whichever study or series."""
+    items = client.search_for_instances(search_filters={"SOPInstanceUID": instance}, limit=MAX_COPIES)
+    return sum(first_value(item, "SOPInstanceUID") == instance for item in items) > 1
 
 
 def _all_pages(search: Callable[[int | None], list[Any]], keyword: str) -> dict[str, dict[str, Any]]:

@@ -14,8 +14,10 @@ from tqdm import tqdm
 
 from s3net_monai.inference.dicomweb.search import (
     SeriesOnServer,
+    check_one_patient,
     choose_series,
     first_value,
+    has_copies,
     search_instances,
     search_series,
 )
@@ -86,7 +88,9 @@ def fetch_study(
     if folder.is_dir() and any(folder.iterdir()):
         raise UsageError(f"{folder.name}: not empty; the study needs a folder of its own")
     with connect(url) as client:
-        selected, excluded = choose_series(search_series(client, study), task, client.base_url)
+        available = search_series(client, study)
+        check_one_patient(client, study)
+        selected, excluded = choose_series(available, task, client.base_url)
         try:
             files, unusable = _fetch(client, study, selected, folder=folder, limits=_Limits(max_instances, max_bytes))
         except BaseException:
@@ -151,8 +155,6 @@ def _as_case_error(source: str) -> Iterator[None]:
     """Turn every error of the server or a damaged instance into a ``CaseError``, unless it ends the run."""
     try:
         yield
-    except CaseError:
-        raise
     except Exception as error:
         if is_fatal(error):
             raise
@@ -160,7 +162,23 @@ def _as_case_error(source: str) -> Iterator[None]:
 
 
 def _fetch_instance(client: DICOMwebClient, uids: tuple[str, str, str], path: Path) -> None:
-    dataset = client.retrieve_instance(*uids, media_types=ANY_TRANSFER_SYNTAX)
+    """Fetch one image.
+
+    Raises:
+        CaseError: when the archive denies an image that it has listed because it holds several under its UID.
+        ValueError: for another image than the requested one.
+    """
+    from requests import HTTPError
+
+    try:
+        dataset = client.retrieve_instance(*uids, media_types=ANY_TRANSFER_SYNTAX)
+    except HTTPError as error:
+        if error.response is not None and error.response.status_code == 404 and has_copies(client, uids[-1]):
+            raise CaseError(
+                "the archive holds several images with its UID, in other studies or series, and sends none of them; "
+                "remove the copies there, or store them with new UIDs"
+            ) from None
+        raise
     received = tuple(dataset.get(f"{level}InstanceUID") for level in ("Study", "Series", "SOP"))
     if received != uids:
         raise ValueError("received another instance than the requested one")
@@ -171,6 +189,8 @@ def _fetch_instance(client: DICOMwebClient, uids: tuple[str, str, str], path: Pa
 def _reason(error: Exception) -> str:
     from requests import RequestException
 
+    if isinstance(error, CaseError):
+        return str(error)
     # The messages of parsers may quote the data that they could not parse.
     return server_problem(error) if isinstance(error, RequestException) else f"not usable ({type(error).__name__})"
 

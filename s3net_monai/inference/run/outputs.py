@@ -105,8 +105,9 @@ class OutputWriter:
         problems: list[str] = []
         for name in formats:
             try:
-                outputs[name] = write_mask(mask, self.output, case_id=case.case_id, format_name=name).name
-                warnings += [line for line in FORMATS[name].warnings(mask) if line not in warnings]
+                path = write_mask(mask, self.output, case_id=case.case_id, format_name=name)
+                outputs[name] = path.name
+                warnings += [line for line in FORMATS[name].warnings(mask, path) if line not in warnings]
             except CaseError as error:
                 problems.append(f"no {name} written: {str(error).removeprefix(f'{name}: ')}")
                 (notes if isinstance(error, UnsuitedFormatError) else warnings).append(problems[-1])

@@ -15,7 +15,8 @@ from s3net_monai.io.dicom.files import list_dicom_files, read_header
 from s3net_monai.io.dicom.geometry import masks_on_slices
 from s3net_monai.io.dicom.grid import OUTSIDE
 from s3net_monai.io.dicom.header import modality_of
-from s3net_monai.io.dicom.matching_keys import MatchingKeys, key_warnings, read_keys, repeat_keys
+from s3net_monai.io.dicom.matching_keys import MatchingKeys, read_keys, repeat_keys
+from s3net_monai.io.dicom.seg_order import order_label_map
 from s3net_monai.io.dicom.seg_source import Plane, copy_series_headers, copy_vl_header, format_decimals
 from s3net_monai.io.dicom.series import read_geometry
 from s3net_monai.io.dicom.uids import EXPLICIT_VR_LITTLE_ENDIAN, RLE_LOSSLESS
@@ -66,18 +67,13 @@ def write_dicom_seg(mask: Mask, path: Path, segmentation_type: str = "BINARY") -
             _refer_to(segmentation, source)
             if source.thickness is not None:
                 _set_thickness(segmentation, source.thickness)
+            if segmentation_type == "LABELMAP":
+                order_label_map(segmentation)
             with disable_value_validation():  # the keys must be those of the source, valid or not
                 repeat_keys(segmentation, source.keys)
                 segmentation.save_as(path)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CaseError(f"dicomseg: the source's headers do not allow a valid SEG ({one_line(error)})") from error
-
-
-def seg_warnings(mask: Mask) -> list[str]:
-    """Return a line for users about every problem of a SEG that was written, without identifiers of the patient."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom quotes values in its own
-        return key_warnings(list_dicom_files(mask.source)[0])
 
 
 write_dicom_labelmap = partial(write_dicom_seg, segmentation_type="LABELMAP")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,6 +18,7 @@ from s3net_monai.inference.report.html_report import (
     render_html_report,
     write_html_report,
 )
+from tests.helpers.browser import running_chromium
 
 HOSTILE = "<script>alert(1)</script>"
 QUOTED = "\"><img src=x onerror=alert(2)> ' & {{ 7 * 7 }}"
@@ -160,20 +160,8 @@ def test_durations_are_readable() -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
-        pytest.skip("chromium or chromedriver not found; on Debian: apt-get install chromium chromium-driver")
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium not found; install the extra test")
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.add_argument("--window-size=1500,1400")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
+    with running_chromium("--disable-gpu", size=(1500, 1400)) as driver:
+        yield driver
 
 
 @pytest.fixture

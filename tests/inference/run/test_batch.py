@@ -113,6 +113,17 @@ def test_a_series_gives_all_formats_and_2d_images_png(
     assert report["by_id"]["ct"]["outputs"] == {"nifti": "ct_seg.nii.gz", "preview": "ct_preview.jpg"}
 
 
+@pytest.mark.parametrize(("rows", "format_name", "cautions"), [(5, "dicomseg", 1), (4, "dicomseg", 0), (5, "nifti", 0)])
+def test_a_mask_that_web_viewers_misplace_has_a_warning(
+    bundle: Bundle, series_maker: Callable[..., Any], tmp_path: Path, rows: int, format_name: str, cautions: int
+) -> None:
+    series_maker(np.zeros((3, rows, 6), dtype=np.uint16)).save(tmp_path / "in" / "ct")
+    case = run(tmp_path / "in", bundle, tmp_path / "out", formats=(format_name, "dicomseg-labelmap"))["by_id"]["ct"]
+    assert case["status"] == "ok"
+    expected = ["dicomseg: frames of 5 x 6 pixels, no multiple of 8: OHIF and other web viewers"] * cautions
+    assert [line.partition(" on ")[0] for line in case["warnings"] if line.startswith("dicomseg")] == expected
+
+
 def test_empty_mask_is_ok_with_a_warning(bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     nib.save(nib.Nifti1Image(np.zeros((3, 3, 3), dtype=np.int16), np.eye(4)), tmp_path / "in" / "e.nii.gz")

@@ -112,7 +112,7 @@ def test_attributes(
     assert seg.SeriesInstanceUID != source.SeriesInstanceUID
     assert seg.SeriesDescription == "S3-Net segmentation: lung"
     assert (seg.ContentLabel, seg.ContentDescription, seg.ContentCreatorName) == ("SEGMENTATION", "S3-Net: lung", "")
-    segment = seg.SegmentSequence[-1]  # LABELMAP describes the background first
+    segment = seg.SegmentSequence[0]
     assert segment.SegmentLabel == "lung"
     assert segment.SegmentedPropertyTypeCodeSequence[0].CodeValue == "39607008"
     assert segment.SegmentedPropertyCategoryCodeSequence[0].CodeValue == "123037004"

@@ -100,6 +100,6 @@ def test_mask_of_a_vl_image(
     assert "FrameOfReferenceUID" not in seg
     assert seg.StudyInstanceUID == dataset.StudyInstanceUID
     assert seg.SourceImageSequence[0].ReferencedSOPInstanceUID == dataset.SOPInstanceUID
-    assert seg.SegmentSequence[-1].SegmentedPropertyTypeCodeSequence[0].CodeValue == "95324001"
+    assert seg.SegmentSequence[0].SegmentedPropertyTypeCodeSequence[0].CodeValue == "95324001"
     if format_name == "dicomseg":
         assert dciodvfy_errors(path) == []

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # nibabel 5.4.2: img.slicer with a start that counts from the end, or with a negative step, gives the right voxels and a
 # wrong affine. The last three slices ([:, :, -3:]) lie below the image instead of at its top; a volume turned by
-# [:, :, ::-1] keeps the old origin, so that it seems to go on where the image ends. A start counted from the front is
-# right. Whoever crops a scan or its mask that way before it is saved moves it by up to its whole extent, silently.
+# [:, :, ::-1] hangs down from its old first slice, mirrored at it. A start counted from the front is right, with any
+# step. Whoever crops a scan or its mask that way before saving it moves it by up to its whole extent, silently.
 #
 # Guessed: the affine follows any slice, as it follows [2:] and [::2].
 # Installs nibabel into a temporary folder; PYTHON names the interpreter.

@@ -22,7 +22,7 @@ def begin_run(bundle_root: str | Path, *folders: str | Path) -> None:
 
     Args:
         bundle_root: folder of the bundle.
-        folders: those that the run writes to; they are made now, not when the first result is written after hours.
+        folders: those that the run will write to, maybe not before hours have passed.
 
     Raises:
         UsageError: for a key that no config has or that this run does not use, a bundle_root that is no folder, and a
@@ -32,8 +32,9 @@ def begin_run(bundle_root: str | Path, *folders: str | Path) -> None:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     begin_run(folder, f"{folder}/eval")
-        ...     os.listdir(folder)
-        ['eval']
+        >>> begin_run("no_such_bundle")
+        Traceback (most recent call last):
+        s3net_monai.utils.errors.UsageError: bundle_root 'no_such_bundle': no such folder; give the folder of the bundle
     """
     if is_monai_command():
         report_errors_in_one_line()
@@ -43,7 +44,7 @@ def begin_run(bundle_root: str | Path, *folders: str | Path) -> None:
     if not Path(bundle_root).is_dir():
         raise UsageError(f"bundle_root {str(bundle_root)!r}: no such folder; give the folder of the bundle")
     for folder in folders:
-        _make_writable(Path(folder))
+        _check_writable(Path(folder))
 
 
 def is_monai_command() -> bool:
@@ -51,10 +52,10 @@ def is_monai_command() -> bool:
     return getattr(getattr(sys.modules.get("__main__"), "__spec__", None), "name", None) == _COMMAND
 
 
-def _make_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be made ({error.strerror}); give another folder") from error
-    if not os.access(folder, os.W_OK):
-        raise UsageError(f"{folder} is not writable; give another folder")
+def _check_writable(folder: Path) -> None:
+    """Refuse a folder that is no folder or cannot be made; it is not made yet, since the run may still be refused."""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise UsageError(f"{folder} cannot be written to: {existing} is a file; give another folder")
+    if not os.access(existing, os.W_OK):
+        raise UsageError(f"{folder} cannot be written to: {existing} is read-only for you; give another folder")

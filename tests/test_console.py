@@ -34,7 +34,9 @@ def test_a_closed_pipe_is_quiet(closed_pipe: int, words: list[str]) -> None:
 
 def test_a_run_goes_on_without_its_reader(closed_pipe: int, lung_bundle: Path, tmp_path: Path) -> None:
     for name in "ab":
-        nib.save(nib.Nifti1Image(np.zeros((3, 3, 3), dtype=np.int16), np.eye(4)), tmp_path / f"{name}.nii.gz")
+        nib.save(
+            nib.Nifti1Image(np.zeros((3, 3, 3), dtype=np.int16), np.diag([20, 20, 20, 1])), tmp_path / f"{name}.nii.gz"
+        )
     words = ["segment", str(tmp_path), "--task", "lung", "--bundle", str(lung_bundle)]
     words += ["--output", str(tmp_path / "out")]
     done = subprocess.run([*PROGRAM, *words], stdout=closed_pipe, stderr=closed_pipe, check=False)

@@ -7,7 +7,6 @@ pseudo-labels, loading of trained weights, per-image fitting and test-time augme
 from s3net_monai.engines.affine_tta_inferer import AffineTTAInferer
 from s3net_monai.engines.agreement import view_agreement
 from s3net_monai.engines.assign_clusters import AssignClusters
-from s3net_monai.engines.begin_run import begin_run
 from s3net_monai.engines.checkpoints import AtomicCheckpointSaver, BestCheckpoint
 from s3net_monai.engines.closing_line import ClosingLine
 from s3net_monai.engines.cluster_information import ClusterInformation
@@ -27,6 +26,7 @@ from s3net_monai.engines.pretrained import load_encoder, load_network, warm_star
 from s3net_monai.engines.pseudo_labels import select_pseudo_labels
 from s3net_monai.engines.ramp_up import RampUpHandler
 from s3net_monai.engines.resume import ResumeTraining, latest_checkpoint
+from s3net_monai.engines.run_start import begin_run
 from s3net_monai.engines.sampling import sampling_weights
 from s3net_monai.engines.semantic_views import AttendedObject, SemanticViews
 from s3net_monai.engines.semi_supervised import SemiSupervisedDataset, SemiSupervisedPrepareBatch

@@ -21,13 +21,14 @@ from pydicom.uid import generate_uid
 import s3net_monai
 from s3net_monai.cli import main
 from s3net_monai.engines import FlipTTAInferer
-from s3net_monai.evaluation.masks import read_mask, to_common_grid
+from s3net_monai.evaluation.masks import on_one_grid
 from s3net_monai.inference.dicomweb.search import SeriesOnServer, choose_series
 from s3net_monai.inference.info import describe, format_info
 from s3net_monai.inference.report.measures import measures, spacing_notes
 from s3net_monai.inference.report.previews import preview
 from s3net_monai.inference.run.memory import with_smaller_windows
 from s3net_monai.io import CaseError
+from s3net_monai.io.label_maps.read_label import read_label
 from s3net_monai.tasks import TASKS
 from tests.helpers import cine_mr
 from tests.helpers.paths import CARDIAC_BUNDLE
@@ -201,10 +202,10 @@ def test_every_phase_of_a_cine_series_is_a_case(
         nifti = nib.load(tmp_path / "out" / f"{case_id}_seg.nii.gz")
         np.testing.assert_array_equal(np.asarray(nifti.dataobj), expected)
         np.testing.assert_allclose(nifti.affine, cine_mr.affine(), atol=1e-4)
-        stored_mask = read_mask(tmp_path / "out" / f"{case_id}_seg.nii.gz")
+        stored_mask = read_label(tmp_path / "out" / f"{case_id}_seg.nii.gz")
         for suffix in (".dcm", ".labelmap.dcm", ".seg.nrrd"):
-            other, _ = to_common_grid(read_mask(tmp_path / "out" / f"{case_id}_seg{suffix}"), stored_mask)
-            np.testing.assert_array_equal(other.array, stored_mask.array, err_msg=suffix)
+            pair = on_one_grid(read_label(tmp_path / "out" / f"{case_id}_seg{suffix}"), stored_mask)
+            np.testing.assert_array_equal(pair.prediction, pair.truth, err_msg=suffix)
         frames = hd.seg.segread(tmp_path / "out" / f"{case_id}_seg.dcm")
         sources = {
             (item.ReferencedSOPInstanceUID, int(item.get("ReferencedFrameNumber", 0)))

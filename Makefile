@@ -9,7 +9,8 @@ OUT ?= demo_output
 TESTED := tests s3net_monai --ignore s3net_monai/monailabel --ignore s3net_monai/deploy
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo test test-fast lint docs accuracy benchmark benchmark-speed weights monailabel test-monailabel test-deploy clean
+.PHONY: demo test test-fast viewers lint docs accuracy benchmark benchmark-speed weights monailabel test-monailabel \
+  test-deploy clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +28,11 @@ test: $(VENV)/.installed lint
 # What takes less than about three seconds per test, for the time between two edits.
 test-fast: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 -m "not slow" --quiet tests
+
+# OHIF and the current Orthanc for tests/viewers and tests/inference/dicomweb, which skip what is missing.
+viewers:
+	@bash scripts/get_ohif.sh || echo "no OHIF: the tests that need it are skipped" >&2
+	@bash scripts/get_orthanc.sh || echo "no current Orthanc: the tests that need it are skipped" >&2
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -108,6 +108,7 @@ def _build_grid(images: list[SliceHeader], notes: list[str], allowed: Collection
     offsets = positions - positions[0]
     depths = offsets @ normal
     _check_duplicates(images, depths)
+    check_one_acquisition(images, np.arange(len(images)))  # an uneven stack has this reason, too
     shifts = np.stack([offsets @ row_cosine / column_spacing, offsets @ column_cosine / row_spacing], axis=1)
     angle = _tilt_degrees(images, offsets, normal)
     if angle:
@@ -121,9 +122,9 @@ def _build_grid(images: list[SliceHeader], notes: list[str], allowed: Collection
         indices, step = np.zeros(1), _thickness(images[0], notes)
     else:
         indices, step = _slice_indices(images, depths)
-    check_one_acquisition(images, indices)
     count = int(indices[-1]) + 1
     if count > len(images):
+        check_one_acquisition(images, indices.astype(int))
         _check_gaps(images, depths, indices, allowed)
         missing = count - len(images)
         notes.append(f"{missing} of {count} slices missing: filled by linear interpolation between neighbors")

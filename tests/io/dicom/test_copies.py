@@ -119,6 +119,29 @@ def test_passes_that_alternate_are_refused(series_maker: Maker, tmp_path: Path, 
     assert "00000.dcm and 00007.dcm" in str(caught.value)
 
 
+@pytest.mark.parametrize("offset", [0.5, 0.2])  # of the distance between the slices of a pass
+@pytest.mark.parametrize("keyword", ["AcquisitionNumber", "AcquisitionTime"])
+def test_pass_of_another_breath_is_named(series_maker: Maker, tmp_path: Path, keyword: str, offset: float) -> None:
+    maker = series_maker(_ramp(COUNT), step=4.0)
+    second = series_maker(_ramp(COUNT - 1), step=4.0, origin=(-10.0, -20.0, 30.0 + 4.0 * offset)).slices
+    for number, slices in enumerate((maker.slices, second), start=1):
+        for dataset in slices:
+            setattr(dataset, keyword, number if keyword == "AcquisitionNumber" else f"12000{number}")
+            dataset.SeriesInstanceUID = maker.slices[0].SeriesInstanceUID
+            dataset.FrameOfReferenceUID = maker.slices[0].FrameOfReferenceUID
+    maker.slices += second
+    with pytest.raises(CaseError, match=f"several acquisitions: slices that differ in {keyword} alternate"):
+        load_series([maker.save(tmp_path)])
+
+
+def test_passes_with_a_missing_slice(series_maker: Maker, tmp_path: Path) -> None:
+    maker = series_maker(_ramp())
+    _set_passes(maker, PASSES["AcquisitionTime by slice"])
+    del maker.slices[5]
+    with pytest.raises(CaseError, match="several acquisitions: slices that differ in AcquisitionTime alternate"):
+        load_series([maker.save(tmp_path)], ["missing-slices"])
+
+
 SCANS: dict[str, Callable[[int], dict[str, Any]]] = {
     # The attributes of slice i of one scan.
     "abutting acquisitions": lambda i: {

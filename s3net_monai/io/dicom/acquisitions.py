@@ -22,8 +22,9 @@ IDENTIFIERS = (
 MOMENTS = (
     *("AcquisitionDateTime", "FrameAcquisitionDateTime", "FrameReferenceDateTime", "AcquisitionDate"),
     *("AcquisitionTime", "TriggerTime", "TemporalPositionTimeOffset", "NominalCardiacTriggerDelayTime"),
-    *("NominalPercentageOfCardiacPhase", "NominalPercentageOfRespiratoryPhase", "ContentDate", "ContentTime"),
-    "InstanceNumber",
+    *("ActualCardiacTriggerDelayTime", "NominalPercentageOfCardiacPhase", "NominalPercentageOfRespiratoryPhase"),
+    *("CardiacCyclePosition", "RespiratoryCyclePosition", "SeriesDate", "SeriesTime", "ContentDate", "ContentTime"),
+    *("InstanceCreationDate", "InstanceCreationTime", "InstanceNumber"),
 )
 ACQUISITION_KEYWORDS = (*IDENTIFIERS, *MOMENTS)
 MIN_SLICES_OF_A_PASS = 3  # the values of fewer may be ordered like those of passes by chance

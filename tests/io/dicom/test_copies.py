@@ -95,6 +95,7 @@ PASSES: dict[str, Callable[[int, int], dict[str, Any]]] = {
     "TemporalPositionIdentifier": lambda p, i: {"TemporalPositionIdentifier": p + 1},
     "TriggerTime": lambda p, i: {"TriggerTime": 400 * p + i},
     "ContentTime": lambda p, i: {"ContentTime": f"12{p:02d}{i:02d}"},
+    "SeriesTime": lambda p, i: {"SeriesTime": f"1200{10 * p:02d}"},
     "IrradiationEventUID": lambda p, i: {"IrradiationEventUID": f"1.2.3.{p + 1}"},
     "InstanceNumber": lambda p, i: {"InstanceNumber": COUNT * p + i + 1},
 }
@@ -225,6 +226,7 @@ def _cardiac_delay(dataset: Dataset) -> None:
         (_frame_content("FrameAcquisitionNumber", [1, 2]), "FrameAcquisitionNumber"),
         (_frame_content("FrameAcquisitionDateTime", ["20200101120000", "20200101120100"]), "FrameAcquisitionDateTime"),
         (_frame_content("FrameReferenceDateTime", ["20200101120000", "20200101120100"]), "FrameReferenceDateTime"),
+        (_frame_content("RespiratoryCyclePosition", ["END_EXPIRATION", "END_INSPIRATION"]), "RespiratoryCyclePosition"),
         (_time_offset, "TemporalPositionTimeOffset"),
         (_cardiac_delay, "NominalCardiacTriggerDelayTime"),
     ],

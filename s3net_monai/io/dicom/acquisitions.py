@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from s3net_monai.io.dicom.header import SliceHeader
+from s3net_monai.io.dicom.header import SliceHeader, modality_of
 from s3net_monai.utils.errors import CaseError
 
 # One value each for all slices of an acquisition or phase.
@@ -22,8 +22,9 @@ IDENTIFIERS = (
 MOMENTS = (
     *("AcquisitionDateTime", "FrameAcquisitionDateTime", "FrameReferenceDateTime", "AcquisitionDate"),
     *("AcquisitionTime", "TriggerTime", "TemporalPositionTimeOffset", "NominalCardiacTriggerDelayTime"),
-    *("NominalPercentageOfCardiacPhase", "NominalPercentageOfRespiratoryPhase", "ContentDate", "ContentTime"),
-    "InstanceNumber",
+    *("ActualCardiacTriggerDelayTime", "NominalPercentageOfCardiacPhase", "NominalPercentageOfRespiratoryPhase"),
+    *("CardiacCyclePosition", "RespiratoryCyclePosition", "SeriesDate", "SeriesTime", "ContentDate", "ContentTime"),
+    *("InstanceCreationDate", "InstanceCreationTime", "InstanceNumber"),
 )
 ACQUISITION_KEYWORDS = (*IDENTIFIERS, *MOMENTS)
 MIN_SLICES_OF_A_PASS = 3  # the values of fewer may be ordered like those of passes by chance
@@ -32,23 +33,25 @@ MAX_PASSES = 32  # phases of a gated scan are 10 to 20
 
 
 def check_one_acquisition(headers: Sequence[SliceHeader], indices: np.ndarray) -> None:
-    """Refuse a series in which slices of several acquisitions alternate along the normal.
+    """Refuse a series in which slices of several acquisitions alternate along the normal, evenly or not.
 
     An identifier tells them apart where its value returns after another one. A moment tells k passes apart where the
     times of every k-th slice lie before or after those of all other slices: within one acquisition, they overlap.
 
     Args:
         headers: of the slices, ordered along the normal.
-        indices: (len(headers),) their indices on an even grid.
+        indices: (len(headers),) their indices along the normal, from 0, with gaps where slices are missing.
 
     Raises:
         CaseError: naming the attribute and two neighboring slices.
     """
+    if modality_of(headers[0]) == "MR":  # excites every second slice first, and the others in a second pass
+        return
     for keyword in ACQUISITION_KEYWORDS:
         values = [_comparable(header.get(keyword)) for header in headers]
         if len(set(values)) < 2:
             continue
-        if (keyword in IDENTIFIERS and _returns(values)) or _are_passes(values, indices.astype(int)):
+        if (keyword in IDENTIFIERS and _returns(values)) or _are_passes(values, indices):
             i = next(i for i in range(1, len(values)) if values[i] != values[i - 1])
             raise CaseError(
                 f"several acquisitions: slices that differ in {keyword} alternate along the series "

@@ -21,9 +21,12 @@ MACROS = {
     "FrameContentSequence": (
         *("StackID", "TemporalPositionIndex"),
         *("FrameAcquisitionNumber", "FrameAcquisitionDateTime", "FrameReferenceDateTime"),
+        *("CardiacCyclePosition", "RespiratoryCyclePosition"),
     ),
     "TemporalPositionSequence": ("TemporalPositionTimeOffset",),
-    "CardiacSynchronizationSequence": ("NominalCardiacTriggerDelayTime", "NominalPercentageOfCardiacPhase"),
+    "CardiacSynchronizationSequence": (
+        *("NominalCardiacTriggerDelayTime", "ActualCardiacTriggerDelayTime", "NominalPercentageOfCardiacPhase"),
+    ),
     "RespiratorySynchronizationSequence": ("NominalPercentageOfRespiratoryPhase",),
     "IrradiationEventIdentificationSequence": ("IrradiationEventUID",),
     "MRImageFrameTypeSequence": ("FrameType",),

@@ -11,7 +11,6 @@ from monai.utils import StrEnum
 from s3net_monai.io.dicom.acquisitions import check_one_acquisition, differing_identifier
 from s3net_monai.io.dicom.header import (
     SliceHeader,
-    modality_of,
     read_directions,
     read_numbers,
     read_pixel_spacing,
@@ -110,6 +109,7 @@ def _build_grid(images: list[SliceHeader], notes: list[str], allowed: Collection
     offsets = positions - positions[0]
     depths = offsets @ normal
     _check_duplicates(images, depths)
+    check_one_acquisition(images, np.arange(len(images)))  # an uneven stack has this reason, too
     shifts = np.stack([offsets @ row_cosine / column_spacing, offsets @ column_cosine / row_spacing], axis=1)
     angle = _tilt_degrees(images, offsets, normal)
     if angle:
@@ -123,10 +123,9 @@ def _build_grid(images: list[SliceHeader], notes: list[str], allowed: Collection
         indices, step = np.zeros(1), _thickness(images[0], notes)
     else:
         indices, step = _slice_indices(images, depths)
-    if modality_of(images[0]) == "CT":  # MR excites every second slice first, and the others in a second pass
-        check_one_acquisition(images, indices)
     count = int(indices[-1]) + 1
     if count > len(images):
+        check_one_acquisition(images, indices.astype(int))
         _check_gaps(images, depths, indices, allowed)
         missing = count - len(images)
         notes.append(f"{missing} of {count} slices missing: filled by linear interpolation between neighbors")

@@ -62,10 +62,10 @@ def drop_zeros_of_frames(dataset: Dataset, frames: Sequence[bytes], *, is_rle: b
 def _end_of_rle(frame: bytes, segment_length: int) -> int:
     """Return where the last segment has expanded to ``segment_length`` bytes (PS3.5 section G.3.2).
 
-    The whole length is returned for a frame that ends before, or whose header is damaged.
+    The whole length is returned for a frame that ends before or without zeros, or whose header is damaged.
     """
     count = int.from_bytes(frame[:4], "little")
-    if not 1 <= count <= 15:
+    if not 1 <= count <= 15 or frame[-2:] != b"\0\0":
         return len(frame)
     position = int.from_bytes(frame[4 * count : 4 * count + 4], "little")
     if position < RLE_HEADER:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -94,6 +95,18 @@ def test_damaged_dicomdir_does_not_hide_its_files(tmp_path: Path) -> None:
     assert "not readable as DICOMDIR" in discovery.excluded[0].reason
     with pytest.raises(UsageError, match="not readable as DICOMDIR"):
         find_cases([path])
+
+
+def test_copies_in_archives_and_on_discs_count_once(tmp_path: Path) -> None:
+    maker = series(3)
+    for name in ("a", "B"):
+        maker.save(tmp_path / "in" / name)
+    path = zipped(tmp_path / "study.zip", tmp_path / "in")
+    disc = write_media(tmp_path / "cd", maker)
+    shutil.copytree(tmp_path / "cd", tmp_path / "cd" / "BACKUP")
+    for given in (path, disc, tmp_path / "cd"):
+        discovery = find_cases([given], unpack_to=tmp_path / f"unpacked {given.name}")
+        assert [(case.kind, len(case.image)) for case in discovery.cases] == [("dicom_series", 3)]
 
 
 def test_control_characters_of_missing_files_are_not_shown() -> None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from s3net_monai.inference import find_cases
+from s3net_monai.inference.discovery.dicom_headers import sort_files
 from s3net_monai.inference.discovery.series_selection import Condition, Selection
+from s3net_monai.io import CaseError
+from s3net_monai.io.dicom.series import load_series
 from tests.helpers.dicom_media import SECONDARY_CAPTURE, make_vl_image, series
 from tests.helpers.discovery_results import described, reasons, touch
+from tests.helpers.enhanced_ct import enhanced_ct
 
 
 def test_phases_at_the_same_position_count_once(tmp_path: Path) -> None:
@@ -123,6 +129,61 @@ def test_series_may_be_spread_over_several_folders(tmp_path: Path) -> None:
     discovery = find_cases([tmp_path])
     assert [(len(case.image), case.kind) for case in discovery.cases] == [(4, "dicom_series")]
     assert reasons(discovery) == ["series 3 of 4 slices: 4 files in other folders repeat its instances"]
+
+
+def test_unequal_copies_in_other_folders_are_left_to_the_reader(tmp_path: Path) -> None:
+    maker = series(4)
+    maker.save(tmp_path / "ct" / "one")
+    for dataset in maker.slices[:2]:
+        dataset.RescaleIntercept = 0
+    maker.save(tmp_path / "ct" / "two")
+    (case,) = find_cases([tmp_path]).cases
+    assert sorted(path.parent.name for path in case.image) == ["one"] * 4 + ["two"] * 2
+    with pytest.raises(CaseError, match=r"unequal copies: 00000\.dcm and 00000\.dcm share a SOPInstanceUID"):
+        load_series(case.image)
+
+
+@pytest.mark.parametrize("name", ["COPY OF {}", "{}.DCM", "z/{}"])
+def test_copies_count_no_slices(tmp_path: Path, name: str) -> None:
+    folder = series(4, SeriesNumber=1).save(tmp_path / "st" / "doubled")
+    for file in sorted(folder.iterdir()):
+        copy = folder / name.format(file.name.upper())
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(file, copy)
+    series(5, SeriesNumber=2).save(tmp_path / "st" / "larger")
+    discovery = find_cases([tmp_path])
+    assert described(discovery) == [("larger", "dicom_series", 5)]
+    assert reasons(discovery)[-1] == "series 1 of 4 slices: 4 slices, the selected series has 5"
+
+
+def test_enhanced_object_and_its_copy_count_once(tmp_path: Path) -> None:
+    dataset = enhanced_ct(np.zeros((6, 4, 5), np.uint16))
+    for name in ("a.dcm", "b.dcm"):
+        dataset.save_as(tmp_path / name, enforce_file_format=True)
+    discovery = find_cases([tmp_path])
+    assert described(discovery) == [(tmp_path.name, "dicom_series", 2)]
+    sorted_files = sort_files([tmp_path / "a.dcm", tmp_path / "b.dcm"])
+    assert (sorted_files.series[0].frames, sum(sorted_files.series[0].voxels.values())) == (6, 120)
+
+
+def test_copies_of_vl_images_are_one_case(tmp_path: Path) -> None:
+    image, other = make_vl_image(), make_vl_image()
+    other.PixelData = b"\1" * 60
+    other.SOPInstanceUID = image.SOPInstanceUID
+    for name, dataset in (("a.dcm", image), ("A COPY.DCM", image), ("other.dcm", other)):
+        dataset.save_as(tmp_path / name, enforce_file_format=True)
+    discovery = find_cases([tmp_path])
+    assert [case.case_id for case in discovery.cases] == ["A COPY", "other"]
+    assert [excluded.reason for excluded in discovery.excluded] == ["1 files repeat its instances"]
+
+
+@pytest.mark.parametrize("names", [["1.dcm", "2.dcm", "3.dcm"], ["IM1", "IM2", "IM3"]])
+def test_data_sets_without_preamble_are_a_series(tmp_path: Path, names: list[str]) -> None:
+    folder = series(3).save(tmp_path / "ct", names=names)
+    for file in folder.iterdir():
+        data = file.read_bytes()
+        file.write_bytes(data[144 + int.from_bytes(data[140:144], "little") :])
+    assert described(find_cases([tmp_path])) == [("ct", "dicom_series", 3)]
 
 
 def test_damaged_files_among_several_series_are_failed_cases(tmp_path: Path) -> None:

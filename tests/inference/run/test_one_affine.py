@@ -14,6 +14,7 @@ import torch
 
 from s3net_monai.inference import Bundle, Settings, find_cases, load_bundle, run_batch
 from s3net_monai.io import limits
+from s3net_monai.monailabel.neighboring_images import neighboring_images
 from tests.helpers.dicom_tools import foreground_positions, read_with_simpleitk
 from tests.helpers.nifti_headers import SHEARED, TURN, UPRIGHT, save_nifti
 
@@ -239,3 +240,11 @@ def test_an_sform_almost_at_right_angles_reads_back_in_itk(hu: np.ndarray, lung_
     nifti, _ = masks(run(source, lung_bundle, tmp_path / "out"), tmp_path / "out")
     np.testing.assert_allclose(nibabel.load(nifti).affine, bent, atol=1e-5)
     np.testing.assert_allclose(read_with_simpleitk(nifti)[1], bent, atol=0.02)
+
+
+def test_a_sheared_neighbor_is_not_trained_on(hu: np.ndarray, tmp_path: Path) -> None:
+    save_nifti(tmp_path / "labeled.nii", hu, qform=(UPRIGHT, 1))
+    save_nifti(tmp_path / "sheared.nii", hu, sform=(SHEARED, 1), pixdim=[4, 4, 8])
+    whole = save_nifti(tmp_path / "whole.nii", hu, qform=(UPRIGHT, 1))
+    labeled = [{"image": str(tmp_path / "labeled.nii"), "label": ""}]
+    assert neighboring_images(labeled, 5) == [{"image": str(whole)}]

@@ -121,6 +121,7 @@ def volume_places(path: Path) -> tuple[np.ndarray, np.ndarray]:
     import SimpleITK
 
     scale = read_volume_header(path).scale
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # its warnings contain the whole path
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO(_image_io(path))
     reader.SetFileName(str(path))

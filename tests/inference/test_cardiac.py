@@ -35,7 +35,10 @@ from tests.helpers.paths import CARDIAC_BUNDLE
 
 RELEASED = CARDIAC_BUNDLE
 LEVELS = (0, 100, 200, 300)
-AFFINE = np.array([[-1.2, 0.3, 2.0, 50], [0.4, -1.1, 3.0, 20], [0.2, 0.5, 8.0, -10], [0, 0, 0, 1]])
+# Axes of 1.25, 1.2 and 8.5 mm at right angles, none of them along an axis of the patient.
+AFFINE = np.eye(4)
+AFFINE[:3, :3] = np.array([[-0.96, 0, 0.28], [0.168, -0.8, 0.576], [0.224, 0.6, 0.768]]) @ np.diag([1.25, 1.2, 8.5])
+AFFINE[:3, 3] = (50, 20, -10)
 
 
 def heart() -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,13 +43,17 @@ def check_input(case: Case, task: Task) -> None:
         raise CaseError(_unsuitable(case, "a DICOM series", task))
     if case.kind == "dicom_vl_image" and task.dimensions != 2:
         raise CaseError(_unsuitable(case, "a DICOM VL image", task))
-    shape = check_header(case)
+    shape = check_header(case, [Irregularity.TILT])  # whether a shear is repaired the reader knows
     if case.kind == "volume" and task.dimensions != 3:
         raise CaseError(_unsuitable(case, f"a volume of {_sizes(shape)}", task))
 
 
-def check_header(case: Case) -> tuple[int, ...]:
+def check_header(case: Case, allow: Sequence[str] = ()) -> tuple[int, ...]:
     """Refuse what is damaged or would expand beyond ``io.limits``, from the header of a volume or a 2-D image alone.
+
+    Args:
+        case: the input.
+        allow: values of ``Irregularity`` that are no reason to refuse.
 
     Returns:
         The shape of a volume (X, Y, Z) or of a 2-D image (X, Y); empty for DICOM, which is not checked.
@@ -61,7 +65,7 @@ def check_header(case: Case) -> tuple[int, ...]:
         raise CaseError(case.problem)
     if case.kind == "image_2d":
         return _image_2d_shape(case.image[0])
-    return _volume_shape(case.image[0]) if case.kind == "volume" else ()
+    return _volume_shape(case.image[0], allow) if case.kind == "volume" else ()
 
 
 def _unsuitable(case: Case, input_kind: str, task: Task) -> str:
@@ -87,11 +91,11 @@ def _image_2d_shape(path: Path) -> tuple[int, ...]:
     return size
 
 
-def _volume_shape(path: Path) -> tuple[int, ...]:
+def _volume_shape(path: Path, allow: Sequence[str]) -> tuple[int, ...]:
     """Return the shape (X, Y, Z) of a volume that has passed every check of its header."""
     if is_volume(path):
         return read_volume_header(path).shape
-    shape = read_nifti_header(path, [Irregularity.TILT]).shape  # whether a shear is repaired the reader knows
+    shape = read_nifti_header(path, allow).shape
     if len(shape) < 3:
         raise CaseError(f"{path.name}: shape {_sizes(shape)} found, a 3-D volume expected; give slices as PNG")
     return shape

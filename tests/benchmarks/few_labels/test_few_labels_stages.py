@@ -153,11 +153,13 @@ def test_overlays_of_the_benchmark_train_and_segment(stage: Stage, context: RunC
     assert set(entries[0]) == {"case_id", "RV", "MYO", "LV"}
 
 
-OBLIQUE = [[-1.0, -0.2, 3.0, 5.0], [0.8, 1.1, 4.0, 0.0], [0.6, -1.0, 6.0, 7.0], [0.0, 0.0, 0.0, 1.0]]
+OBLIQUE = np.eye(4)
+OBLIQUE[:3, :3] = np.array([[-0.96, 0, 0.28], [0.168, 0.8, 0.576], [0.224, -0.6, 0.768]]) @ np.diag([1.4, 1.5, 8.0])
+OBLIQUE[:3, 3] = (5, 0, 7)
 
 
 @pytest.mark.parametrize(("task", "affine"), [("cardiac", None), ("cardiac", OBLIQUE), ("abdomen", None)])
-def test_training_and_inference_see_the_same_image(task: str, affine: list | None, tmp_path: Path) -> None:
+def test_training_and_inference_see_the_same_image(task: str, affine: np.ndarray | None, tmp_path: Path) -> None:
     sizes = {"field_of_view": [24, 28], "spatial_size": [16, 20]}
     study = replace(STUDIES[task], overrides=sizes)
     write = write_acdc if task == "cardiac" else write_curvas
@@ -166,10 +168,10 @@ def test_training_and_inference_see_the_same_image(task: str, affine: list | Non
     context = RunContext(study=study, bundle_root=root, dataset=dataset, work=tmp_path)
     case = load_datalist(dataset, "training", labels=True)[0]
     if affine is not None:
-        assert upside_down_axes(np.array(affine)) == [1]
+        assert upside_down_axes(affine) == [1]
         for path in (case["image"], case["label"]):
             voxels = np.asanyarray(nibabel.load(path).dataobj)
-            nibabel.save(nibabel.Nifti1Image(voxels, np.array(affine)), path)
+            nibabel.save(nibabel.Nifti1Image(voxels, affine), path)
     training = ConfigParser(merged_config(STRONG, context))
     inference = ConfigParser(merged(context, "inference", overlays=[], overrides=sizes))
     trained = training.get_parsed_content("train#read_volume")(case)

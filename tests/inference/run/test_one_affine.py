@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import torch
 
 from s3net_monai.inference import Bundle, Settings, find_cases, load_bundle, run_batch
 from s3net_monai.io import limits
-from tests.helpers.dicom_tools import foreground_positions, read_with_simpleitk
+from s3net_monai.monailabel.neighboring_images import neighboring_images
+from tests.helpers.dicom_tools import foreground_positions, make_vl_image, read_with_simpleitk
 from tests.helpers.nifti_headers import SHEARED, TURN, UPRIGHT, save_nifti
 
 VOXEL_ML = 0.128
@@ -35,8 +37,8 @@ def hu() -> np.ndarray:
     return array
 
 
-def run(path: Path, bundle: Path, output: Path, allow: tuple[str, ...] = ()) -> dict[str, Any]:
-    loaded: Bundle = load_bundle("lung", bundle, torch.device("cpu"), allow=allow)
+def run(path: Path, bundle: Path, output: Path, allow: tuple[str, ...] = (), task: str = "lung") -> dict[str, Any]:
+    loaded: Bundle = load_bundle(task, bundle, torch.device("cpu"), allow=allow)
     settings = Settings(formats=("nifti", "segnrrd"), workers=0, allow=allow)
     run_batch(find_cases([path]).cases, loaded, output, settings=settings)
     (case,) = json.loads((output / "report.json").read_text())["cases"]
@@ -239,3 +241,31 @@ def test_an_sform_almost_at_right_angles_reads_back_in_itk(hu: np.ndarray, lung_
     nifti, _ = masks(run(source, lung_bundle, tmp_path / "out"), tmp_path / "out")
     np.testing.assert_allclose(nibabel.load(nifti).affine, bent, atol=1e-5)
     np.testing.assert_allclose(read_with_simpleitk(nifti)[1], bent, atol=0.02)
+
+
+def test_a_sheared_neighbor_is_not_trained_on(hu: np.ndarray, tmp_path: Path) -> None:
+    save_nifti(tmp_path / "labeled.nii", hu, qform=(UPRIGHT, 1))
+    save_nifti(tmp_path / "sheared.nii", hu, sform=(SHEARED, 1), pixdim=[4, 4, 8])
+    whole = save_nifti(tmp_path / "whole.nii", hu, qform=(UPRIGHT, 1))
+    labeled = [{"image": str(tmp_path / "labeled.nii"), "label": ""}]
+    assert neighboring_images(labeled, 5) == [{"image": str(whole)}]
+
+
+def test_pixel_spacing_counts_in_a_kind_of_dicom_that_itk_does_not_know(
+    series_maker: Callable[..., Any], skin_bundle: Path, tmp_path: Path
+) -> None:
+    dataset = series_maker(np.zeros((1, 4, 6), np.uint16)).slices[0]
+    pixels = np.zeros((4, 6, 3), np.uint8)
+    pixels[1:3, 2:6, 0] = 200  # 8 pixels
+    image = make_vl_image(
+        dataset, SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.7", PixelSpacing=["0.1", "0.2"], PixelData=pixels.tobytes()
+    )
+    image.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    case = run(tmp_path / "a.dcm", skin_bundle, tmp_path / "out", task="skin")
+    assert case["measures"]["area_mm2"] == pytest.approx(8 * 0.1 * 0.2)
+    assert "cannot open the image itself" in " ".join(case["notes"])
+    nifti, segmentation = masks(case, tmp_path / "out")
+    expected = {(round(-0.2 * x, 2), round(-0.1 * y, 2), 0.0) for x in range(2, 6) for y in (1, 2)}
+    assert foreground_positions(*read_with_simpleitk(segmentation)) == expected
+    flat = nibabel.load(nifti)
+    assert foreground_positions(np.asarray(flat.dataobj)[..., None], flat.affine) == expected

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import mimetypes
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -100,7 +101,8 @@ class Ohif:
         text = self.browser.execute_script(
             "return document.querySelector(\"[data-cy='viewport-overlay-bottom-right']\")?.innerText ?? ''"
         )
-        return int(text.rpartition("(")[2].partition("/")[0] or 0)
+        found = re.search(r"\((\d+)/\d+\)", text)
+        return int(found[1]) if found else 0
 
     def show(self, position: int) -> np.ndarray:
         """Scroll to a slice with the arrow keys, and return the picture of the viewport (rows, columns, RGB)."""

@@ -90,6 +90,8 @@ def content_box(picture: np.ndarray, min_fraction: float = 0.1) -> tuple[slice, 
     """Return the part of a picture (C, X, Y) inside its frame; the whole picture where there is none."""
     whole = slice(0, picture.shape[1]), slice(0, picture.shape[2])
     columns = _between_lines(picture)
+    if columns.start == columns.stop:  # one color all over
+        return whole
     rows = _between_lines(picture[:, columns].swapaxes(1, 2))
     content = picture[:, columns, rows]
     if min(content.shape[1:]) < _MIN_SIDE or 1 - content[0].size / picture[0].size < min_fraction:

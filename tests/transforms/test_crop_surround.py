@@ -54,8 +54,10 @@ def test_a_frame_in_jpeg_is_cropped_but_for_its_blurred_edge(level: int, picture
 def test_what_is_no_frame_stays(picture: np.ndarray) -> None:
     for color in ((200, 150, 130), (60, 60, 255)):  # skin, a cloth
         assert content_box(framed(picture, color)) == WHOLE
-    thin = framed(picture, (0, 0, 0))[:, 28:112, 23:87]
-    assert content_box(thin[:, :, 2:-2]) == (slice(0, 84), slice(0, 60))  # below a tenth
+    dark_rim = framed(picture, (0, 0, 0))[:, 28:112, 23:87]
+    assert content_box(dark_rim) == (slice(0, 84), slice(0, 64))  # 11 % of it, which changes little
+    bright_rim = framed(picture, (255, 255, 255))[:, 28:112, 23:87]
+    assert content_box(bright_rim) == (slice(2, 82), slice(2, 62))
     assert content_box(np.full((3, 150, 120), 255.0)) == WHOLE
     x, y = np.ogrid[:150, :120]
     lesion = np.where((x - 75) ** 2 / 40**2 + (y - 60) ** 2 / 30**2 < 1, 90.0, 255.0)
@@ -108,6 +110,6 @@ def test_a_label_is_cropped_with_its_picture(picture: np.ndarray) -> None:
 
 
 def test_builds_from_a_config() -> None:
-    config = {"_target_": "s3net_monai.transforms.CropSurroundd", "keys": ["image"], "min_fraction": 0.5}
+    config = {"_target_": "s3net_monai.transforms.CropSurroundd", "keys": ["image"], "min_black": 0.5}
     step = ConfigParser({"step": config}).get_parsed_content("step")
     assert step({"image": MetaTensor(torch.ones(3, 4, 5))})["image"].shape == (3, 4, 5)

@@ -12,8 +12,9 @@ from monai.transforms import Crop, InvertibleTransform, MapTransform
 
 CONTENT_KEY = "content_box"  # of the metadata
 _BLACK, _WHITE = 24.0, 248.0  # of 255 gray levels
-_TOLERANCE = 6.0  # beyond black and white: noise of a camera and of JPEG
+_TOLERANCE = 6.0  # beyond black: noise of a camera
 _EXACT = 1.0  # around other grays: pale skin, evenly lit, varies more than a painted surface
+_CONTRAST = 30.0  # of a picture with a bright frame; overexposed skin fades
 _UNIFORM = 0.9  # fraction of a line
 _DEPTH = 16  # pixels from a frame within which JPEG and interpolation blur its edge
 _MIN_SIDE = 8  # pixels of a content
@@ -126,7 +127,7 @@ def _lines(picture: np.ndarray) -> int:
     if color.max() <= _BLACK:
         near = picture <= _BLACK + _TOLERANCE
     elif color.min() >= _WHITE:
-        near = picture >= _WHITE - _TOLERANCE
+        near = picture >= _WHITE
     elif np.ptp(color) <= _EXACT:
         near = np.abs(picture - color) <= _EXACT
     else:
@@ -140,7 +141,7 @@ def _is_framed(content: np.ndarray, color: np.ndarray) -> bool:
 
     A gray one has to surround colors, as gray skin would not.
     """
-    inside = np.abs(content - color[:, None, None]).max(axis=0) > _TOLERANCE
+    inside = np.abs(content - color[:, None, None]).max(axis=0) > _CONTRAST
     ends = (inside[:_DEPTH], inside[-_DEPTH:], inside[:, :_DEPTH].T, inside[:, -_DEPTH:].T)
     straight = all(end.mean(axis=1).max() > 0.5 for end in ends)
     return straight and bool(color.min() >= _WHITE or np.ptp(content, axis=0).mean() > _TOLERANCE)

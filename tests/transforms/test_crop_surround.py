@@ -62,6 +62,8 @@ def test_what_is_no_frame_stays(picture: np.ndarray) -> None:
     x, y = np.ogrid[:150, :120]
     lesion = np.where((x - 75) ** 2 / 40**2 + (y - 60) ** 2 / 30**2 < 1, 90.0, 255.0)
     assert content_box(np.stack([lesion + 0, lesion - 20, lesion - 30]).clip(0, 255)) == WHOLE
+    fading = np.clip(230 + np.abs(np.linspace(-40, 40, 150)), 0, 255)[None, :, None].repeat(120, 2)
+    assert content_box(np.concatenate([fading, fading - 0.5, fading - 1])) == WHOLE  # overexposed skin
     block = np.full((3, 150, 120), 200.0)
     block[:, 50:90, 40:80] = 90.0  # a gray picture
     assert content_box(block) == WHOLE

@@ -12,8 +12,9 @@ from monai.transforms import Crop, InvertibleTransform, MapTransform
 
 CONTENT_KEY = "content_box"  # of the metadata
 _BLACK, _WHITE = 24.0, 248.0  # of 255 gray levels
-_TOLERANCE = 6.0  # around black and white: noise of a camera and of JPEG
+_TOLERANCE = 6.0  # beyond black: noise of a camera
 _EXACT = 1.0  # around other grays: pale skin, evenly lit, varies more than a painted surface
+_CONTRAST = 30.0  # of a picture with a bright frame; overexposed skin fades
 _UNIFORM = 0.9  # fraction of a line
 _DEPTH = 16  # pixels from a frame within which JPEG and interpolation blur its edge
 _MIN_SIDE = 8  # pixels of a content
@@ -25,14 +26,16 @@ class CropSurroundd(MapTransform, InvertibleTransform):
     Such a frame would take part in every statistic of the image, and the content would be small for the network. Lines
     from an edge inwards belong to it as long as nine tenths of their pixels have its color: black, white, or another
     gray around a picture that is colored. Dark corners, as those of a round field of view, stay. The inverse pads with
-    zeros. A picture whose frame takes less than ``min_fraction`` passes unchanged.
+    zeros. A picture with a smaller frame than stated below passes unchanged: a dark rim, which many cameras leave,
+    changes little, but a bright one is taken for skin.
 
     The metadata of the first image get "content_box", the first and the last column and row that are kept, exclusive.
 
     Args:
         keys: pictures (C, X, Y) of values from 0 to 255, and arrays on their grid; the first one that a sample has
             gives the frame.
-        min_fraction: of the area of a picture.
+        min_black: smallest fraction of a picture's area that a black frame takes.
+        min_bright: the same of a white or gray frame.
         allow_missing_keys: whether a sample may lack some of ``keys``, such as the label.
 
     Raises:
@@ -49,9 +52,16 @@ class CropSurroundd(MapTransform, InvertibleTransform):
         (torch.Size([3, 20, 30]), torch.Size([3, 40, 40]))
     """
 
-    def __init__(self, keys: KeysCollection, min_fraction: float = 0.1, allow_missing_keys: bool = False) -> None:
+    def __init__(
+        self,
+        keys: KeysCollection,
+        *,
+        min_black: float = 0.2,
+        min_bright: float = 0.02,
+        allow_missing_keys: bool = False,
+    ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.min_fraction = min_fraction
+        self.min_black, self.min_bright = min_black, min_bright
         self.crop = Crop()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -63,7 +73,7 @@ class CropSurroundd(MapTransform, InvertibleTransform):
             image = sample[key]
             if box is None:
                 size = tuple(image.shape[1:])
-                box = content_box(torch.as_tensor(image).cpu().numpy(), self.min_fraction)
+                box = content_box(torch.as_tensor(image).cpu().numpy(), self.min_black, self.min_bright)
                 sample[key] = self.crop(image, box)
                 if hasattr(image, "meta"):
                     sample[key].meta[CONTENT_KEY] = [(part.start, part.stop) for part in box]
@@ -86,19 +96,23 @@ class CropSurroundd(MapTransform, InvertibleTransform):
         return sample
 
 
-def content_box(picture: np.ndarray, min_fraction: float = 0.1) -> tuple[slice, slice]:
+def content_box(picture: np.ndarray, min_black: float = 0.2, min_bright: float = 0.02) -> tuple[slice, slice]:
     """Return the part of a picture (C, X, Y) inside its frame; the whole picture where there is none."""
     whole = slice(0, picture.shape[1]), slice(0, picture.shape[2])
     columns = _between_lines(picture)
+    if columns.start == columns.stop:  # one color all over
+        return whole
     rows = _between_lines(picture[:, columns].swapaxes(1, 2))
     content = picture[:, columns, rows]
-    if min(content.shape[1:]) < _MIN_SIDE or 1 - content[0].size / picture[0].size < min_fraction:
+    fraction = 1 - content[0].size / picture[0].size
+    if min(content.shape[1:]) < _MIN_SIDE or not fraction:
         return whole
     outside = np.ones(picture.shape[1:], dtype=bool)
     outside[columns, rows] = False
     color = np.median(picture[:, outside], axis=1)
-    is_black = bool(color.max() <= _BLACK)
-    return (columns, rows) if is_black or _is_framed(content, color) else whole
+    if color.max() <= _BLACK:
+        return (columns, rows) if fraction >= min_black else whole
+    return (columns, rows) if fraction >= min_bright and _is_framed(content, color) else whole
 
 
 def _between_lines(picture: np.ndarray) -> slice:
@@ -110,10 +124,15 @@ def _between_lines(picture: np.ndarray) -> slice:
 def _lines(picture: np.ndarray) -> int:
     """Return how many lines X of a picture (C, X, Y), from the first on, have the color of the first."""
     color = np.median(picture[:, :1], axis=2, keepdims=True)
-    painted = bool(color.max() > _BLACK and color.min() < _WHITE)
-    if painted and np.ptp(color) > _EXACT:
+    if color.max() <= _BLACK:
+        near = picture <= _BLACK + _TOLERANCE
+    elif color.min() >= _WHITE:
+        near = picture >= _WHITE
+    elif np.ptp(color) <= _EXACT:
+        near = np.abs(picture - color) <= _EXACT
+    else:
         return 0
-    alike = (np.abs(picture - color) <= (_EXACT if painted else _TOLERANCE)).all(axis=0).mean(axis=1) >= _UNIFORM
+    alike = near.all(axis=0).mean(axis=1) >= _UNIFORM
     return len(alike) if alike.all() else int(np.argmin(alike))
 
 
@@ -122,7 +141,7 @@ def _is_framed(content: np.ndarray, color: np.ndarray) -> bool:
 
     A gray one has to surround colors, as gray skin would not.
     """
-    inside = np.abs(content - color[:, None, None]).max(axis=0) > _TOLERANCE
+    inside = np.abs(content - color[:, None, None]).max(axis=0) > _CONTRAST
     ends = (inside[:_DEPTH], inside[-_DEPTH:], inside[:, :_DEPTH].T, inside[:, -_DEPTH:].T)
     straight = all(end.mean(axis=1).max() > 0.5 for end in ends)
     return straight and bool(color.min() >= _WHITE or np.ptp(content, axis=0).mean() > _TOLERANCE)

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from s3net_monai.transforms.notes import add_note, named_refusal
 from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.robust_range import robust_range
 
 HOUNSFIELD_KEY = "hounsfield"  # of the metadata
 AIR_HU = -1024.0
@@ -111,7 +112,7 @@ def read_ct_values(values: np.ndarray, axis: int = 2) -> tuple[np.ndarray, bool,
     low = None if in_hu else _low_padding(_samples(changed), axis)
     if low is not None:
         below = changed == low
-        changed = np.where(below, changed[~below].min(), changed)
+        changed = np.where(below, np.float32(robust_range(changed[~below])[0]), changed)
         if padding is None:
             notes.append(_padding_note(low, below))
     return changed, in_hu, notes

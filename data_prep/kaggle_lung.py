@@ -15,7 +15,7 @@ from data_prep.layout import NIFTI_SUFFIXES, find_label, list_files, require_cas
 from s3net_monai.data.datalist import DatalistCase
 from s3net_monai.data.splits import choose_split, hash_fraction
 from s3net_monai.utils.atomic import atomic_path
-from s3net_monai.utils.errors import DataError
+from s3net_monai.utils.errors import CaseError, DataError
 
 DESCRIPTION = "Kaggle lung CT slices or volumes with lung masks; test: a fifth of the slices"
 MODALITY = "CT"
@@ -68,13 +68,16 @@ def _unpack(file: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
 def _convert_slice(destination: Path, image: Path, masks: Path) -> DatalistCase:
     from PIL import Image
 
+    # Importing ``io`` imports MONAI and pydicom; listing 2-D images should not wait for them.
+    from s3net_monai.io.label_maps.read_label import read_label
+
     label = find_label(masks, image.stem, (".tif", ".tiff"))
     try:
         low, high = WINDOW_HU
         hounsfield = np.asarray(Image.open(image), np.float32)
         pixels = np.rint(np.clip((hounsfield - low) / (high - low), 0, 1) * 255).astype(np.uint8)
-        mask = None if label is None else np.asarray(Image.open(label)) > 0
-    except OSError as error:
+        mask = None if label is None else read_label(label, binary=True).array.T > 0
+    except (OSError, CaseError) as error:
         raise DataError(f"{image}: slice or mask not readable ({error}); download it again or remove both") from error
     return _write_slice(destination, image.stem, pixels=pixels, mask=mask)
 

@@ -193,3 +193,15 @@ def test_a_broken_package_costs_its_own_command_alone(
     monkeypatch.setattr("s3net_monai.cli.entry_points", lambda group: [broken])
     assert main(["info"]) == 0
     assert "s3net: command broken cannot be loaded (No module named 'no_such_package')" in capsys.readouterr().err
+
+
+def test_labels_beside_images_are_passed_over_and_counted(
+    volume: Path, lung_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a_Mask.nii.gz", "labels/a.nii.gz"):
+        (volume.parent / name).parent.mkdir(exist_ok=True)
+        (volume.parent / name).write_bytes(b"never opened")
+    assert segment(volume.parent, "--output", tmp_path / "out", "--bundle", lung_bundle, "--device", "cpu") == 0
+    printed = capsys.readouterr()
+    assert "1 ok, 0 failed, 0 skipped" in printed.out
+    assert "2 masks or labels by name (_mask, folder labels) were passed over; name a file to segment it" in printed.err

@@ -118,7 +118,7 @@ def _score(bundle: Bundle, context: RunContext) -> list[Entry]:
     entries = []
     for case in tqdm(load_datalist(context.dataset, "test", labels=True), desc="report cases", unit="case"):
         segmentation = _segment(Path(case["image"]), case["case_id"], bundle)
-        mask, truth = segmentation.mask, _truth(Path(case["label"]), Path(case["image"]), segmentation)
+        mask, truth = segmentation.mask, _truth(case, segmentation, binary=len(context.study.structures) == 1)
         entries.append({"case_id": case["case_id"], **structure_metrics(mask, truth, context.study.structures)})
     return entries
 
@@ -128,8 +128,9 @@ def _segment(image: Path, case_id: str, bundle: Bundle) -> Segmentation:
     return infer_sample(read_case(Case(case_id=case_id, input=image, image=(image,), kind=kind), bundle), bundle)
 
 
-def _truth(path: Path, image: Path, segmentation: Segmentation) -> np.ndarray:
+def _truth(case: Mapping[str, Any], segmentation: Segmentation, *, binary: bool) -> np.ndarray:
     """The label on the grid of the image's mask."""
+    image = Path(case["image"])
     is_picture = segmentation.mask.ndim == 2
     grid = Grid(
         shape=segmentation.mask.shape,
@@ -137,7 +138,7 @@ def _truth(path: Path, image: Path, segmentation: Segmentation) -> np.ndarray:
         name=image.name,
         picture=image if is_picture else None,
     )
-    truth, notes = on_grid(read_label(path), grid)
+    truth, notes = on_grid(read_label(Path(case["label"]), binary=binary), grid)
     for note in notes:
         logger.warning(note)
     return truth

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,13 +10,33 @@ from typing import Any
 from s3net_monai.data.datalist import UNLABELED, load_datalist
 from s3net_monai.data.labeled_split import drop_labels
 from s3net_monai.data.pool import pool_datalists
+from s3net_monai.utils.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 Cases = list[dict[str, Any]]
 
 
-def labeled_cases(source: str | os.PathLike[str]) -> Cases:
-    """Return the cases of a datalist's training section that have a label; raises as ``load_datalist`` does."""
-    return [case for case in load_datalist(source, "training", labels=True) if "label" in case]
+def labeled_cases(source: str | os.PathLike[str], section: str = "training") -> Cases:
+    """Return the cases of a section that have a label; a warning counts the others.
+
+    Args:
+        source: as ``load_datalist`` takes it.
+        section: as ``load_datalist`` takes it.
+
+    Raises:
+        DataError: as ``load_datalist``, and if no case has a label.
+    """
+    cases = load_datalist(source, section, labels=True)
+    labeled = [case for case in cases if "label" in case]
+    if not labeled:
+        raise DataError(
+            f"{source}: none of the {len(cases)} cases of section {section} has a label, at least one expected; choose "
+            "another section, or add labels"
+        )
+    if len(labeled) < len(cases):
+        logger.warning("%s: %d of %d cases have no label", source, len(cases) - len(labeled), len(cases))
+    return labeled
 
 
 def unlabeled_images(cases: Mapping[str, Cases]) -> Cases:

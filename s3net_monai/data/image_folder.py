@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -71,7 +72,12 @@ def case_id_from_path(path: Path) -> str:
 def _warn(folder: Path, count: int, labels: Collection[LabelName], others: int) -> None:
     parts = [describe(labels)] if labels else []
     parts += [f"{others} files of other kinds"] if others else []
-    logger.warning("%s: %d images; passed over %s", folder, count, " and ".join(parts))
+    _warn_once(f"{folder}: {count} images; passed over {' and '.join(parts)}")
+
+
+@cache  # a training lists its folder for every section
+def _warn_once(message: str) -> None:
+    logger.warning(message)
 
 
 def _has_dicom(files: list[Path]) -> bool:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from s3net_monai.data.label_names import SUPERPIXELS, label_names
 from s3net_monai.evaluation.masks import MaskPair, on_one_grid
 from s3net_monai.evaluation.metrics import label_metrics
+from s3net_monai.file_formats import DICOM_SUFFIXES
 from s3net_monai.io.label_maps.read_label import LABEL_SUFFIXES, SEGMENT_SUFFIXES, read_label
 from s3net_monai.io.label_maps.segments import is_dicom_seg
 
@@ -123,31 +124,39 @@ def evaluate(predictions: str | Path, labels: str | Path) -> Evaluation:
     evaluation = Evaluation()
     names = {name.lower(): name for name in label_paths}
     used: set[str] = set()
+    pair_paths: dict[str, tuple[Path, Path]] = {}
     found_values: list[tuple[set[int], set[int]]] = []
-    undecided: dict[str, MaskPair] = {}
+    undecided: list[str] = []
     for case_id, path in tqdm(prediction_paths.items(), desc="evaluate", unit="case"):
         label_name = next((names[name] for name in label_names(case_id) if name in names), None)
         if label_name is None:
             evaluation.without_label.append(case_id)
             continue
         used |= {label_name, case_id}  # a file with the case's own name beside its label is the image
+        pair_paths[case_id] = path, label_paths[label_name]
         try:
-            pair = on_one_grid(read_label(path), read_label(label_paths[label_name]))
+            pair = _read_pair(*pair_paths[case_id])
         except ValueError as error:
             evaluation.failed[case_id] = str(error)
             continue
         values = _values(pair.prediction), _values(pair.truth)
         found_values.append(values)
         if all(len(found) == 1 for found in values) and values[0] != values[1]:
-            undecided[case_id] = _compact(pair)
+            undecided.append(case_id)  # and read again, since all of them may not fit into memory
         else:
             _add_score(evaluation, case_id, pair)
     binary = all(len(set().union(*found)) == 1 for found in zip(*found_values, strict=True))
-    for case_id, pair in undecided.items():
+    for case_id in undecided:
+        pair = _read_pair(*pair_paths[case_id])
         _add_score(evaluation, case_id, _as_foreground(pair) if binary else pair)
-    evaluation.cases.sort(key=lambda case: list(prediction_paths).index(case.case_id))
+    order = {case_id: number for number, case_id in enumerate(prediction_paths)}
+    evaluation.cases.sort(key=lambda case: order[case.case_id])
     evaluation.without_prediction = [name for name in label_paths if name not in used]
     return evaluation
+
+
+def _read_pair(prediction: Path, label: Path) -> MaskPair:
+    return on_one_grid(read_label(prediction), read_label(label))
 
 
 def _add_score(evaluation: Evaluation, case_id: str, pair: MaskPair) -> None:
@@ -165,12 +174,6 @@ def _add_score(evaluation: Evaluation, case_id: str, pair: MaskPair) -> None:
 
 def _values(mask: np.ndarray) -> set[int]:
     return {int(value) for value in np.unique(mask)} - {0}
-
-
-def _compact(pair: MaskPair) -> MaskPair:
-    """The pair in less memory, to be scored when all others are known; each of the two holds one value."""
-    smallest = [np.min_scalar_type(int(mask.max())) for mask in (pair.prediction, pair.truth)]
-    return replace(pair, prediction=pair.prediction.astype(smallest[0]), truth=pair.truth.astype(smallest[1]))
 
 
 def _as_foreground(pair: MaskPair) -> MaskPair:
@@ -202,7 +205,9 @@ def _masks_by_name(folder: Path, role: str, required_ending: str = "") -> dict[s
         if not required_ending and name.lower().endswith(SUPERPIXELS):
             continue
         name = name[: len(name) - len(required_ending)]
-        if suffix in SEGMENT_SUFFIXES and (name in masks or (suffix.endswith(".dcm") and not is_dicom_seg(path))):
+        if suffix in SEGMENT_SUFFIXES and (
+            name in masks or (suffix.endswith(DICOM_SUFFIXES) and not is_dicom_seg(path))
+        ):
             continue
         if name in masks:
             raise ValueError(f"{path}: a second mask for {name}, beside {masks[name].name}; keep one of the {role}")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from s3net_monai.data.case_lists import labeled_cases, pool_validation, unlabeled_images
+from s3net_monai.utils.errors import DataError
 
 
 @pytest.fixture
@@ -27,6 +28,16 @@ def folder(tmp_path: Path) -> Path:
 
 def test_labeled_cases_are_those_with_a_label(folder: Path) -> None:
     assert [(case["case_id"], Path(case["label"]).name) for case in labeled_cases(folder)] == [("a", "a_label.png")]
+
+
+def test_cases_without_a_label_are_counted_and_none_is_refused(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    labeled_cases(folder)
+    assert caplog.messages == [f"{folder}: 1 of 2 cases have no label"]
+    assert [case["case_id"] for case in labeled_cases(folder, "validation")] == ["c"]
+    datalist = json.loads((folder / "datalist.json").read_text())
+    (folder / "datalist.json").write_text(json.dumps({**datalist, "test": [{"case_id": "d", "image": "b.png"}]}))
+    with pytest.raises(DataError, match="none of the 1 cases of section test has a label, at least one expected"):
+        labeled_cases(folder, "test")
 
 
 def test_unlabeled_images_hide_every_label() -> None:

@@ -192,6 +192,8 @@ def test_unlabeled_images_are_found_beside_labeled_ones(tmp_path: Path) -> None:
     (tmp_path / "labels" / "final").mkdir(parents=True)
     Image.new("L", (8, 8)).save(tmp_path / "labels" / "final" / "a.png")
     (tmp_path / "notes.txt").touch()
+    for name in ("a_mask.png", "b_Segmentation.png", "b_seg.png"):
+        Image.new("L", (8, 8)).save(tmp_path / name)
     nib.save(nib.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4)), tmp_path / "scan.nii.gz")
     case = {"image": str(tmp_path / "b.png"), "label": "x"}
     names = [Path(image["image"]).name for image in neighboring_or_own_images([case], 10)]

@@ -182,7 +182,7 @@ def read_rules(path: Path) -> Selection:
         UsageError: naming the file, the key, the value and the expected value.
     """
     try:
-        rules = json.loads(path.read_text(encoding="utf-8"))
+        rules = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{path}: rules not readable ({error.strerror}); check the path") from error
     except (ValueError, RecursionError) as error:

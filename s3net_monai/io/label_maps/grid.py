@@ -70,9 +70,11 @@ def _without_position(label: LabelMap, grid: Grid) -> str:
     """
     assert label.affine is not None
     assert grid.affine is not None
+    if not label.placed:
+        return label.name
     if label.cropped or np.allclose(label.affine[:3, :3], grid.affine[:3, :3], atol=1e-6):
         return ""
-    if not label.placed or _is_identity(label.affine):
+    if _is_identity(label.affine):
         return label.name
     return grid.name if _is_identity(grid.affine) else ""
 

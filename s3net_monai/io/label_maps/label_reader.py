@@ -22,14 +22,15 @@ class LabelReader(ImageReader):
     "placed" of the ``LabelMap`` are in the metadata, for ``LabelOnImaged``.
 
     Args:
-        binary: whether labels have only one class, so that any value beside 0 is the foreground.
+        binary: whether labels have only one class, so that any value beside 0 is the foreground; False where values are
+            the numbers of classes, None where nobody knows.
 
     Example:
         >>> LabelReader(binary=True).verify_suffix("mask.PNG")
         True
     """
 
-    def __init__(self, binary: bool = False) -> None:
+    def __init__(self, binary: bool | None = None) -> None:
         super().__init__()
         self.binary = binary
 

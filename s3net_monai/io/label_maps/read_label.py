@@ -20,12 +20,13 @@ SEGMENT_SUFFIXES = (".seg.nrrd", ".labelmap.dcm", *DICOM_SUFFIXES)  # named segm
 LABEL_SUFFIXES = (*NIFTI_SUFFIXES, *IMAGE_2D_SUFFIXES, *SEGMENT_SUFFIXES, *NRRD_SUFFIXES, *META_SUFFIXES)
 
 
-def read_label(path: Path, *, binary: bool = False) -> LabelMap:
+def read_label(path: Path, *, binary: bool | None = None) -> LabelMap:
     """Read the label values of a file with one of ``LABEL_SUFFIXES``, in the file's own axis order.
 
     Args:
         path: a picture, NIfTI, NRRD, MetaImage, ``.seg.nrrd`` or DICOM SEG.
-        binary: whether the label has only one class, whatever value stands for it.
+        binary: whether the label has only one class, whatever value stands for it; False for several classes, and None
+            where nobody knows.
 
     Raises:
         CaseError: if the file cannot be read or is not a label.
@@ -40,7 +41,7 @@ def read_label(path: Path, *, binary: bool = False) -> LabelMap:
         raise CaseError(f"{path.name}: not readable as a mask ({reason}); save the label again") from error
 
 
-def _read(path: Path, binary: bool) -> LabelMap:
+def _read(path: Path, binary: bool | None) -> LabelMap:
     name = path.name.lower()
     lossy = cropped = False
     placed = True

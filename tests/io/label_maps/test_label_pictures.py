@@ -91,6 +91,28 @@ def test_classes_keep_their_numbers(tmp_path: Path) -> None:
     assert np.unique(read_label(tmp_path / "one.png", binary=True).array).tolist() == [0, 1]
 
 
+def test_of_several_classes_no_value_is_guessed(tmp_path: Path) -> None:
+    gray(255 * MASK)(tmp_path / "a.png")
+    assert np.unique(read_label(tmp_path / "a.png", binary=False).array).tolist() == [0, 255]
+    gray(soft())(tmp_path / "soft.png")
+    assert 140 in np.unique(read_label(tmp_path / "soft.png", binary=False).array)
+
+
+def test_classes_beside_a_value_for_ignore_are_no_soft_edges(tmp_path: Path) -> None:
+    classes = MASK.copy()
+    classes[12:20, 22:30] = 2
+    classes[20:25, 22:30] = 255
+    gray(classes)(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_label(tmp_path / "a.png").array.T, classes)
+
+
+def test_a_jpeg_saved_again_as_png_is_cut_at_half(tmp_path: Path) -> None:
+    gray(255 * MASK)(tmp_path / "a.jpg")
+    decoded = Image.open(tmp_path / "a.jpg")
+    decoded.save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_label(tmp_path / "a.png").array.T, MASK)
+
+
 def test_classes_in_a_palette_are_the_numbers_of_its_colors(tmp_path: Path) -> None:
     image = Image.fromarray(MASK).convert("P")
     classes = MASK.copy()

@@ -18,6 +18,12 @@ CUBE = np.zeros((5, 4, 3))
 CUBE[1:4, 1:3, 1] = 1
 
 
+def test_the_lowest_value_of_eight_bits(tmp_path: Path) -> None:
+    """Its absolute value does not exist in eight bits."""
+    nib.save(nib.Nifti1Image((CUBE * -128).astype(np.int8), AFFINE), tmp_path / "a.nii")
+    np.testing.assert_array_equal(read_label(tmp_path / "a.nii").array, CUBE)
+
+
 @pytest.mark.parametrize("stored", [255, 254, 1, -1, 0.4, 65535, 1.0001])
 def test_one_value_is_the_foreground(tmp_path: Path, stored: float) -> None:
     nib.save(nib.Nifti1Image((CUBE * stored).astype(np.float32), AFFINE), tmp_path / "a.nii.gz")

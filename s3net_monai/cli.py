@@ -95,7 +95,7 @@ def _segment(arguments: argparse.Namespace) -> int:
         if discovery.ignored:
             print(f"{discovery.ignored} files that are not images were ignored", file=sys.stderr)
         if arguments.key:
-            write_key(arguments.key, discovery.cases)
+            write_key(arguments.key, discovery.cases, study=arguments.study)
         bundle = load_bundle(
             arguments.task,
             root,

@@ -100,7 +100,7 @@ def _segment(arguments: argparse.Namespace) -> int:
         if discovery.labels:
             print(f"{describe(discovery.labels)} were passed over; name a file to segment it", file=sys.stderr)
         if arguments.key:
-            write_key(arguments.key, discovery.cases)
+            write_key(arguments.key, discovery.cases, study=arguments.study)
         bundle = load_bundle(
             arguments.task,
             root,

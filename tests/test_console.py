@@ -25,9 +25,8 @@ def closed_pipe() -> int:
     return writing
 
 
-@pytest.mark.parametrize("words", [["info"], ["--help"], ["segment", "--help"]])
-def test_a_closed_pipe_is_quiet(closed_pipe: int, words: list[str]) -> None:
-    done = subprocess.run([*PROGRAM, *words], stdout=closed_pipe, stderr=subprocess.PIPE, text=True, check=False)
+def test_a_closed_pipe_is_quiet(closed_pipe: int) -> None:
+    done = subprocess.run([*PROGRAM, "info"], stdout=closed_pipe, stderr=subprocess.PIPE, text=True, check=False)
     assert done.stderr == ""
     assert done.returncode == 0
 

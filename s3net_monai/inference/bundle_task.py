@@ -56,10 +56,10 @@ def task_of_bundle(task: Task, metadata: Mapping[str, Any], root: Path) -> Task:
     )
 
 
-def _mapping(parent: Mapping[str, Any], key: str, root: Path) -> Mapping[str, Any]:
-    value = parent.get(key)
+def _mapping(parent: Any, key: str, root: Path) -> Mapping[str, Any]:
+    value = parent.get(key) if isinstance(parent, Mapping) else None
     if not isinstance(value, Mapping):
-        raise _unusable(root, f"no {key} of the network's data format")
+        raise _unusable(root, f"no {key!r} in the description of the network's data")
     return value
 
 
@@ -90,8 +90,6 @@ def _class_names(channel_def: Any, root: Path) -> list[str]:
 
 def _check_match(task: Task, modality: str, names: Sequence[str], root: Path) -> None:
     """Refuse the bundle of another task: for images of another kind, or with the classes of that task."""
-    if task.modality.casefold() != modality.casefold():
-        logger.warning("%s is for %s, --task %s for %s: look at the previews", root, modality, task.name, task.modality)
     folded = {name.casefold() for name in names}
     shares_names = bool(folded & {label.name.casefold() for label in task.labels})
     for other in TASKS.values():
@@ -103,6 +101,8 @@ def _check_match(task: Task, modality: str, names: Sequence[str], root: Path) ->
                 f"{root}: a bundle for {modality} ({', '.join(names)}), task {task.name} is for {task.modality} "
                 f"({', '.join(label.name for label in task.labels)}); give --task {other.name} or another --bundle"
             )
+    if task.modality.casefold() != modality.casefold():
+        logger.warning("%s is for %s, --task %s for %s: look at the previews", root, modality, task.name, task.modality)
 
 
 def _labels(names: Sequence[str], task: Task) -> tuple[Label, ...]:

@@ -29,7 +29,7 @@ def atomic_path_of_same_name(path: Path) -> Iterator[Path]:
     For writers that store the name of the file inside it, as ``torch.jit.save`` does.
     """
     folder = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)  # a killed process of the same number may have left one
     try:
         yield folder / path.name
         os.replace(folder / path.name, path)

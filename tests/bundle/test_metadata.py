@@ -69,6 +69,7 @@ def test_classes_are_those_of_the_label_table(bundle: Any, metadata: dict[str, A
     pred = metadata["network_data_format"]["outputs"]["pred"]
     assert pred["channel_def"] == TASKS[bundle.task].channel_def
     assert pred["num_channels"] == len(pred["channel_def"])
+    assert pred["type"] == "image"  # MONAI Deploy takes "probabilities" for those of a classifier
     image = metadata["network_data_format"]["inputs"]["image"]
     assert image["num_channels"] == len(image["channel_def"])
 

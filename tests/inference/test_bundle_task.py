@@ -232,6 +232,12 @@ def test_metadata_that_contradict_themselves_are_refused(lung_bundle: Path) -> N
     assert "num_channels is 'two'" in refusal("lung", lung_bundle)
 
 
+@pytest.mark.parametrize("metadata", ["[]", "{}", '{"network_data_format": []}'])
+def test_metadata_without_a_data_format_are_refused(lung_bundle: Path, metadata: str) -> None:
+    (lung_bundle / "configs" / "metadata.json").write_text(metadata)
+    assert "no 'network_data_format' in the description of the network's data" in refusal("lung", lung_bundle)
+
+
 def test_the_bundle_of_another_task_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     skin = toy_bundle(tmp_path / "skin", "skin")
     describe(skin, {"channel_def": {"0": "background", "1": "nevus"}}, modality="dermoscopy")

@@ -28,6 +28,11 @@ def test_exported_networks_match_the_bundle(skin_bundle: Path, tmp_path: Path) -
         names = archive.namelist()
     assert "toy_skin/configs/inference.json" in names
     assert "toy_skin/models/model.pt" in names
+    with zipfile.ZipFile(written[1]) as archive:  # MONAI Deploy looks for the configs below the name of the file
+        names = archive.namelist()
+    assert {name.split("/")[0] for name in names} == {"toy_skin"}
+    assert "toy_skin/extra/inference.json" in names
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(path.name for path in written)
 
 
 def test_bundle_without_weights_is_refused(skin_bundle: Path, tmp_path: Path) -> None:

@@ -33,15 +33,20 @@ def check_key(path: Path, output: Path) -> None:
     _read(path)
 
 
-def write_key(path: Path, cases: Sequence[Case]) -> None:
+def write_key(path: Path, cases: Sequence[Case], *, study: str | None = None) -> None:
     """Write the case names with their sources and what DICOM headers say, readable by the owner alone.
 
     Rows of other cases, from earlier runs, are kept. Every shard of a run writes the rows of all cases.
 
+    Args:
+        path: the file.
+        cases: all cases of the run, the same for every shard.
+        study: StudyInstanceUID of cases from a DICOMweb server, which have no path of their own.
+
     Raises:
         UsageError: when the file there is not a key.
     """
-    rows = [_row(case) for case in cases]
+    rows = [_row(case, study) for case in cases]
     own = {tuple(row[:2]) for row in rows}
     kept = [row for row in _read(path) if tuple(row[:2]) not in own]
     with atomic_path(path) as temporary:
@@ -64,8 +69,9 @@ def _read(path: Path) -> list[list[str]]:
     return rows
 
 
-def _row(case: Case) -> list[str]:
-    return [case.case_id, os.path.abspath(case.input), *_from_header(case)]
+def _row(case: Case, study: str | None) -> list[str]:
+    source = os.path.abspath(case.input) if study is None else f"DICOMweb study {study}"
+    return [case.case_id, source, *_from_header(case)]
 
 
 def _from_header(case: Case) -> list[str]:

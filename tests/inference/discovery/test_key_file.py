@@ -85,6 +85,12 @@ def test_rows_of_other_runs_are_kept_and_the_file_is_closed_again(tmp_path: Path
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
+def test_the_source_of_a_study_from_a_server_is_its_uid(patients: Path, tmp_path: Path) -> None:
+    write_key(tmp_path / "key.csv", find_cases([patients]).cases[:1], study="1.2.3")
+    (row,) = rows(tmp_path / "key.csv")
+    assert (row["source"], row["PatientID"]) == ("DICOMweb study 1.2.3", "ID-Doe-7788")
+
+
 @pytest.mark.parametrize("name", ["out/key.csv", "out/deeper/../key.csv", "out"])
 def test_a_key_among_the_masks_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "out")

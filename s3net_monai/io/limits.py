@@ -53,7 +53,8 @@ def check_voxels(name: str, shape: Sequence[int]) -> None:
 def check_extent(name: str, shape: Sequence[int], affine: np.ndarray) -> None:
     """Refuse a volume that cannot be of a patient: its voxel size is in another unit, or was lost.
 
-    One slice with pixels of 1 mm passes at any size, since a 2-D image in a volume format states that.
+    Pixels of exactly 1 mm say that the size is not known, so they may be few; and one slice of them passes at any size,
+    since a 2-D image in a volume format states that.
 
     Args:
         name: of the file, for the message.
@@ -65,7 +66,8 @@ def check_extent(name: str, shape: Sequence[int], affine: np.ndarray) -> None:
     """
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     longest = float((spacing * shape).max())
-    if (MIN_EXTENT_MM <= longest <= MAX_EXTENT_MM) or (shape[2] == 1 and np.array_equal(spacing[:2], [1, 1])):
+    unknown_size = np.array_equal(spacing[:2], [1, 1])
+    if (unknown_size or longest >= MIN_EXTENT_MM) and (longest <= MAX_EXTENT_MM or (unknown_size and shape[2] == 1)):
         return
     sizes = "x".join(f"{size:.4g}" for size in spacing)
     raise CaseError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
+from contextlib import nullcontext
 from pathlib import Path
 
 import nibabel
@@ -104,3 +105,24 @@ def test_deflated_dicom_is_counted_while_expanding(tmp_path: Path, monkeypatch: 
         read_header(path)
     monkeypatch.setattr(limits, "MAX_DEFLATED_BYTES", 600_000)
     assert read_header(path).dataset.Rows == 512
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing", "passes"),
+    [
+        ((96, 96, 16), (3.75, 3.75, 7.5), True),
+        ((96, 96, 16), (0.375, 0.375, 0.75), False),
+        ((96, 96, 16), (3750, 3750, 7500), False),
+        ((128, 128, 1), (0.4, 0.4, 8), True),
+        ((48, 40, 4), (1, 1, 1), True),
+        ((48, 40, 4), (0.99, 1, 1), False),
+        ((4000, 3000, 1), (1, 1, 1), True),
+        ((4000, 3000, 2), (1, 1, 1), False),
+    ],
+)
+def test_extents(
+    shape: tuple[int, ...], spacing: tuple[float, ...], passes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MIN_EXTENT_MM", 50.0)
+    with nullcontext() if passes else pytest.raises(CaseError, match="50 to 3000 mm expected"):
+        limits.check_extent("a", shape, np.diag([*spacing, 1.0]))

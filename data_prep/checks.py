@@ -79,7 +79,7 @@ def _compare(image: Path | list[Path], content: Content, label: Path) -> list[st
     from s3net_monai.io.label_maps.read_label import read_label
 
     picture = image if isinstance(image, Path) and content.affine is None else None
-    grid = Grid(shape=content.shape, affine=content.affine, name=_name(image), picture=picture)
+    grid = Grid(shape=content.shape, affine=content.affine, name=_name(image), image_2d=picture)
     try:
         _, notes = on_grid(read_label(label), grid)
     except CaseError as error:

@@ -210,7 +210,7 @@ def _result(mask: Any, segmentation: Segmentation, source: SourceImage, bundle: 
     warnings = [*source.notes, segmentation.warning, *mask_warnings(segmentation.mask, bundle.task, source.content)]
     if segmentation.consistency is not None and segmentation.consistency < LOW_CONSISTENCY:
         warnings.append(f"consistency {segmentation.consistency:.2f} is below {LOW_CONSISTENCY}: review the mask")
-    if bundle.task.modality == "MR" and segmentation.mask.ndim == 3:
+    if segmentation.mask.ndim == 3:
         warnings += spacing_notes(segmentation.affine)
     return Result(
         mask=mask,

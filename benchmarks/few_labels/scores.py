@@ -136,7 +136,7 @@ def _truth(case: Mapping[str, Any], segmentation: Segmentation, *, binary: bool)
         shape=segmentation.mask.shape,
         affine=None if is_picture else segmentation.affine,
         name=image.name,
-        picture=image if is_picture else None,
+        image_2d=image if is_picture else None,
     )
     truth, notes = on_grid(read_label(Path(case["label"]), binary=binary), grid)
     for note in notes:

@@ -17,7 +17,7 @@ class MaskPair:
     Attributes:
         prediction: label values, (X, Y[, Z]).
         truth: label values of the label, of the same shape.
-        spacing: voxel size in mm, or 1 pixel along each axis of a picture.
+        spacing: voxel size in mm, or 1 pixel along each axis of a 2-D image.
         unit: of ``spacing``, "mm" or "px".
         notes: what a user must know about the comparison, one line each.
     """

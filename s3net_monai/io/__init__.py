@@ -2,7 +2,7 @@
 
 from s3net_monai.io.dicom.reader import DicomSeriesReader
 from s3net_monai.io.dicom.vl_image import DicomVLImageReader
-from s3net_monai.io.image_2d import PictureReader, upright_gray, upright_rgb
+from s3net_monai.io.image_2d import Image2DReader, upright_gray, upright_rgb
 from s3net_monai.io.label_maps.label_reader import LabelReader
 from s3net_monai.io.label_table import write_label_table
 from s3net_monai.io.mask import Mask
@@ -18,11 +18,11 @@ __all__ = [
     "Code",
     "DicomSeriesReader",
     "DicomVLImageReader",
+    "Image2DReader",
     "Label",
     "LabelReader",
     "Mask",
     "NiftiReader",
-    "PictureReader",
     "UnsuitedFormatError",
     "VolumeReader",
     "output_path",

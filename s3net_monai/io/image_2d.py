@@ -15,7 +15,7 @@ from s3net_monai.utils.robust_range import robust_range
 _NOTES_KEY = "s3net_notes"  # of Pillow's ``info``
 
 
-class PictureReader(PILReader):
+class Image2DReader(PILReader):
     """MONAI's ``PILReader``, which keeps what its converter had to repair: lines under "notes" of the metadata.
 
     Args:
@@ -30,10 +30,10 @@ class PictureReader(PILReader):
             return error
 
     def get_data(self, img: Any) -> tuple[np.ndarray, dict[str, Any]]:
-        """Return the picture (columns, rows[, 3]) and its MONAI metadata.
+        """Return the 2-D image (columns, rows[, 3]) and its MONAI metadata.
 
         Raises:
-            CaseError: for a picture that is refused.
+            CaseError: for a 2-D image that is refused.
         """
         if isinstance(img, CaseError):
             raise img

@@ -1,4 +1,4 @@
-"""Crop of a uniform black, white or gray frame around a picture."""
+"""Crop of a uniform black, white or gray frame around an image."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ CONTENT_KEY = "content_box"  # of the metadata
 _BLACK, _WHITE = 24.0, 248.0  # of 255 gray levels
 _TOLERANCE = 6.0  # beyond black: noise of a camera
 _EXACT = 1.0  # around other grays: pale skin, evenly lit, varies more than a painted surface
-_CONTRAST = 30.0  # of a picture with a bright frame; overexposed skin fades
+_CONTRAST = 30.0  # of a 2-D image with a bright frame; overexposed skin fades
 _UNIFORM = 0.9  # fraction of a line
 _DEPTH = 16  # pixels from a frame within which JPEG and interpolation blur its edge
 _MIN_SIDE = 8  # pixels of a content
 
 
 class CropSurroundd(MapTransform, InvertibleTransform):
-    """Crop a uniform frame, as slides, screen shots and other programs put it around a picture.
+    """Crop a uniform frame, as slides, screen shots and other programs put it around an image.
 
     Such a frame would take part in every statistic of the image, and the content would be small for the network. Lines
     from an edge inwards belong to it as long as nine tenths of their pixels have its color: black, white, or another
-    gray around a picture that is colored. Dark corners, as those of a round field of view, stay. The inverse pads with
-    zeros. A picture with a smaller frame than stated below passes unchanged: a dark rim, which many cameras leave,
+    gray around an image that is colored. Dark corners, as those of a round field of view, stay. The inverse pads with
+    zeros. An image with a smaller frame than stated below passes unchanged: a dark rim, which many cameras leave,
     changes little, but a bright one is taken for skin.
 
     The metadata of the first image get "content_box", the first and the last column and row that are kept, exclusive.
 
     Args:
-        keys: pictures (C, X, Y) of values from 0 to 255, and arrays on their grid; the first one that a sample has
-            gives the frame.
-        min_black: smallest fraction of a picture's area that a black frame takes.
+        keys: 2-D images (C, X, Y) of values from 0 to 255, and arrays on their grid; the first one that a sample
+            has gives the frame.
+        min_black: smallest fraction of an image's area that a black frame takes.
         min_bright: the same of a white or gray frame.
         allow_missing_keys: whether a sample may lack some of ``keys``, such as the label.
 
@@ -44,10 +44,10 @@ class CropSurroundd(MapTransform, InvertibleTransform):
     Example:
         >>> import torch
         >>> from monai.data import MetaTensor
-        >>> picture = torch.zeros(3, 40, 40)
-        >>> picture[:, 10:30, 5:35] = torch.rand(3, 20, 30) * 100 + 100
+        >>> image = torch.zeros(3, 40, 40)
+        >>> image[:, 10:30, 5:35] = torch.rand(3, 20, 30) * 100 + 100
         >>> crop = CropSurroundd("image")
-        >>> sample = crop({"image": MetaTensor(picture)})
+        >>> sample = crop({"image": MetaTensor(image)})
         >>> sample["image"].shape, crop.inverse(sample)["image"].shape
         (torch.Size([3, 20, 30]), torch.Size([3, 40, 40]))
     """
@@ -89,47 +89,47 @@ class CropSurroundd(MapTransform, InvertibleTransform):
         return sample
 
     def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Pad with zeros to the size of the picture."""
+        """Pad with zeros to the size of the image."""
         sample = dict(data)
         for key in self.key_iterator(sample):
             sample[key] = self.crop.inverse(sample[key])
         return sample
 
 
-def content_box(picture: np.ndarray, min_black: float = 0.2, min_bright: float = 0.02) -> tuple[slice, slice]:
-    """Return the part of a picture (C, X, Y) inside its frame; the whole picture where there is none."""
-    whole = slice(0, picture.shape[1]), slice(0, picture.shape[2])
-    columns = _between_lines(picture)
+def content_box(image: np.ndarray, min_black: float = 0.2, min_bright: float = 0.02) -> tuple[slice, slice]:
+    """Return the part of a 2-D image (C, X, Y) inside its frame; all of it where there is none."""
+    whole = slice(0, image.shape[1]), slice(0, image.shape[2])
+    columns = _between_lines(image)
     if columns.start == columns.stop:  # one color all over
         return whole
-    rows = _between_lines(picture[:, columns].swapaxes(1, 2))
-    content = picture[:, columns, rows]
-    fraction = 1 - content[0].size / picture[0].size
+    rows = _between_lines(image[:, columns].swapaxes(1, 2))
+    content = image[:, columns, rows]
+    fraction = 1 - content[0].size / image[0].size
     if min(content.shape[1:]) < _MIN_SIDE or not fraction:
         return whole
-    outside = np.ones(picture.shape[1:], dtype=bool)
+    outside = np.ones(image.shape[1:], dtype=bool)
     outside[columns, rows] = False
-    color = np.median(picture[:, outside], axis=1)
+    color = np.median(image[:, outside], axis=1)
     if color.max() <= _BLACK:
         return (columns, rows) if fraction >= min_black else whole
     return (columns, rows) if fraction >= min_bright and _is_framed(content, color) else whole
 
 
-def _between_lines(picture: np.ndarray) -> slice:
-    """Return the lines X of a picture (C, X, Y) that are left between those that have the color of an edge."""
-    first, last = _lines(picture), picture.shape[1] - _lines(picture[:, ::-1])
+def _between_lines(image: np.ndarray) -> slice:
+    """Return the lines X of a 2-D image (C, X, Y) that are left between those that have the color of an edge."""
+    first, last = _lines(image), image.shape[1] - _lines(image[:, ::-1])
     return slice(first, max(first, last))
 
 
-def _lines(picture: np.ndarray) -> int:
-    """Return how many lines X of a picture (C, X, Y), from the first on, have the color of the first."""
-    color = np.median(picture[:, :1], axis=2, keepdims=True)
+def _lines(image: np.ndarray) -> int:
+    """Return how many lines X of a 2-D image (C, X, Y), from the first on, have the color of the first."""
+    color = np.median(image[:, :1], axis=2, keepdims=True)
     if color.max() <= _BLACK:
-        near = picture <= _BLACK + _TOLERANCE
+        near = image <= _BLACK + _TOLERANCE
     elif color.min() >= _WHITE:
-        near = picture >= _WHITE
+        near = image >= _WHITE
     elif np.ptp(color) <= _EXACT:
-        near = np.abs(picture - color) <= _EXACT
+        near = np.abs(image - color) <= _EXACT
     else:
         return 0
     alike = near.all(axis=0).mean(axis=1) >= _UNIFORM

@@ -74,8 +74,8 @@ def _grid(image: MetaTensor, name: str) -> Grid:
     affine = np.asarray(image.meta["original_affine"], np.float64) if is_volume else None
     if len(shape) == 3 and affine is None:
         affine = np.asarray(image.affine, np.float64)
-    picture = path if path.name and not is_volume else None
-    return Grid(shape=shape, affine=affine, name=path.name or name, picture=picture)
+    image_2d = path if path.name and not is_volume else None
+    return Grid(shape=shape, affine=affine, name=path.name or name, image_2d=image_2d)
 
 
 def _label(label: MetaTensor, key: str) -> LabelMap:

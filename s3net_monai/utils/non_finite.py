@@ -16,7 +16,7 @@ def fill_non_finite(values: np.ndarray, percentile: float) -> tuple[np.ndarray, 
     Args:
         values: (C, X, Y[, Z]) in floating point.
         percentile: of the finite values of a channel, which takes their place: a low one is air or darkness, 50 the
-            skin of a picture.
+            skin of a 2-D image.
 
     Returns:
         The array, and one line about it; the array itself and an empty line where all values are finite.

@@ -9,7 +9,7 @@ import numpy as np
 from s3net_monai.tasks import Task
 
 NEARLY_ALL = 0.9  # fraction of an image
-SEVERAL_EDGES = 3  # a lesion in a corner of its picture touches two
+SEVERAL_EDGES = 3  # a lesion in a corner of its image touches two
 MIN_TOUCH = 0.02  # fraction of an edge
 
 

@@ -78,7 +78,7 @@ class OutputWriter:
         warnings = [*source.notes, segmentation.warning or ""]
         warnings += mask_warnings(mask.array, task, source.content)
         warnings += measure_warnings(entry.measures)
-        notes = spacing_notes(mask.affine) if task.modality == "MR" and mask.array.ndim == 3 else []
+        notes = spacing_notes(mask.affine) if mask.array.ndim == 3 else []
         if case.kind == "dicom_vl_image":
             notes += viewer_notes(case.image[0], source.spacing)
         format_warnings, format_notes = self._write_masks(mask, case, entry.outputs)

@@ -23,15 +23,15 @@ class Grid:
 
     Attributes:
         shape: (X, Y, Z) or (X, Y), without channels.
-        affine: (4, 4) RAS+ in mm; None for a picture.
+        affine: (4, 4) RAS+ in mm; None for a 2-D image.
         name: of the image, without its folder.
-        picture: the file of a picture, which may be stored turned; None for volumes.
+        image_2d: the file of a 2-D image, which may be stored turned; None for volumes.
     """
 
     shape: tuple[int, ...]
     affine: np.ndarray | None
     name: str
-    picture: Path | None = None
+    image_2d: Path | None = None
 
 
 def on_grid(label: LabelMap, grid: Grid) -> tuple[np.ndarray, list[str]]:
@@ -39,13 +39,13 @@ def on_grid(label: LabelMap, grid: Grid) -> tuple[np.ndarray, list[str]]:
 
     A volume is placed by its affine. Where that does not fit, and label or image states no position (or the identity,
     which is what programs write that have lost it), voxels are taken in the order of the image's, with a note. The
-    label of a picture that is stored turned (EXIF) is turned with it if it fits the stored size only.
+    label of a 2-D image that is stored turned (EXIF) is turned with it if it fits the stored size only.
 
     Raises:
         CaseError: if the label has another size than the image, or lies elsewhere.
     """
     if label.affine is None or len(grid.shape) == 2 or grid.affine is None:
-        return _on_picture(label, grid)
+        return _on_image_2d(label, grid)
     lost = _without_position(label, grid)
     placed = reoriented(label, grid.affine)
     if placed.cropped:
@@ -128,15 +128,15 @@ def _padded(label: LabelMap, grid: Grid) -> LabelMap:
     return replace(label, array=array, affine=affine)
 
 
-def _on_picture(label: LabelMap, grid: Grid) -> tuple[np.ndarray, list[str]]:
-    """The label of a picture or slice by its size alone; a cropped one by Slicer's place of the picture."""
-    if label.cropped and label.affine is not None and grid.picture is not None:
-        affine = LPS_TO_RAS @ image_to_lps(grid.picture, grid.shape[:2])
-        placed, notes = on_grid(label, replace(grid, shape=(*grid.shape[:2], 1), affine=affine, picture=None))
+def _on_image_2d(label: LabelMap, grid: Grid) -> tuple[np.ndarray, list[str]]:
+    """The label of a 2-D image or slice by its size alone; a cropped one by Slicer's place of the 2-D image."""
+    if label.cropped and label.affine is not None and grid.image_2d is not None:
+        affine = LPS_TO_RAS @ image_to_lps(grid.image_2d, grid.shape[:2])
+        placed, notes = on_grid(label, replace(grid, shape=(*grid.shape[:2], 1), affine=affine, image_2d=None))
         return placed.reshape(grid.shape), notes
     array = label.array[..., 0] if label.array.ndim == 3 and label.array.shape[2] == 1 else label.array
     plane = grid.shape[:2] if grid.shape[2:] in ((), (1,)) else grid.shape
-    orientation = _orientation(grid.picture)
+    orientation = _orientation(grid.image_2d)
     matrix = np.array(STORED_FROM_UPRIGHT[orientation])
     notes = []
     if array.shape == plane:
@@ -158,15 +158,15 @@ def _turned(array: np.ndarray, matrix: np.ndarray, plane: tuple[int, ...]) -> np
     return np.asarray(array[stored[0], stored[1]].reshape(plane))
 
 
-def _orientation(picture: Path | None) -> int:
+def _orientation(path: Path | None) -> int:
     from PIL import Image
 
-    if picture is None:
+    if path is None:
         return 1
     try:
-        with Image.open(picture) as image:
+        with Image.open(path) as image:
             orientation = image.getexif().get(ORIENTATION_TAG, 1)
-    except OSError:  # no picture file, as DICOM is not
+    except OSError:  # no file of a 2-D image, as DICOM is not
         return 1
     return int(orientation) if orientation in STORED_FROM_UPRIGHT else 1
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from s3net_monai.file_formats import DICOM_SUFFIXES, IMAGE_2D_SUFFIXES, META_SUFFIXES, NRRD_SUFFIXES
+from s3net_monai.io.label_maps.image_2d import read_image_2d
 from s3net_monai.io.label_maps.label_map import LabelMap
-from s3net_monai.io.label_maps.pictures import read_picture
 from s3net_monai.io.label_maps.segments import read_dicom_seg, read_seg_nrrd
 from s3net_monai.io.label_maps.values import to_label_values
 from s3net_monai.io.nifti_header import NIFTI_SUFFIXES, mm_per_unit
@@ -24,7 +24,7 @@ def read_label(path: Path, *, binary: bool | None = None) -> LabelMap:
     """Read the label values of a file with one of ``LABEL_SUFFIXES``, in the file's own axis order.
 
     Args:
-        path: a picture, NIfTI, NRRD, MetaImage, ``.seg.nrrd`` or DICOM SEG.
+        path: a 2-D image, NIfTI, NRRD, MetaImage, ``.seg.nrrd`` or DICOM SEG.
         binary: whether the label has only one class, whatever value stands for it; False for several classes, and None
             where nobody knows.
 
@@ -55,7 +55,7 @@ def _read(path: Path, binary: bool | None) -> LabelMap:
 
         array, affine, _ = load_volume(path)
     elif name.endswith(IMAGE_2D_SUFFIXES):
-        array, lossy = read_picture(path)
+        array, lossy = read_image_2d(path)
     else:
         array, affine = read_dicom_seg(path)
         cropped = affine is not None

@@ -10,7 +10,7 @@ from s3net_monai.utils.errors import CaseError
 MAX_VALUES = 64  # different label values of one file
 MIN_INTENSITY = 128  # a single value from here on is a level of gray, not the number of a class
 INTEGER_TOLERANCE = 1e-3  # of values that were scaled by a slope
-MAX_EDGES = 0.25  # share of a picture that edges may take
+MAX_EDGES = 0.25  # share of a 2-D image that edges may take
 MIN_FLAT = 16  # voxels of an intermediate level without any slope that make it a class and no edge
 _LISTED = 6
 

@@ -90,7 +90,7 @@ def test_a_label_of_the_stored_pixels_is_turned_with_its_picture(tmp_path: Path,
     exif[274] = orientation
     Image.fromarray(stored).save(tmp_path / "a.png", exif=exif)
     upright = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "a.png"))).T
-    grid = Grid(shape=upright.shape, affine=None, name="a.png", picture=tmp_path / "a.png")
+    grid = Grid(shape=upright.shape, affine=None, name="a.png", image_2d=tmp_path / "a.png")
     array, notes = on_grid(label(stored.T, None), grid)
     if orientation in (5, 6, 7, 8):
         np.testing.assert_array_equal(array, upright)

@@ -1,4 +1,4 @@
-"""Labels in picture files: one channel out of gray, palettes and colors that hold one."""
+"""Labels in 2-D image files: one channel out of gray, palettes and colors that hold one."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ JPEG_COLOR_NOISE = 12  # difference between the channels of a gray JPEG
 _LISTED = 4
 
 
-def read_picture(path: Path) -> tuple[np.ndarray, bool]:
-    """Return the stored values (X, Y) of a picture, and whether its compression is lossy.
+def read_image_2d(path: Path) -> tuple[np.ndarray, bool]:
+    """Return the stored values (X, Y) of a 2-D image, and whether its compression is lossy.
 
     The EXIF orientation is applied. Of a palette the numbers of its colors count; but where black is the second of
     two colors it is the background, and grays in another order than their numbers count by their gray.

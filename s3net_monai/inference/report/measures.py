@@ -104,7 +104,7 @@ def measures(
 
 
 def spacing_notes(affine: np.ndarray) -> list[str]:
-    """Return a note on volumes in ml where a volume has voxels of 1 mm, since files that lost their voxel size state that.
+    """Return a note on volumes in ml where voxels have 1 mm, since files that lost their voxel size state that.
 
     Args:
         affine: (4, 4) RAS+ in mm of a volume.

@@ -47,11 +47,11 @@ class CTValuesd(MapTransform):
     Example:
         >>> import torch
         >>> from monai.data import MetaTensor
-        >>> scan = MetaTensor(torch.tensor([64536.0, 64700.0, 40.0, 60.0]).expand(1, 4, 4, 4).clone())
+        >>> scan = MetaTensor(torch.tensor([64512.0, 64700.0, 40.0, 60.0]).expand(1, 4, 4, 4).clone())
         >>> scan[0, :, 1] = 50.0
         >>> result = CTValuesd("image")({"image": scan})["image"]
         >>> result[0, 0, 0].tolist(), result.meta["hounsfield"]
-        ([-1000.0, -836.0, 40.0, 60.0], True)
+        ([-1024.0, -836.0, 40.0, 60.0], True)
     """
 
     def __init__(self, keys: KeysCollection) -> None:

@@ -122,7 +122,7 @@ def _segment(arguments: argparse.Namespace) -> int:
         report = run_batch(discovery.cases, bundle, arguments.output, settings=settings, excluded=discovery.excluded)
         if arguments.dicomweb:
             store_masks(arguments.dicomweb, report, arguments.output)
-    print(closing_line(report, arguments.output, ignored=discovery.ignored))
+    print(closing_line(report, arguments.output, ignored=discovery.ignored, labels=len(discovery.labels)))
     return SOME_FAILED if report.count("failed") or report.interrupted else OK
 
 

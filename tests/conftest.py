@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from s3net_monai.io import limits
+from s3net_monai.utils.console import NOISY_LOGGERS
 from tests.helpers.ct_series import SeriesMaker
 from tests.helpers.paths import REAL_DATA
 from tests.helpers.toy_bundle import toy_bundle
@@ -20,6 +22,18 @@ def _volumes_of_any_size() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(limits, "MIN_EXTENT_MM", 0.0)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _levels_of_loggers() -> Iterator[None]:
+    """Undo what the command line, called in this process, sets for the process of a user."""
+    loggers = [
+        logging.getLogger(name) for name in (None, "s3net_monai", "s3net_monai.transforms.notes", *NOISY_LOGGERS)
+    ]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture

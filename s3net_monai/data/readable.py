@@ -27,11 +27,11 @@ class UnreadableCases:
     Example:
         >>> unreadable = UnreadableCases()
         >>> with unreadable.collect({"case_id": "a", "image": "a.png"}):
-        ...     raise OSError("truncated")
+        ...     raise ValueError("no pixels")
         >>> unreadable.refuse(total=2)
         Traceback (most recent call last):
         s3net_monai.utils.errors.DataError: 1 of 2 cases cannot be used; repair them, or take them out of the data:
-        a: truncated
+        a: no pixels
     """
 
     def __init__(self) -> None:

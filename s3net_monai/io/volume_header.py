@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from s3net_monai.file_formats import META_SUFFIXES, NRRD_SUFFIXES
-from s3net_monai.io.limits import MAX_VOLUME_HEADER, check_capacity, check_extent, check_voxels
+from s3net_monai.io.limits import check_capacity, check_extent, check_voxels
+from s3net_monai.io.volume_fields import damaged, meta_fields, nrrd_fields
 from s3net_monai.io.volume_scale import VolumeScale, meta_scale, nrrd_scale
 from s3net_monai.utils.errors import CaseError
 
@@ -30,10 +31,6 @@ _NRRD_SPACES = {  # those that refer to the patient's sides (NRRD format definit
     *("right-anterior-superior", "ras", "left-anterior-superior", "las", "left-posterior-superior", "lps")
 }
 _NRRD_VECTOR = re.compile(r"\([^()]*\)")
-_META_PER_AXIS = {"DimSize", "ElementSpacing", "ElementSize", "Offset", "Origin", "Position", "CenterOfRotation"}
-_META_PER_MATRIX = {"TransformMatrix", "Rotation", "Orientation"}
-# also keys of other formats that ITK carries along: dim[0] of NIfTI, 0008|0060 of DICOM
-_META_LINE = re.compile(r"(\w[\w.\-\[\]| ]*?)\s*=\s*(.*?)\s*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +145,7 @@ def _check_length(path: Path, needed: int, stored: int) -> None:
 
 
 def _nrrd_layout(path: Path) -> _Layout:
-    fields, length = _nrrd_fields(path)
+    fields, length = nrrd_fields(path)
     space = fields.get("space", "").lower()
     if space and space not in _NRRD_SPACES:
         raise CaseError(
@@ -180,13 +177,13 @@ def _check_vectors(path: Path, field: str, text: str) -> None:
         except ValueError:
             finite = False
         if not finite:
-            raise _damaged(path, f"'{field}' has a vector that is not of numbers")
+            raise damaged(path, f"'{field}' has a vector that is not of numbers")
     if rest.replace("none", "").strip():
-        raise _damaged(path, f"'{field}' is not a list of vectors")
+        raise damaged(path, f"'{field}' is not a list of vectors")
 
 
 def _meta_layout(path: Path) -> _Layout:
-    fields, length = _meta_fields(path)
+    fields, length = meta_fields(path)
     if fields.get("ElementNumberOfChannels", "1") != "1":
         raise CaseError(f"{path.name}: several components per voxel found, one channel expected; give the image itself")
     packing = "raw"
@@ -236,70 +233,3 @@ def _data_file(path: Path, name: str) -> Path:
     if not data.is_file():
         raise CaseError(f"{path.name}: the data file that it names is not beside it; copy both files")
     return data
-
-
-def _header_text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_VOLUME_HEADER).decode("latin-1")
-    except OSError as error:
-        raise CaseError(f"{path.name}: not readable ({error.strerror}); check the file") from error
-
-
-def _damaged(path: Path, problem: str) -> CaseError:
-    return CaseError(f"{path.name}: damaged header ({problem}); save the volume again")
-
-
-def _nrrd_fields(path: Path) -> tuple[dict[str, str], int]:
-    """Return the fields up to the first empty line, and the header's length in bytes.
-
-    Names are in lower case without blanks.
-    """
-    text = _header_text(path)
-    if not text.startswith("NRRD000"):
-        raise _damaged(path, "it does not begin with NRRD")
-    end = re.search("\r?\n\r?\n", text)
-    header = text[: end.start()] if end else text
-    if len(header) == MAX_VOLUME_HEADER:
-        raise _damaged(path, "it does not end")
-    fields: dict[str, str] = {}
-    for line in re.split("\r?\n", header.rstrip("\r\n"))[1:]:
-        if line.startswith("#") or ":=" in line:
-            if "\r" in line:
-                raise _damaged(path, "a control character")
-            continue
-        name, colon, value = line.partition(":")
-        key = "".join(name.lower().split())
-        if not colon or not line.isprintable() or key in fields:
-            if fields.get("datafile", "").startswith("LIST"):
-                continue
-            raise _damaged(path, f"field '{key[:20]}' twice" if key in fields else "a line that is not a field")
-        fields[key] = value.strip()
-    return fields, end.end() if end else len(text)
-
-
-def _meta_fields(path: Path) -> tuple[dict[str, str], int]:
-    """Return the fields up to ElementDataFile, which ends the header, and the header's length in bytes.
-
-    The spelling is checked, as the library is strict about it.
-    """
-    fields: dict[str, str] = {}
-    length = 0
-    for line in _header_text(path).split("\n"):
-        length += len(line) + 1
-        line = line.removesuffix("\r")
-        match = _META_LINE.fullmatch(line) if len(line) <= 4096 and line.isprintable() else None
-        if not match or match[1] in fields:
-            raise _damaged(path, "a line that is not a field")
-        fields[match[1]] = match[2]
-        if match[1].lower() == "elementdatafile":
-            break
-    if "ElementDataFile" not in fields:
-        raise _damaged(path, "no ElementDataFile")
-    axes = fields.get("NDims", "")
-    if not re.fullmatch("[1-9]", axes):
-        raise _damaged(path, "no NDims")
-    for name, count in [(n, int(axes)) for n in _META_PER_AXIS] + [(n, int(axes) ** 2) for n in _META_PER_MATRIX]:
-        if name in fields and len(fields[name].split()) != count:
-            raise _damaged(path, f"{name} has not {count} values")
-    return fields, length

@@ -155,7 +155,7 @@ def monai_bundle() -> Callable[..., str]:
     def run(*words: str, cwd: Path, module: tuple[str, ...] = ("monai.bundle",), **overrides: Any) -> str:
         options: list[str] = []
         for key, value in overrides.items():
-            options += [f"--{key}", value if isinstance(value, str) else json.dumps(value)]
+            options += [f"--{key}", json.dumps(value) if isinstance(value, dict | list) else str(value)]
         done = subprocess.run(
             [sys.executable, "-m", *module, "run", *words, *options],
             cwd=cwd,

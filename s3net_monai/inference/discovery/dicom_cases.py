@@ -10,14 +10,11 @@ from typing import NamedTuple
 
 from s3net_monai.inference.discovery.case_ids import archive_stem, stem
 from s3net_monai.inference.discovery.cases import Case, ExcludedSeries
+from s3net_monai.inference.discovery.cine_cases import phase_cases
 from s3net_monai.inference.discovery.dicom_headers import DERIVED_MODALITIES, SeriesFiles, SortedFiles
 from s3net_monai.inference.discovery.identifiers import redact, uids_in
 from s3net_monai.inference.discovery.series_selection import Selection
-from s3net_monai.io.dicom.enhanced import split_frames
-from s3net_monai.io.dicom.files import read_header
-from s3net_monai.io.dicom.phases import split_phases
 from s3net_monai.io.limits import MAX_PIXELS, MAX_VOXELS
-from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.messages import one_line
 
 MAX_LISTED_FILES = 3  # missing files that a message names
@@ -254,33 +251,9 @@ def _with_numbers(
         for number, (series, case) in enumerate(group, start=1):
             case_id = case.case_id if len(group) == 1 else f"{case.case_id}_series{number}"
             case = replace(case, case_id=case_id)
-            phases = _phase_cases(series, case) if splits_cine and case.kind == "dicom_series" else [case]
+            phases = phase_cases(series, case) if splits_cine and case.kind == "dicom_series" else [case]
             cases += [(series.files[0], phase) for phase in phases]
     return cases
-
-
-def _phase_cases(series: SeriesFiles, case: Case) -> list[Case]:
-    """One case per phase of a cine series; the case itself where there is one phase, or where its reader refuses it."""
-    if series.modality != "MR" or series.images == series.frames or series.damaged:
-        return [case]
-    try:
-        phases = split_phases([frame for file in series.files for frame in split_frames(read_header(file))])
-    except CaseError:
-        return [case]
-    file_sets = [{header.path for header in phase.headers} for phase in phases]
-    is_shared = sum(map(len, file_sets)) > len(set[Path]().union(*file_sets))
-    width = len(str(len(phases)))
-    return [
-        replace(
-            case,
-            case_id=f"{case.case_id}_phase{phase.number:0{width}d}",
-            image=tuple(sorted(files)),
-            selection="; ".join(filter(None, (case.selection, str(phase)))),
-            phase=phase.number,
-            holds_phases=is_shared,
-        )
-        for phase, files in zip(phases, file_sets, strict=True)
-    ]
 
 
 def _series_number(series: SeriesFiles) -> float:

@@ -15,13 +15,12 @@ from s3net_monai.evaluation import evaluate
 from s3net_monai.inference import Bundle, bundle_root, find_cases, parse_device
 from s3net_monai.inference import load_bundle as _load_bundle
 from s3net_monai.inference.discovery.cases import Case
-from s3net_monai.inference.report.mask_warnings import mask_warnings
-from s3net_monai.inference.report.measures import measure_warnings, measures, spacing_notes
+from s3net_monai.inference.report.measures import measures
 from s3net_monai.inference.report.review import LOW_CONSISTENCY
+from s3net_monai.inference.run.remarks import case_remarks
 from s3net_monai.inference.run.segmenter import Segmentation, SourceImage, infer_sample, preprocess, read_case
 from s3net_monai.inference.run.validate_input import as_case_error
 from s3net_monai.io.dicom.phases import parse_phase
-from s3net_monai.io.image_to_lps import viewer_notes
 from s3net_monai.io.in_memory import channel_first, mask_like, to_array_image
 from s3net_monai.utils.errors import CaseError, UsageError
 
@@ -172,7 +171,7 @@ def _segment_one(image: Any, bundle: Bundle, affine: np.ndarray | None, spacing:
 
 
 def _segment_path(named: Path, bundle: Bundle) -> Result:
-    path, phase = parse_phase(str(named))
+    path, phase = (named, None) if named.exists() else parse_phase(str(named))
     with tempfile.TemporaryDirectory(prefix="s3net-") as scratch:
         try:
             cases = find_cases(
@@ -180,24 +179,26 @@ def _segment_path(named: Path, bundle: Bundle) -> Result:
             ).cases
         except UsageError as error:
             raise CaseError(str(error)) from error
+        has_phases = any(case.phase for case in cases)
+        if phase is not None and not has_phases:
+            raise CaseError(f"{named}: no series of several phases found; leave '#phase={phase}' out")
         if phase is not None:
             cases = tuple(case for case in cases if case.phase == phase)
         if len(cases) != 1:
-            is_cine = phase is not None or bool(cases[0].phase)
-            found, remedy = ("phases", f"'{path}#phase=1'") if is_cine else ("images", "one path per image")
+            found, remedy = ("phases", f"'{path}#phase=1'") if has_phases else ("images", "one path per image")
             raise CaseError(f"{named}: {len(cases)} {found} found, one expected; give {remedy}, or use s3net segment")
-        with as_case_error(cases[0]):
-            sample = read_case(cases[0], bundle)
+        (case,) = cases
+        with as_case_error(case):
+            sample = read_case(case, bundle)
             source = sample.pop("source")
             segmentation = infer_sample(sample, bundle)
-        result = _result(segmentation.mask, segmentation, source, bundle)
-        if cases[0].kind == "dicom_vl_image":
-            notes = viewer_notes(cases[0].image[0], source.spacing)
-            result = replace(result, warnings=(*result.warnings, *notes))
-    return result
+        vl_image = case.image[0] if case.kind == "dicom_vl_image" else None
+        return _result(segmentation.mask, segmentation, source, bundle, vl_image=vl_image)
 
 
-def _result(mask: Any, segmentation: Segmentation, source: SourceImage, bundle: Bundle) -> Result:
+def _result(
+    mask: Any, segmentation: Segmentation, source: SourceImage, bundle: Bundle, *, vl_image: Path | None = None
+) -> Result:
     hounsfield = source.image if bundle.task.modality == "CT" else None
     values = measures(
         segmentation.mask,
@@ -207,16 +208,14 @@ def _result(mask: Any, segmentation: Segmentation, source: SourceImage, bundle: 
         in_hu=source.in_hu,
         spacing=source.spacing,
     )
-    warnings = [*source.notes, segmentation.warning, *mask_warnings(segmentation.mask, bundle.task, source.content)]
+    warnings, notes = case_remarks(segmentation, source, values, bundle.task, vl_image=vl_image)
     if segmentation.consistency is not None and segmentation.consistency < LOW_CONSISTENCY:
         warnings.append(f"consistency {segmentation.consistency:.2f} is below {LOW_CONSISTENCY}: review the mask")
-    if segmentation.mask.ndim == 3:
-        warnings += spacing_notes(segmentation.affine)
     return Result(
         mask=mask,
         affine=segmentation.affine,
         labels={label.name: label.value for label in bundle.task.labels},
         consistency=segmentation.consistency,
         measures=values,
-        warnings=tuple(warning for warning in [*warnings, *measure_warnings(values)] if warning),
+        warnings=(*warnings, *notes),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -64,7 +65,6 @@ def _segment(arguments: argparse.Namespace) -> int:
     from s3net_monai.inference.discovery.series_selection import read_rules
     from s3net_monai.inference.report.summary import closing_line
     from s3net_monai.inference.run.earlier_run import check_output
-    from s3net_monai.tasks import get_task
 
     formats = _known_formats(arguments.formats)
     _check_source(arguments)
@@ -75,13 +75,24 @@ def _segment(arguments: argparse.Namespace) -> int:
     check_output(arguments.output, resume=arguments.resume, overwrite=arguments.overwrite, case_ids=own_ids)
     if arguments.key:
         check_key(arguments.key, arguments.output)
+    logging.getLogger("s3net_monai.transforms.notes").setLevel(logging.ERROR)  # the report has them
     with ending_signals_as_keyboard_interrupt(), tempfile.TemporaryDirectory(prefix="s3net-") as scratch:
+        bundle = load_bundle(
+            arguments.task,
+            root,
+            parse_device(arguments.device),
+            mode=arguments.mode,
+            allow=arguments.allow,
+            checkpoint=arguments.checkpoint,
+            configs=arguments.config,
+        )
         if arguments.dicomweb:
             formats = with_storable(formats)
             discovery = find_study_cases(
                 arguments.dicomweb,
                 arguments.study,
                 task=arguments.task,
+                modality=bundle.task.modality,
                 scratch=Path(scratch),
                 rules=rules,
                 keep_identifiers=arguments.keep_identifiers,
@@ -90,7 +101,7 @@ def _segment(arguments: argparse.Namespace) -> int:
             discovery = find_cases(
                 arguments.input,
                 arguments.output,
-                modality=get_task(arguments.task).modality,
+                modality=bundle.task.modality,
                 rules=rules,
                 unpack_to=Path(scratch),
                 keep_identifiers=arguments.keep_identifiers,
@@ -101,15 +112,6 @@ def _segment(arguments: argparse.Namespace) -> int:
             print(f"{describe(discovery.labels)} were passed over; name a file to segment it", file=sys.stderr)
         if arguments.key:
             write_key(arguments.key, discovery.cases, study=arguments.study)
-        bundle = load_bundle(
-            arguments.task,
-            root,
-            parse_device(arguments.device),
-            mode=arguments.mode,
-            allow=arguments.allow,
-            checkpoint=arguments.checkpoint,
-            configs=arguments.config,
-        )
         settings = Settings(
             formats=formats,
             mode=arguments.mode,

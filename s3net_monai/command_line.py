@@ -66,13 +66,13 @@ def _segment(command: argparse.ArgumentParser) -> None:
         type=names,
         default=(),
         metavar="A,B",
-        help="missing-slices, tilt: resample such CT series to a regular grid, and say so, instead of refusing them",
+        help="missing-slices, tilt: resample such images to a regular grid, and say so, instead of refusing them",
     )
     add(
         "--select",
         type=Path,
         metavar="RULES.json",
-        help="which series of a study to take; default: the primary axial CT series with most slices",
+        help="which series of a study to take; default: the axial CT series, or cine stack of MR, with most slices",
     )
     add(
         "--key",

@@ -44,8 +44,8 @@ INPUTS: dict[str, InputFormat] = {
         title="DICOM",
         suffixes=DICOM_SUFFIXES,
         role="dicom",
-        holds="CT series and VL (visible-light) images, with or without suffix: files, series folders, trees of "
-        "patients and studies, media with a DICOMDIR",
+        holds="CT series, MR series by phase, and VL (visible-light) images, with or without suffix: files, series "
+        "folders, trees of patients and studies, media with a DICOMDIR",
     ),
     "png": InputFormat(
         title="PNG", suffixes=(".png",), role="image_2d", holds="one 2-D image, or one CT or MR slice of 8 or 16 bits"

@@ -25,7 +25,7 @@ from s3net_monai.engines.per_image import PerImageInferer
 from s3net_monai.engines.pretrained import load_encoder, load_network, warm_start
 from s3net_monai.engines.pseudo_labels import select_pseudo_labels
 from s3net_monai.engines.ramp_up import RampUpHandler
-from s3net_monai.engines.resume import ResumeTraining, latest_checkpoint
+from s3net_monai.engines.resume import ResumeTraining
 from s3net_monai.engines.run_start import begin_run
 from s3net_monai.engines.sampling import sampling_weights
 from s3net_monai.engines.semantic_views import AttendedObject, SemanticViews
@@ -62,7 +62,6 @@ __all__ = [
     "begin_run",
     "default_device",
     "join_process_group",
-    "latest_checkpoint",
     "load_encoder",
     "load_network",
     "local_device",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -10,8 +10,10 @@ from pathlib import Path
 from s3net_monai.engines.config_keys import check_config_keys
 from s3net_monai.engines.error_lines import report_errors_in_one_line
 from s3net_monai.utils.errors import UsageError
+from s3net_monai.utils.output_paths import check_output_folder
 
 _COMMAND = "monai.bundle.__main__"
+logger = logging.getLogger(__name__)
 
 
 def begin_run(bundle_root: str | Path, *folders: str | Path) -> None:
@@ -44,7 +46,8 @@ def begin_run(bundle_root: str | Path, *folders: str | Path) -> None:
     if not Path(bundle_root).is_dir():
         raise UsageError(f"bundle_root {str(bundle_root)!r}: no such folder; give the folder of the bundle")
     for folder in folders:
-        _check_writable(Path(folder))
+        check_output_folder(Path(folder))
+        _warn_of_masks(Path(folder))
 
 
 def is_monai_command() -> bool:
@@ -52,10 +55,13 @@ def is_monai_command() -> bool:
     return getattr(getattr(sys.modules.get("__main__"), "__spec__", None), "name", None) == _COMMAND
 
 
-def _check_writable(folder: Path) -> None:
-    """Refuse a folder that is no folder or cannot be made; it is not made yet, since the run may still be refused."""
-    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not existing.is_dir():
-        raise UsageError(f"{folder} cannot be written to: {existing} is a file; give another folder")
-    if not os.access(existing, os.W_OK):
-        raise UsageError(f"{folder} cannot be written to: {existing} is read-only for you; give another folder")
+def _warn_of_masks(folder: Path) -> None:
+    """Say before a run that it overwrites masks of an earlier one, as MONAI's writer does without a word."""
+    masks = sorted(path.name for path in folder.glob("*_seg.*") if not path.name.startswith("."))
+    if masks:
+        logger.warning(
+            "%s: %d masks are there already (%s, ...); those of the same cases will be overwritten",
+            folder.name,
+            len(masks),
+            masks[0],
+        )

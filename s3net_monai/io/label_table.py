@@ -1,4 +1,4 @@
-"""The label table beside NIfTI masks, which hold no names: values, names, colors and codes for people and Slicer."""
+"""The label table beside masks in formats that hold no names: values, names, colors and codes for people and Slicer."""
 
 from __future__ import annotations
 

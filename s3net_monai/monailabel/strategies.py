@@ -115,7 +115,7 @@ class ConsistencyScoring:
         for image in images:
             entry: dict[str, Any] = {"weights": weights_time, "consistency": None, "features": []}
             try:
-                cases = find_cases([Path(datastore.get_image_uri(image))]).cases
+                cases = find_cases([Path(datastore.get_image_uri(image))], modality=bundle.task.modality).cases
                 if len(cases) != 1:
                     raise CaseError(f"{len(cases)} images found, expected one")
                 score = score_candidate(cases[0], bundle)

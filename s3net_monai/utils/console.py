@@ -19,7 +19,6 @@ def log_to_stderr() -> None:
     warnings.simplefilter("ignore")
     logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(levelname)s: %(message)s")
     logging.getLogger("s3net_monai").setLevel(logging.WARNING)
-    logging.getLogger("s3net_monai.transforms.notes").setLevel(logging.ERROR)  # the report has them
     for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 

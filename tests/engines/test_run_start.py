@@ -21,14 +21,29 @@ def test_folders_are_checked_and_not_made(tmp_path: Path) -> None:
 
 def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match=r"file/run cannot be written to: .*/file is a file; give another folder"):
+    with pytest.raises(
+        UsageError, match=r"file/run: .*/file is a file, a folder is expected for the results; give another path"
+    ):
         begin_run(tmp_path, tmp_path / "file" / "run")
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
-    with pytest.raises(UsageError, match=r"run cannot be written to: .* is read-only for you; give another folder"):
+    with pytest.raises(
+        UsageError, match=r"run: cannot be made, .* is not writable; change the permissions or give another path"
+    ):
         begin_run(tmp_path, tmp_path / "run")
+
+
+def test_masks_that_will_be_overwritten_are_said_before(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "eval").mkdir()
+    for name in ("a_seg.png", "b_seg.nii.gz", "report.json"):
+        (tmp_path / "eval" / name).touch()
+    begin_run(tmp_path, tmp_path / "eval", tmp_path / "new")
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "eval: 2 masks are there already (a_seg.png, ...); those of the same cases will be overwritten"
+    )
 
 
 def test_a_python_program_keeps_its_own_words_and_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,6 @@ from s3net_monai.inference.discovery.find_cases import find_cases
 from s3net_monai.inference.discovery.series_selection import Selection
 from s3net_monai.inference.report.html_report import write_html_report
 from s3net_monai.inference.report.report import Report
-from s3net_monai.tasks import get_task
 
 STORABLE_FORMATS = ("dicomseg", "dicomseg-labelmap")
 
@@ -25,7 +24,7 @@ def with_storable(formats: Iterable[str]) -> tuple[str, ...]:
 
 
 def find_study_cases(
-    url: str, study: str, *, task: str, scratch: Path, rules: Selection | None, keep_identifiers: bool
+    url: str, study: str, *, task: str, modality: str, scratch: Path, rules: Selection | None, keep_identifiers: bool
 ) -> Discovery:
     """Fetch a study and find the cases in it.
 
@@ -35,6 +34,7 @@ def find_study_cases(
         url: root of the server's DICOMweb services.
         study: StudyInstanceUID.
         task: name of the task, which decides which series are fetched.
+        modality: of the bundle's images, as for ``find_cases``.
         scratch: folder for the files, which must outlive the cases.
         rules: which series to select; None for the default of the task.
         keep_identifiers: whether patient identifiers may stay in names and texts.
@@ -45,7 +45,7 @@ def find_study_cases(
     name = f"study-{hashlib.sha256(study.encode()).hexdigest()[:8]}"
     folder = scratch / name
     fetched = fetch_study(url, study, folder=folder, task=task)
-    discovery = find_cases([folder], modality=get_task(task).modality, rules=rules, keep_identifiers=keep_identifiers)
+    discovery = find_cases([folder], modality=modality, rules=rules, keep_identifiers=keep_identifiers)
     cases = tuple(
         replace(case, case_id=f"{name}_{case.case_id}", input=case.input.relative_to(scratch))
         for case in (*discovery.cases, *fetched.unusable)

@@ -12,7 +12,8 @@ from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.files import read_header
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import UsageError
-from s3net_monai.utils.output_paths import check_output_file
+from s3net_monai.utils.locks import exclusive_lock
+from s3net_monai.utils.output_paths import check_output_file, os_error_line
 
 HEADER_KEYWORDS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")
 COLUMNS = ("case_id", "source", *HEADER_KEYWORDS)
@@ -48,8 +49,9 @@ def write_key(path: Path, cases: Sequence[Case], *, study: str | None = None) ->
     """
     rows = [_row(case, study) for case in cases]
     own = {tuple(row[:2]) for row in rows}
-    kept = [row for row in _read(path) if tuple(row[:2]) not in own]
-    with atomic_path(path) as temporary:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with exclusive_lock(path.with_name(f".{path.name}.lock")), atomic_path(path) as temporary:
+        kept = [row for row in _read(path) if tuple(row[:2]) not in own]
         # Created with its permissions: a file that is restricted afterwards could be read in between.
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
         with open(descriptor, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
@@ -61,8 +63,10 @@ def _read(path: Path) -> list[list[str]]:
         return []
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            header, *rows = list(csv.reader(file)) or [[]]
-    except (OSError, csv.Error):
+            header, *rows = list(csv.reader(file)) or [list(COLUMNS)]
+    except OSError as error:
+        raise UsageError(os_error_line(error)) from error
+    except csv.Error:
         header, rows = [], []
     if tuple(header) != COLUMNS:
         raise UsageError(f"{path}: exists and is not the key of a run; give --key another path")

@@ -173,10 +173,9 @@ def read_rules(path: Path) -> Selection:
 
     Its form is ``{"conditions": {KEYWORD: {TEST: VALUE}}, "choose": "most-slices" or "all"}``. KEYWORD is
     "Orientation", "NumberOfSlices", "NumberOfPhases", or the DICOM keyword of an attribute at the top level of the
-    data set. The tests
-    are "equals" (a value, or the list of all values), "in" and "not_in" (a list that contains any or none of the
-    values), "contains" (a list of which all are among the values), "regex" (matches anywhere in any value) and "range"
-    ([low, high], null for no limit). An absent attribute satisfies "not_in" only.
+    data set. The tests are "equals" (a value, or the list of all values), "in" and "not_in" (a list that contains any
+    or none of the values), "contains" (a list of which all are among the values), "regex" (matches anywhere in any
+    value) and "range" ([low, high], null for no limit). An absent attribute satisfies "not_in" only.
 
     Raises:
         UsageError: naming the file, the key, the value and the expected value.

@@ -39,9 +39,11 @@ def check_output(output: Path, *, resume: bool, overwrite: bool, case_ids: Colle
     if not masks:
         return
     found = f"{output}: masks are there already ({named(path.name for path in masks)})"
+    has_report = read_report(output) is not None
     if not resume:
-        raise UsageError(f"{found}; --resume continues that run, --overwrite replaces them, or give another folder")
-    if read_report(output) is None:
+        continued = "--resume continues that run, " if has_report else ""
+        raise UsageError(f"{found}; {continued}--overwrite replaces them, or give another folder")
+    if not has_report:
         raise UsageError(
             f"{found}, and no report.json of this version that --resume could continue; give another folder, or "
             "--overwrite to replace them"

@@ -11,14 +11,13 @@ from s3net_monai.inference.bundle import Bundle
 from s3net_monai.inference.discovery.cases import PREVIEW_SUFFIX
 from s3net_monai.inference.discovery.find_cases import Case
 from s3net_monai.inference.discovery.identifiers import redact
-from s3net_monai.inference.report.mask_warnings import mask_warnings
-from s3net_monai.inference.report.measures import measure_warnings, measures, spacing_notes
+from s3net_monai.inference.report.measures import measures
 from s3net_monai.inference.report.previews import write_preview
 from s3net_monai.inference.report.report import CaseReport
+from s3net_monai.inference.run.remarks import case_remarks
 from s3net_monai.inference.run.segmenter import Segmentation, SourceImage
 from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.io import FORMATS, CaseError, Mask, UnsuitedFormatError, write_label_table, write_mask
-from s3net_monai.io.image_to_lps import viewer_notes
 
 
 def default_formats(mask: Mask) -> tuple[str, ...]:
@@ -75,19 +74,15 @@ class OutputWriter:
             mask.array, mask.affine, task, image=hounsfield, in_hu=source.in_hu, spacing=source.spacing
         )
         entry.consistency = segmentation.consistency
-        warnings = [*source.notes, segmentation.warning or ""]
-        warnings += mask_warnings(mask.array, task, source.content)
-        warnings += measure_warnings(entry.measures)
-        notes = spacing_notes(mask.affine) if mask.array.ndim == 3 else []
-        if case.kind == "dicom_vl_image":
-            notes += viewer_notes(case.image[0], source.spacing)
+        vl_image = case.image[0] if case.kind == "dicom_vl_image" else None
+        warnings, notes = case_remarks(segmentation, source, entry.measures, task, vl_image=vl_image)
         format_warnings, format_notes = self._write_masks(mask, case, entry.outputs)
         preview = f"{case.case_id}{PREVIEW_SUFFIX}"
         write_preview(
             self.output / preview, source.image, mask.array, affine=mask.affine, task=task, in_hu=source.in_hu
         )
         entry.outputs["preview"] = preview
-        entry.warnings = [redact(warning, case.identifiers) for warning in (*warnings, *format_warnings) if warning]
+        entry.warnings = [redact(warning, case.identifiers) for warning in (*warnings, *format_warnings)]
         entry.notes = notes + format_notes
 
     def _write_masks(self, mask: Mask, case: Case, outputs: dict[str, str]) -> tuple[list[str], list[str]]:

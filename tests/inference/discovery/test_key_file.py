@@ -51,7 +51,7 @@ def test_the_owner_finds_every_case_again_and_nobody_else(
     finally:
         os.umask(previous)
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    assert [path.name for path in key.parent.iterdir()] == ["key.csv"]
+    assert sorted(path.name for path in key.parent.iterdir()) == [".key.csv.lock", "key.csv"]
 
     reported = {case["case_id"] for case in json.loads((output / "report.json").read_text())["cases"]}
     assert {row["case_id"] for row in rows(key)} == reported
@@ -97,6 +97,15 @@ def test_a_key_among_the_masks_is_refused(tmp_path: Path, name: str) -> None:
     for path in (tmp_path / name, tmp_path / name.replace("out", "link")):
         with pytest.raises(UsageError, match="whoever gets the masks would get the names"):
             check_key(path, tmp_path / "out")
+
+
+def test_folders_are_made_and_an_empty_file_is_taken(patients: Path, lung_bundle: Path, tmp_path: Path) -> None:
+    key = tmp_path / "new" / "folder" / "key.csv"
+    assert segment(patients, lung_bundle, tmp_path / "out", key) == 0
+    assert len(rows(key)) == 2
+    key.write_bytes(b"")
+    assert segment(patients, lung_bundle, tmp_path / "out", key, "--overwrite") == 0
+    assert len(rows(key)) == 2
 
 
 def test_a_file_that_is_no_key_is_not_replaced(tmp_path: Path) -> None:

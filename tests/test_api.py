@@ -328,6 +328,8 @@ def test_a_request_that_makes_no_sense_is_refused(lung: Bundle, volume: np.ndarr
         s3net_monai.segment(volume, "liver")
     for name in ("a.nii.gz", "b.nii.gz"):
         nibabel.save(nibabel.Nifti1Image(volume, OBLIQUE), tmp_path / name)
+    with pytest.raises(CaseError, match=r"a.nii.gz#phase=2: no series of several phases found; leave '#phase=2' out"):
+        s3net_monai.segment(f"{tmp_path}/a.nii.gz#phase=2", bundle=lung)
     with pytest.raises(CaseError, match="2 images found, one expected; give one path per image"):
         s3net_monai.segment(tmp_path, bundle=lung)
     with pytest.raises(UsageError, match="affine and spacing are for arrays"):

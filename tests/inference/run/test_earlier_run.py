@@ -14,7 +14,7 @@ import torch
 
 from s3net_monai.inference import Bundle, Settings, UsageError, find_cases, load_bundle, run_batch
 from s3net_monai.inference.run import batch
-from s3net_monai.inference.run.earlier_run import case_of, stale_mask_warnings
+from s3net_monai.inference.run.earlier_run import case_of, check_output, stale_mask_warnings
 from s3net_monai.inference.run.run_lock import run_lock, running_shards
 
 
@@ -71,6 +71,15 @@ def test_masks_that_no_run_wrote_are_not_overwritten_by_resuming(volumes: Path, 
             run(volumes, bundle, output, **settings)
     assert (output / "a_seg.nii.gz").read_bytes() == b"drawn by hand"
     assert not (output / "report.json").exists()
+
+
+def test_a_remedy_that_would_fail_is_not_named(output: Path) -> None:
+    output.mkdir()
+    (output / "a_seg.nii.gz").touch()
+    with pytest.raises(
+        UsageError, match=r"masks are there already \(a_seg.nii.gz\); --overwrite replaces them, or give"
+    ):
+        check_output(output, resume=False, overwrite=False)
 
 
 def test_a_folder_with_nothing_to_lose_is_taken(volumes: Path, bundle: Bundle, output: Path) -> None:

@@ -49,7 +49,7 @@ def prepare(dataset: str, source: Path, destination: Path) -> Path:
         raise DataError(f"{source}: no such folder, expected {module.LAYOUT}; give the folder that holds these")
     check_output_folder(destination, [DATALIST_FILE])
     cases = module.find_cases(source, destination)
-    check_cases(cases)
+    check_cases(cases, module.NUM_CLASSES)
     return write_datalist(
         destination, name=dataset, description=module.DESCRIPTION, modality=module.MODALITY, cases=cases
     )

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from s3net_monai.file_formats import REPORT_NAME
 from s3net_monai.inference import bundle_root, load_bundle
 
 _REPEATS = 10
@@ -83,7 +84,7 @@ def segment_process(image: Path, *, task: str, formats: str, output: Path) -> di
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{image}: s3net segment ended with {process.returncode}; its message is above")
-    report = json.loads((output / "report.json").read_text(encoding="utf-8"))
+    report = json.loads((output / REPORT_NAME).read_text(encoding="utf-8"))
     return {
         "formats": formats,
         "wall_seconds": wall,

@@ -11,6 +11,7 @@ from s3net_monai.data.splits import choose_split
 
 DESCRIPTION = "ACDC cardiac MR, two frames per patient; test: patients 071-080 and the challenge's own test patients"
 MODALITY = "MR"
+NUM_CLASSES = 4
 LAYOUT = (
     "patient###/patient###_frame##.nii.gz with _gt.nii.gz, there or in labels/ beside images/, "
     "or patient###_frame##_image.nii.gz with _label.nii.gz"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -13,14 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.layout import NIFTI_SUFFIXES
 from s3net_monai.data.datalist import DatalistCase
+from s3net_monai.file_formats import NIFTI_SUFFIXES
 from s3net_monai.utils.errors import CaseError, DataError
 from s3net_monai.utils.messages import one_line
 
 WORKERS = 4
-
-logger = logging.getLogger(__name__)
 
 
 class Content(NamedTuple):
@@ -37,17 +35,22 @@ class Content(NamedTuple):
     digest: str
 
 
-def check_cases(cases: Sequence[DatalistCase]) -> None:
+def check_cases(cases: Sequence[DatalistCase], num_classes: int) -> None:
     """Read every file and compare the cases with one another.
+
+    Args:
+        cases: of one data set.
+        num_classes: of its labels, background included: labels are read as training reads them.
 
     Raises:
         DataError: with one line per problem: an image or mask that cannot be read, a mask of another size or position
-            than its image, two cases of one name, the same pixels in two splits, a patient in two splits.
+            than its image, a mask with values that are no classes, two cases of one name, the same pixels in two
+            splits, a patient in two splits.
     """
     problems: list[str] = []
     digests: dict[str, list[DatalistCase]] = defaultdict(list)
     with ThreadPoolExecutor(WORKERS) as pool:
-        results = pool.map(_check_files, cases)
+        results = pool.map(partial(_check_files, num_classes=num_classes), cases)
         for case, (case_problems, content) in zip(cases, tqdm(results, "checks", len(cases), unit="case"), strict=True):
             problems += case_problems
             if content is not None:
@@ -58,7 +61,7 @@ def check_cases(cases: Sequence[DatalistCase]) -> None:
         raise DataError("\n".join([head, *problems]))
 
 
-def _check_files(case: DatalistCase) -> tuple[list[str], Content | None]:
+def _check_files(case: DatalistCase, num_classes: int) -> tuple[list[str], Content | None]:
     image, problem = _read(case.image)
     problems = [problem] if problem else []
     if case.label is not None:
@@ -68,24 +71,26 @@ def _check_files(case: DatalistCase) -> tuple[list[str], Content | None]:
             )
             return problems, image
         if image:
-            problems += _compare(case.image, image, case.label)
+            problems += _label_problems(case.image, image, case.label, num_classes)
     return problems, image
 
 
-def _compare(image: Path | list[Path], content: Content, label: Path) -> list[str]:
-    """The problem of a label that cannot be read or is not on its image's grid; notes become warnings."""
+def _label_problems(image: Path | list[Path], content: Content, label: Path, num_classes: int) -> list[str]:
+    """The problem of a label that cannot be read, is not on its image's grid or has other values than its classes."""
     # Importing ``io`` imports MONAI and pydicom; listing 2-D images should not wait for them.
-    from s3net_monai.io.label_maps.grid import Grid, on_grid
-    from s3net_monai.io.label_maps.read_label import read_label
+    from s3net_monai.io.label_maps.place_label import read_label_of
 
-    picture = image if isinstance(image, Path) and content.affine is None else None
-    grid = Grid(shape=content.shape, affine=content.affine, name=_name(image), image_2d=picture)
+    file = image[0].parent if isinstance(image, list) else image
     try:
-        _, notes = on_grid(read_label(label), grid)
+        array = read_label_of(file, label, shape=content.shape, affine=content.affine, binary=num_classes == 2)
     except CaseError as error:
         return [f"{label.parent}/{error}"]
-    for note in notes:
-        logger.warning(note)
+    others = np.unique(array[(array < 0) | (array >= num_classes)])
+    if len(others):
+        from s3net_monai.io.label_maps.values import listed
+
+        expected = f"expected whole numbers from 0 to {num_classes - 1}"
+        return [f"{label}: the values {listed(others)} found, {expected}; renumber the mask or remove the case"]
     return []
 
 

@@ -16,6 +16,7 @@ from s3net_monai.data.splits import choose_split
 
 DESCRIPTION = "CURVAS abdominal CT slices: 1 pancreas, 2 kidney, 3 liver; test: cases 10006 and 10007"
 MODALITY = "CT"
+NUM_CLASSES = 4
 LAYOUT = "images/<case>_<slice>_r<rater>.png, with labels/ of the same names where there are labels"
 
 TEST_PATIENTS = ("10006", "10007")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "a tree of DICOM CT series, grouped by SeriesInstanceUID, unlabeled"
 MODALITY = "CT"
+NUM_CLASSES = 1  # without labels
 LAYOUT = "DICOM files of CT series in any folder below it"
 
 _KEYWORDS = ["PatientID", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "ImageType", "Rows", "Columns"]

@@ -10,6 +10,7 @@ from s3net_monai.data.splits import choose_split
 
 DESCRIPTION = "ISIC 2018 Task 1 dermoscopy with lesion masks; test: the validation folder"
 MODALITY = "dermoscopy"
+NUM_CLASSES = 2
 LAYOUT = "ISIC2018_Task1-2_Training_Input with ISIC2018_Task1_Training_GroundTruth, or train/images with train/masks"
 
 # Images, masks, what a mask's name adds to its image's, and whether the part is for test.

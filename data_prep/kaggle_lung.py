@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.layout import NIFTI_SUFFIXES, find_label, list_files, require_cases
+from data_prep.layout import VOLUME_SUFFIXES, find_label, list_files, require_cases
 from s3net_monai.data.datalist import DatalistCase
 from s3net_monai.data.splits import choose_split, hash_fraction
 from s3net_monai.utils.atomic import atomic_path
@@ -19,6 +19,7 @@ from s3net_monai.utils.errors import CaseError, DataError
 
 DESCRIPTION = "Kaggle lung CT slices or volumes with lung masks; test: a fifth of the slices"
 MODALITY = "CT"
+NUM_CLASSES = 2
 LAYOUT = "one .npz with image and mask, 2d_images/ID_*.tif with 2d_masks/, or 3d_images/IMG_*.nii.gz with MASK_*"
 TEST_FRACTION = 0.2
 WINDOW_HU = (-1000.0, 600.0)
@@ -41,7 +42,7 @@ def find_cases(source: Path, destination: Path) -> list[DatalistCase]:
     else:
         cases = [
             _volume_case(image)
-            for image in list_files(source / "3d_images", NIFTI_SUFFIXES)
+            for image in list_files(source / "3d_images", VOLUME_SUFFIXES)
             if image.name.startswith("IMG_")
         ]
     return require_cases(cases, source, LAYOUT)

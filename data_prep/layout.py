@@ -8,10 +8,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from s3net_monai.data.datalist import DatalistCase
+from s3net_monai.file_formats import IMAGE_2D_SUFFIXES, NIFTI_SUFFIXES
 from s3net_monai.utils.errors import DataError
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")  # of 2-D images
-NIFTI_SUFFIXES = (".nii.gz", ".nii")
+# The usual suffix of a mask comes first: it is preferred, and a missing mask is named with it.
+IMAGE_SUFFIXES = (".png", *(suffix for suffix in IMAGE_2D_SUFFIXES if suffix != ".png"))
+VOLUME_SUFFIXES = tuple(reversed(NIFTI_SUFFIXES))
 
 
 def list_files(folder: Path, suffixes: Sequence[str]) -> list[Path]:

@@ -9,6 +9,7 @@ from s3net_monai.data.datalist import DatalistCase
 
 DESCRIPTION = "chest CT slices with lung masks (8-bit images, LungSegDB); all for test"
 MODALITY = "CT"
+NUM_CLASSES = 2
 LAYOUT = "images/<slice>.png, with masks/<slice>.png where there are masks"
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from data_prep.layout import NIFTI_SUFFIXES, find_label, list_files, require_cases
+from data_prep.layout import VOLUME_SUFFIXES, find_label, list_files, require_cases
 from s3net_monai.data.datalist import DatalistCase
 from s3net_monai.data.splits import choose_split
 
 DESCRIPTION = "chest CT volumes with lung masks (NIfTI); test: id003"
 MODALITY = "CT"
+NUM_CLASSES = 2
 LAYOUT = "<patient>_ct.nii.gz, each with <patient>_lung.nii.gz where it has a mask"
 TEST_PATIENTS = {"id003"}
 
@@ -22,11 +23,11 @@ def find_cases(source: Path, destination: Path) -> list[DatalistCase]:
         DataError: if ``source`` holds no volume.
     """
     cases = []
-    for image in list_files(source, NIFTI_SUFFIXES):
+    for image in list_files(source, VOLUME_SUFFIXES):
         match = re.fullmatch(r"(.+)_ct(\.nii(?:\.gz)?)", image.name, re.IGNORECASE)
         if match:
             patient = match[1]
-            label = find_label(source, f"{patient}_lung", NIFTI_SUFFIXES)
+            label = find_label(source, f"{patient}_lung", VOLUME_SUFFIXES)
             cases.append(
                 DatalistCase(
                     case_id=patient,

@@ -10,6 +10,7 @@ from s3net_monai.data.splits import choose_split
 
 DESCRIPTION = "PH2 dermoscopy with lesion masks; test: image numbers divisible by 4"
 MODALITY = "dermoscopy"
+NUM_CLASSES = 2
 LAYOUT = "IMD###/IMD###_Dermoscopic_Image/IMD###.bmp with IMD###_lesion/, or images/IMD###.jpg with masks/"
 
 

@@ -16,6 +16,7 @@ from data_prep.phantom_lung import lung_phantom
 from data_prep.phantom_skin import DEFAULT_SHAPE as SKIN_SHAPE
 from data_prep.phantom_skin import skin_phantom
 from s3net_monai.data.datalist import DatalistCase, write_datalist
+from s3net_monai.file_formats import DATALIST_FILE
 from s3net_monai.tasks import TASKS
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.output_paths import check_output_folder
@@ -63,7 +64,7 @@ def make_phantoms(
     if task == "cardiac" and seed + count > MAX_PATIENTS:
         raise ValueError(f"seed {seed} and count {count} reach patient {seed + count}, expected {MAX_PATIENTS} at most")
     destination = Path(destination)
-    check_output_folder(destination, ["datalist.json"])
+    check_output_folder(destination, [DATALIST_FILE])
     cases = []
     for index in tqdm(range(count), desc=f"{task} phantoms", unit="case"):
         split = {3: "validation", 4: "test"}.get(index % 5, "training")

@@ -7,6 +7,7 @@ from pathlib import Path
 from data_prep import acdc, curvas, dicom_tree, isic2018, kaggle_lung, lung_slices, lung_volumes, ph2
 from data_prep.checks import check_cases
 from s3net_monai.data.datalist import write_datalist
+from s3net_monai.file_formats import DATALIST_FILE
 from s3net_monai.utils.errors import DataError
 from s3net_monai.utils.output_paths import check_output_folder
 
@@ -46,9 +47,9 @@ def prepare(dataset: str, source: Path, destination: Path) -> Path:
     source, destination = Path(source), Path(destination)
     if not source.is_dir():
         raise DataError(f"{source}: no such folder, expected {module.LAYOUT}; give the folder that holds these")
-    check_output_folder(destination, ["datalist.json"])
+    check_output_folder(destination, [DATALIST_FILE])
     cases = module.find_cases(source, destination)
-    check_cases(cases)
+    check_cases(cases, module.NUM_CLASSES)
     return write_datalist(
         destination, name=dataset, description=module.DESCRIPTION, modality=module.MODALITY, cases=cases
     )

@@ -1,4 +1,4 @@
-"""The table of input formats, read by discovery, training, error messages and documentation.
+"""The table of input formats, read by discovery, training, error messages and documentation, and names of files.
 
 It imports nothing, since listing the images of a folder should not wait for MONAI.
 """
@@ -8,10 +8,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
 META_SUFFIXES = (".mha", ".mhd")
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 ARCHIVE_SUFFIXES = (".zip",)
+SEGMENTATION_SUFFIX = ".seg.nrrd"  # 3D Slicer's
+DETACHED_HEADER_SUFFIXES = (".nhdr", ".mhd")  # their voxels are in another file
+VOXEL_SUFFIXES = (".raw", ".zraw", ".raw.gz", ".img", ".img.gz")  # of a header beside them
+
+DATALIST_FILE = "datalist.json"
+DATASET_FILE = "dataset.json"  # of the Medical Segmentation Decathlon and of nnU-Net
+# What a run of ``s3net segment`` writes: a mask is named <case>_seg and the extension of its format.
+MASK_ENDING = "_seg"
+PREVIEW_SUFFIX = "_preview.jpg"
+REPORT_NAME = "report.json"
+HTML_REPORT_NAME = "report.html"
+LABEL_TABLE_NAME = "labels.csv"
 
 Role = Literal["volume", "image_2d", "dicom", "archive"]
 
@@ -37,7 +50,7 @@ class InputFormat:
 _VOLUME = "one 3-D volume, CT in HU; its data in the file or in one beside it"
 
 INPUTS: dict[str, InputFormat] = {
-    "nifti": InputFormat(title="NIfTI", suffixes=(".nii", ".nii.gz"), role="volume", holds="one 3-D volume, CT in HU"),
+    "nifti": InputFormat(title="NIfTI", suffixes=NIFTI_SUFFIXES, role="volume", holds="one 3-D volume, CT in HU"),
     "nrrd": InputFormat(title="NRRD", suffixes=NRRD_SUFFIXES, role="volume", holds=_VOLUME),
     "metaimage": InputFormat(title="MetaImage", suffixes=META_SUFFIXES, role="volume", holds=_VOLUME),
     "dicom": InputFormat(

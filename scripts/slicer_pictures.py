@@ -11,7 +11,6 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +22,8 @@ from s3net_monai.inference.discovery.find_cases import Kind
 from s3net_monai.inference.report.previews import preview
 from s3net_monai.inference.run.segmenter import infer_sample, read_case
 from s3net_monai.io import FORMATS, Code, Label, Mask
+from s3net_monai.io.label_maps.place_label import read_label_of
+from s3net_monai.io.nifti_reader import load_nifti
 from s3net_monai.tasks import TASKS
 
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
@@ -44,8 +45,6 @@ def main() -> None:
 
 def _show(task: str, image: Path, kind: Kind, folder: Path, label: Path | None = None) -> None:
     """Segment an image, or take a label in place of that, and draw the file that is written of it."""
-    import nibabel
-
     if label is None:
         bundle = load_bundle(task, bundle_root(task), torch.device("cpu"))
         sample = read_case(Case(case_id=task, input=image, image=(image,), kind=kind), bundle)
@@ -53,9 +52,8 @@ def _show(task: str, image: Path, kind: Kind, folder: Path, label: Path | None =
         found = infer_sample(sample, bundle)
         array, affine = found.mask, found.affine
     else:
-        stored: Any = nibabel.load(image)
-        pixels, affine = np.asarray(stored.dataobj), stored.affine
-        array = np.asarray(nibabel.load(label).dataobj).astype(np.uint8)
+        pixels, affine, _ = load_nifti(image)
+        array = read_label_of(image, label, shape=pixels.shape, affine=affine, binary=False).astype(np.uint8)
     path = folder / f"{task}.seg.nrrd"
     mask = Mask(
         array=array,

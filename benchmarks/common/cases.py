@@ -5,20 +5,17 @@ The volumes of the training part are among them for cross-validation.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from nibabel.affines import voxel_sizes
 
 from benchmarks.common.splits import ISIC, LUNG_SLICES, LUNG_VOLUME_SPLITS, PH2
 from benchmarks.common.types import BenchmarkCase
 from s3net_monai.file_formats import IMAGE_2D_SUFFIXES
-from s3net_monai.io.label_maps.grid import Grid, on_grid
+from s3net_monai.io.label_maps.place_label import read_label_of
 from s3net_monai.io.label_maps.read_label import read_label
-
-logger = logging.getLogger(__name__)
+from s3net_monai.io.nifti_header import read_nifti_header
 
 
 def load_cases(task: str, data: Path) -> list[BenchmarkCase]:
@@ -80,20 +77,15 @@ def _image_cases(split: str, images: Iterable[Path]) -> list[BenchmarkCase]:
 
 
 def _volume_case(folder: Path, name: str) -> BenchmarkCase:
-    import nibabel
-
     image, label = _existing(folder / f"{name}_ct.nii.gz"), _existing(folder / f"{name}_lung.nii.gz")
-    stored: Any = nibabel.load(image)
-    grid = Grid(shape=stored.shape, affine=np.asarray(stored.affine), name=image.name)
-    truth, notes = on_grid(read_label(label, binary=True), grid)
-    for note in notes:
-        logger.warning(note)
+    header = read_nifti_header(image)
+    truth = read_label_of(image, label, shape=header.shape, affine=header.affine, binary=True)
     return BenchmarkCase(
         case_id=name,
         split=LUNG_VOLUME_SPLITS[name],
         image=image,
         truth=truth > 0,
-        spacing=tuple(float(step) for step in stored.header.get_zooms()[:3]),
+        spacing=tuple(float(size) for size in voxel_sizes(header.affine)),
         unit="mm",
     )
 

@@ -18,6 +18,7 @@ from benchmarks.few_labels.rows import DRAWS, REFERENCES, ROWS
 from benchmarks.few_labels.scores import score_cell
 from benchmarks.few_labels.stages import trainings_of
 from benchmarks.few_labels.types import Cell, FewLabelsRow, RunContext, Study, column_name
+from s3net_monai.file_formats import DATALIST_FILE
 from s3net_monai.inference.bundle import bundle_root
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.messages import first_cause, one_line
@@ -90,7 +91,7 @@ def prepare_study(study: Study, data: Path, folder: Path) -> Path:
     prepared = prepare(study.dataset, data / study.source, folder / "prepared")
     content = json.loads(prepared.read_text(encoding="utf-8"))
     training = sorted(content["training"] + content["validation"], key=lambda case: case["case_id"])
-    with atomic_path(folder / "datalist.json") as temporary:
+    with atomic_path(folder / DATALIST_FILE) as temporary:
         text = json.dumps({**content, "training": training, "validation": []}, indent=1)
         temporary.write_text(text + "\n", encoding="utf-8")
     return folder

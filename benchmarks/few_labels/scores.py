@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import shutil
 from collections.abc import Iterable, Mapping
@@ -29,10 +28,7 @@ from s3net_monai.file_formats import IMAGE_2D_SUFFIXES
 from s3net_monai.inference import Bundle, Case, load_bundle
 from s3net_monai.inference.discovery.find_cases import Kind
 from s3net_monai.inference.run.segmenter import Segmentation, infer_sample, read_case
-from s3net_monai.io.label_maps.grid import Grid, on_grid
-from s3net_monai.io.label_maps.read_label import read_label
-
-logger = logging.getLogger(__name__)
+from s3net_monai.io.label_maps.place_label import read_label_of
 
 DISTANCES = ("hd95", "surface_distance")
 
@@ -130,18 +126,9 @@ def _segment(image: Path, case_id: str, bundle: Bundle) -> Segmentation:
 
 def _truth(case: Mapping[str, Any], segmentation: Segmentation, *, binary: bool) -> np.ndarray:
     """The label on the grid of the image's mask."""
-    image = Path(case["image"])
-    is_picture = segmentation.mask.ndim == 2
-    grid = Grid(
-        shape=segmentation.mask.shape,
-        affine=None if is_picture else segmentation.affine,
-        name=image.name,
-        image_2d=image if is_picture else None,
-    )
-    truth, notes = on_grid(read_label(Path(case["label"]), binary=binary), grid)
-    for note in notes:
-        logger.warning(note)
-    return truth
+    shape = segmentation.mask.shape
+    affine = None if len(shape) == 2 else segmentation.affine
+    return read_label_of(Path(case["image"]), Path(case["label"]), shape=shape, affine=affine, binary=binary)
 
 
 def _bundle(stage: Stage, weights: Path, folder: Path, *, context: RunContext) -> Bundle:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from monai.data import PILReader
 from monai.transforms import Resize
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -23,7 +23,7 @@ from sklearn.mixture import GaussianMixture
 
 from benchmarks.common.types import BenchmarkCase, Partition, Predict, Row
 from benchmarks.label_free.merged_superpixels import merged_superpixels
-from s3net_monai.io import NiftiReader, upright_gray
+from s3net_monai.io import Image2DReader, NiftiReader, upright_gray
 from s3net_monai.io.nifti_header import is_nifti
 from s3net_monai.transforms.components import large_components
 from s3net_monai.transforms.ct_intensity import unknown_scale_to_hu
@@ -63,7 +63,7 @@ def read_ct(path: Path) -> Map:
     The array is on the file's own grid, and the third axis of a volume is assumed to be axial. The HU of a 2-D image
     are estimated from the means of its dark and its bright side (``unknown_scale_to_hu``).
     """
-    reader = NiftiReader() if is_nifti(path) else PILReader(converter=upright_gray)
+    reader: Any = NiftiReader() if is_nifti(path) else Image2DReader(converter=upright_gray)
     values = np.asarray(reader.get_data(reader.read(path))[0], dtype=np.float32)[None]
     if values.ndim == 3:
         slope, intercept = unknown_scale_to_hu(values)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from monai.data import PILReader
 from monai.transforms import Resize
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -24,7 +23,7 @@ from sklearn.mixture import GaussianMixture
 
 from benchmarks.common.types import BenchmarkCase, Partition, Predict, Row
 from benchmarks.label_free.merged_superpixels import merged_superpixels
-from s3net_monai.io import upright_rgb
+from s3net_monai.io import Image2DReader, upright_rgb
 from s3net_monai.transforms.skin_labeling import center_weight, central_component, vignette
 
 Mask = NDArray[np.bool_]
@@ -68,7 +67,7 @@ def baseline_rows() -> list[Row]:
 
 def read_rgb(path: Path) -> NDArray[np.floating]:
     """Read a 2-D image upright as RGB (3, X, Y) in [0, 1], as the skin bundle reads it."""
-    reader = PILReader(converter=upright_rgb)
+    reader = Image2DReader(converter=upright_rgb)
     image, _ = reader.get_data(reader.read(path))
     return np.moveaxis(np.asarray(image, dtype=np.float32), -1, 0) / 255
 

@@ -26,11 +26,12 @@ def lung_sources(data: Path, work: Path, without: Collection[str] = ()) -> list[
     from data_prep import lung_volumes
     from data_prep.prepare import prepare
     from s3net_monai.data.datalist import write_datalist
+    from s3net_monai.file_formats import DATALIST_FILE
     from s3net_monai.utils.errors import DataError
 
     folders = {name: work / "data" / name for name in _SOURCES}
     for name, folder in folders.items():
-        if not (folder / "datalist.json").is_file():
+        if not (folder / DATALIST_FILE).is_file():
             prepare(name, data / _SOURCES[name], folder)
     if without:
         cases = lung_volumes.find_cases(data / _SOURCES["lung_volumes"], folders["lung_volumes"])

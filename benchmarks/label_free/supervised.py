@@ -31,7 +31,7 @@ from torch import nn
 
 from s3net_monai.inference.bundle import reading_steps
 from s3net_monai.io import LabelReader
-from s3net_monai.transforms import LabelOnImaged
+from s3net_monai.transforms import LabelOnImaged, ValidateLabelsd
 from s3net_monai.utils.atomic import atomic_path
 
 _KEYS = ("image", "label")
@@ -53,6 +53,7 @@ def image_transforms(bundle_root: Path) -> list[Any]:
         LoadImaged("label", reader=reader),
         EnsureChannelFirstd("label"),
         LabelOnImaged("label"),
+        ValidateLabelsd("label", num_classes=2),
         *others.transforms,
         Resized("label", spatial_size=parser.get_parsed_content("spatial_size"), mode="nearest"),
         AsDiscreted("label", threshold=0.5),

@@ -30,7 +30,14 @@ from s3net_monai.engines import FlipTTAInferer
 from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.io import LabelReader
 from s3net_monai.io.nifti_header import is_nifti
-from s3net_monai.transforms import ConstrainToAird, LabelOnImaged, RandWindowd, ResampleToSpacingd, SliceToVolumed
+from s3net_monai.transforms import (
+    ConstrainToAird,
+    LabelOnImaged,
+    RandWindowd,
+    ResampleToSpacingd,
+    SliceToVolumed,
+    ValidateLabelsd,
+)
 
 EPOCHS = 5
 PATCH = (96, 96, 8)
@@ -101,6 +108,7 @@ def _transforms() -> list[Any]:
         LoadImaged(label, reader=reader),
         EnsureChannelFirstd(label),
         LabelOnImaged(label),
+        ValidateLabelsd(label, num_classes=2),
         SliceToVolumed(label),
         AsDiscreted(label, threshold=0.5),
         Orientationd(label, axcodes="RAS", labels=None),

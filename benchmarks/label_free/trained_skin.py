@@ -23,6 +23,7 @@ from benchmarks.label_free.variants import LOSSES_ALONE
 from data_prep.prepare import prepare
 from s3net_monai.data.datalist import load_datalist
 from s3net_monai.data.pool import pool_datalists
+from s3net_monai.file_formats import DATALIST_FILE
 from s3net_monai.inference import Bundle, bundle_root, load_bundle
 from s3net_monai.transforms import RefineWithWeakLabelsd
 
@@ -95,7 +96,7 @@ def skin_datalists(data: Path, work: Path) -> list[Path]:
     """
     folders = [work / "data" / name for name in _DATASETS]
     for name, folder in zip(_DATASETS, folders, strict=True):
-        if not (folder / "datalist.json").is_file():
+        if not (folder / DATALIST_FILE).is_file():
             prepare(name, data / "skin" / name, folder)
     return folders
 

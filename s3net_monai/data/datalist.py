@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from s3net_monai.data.image_folder import case_id_from_path, list_images
-from s3net_monai.data.public_layouts import DATASET_FILE, is_nnunet_dataset, read_dataset
+from s3net_monai.data.public_layouts import is_nnunet_dataset, read_dataset
+from s3net_monai.file_formats import DATALIST_FILE, DATASET_FILE
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import DataError
 
 SECTIONS = ("training", "validation", "test")
 UNLABELED = "unlabeled"
 _ALL_SECTIONS = (*SECTIONS, UNLABELED)
-DATALIST_FILE = "datalist.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ def write_datalist(folder: Path, *, name: str, description: str, modality: str, 
         if case.label is not None:
             entry["label"] = _relative_path(case.label, folder)
         sections[case.split].append(entry)
-    path = folder / "datalist.json"
+    path = folder / DATALIST_FILE
     with atomic_path(path) as temporary:
         content = {"name": name, "description": description, "modality": modality, **sections}
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import PurePath
 
-from s3net_monai.file_formats import known_suffix
+from s3net_monai.file_formats import MASK_ENDING, PREVIEW_SUFFIX, SEGMENTATION_SUFFIX, known_suffix
 from s3net_monai.utils.errors import DataError
 
 # What a label's name adds to that of its image, in the order in which they are preferred where an image has several.
@@ -31,7 +31,6 @@ LABEL_WORDS = frozenset(
     | {"annotations", "superpixels", "labelstr", "labelsts", "labelsval"}
 )
 IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs", "imagestr", "imagests", "imagesval", "input"})
-RESULT = re.compile(r"_seg(\.|$)|_preview\.jpg$|\.seg\.nrrd$")  # of an earlier run, and of 3D Slicer
 
 _SEPARATED = r"(?P<stem>.+?)[_\-. ]+(?P<mark>{})(?:[_\-. ]?\d{{1,2}})?"
 _ENDING = re.compile(_SEPARATED.format("|".join(sorted((*ENDINGS, SUPERPIXELS), key=len, reverse=True))))
@@ -54,8 +53,14 @@ class LabelName:
 
 
 def is_result(name: str) -> bool:
-    """Return whether a file is named like a mask or preview that ``s3net segment`` or 3D Slicer wrote."""
-    return RESULT.search(name.lower()) is not None
+    """Return whether a file is named like a mask or preview that ``s3net segment`` or 3D Slicer wrote.
+
+    Example:
+        >>> [is_result(name) for name in ("a_seg.nii.gz", "a_seg.labelmap.dcm", "a.seg.nrrd", "a_seg.v2.nii.gz")]
+        [True, True, True, False]
+    """
+    stem = _stem(PurePath(name)).removesuffix(".labelmap")
+    return stem.endswith(MASK_ENDING) or name.lower().endswith((SEGMENTATION_SUFFIX, PREVIEW_SUFFIX))
 
 
 def find_labels(files: Iterable[PurePath]) -> dict[PurePath, LabelName]:

@@ -13,7 +13,6 @@ from typing import Any
 
 from s3net_monai.utils.errors import DataError
 
-DATASET_FILE = "dataset.json"
 _FOLDERS = {"training": ("imagesTr", "labelsTr"), "test": ("imagesTs", "labelsTs")}
 
 
@@ -52,12 +51,9 @@ def _with_channels(entry: Any, folder: Path) -> Any:
     path = Path(image)
     stem, dot, suffix = path.name.partition(".")
     channels = _channels(folder / path.parent, stem, f"{dot}{suffix}")
-    named = {**entry, "case_id": entry.get("case_id", stem)}
-    return (
-        {**named, "image": [str(channel) for channel in channels] if len(channels) > 1 else str(channels[0])}
-        if (channels)
-        else entry
-    )
+    if not channels:
+        return entry
+    return {**entry, "case_id": entry.get("case_id", stem), "image": _one_or_all([str(path) for path in channels])}
 
 
 def _nnunet(content: dict[str, Any], file: Path) -> dict[str, Any]:

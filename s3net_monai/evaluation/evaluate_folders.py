@@ -14,11 +14,10 @@ from tqdm import tqdm
 from s3net_monai.data.label_names import SUPERPIXELS, label_names
 from s3net_monai.evaluation.masks import MaskPair, on_one_grid
 from s3net_monai.evaluation.metrics import label_metrics
-from s3net_monai.file_formats import DICOM_SUFFIXES
+from s3net_monai.file_formats import DICOM_SUFFIXES, MASK_ENDING
 from s3net_monai.io.label_maps.read_label import LABEL_SUFFIXES, SEGMENT_SUFFIXES, read_label
 from s3net_monai.io.label_maps.segments import is_dicom_seg
 
-PREDICTION_ENDING = "_seg"
 _SUFFIXES = sorted(LABEL_SUFFIXES, key=len, reverse=True)  # of a.seg.nrrd ".seg.nrrd", not ".nrrd"
 METRICS = ("dice", "iou", "hd95", "surface_distance")
 
@@ -119,7 +118,7 @@ def evaluate(predictions: str | Path, labels: str | Path) -> Evaluation:
     Raises:
         ValueError: when a folder is missing, contains no mask, or names are ambiguous.
     """
-    prediction_paths = _masks_by_name(Path(predictions), "predictions", required_ending=PREDICTION_ENDING)
+    prediction_paths = _masks_by_name(Path(predictions), "predictions", required_ending=MASK_ENDING)
     label_paths = _masks_by_name(Path(labels), "labels")
     evaluation = Evaluation()
     names = {name.lower(): name for name in label_paths}

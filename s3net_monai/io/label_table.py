@@ -6,10 +6,10 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from s3net_monai.file_formats import LABEL_TABLE_NAME
 from s3net_monai.labels import Label
 from s3net_monai.utils.atomic import atomic_path
 
-LABEL_TABLE_NAME = "labels.csv"
 # Columns of a color table that 3D Slicer (from 5.8 on) opens; background, 0, is left out.
 LABEL_TABLE_COLUMNS = (
     *("LabelValue", "Name", "Color_R", "Color_G", "Color_B", "Color_A"),

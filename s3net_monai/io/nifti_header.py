@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from s3net_monai.file_formats import NIFTI_SUFFIXES as NIFTI_SUFFIXES
 from s3net_monai.io.itk_affine import VIEWERS, largest_distance, nifti_in_itk
 from s3net_monai.io.limits import MAX_NIFTI_OFFSET, check_capacity, check_extent, check_voxels
 from s3net_monai.io.shear import check_shear
@@ -23,7 +24,6 @@ from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.geometry import is_invertible
 from s3net_monai.utils.messages import one_line
 
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
 VISIBLE_MM = 0.5  # rounded axes put the corners of a volume off by less
 MAX_SIZE_ERROR = 0.005  # of a voxel, between pixdim and the sform; three decimals round thin voxels by 0.002
 _GZIP = b"\x1f\x8b"

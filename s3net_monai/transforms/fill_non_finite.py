@@ -21,7 +21,7 @@ class FillNonFinited(MapTransform):
     Args:
         keys: images (C, X, Y[, Z]).
         percentile: of the finite values, which takes the place of the others: a low one is air, 50 the skin of a
-            picture.
+            2-D image.
 
     Raises:
         CaseError: where no value is finite, or more than a twentieth of the body is not.

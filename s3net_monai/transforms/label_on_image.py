@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,9 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from s3net_monai.io.label_maps.grid import Grid, on_grid
+from s3net_monai.io.label_maps.grid import Grid
 from s3net_monai.io.label_maps.label_map import LabelMap
-
-logger = logging.getLogger(__name__)
+from s3net_monai.io.label_maps.place_label import place_label
 
 
 class LabelOnImaged(MapTransform):
@@ -53,9 +51,7 @@ class LabelOnImaged(MapTransform):
         sample = dict(data)
         for key in self.key_iterator(sample):
             grid = _grid(sample[self.image_key], str(sample.get("case_id", "the image")))
-            array, notes = on_grid(_label(sample[key], str(key)), grid)
-            for note in notes:
-                logger.warning(note)
+            array = place_label(_label(sample[key], str(key)), grid)
             meta = {"spatial_shape": np.asarray(grid.shape), **_file_name(sample[key])}
             if grid.affine is not None:
                 affine = torch.as_tensor(grid.affine)

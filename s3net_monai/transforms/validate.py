@@ -136,8 +136,8 @@ class ValidateLabelsd(MapTransform):
             if label.shape[0] != 1 or invalid.any():
                 raise ValueError(
                     f"{_name(data, key)}: {_defect(label, invalid)} under {key!r}, expected one channel of whole "
-                    f"numbers from 0 to {self.num_classes - 1}; set out_channels, background included, or renumber "
-                    "the label"
+                    f"numbers from 0 to {self.num_classes - 1}; renumber the label, or, in a bundle that has it, set "
+                    "out_channels, background included"
                 )
         return dict(data)
 

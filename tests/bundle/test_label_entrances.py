@@ -116,6 +116,28 @@ def test_masks_of_pictures(tmp_path: Path, bundle: str, names: tuple[str, ...], 
     assert str(first_cause(caught.value)).startswith("square.png: label of 40x40, expected 40x60 as a.jpg")
 
 
+def test_other_values_than_0_and_1_are_refused(volumes: dict[str, str], tmp_path: Path) -> None:
+    """Of several classes, nothing tells which one is meant; they would be merged, and -1 dropped."""
+    array = np.zeros((32, 30, 8), np.int16)
+    array[4:9, 6:20, 2:5], array[9:15, 6:20, 2:5], array[20:25] = 1, 2, -1
+    nib.save(nib.Nifti1Image(array, AFFINE), tmp_path / "classes.nii.gz")
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60, 3)).astype(np.uint8)).save(tmp_path / "a.png")
+    stored = np.zeros((40, 60), np.uint8)
+    stored[5:20, 10:30], stored[5:20, 30:40] = 1, 2
+    Image.fromarray(stored).save(tmp_path / "two.png")
+    lung = {"image": volumes["image"], "label": str(tmp_path / "classes.nii.gz"), "case_id": "a"}
+    skin = {"image": str(tmp_path / "a.png"), "label": str(tmp_path / "two.png"), "case_id": "a"}
+    for bundle, names, step in ENTRANCES:
+        if bundle not in (SKIN, TASKS["lung"].bundle):
+            continue
+        case, values = (skin, "2") if bundle == SKIN else (lung, "-1, 2")
+        with pytest.raises(RuntimeError) as caught:
+            reading(bundle, names, step)(dict(case))
+        message = str(first_cause(caught.value))
+        assert message.startswith(f"a, {Path(case['label']).name}: the values {values} under 'label', expected"), names
+        assert "whole numbers from 0 to 1; renumber the label" in message
+
+
 @pytest.mark.parametrize("config", sorted(BUNDLES.glob("*/configs/*.json")), ids=lambda path: "/".join(path.parts[-3:]))
 def test_no_config_reads_labels_otherwise(config: Path) -> None:
     """Whoever loads a label loads it with the shared reader, and every image that is loaded is checked."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import pytest
 
 from s3net_monai.data.label_names import describe, find_labels, is_result, label_names, pair_labels
+from s3net_monai.file_formats import PREVIEW_SUFFIX
+from s3net_monai.inference.run.earlier_run import MASK_ENDINGS
+from s3net_monai.io import FORMATS
+from s3net_monai.io.writers import output_path
 from s3net_monai.utils.errors import DataError
 
 # By layout: image -> label; labels and superpixels without an image of theirs; images without a label.
@@ -79,6 +83,21 @@ def test_of_two_kinds_of_names_one_is_preferred() -> None:
 def test_results_of_an_earlier_run(name: str) -> None:
     assert is_result(name)
     assert not is_result("segment_1.png")
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_every_file_that_a_run_writes_is_a_result(format_name: str) -> None:
+    mask = output_path(Path("masks"), "case.1", format_name).name
+    assert is_result(mask)
+    assert mask.endswith(MASK_ENDINGS)
+    assert is_result(f"case.1{PREVIEW_SUFFIX}")
+
+
+@pytest.mark.parametrize("name", ["scan_seg.v2.nii.gz", "p1_seg.1.png", "a_segment.nii", "a_preview.png"])
+def test_names_that_no_run_writes_are_no_results(name: str) -> None:
+    """A search must not pass over an image, and a run must not refuse its own masks, by two different rules."""
+    assert not is_result(name)
+    assert not name.endswith((*MASK_ENDINGS, PREVIEW_SUFFIX))
 
 
 def test_names_of_a_label_compare_in_lower_case() -> None:

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from data_prep.checks import check_cases
+from data_prep.phantom_dicom import write_ct_series
 from s3net_monai.data.datalist import DatalistCase
 from s3net_monai.utils.errors import DataError
 
@@ -43,16 +44,16 @@ def good(tmp_path):
     ]
 
 
-def problem_lines(cases):
+def problem_lines(cases, num_classes=2):
     with pytest.raises(DataError) as caught:
-        check_cases(cases)
+        check_cases(cases, num_classes)
     head, *lines = str(caught.value).split("\n")
     assert head.startswith(f"{len(lines)} problem")
     return lines
 
 
 def test_good_cases_pass(good):
-    check_cases(good)
+    check_cases(good, num_classes=2)
 
 
 def test_truncated_image(good, tmp_path):
@@ -105,7 +106,8 @@ def test_mask_on_another_grid(tmp_path):
                 image=image,
                 label=write_volume(tmp_path / "same.nii.gz", affine),
             )
-        ]
+        ],
+        num_classes=60,
     )
     flipped = write_volume(tmp_path / "flipped.nii.gz", np.diag([2.0, -3.0, 4.0, 1.0]))
     (line,) = problem_lines([DatalistCase(case_id="a", patient="a", split="training", image=image, label=flipped)])
@@ -117,7 +119,7 @@ def test_same_pixels_across_splits_in_any_format(good, tmp_path):
     (line,) = problem_lines([*good, DatalistCase(case_id="d", patient="d", split="training", image=tmp_path / "d.bmp")])
     assert "d.bmp: same pixels in training as" in line
     assert "b.png in test" in line
-    check_cases([*good, DatalistCase(case_id="d", patient="d", split="test", image=tmp_path / "d.bmp")])
+    check_cases([*good, DatalistCase(case_id="d", patient="d", split="test", image=tmp_path / "d.bmp")], 2)
 
 
 def test_repeated_name_and_shared_patient(good, tmp_path):
@@ -128,6 +130,32 @@ def test_repeated_name_and_shared_patient(good, tmp_path):
     name, patient = problem_lines([*good, *extra])
     assert "d.png: case a is also" in name
     assert "e.png: patient in training, and in test with" in patient
+
+
+def test_labels_are_read_as_training_reads_them(tmp_path):
+    def case(*values):
+        pixels = np.zeros((4, 6), np.uint8)
+        pixels[1, 1 : 1 + len(values)] = values
+        Image.fromarray(pixels).save(tmp_path / "m.png")
+        image = write_image(tmp_path / "a.png", 9)
+        return [DatalistCase(case_id="a", patient="a", split="training", image=image, label=tmp_path / "m.png")]
+
+    for value in (1, 2, 255):
+        check_cases(case(value), num_classes=2)
+    (line,) = problem_lines(case(1, 2), num_classes=2)
+    assert line.startswith(f"{tmp_path / 'm.png'}: the values 2 found, expected whole numbers from 0 to 1; renumber")
+    check_cases(case(1, 2), num_classes=4)
+    assert "the values 255 found, expected whole numbers from 0 to 3" in problem_lines(case(255), num_classes=4)[0]
+
+
+def test_the_label_of_a_series_names_its_folder(tmp_path):
+    affine = np.diag([-20.0, -20.0, 20.0, 1.0])
+    files = write_ct_series(np.zeros((5, 4, 3), np.int16), affine, tmp_path / "series", case_id="a")
+    label = write_volume(tmp_path / "m.nii.gz", affine, shape=(5, 4, 2))
+    (line,) = problem_lines(
+        [DatalistCase(case_id="a", patient="a", split="training", image=files, label=label)], num_classes=60
+    )
+    assert "m.nii.gz: label of 5x4x2, expected 5x4x3 as series" in line
 
 
 def test_all_problems_come_in_one_message(good, tmp_path):

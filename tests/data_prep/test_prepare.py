@@ -13,6 +13,7 @@ from data_prep.phantom import write_lung_phantom
 from data_prep.prepare import DATASETS, prepare
 from s3net_monai.data.datalist import load_datalist
 from s3net_monai.data.splits import choose_split, hash_fraction
+from s3net_monai.file_formats import IMAGE_2D_SUFFIXES
 from s3net_monai.utils.errors import DataError
 
 _values = iter(range(1, 10**6))
@@ -25,9 +26,9 @@ def write_image(path, mode="RGB"):
     Image.fromarray(np.full((3, 4, 3), [n % 256, n // 256, 0], np.uint8)).convert(mode).save(path)
 
 
-def write_volume(path):
+def write_volume(path, value=None):
     path.parent.mkdir(parents=True, exist_ok=True)
-    array = np.full((4, 3, 2), next(_values), np.int16)
+    array = np.full((4, 3, 2), next(_values) if value is None else value, np.int16)
     nibabel.save(nibabel.Nifti1Image(array, np.diag([-2.0, -2.0, 5.0, 1.0])), path)
 
 
@@ -151,12 +152,23 @@ def test_kaggle_npz_of_another_kind(source, destination):
         prepare("kaggle_lung", source, destination)
 
 
+def test_images_and_masks_may_be_in_every_format_of_2d_images(source, destination):
+    for number, suffix in enumerate(IMAGE_2D_SUFFIXES):
+        write_image(source / "images" / f"{number}{suffix}")
+        write_image(source / "masks" / f"{number}{suffix.upper()}", "1")
+    entries = read_sections(prepare("lung_slices", source, destination))
+    assert {case: entry[1:] for case, entry in entries.items()} == {
+        str(number): (f"{number}{suffix}", f"{number}{suffix.upper()}")
+        for number, suffix in enumerate(IMAGE_2D_SUFFIXES)
+    }
+
+
 @pytest.mark.parametrize(("image", "label"), [("", "_gt"), ("_image", "_label")])
 def test_acdc(source, destination, image, label):
     for patient in ("patient001", "patient071", "patient080", "patient081", "patient101"):
         for frame in ("frame01", "frame12"):
             write_volume(source / "training" / patient / f"{patient}_{frame}{image}.nii.gz")
-            write_volume(source / "training" / patient / f"{patient}_{frame}{label}.nii.gz")
+            write_volume(source / "training" / patient / f"{patient}_{frame}{label}.nii.gz", value=3)
         write_volume(source / "training" / patient / f"{patient}_4d.nii.gz")
     entries_by_case = read_sections(prepare("acdc", source, destination))
     assert len(entries_by_case) == 10

@@ -67,7 +67,7 @@ def test_a_bad_header_ends_the_load(array: np.ndarray, tmp_path: Path) -> None:
 def test_prepare_names_what_is_wrong_with_a_header(array: np.ndarray, tmp_path: Path) -> None:
     path = save_nifti(tmp_path / "a.nii", array, sform=(UPRIGHT, 1), pixdim=[1, 1, 1])
     with pytest.raises(DataError, match="by pixdim and of 4x4x8 by the sform"):
-        check_cases([DatalistCase(case_id="a", patient="a", split="training", image=path, label=None)])
+        check_cases([DatalistCase(case_id="a", patient="a", split="training", image=path, label=None)], num_classes=2)
 
 
 def loaders(node: Any) -> Iterator[list[dict[str, Any]]]:

@@ -9,7 +9,6 @@ from typing import Literal
 from s3net_monai.data.label_names import LabelName
 
 Kind = Literal["volume", "image_2d", "dicom_series", "dicom_vl_image", "unusable"]
-PREVIEW_SUFFIX = "_preview.jpg"  # of a run's previews, which a later search leaves out
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
 from s3net_monai.data.label_names import LabelName, find_labels, is_result
-from s3net_monai.file_formats import IMAGE_2D_SUFFIXES, KNOWN_INPUTS, VOLUME_SUFFIXES, suffixes_of
+from s3net_monai.file_formats import IMAGE_2D_SUFFIXES, KNOWN_INPUTS, SEGMENTATION_SUFFIX, VOLUME_SUFFIXES, suffixes_of
 from s3net_monai.inference.discovery.case_ids import stem, with_unique_ids
 from s3net_monai.inference.discovery.cases import Case, Discovery, ExcludedSeries, Kind
 from s3net_monai.inference.discovery.dicom_cases import dicom_cases, missing_files_problem
@@ -20,8 +20,6 @@ from s3net_monai.io.archive import unpack
 from s3net_monai.io.dicom.dicomdir import is_dicomdir, read_dicomdir
 from s3net_monai.io.dicom.files import looks_like_dicom
 from s3net_monai.utils.errors import UsageError
-
-SEGMENTATION_SUFFIX = ".seg.nrrd"  # 3D Slicer's
 
 __all__ = ["IMAGE_2D_SUFFIXES", "VOLUME_SUFFIXES", "Case", "Discovery", "ExcludedSeries", "Kind", "find_cases", "stem"]
 

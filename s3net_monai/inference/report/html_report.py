@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from s3net_monai.file_formats import HTML_REPORT_NAME
 from s3net_monai.inference.report.measures import MEASURES, Measure
 from s3net_monai.inference.report.previews import outline_color
 from s3net_monai.inference.report.review import LOW_CONSISTENCY, consistency_cut, review_reasons
 from s3net_monai.io import FORMATS
 from s3net_monai.utils.atomic import atomic_path
-
-HTML_REPORT_NAME = "report.html"
 
 
 @dataclass(frozen=True, kw_only=True)

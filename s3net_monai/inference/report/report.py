@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from s3net_monai.file_formats import REPORT_NAME
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.locks import exclusive_lock
 from s3net_monai.version import __version__
 
 SCHEMA_VERSION = 2
-REPORT_NAME = "report.json"
 LOCK_NAME = ".report.lock"
 
 Status = Literal["ok", "complete", "failed", "skipped"]

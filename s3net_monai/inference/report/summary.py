@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from s3net_monai.inference.report.html_report import HTML_REPORT_NAME
+from s3net_monai.file_formats import HTML_REPORT_NAME
 from s3net_monai.inference.report.report import Report
 from s3net_monai.inference.report.review import consistency_cut, review_reasons
 

@@ -6,15 +6,13 @@ import glob
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from s3net_monai.inference.discovery.cases import PREVIEW_SUFFIX
-from s3net_monai.inference.report.html_report import HTML_REPORT_NAME
-from s3net_monai.inference.report.report import REPORT_NAME, read_report
+from s3net_monai.file_formats import HTML_REPORT_NAME, LABEL_TABLE_NAME, MASK_ENDING, PREVIEW_SUFFIX, REPORT_NAME
+from s3net_monai.inference.report.report import read_report
 from s3net_monai.io import FORMATS
-from s3net_monai.io.label_table import LABEL_TABLE_NAME
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.output_paths import check_output_folder
 
-MASK_ENDINGS = tuple(f"_seg{file_format.extension}" for file_format in FORMATS.values())
+MASK_ENDINGS = tuple(f"{MASK_ENDING}{file_format.extension}" for file_format in FORMATS.values())
 MAX_NAMED = 3
 
 

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from s3net_monai.file_formats import DETACHED_HEADER_SUFFIXES
 from s3net_monai.inference.discovery.cases import Case
 from s3net_monai.io.volume_header import read_volume_header
 from s3net_monai.utils.hashing import file_sha256
-
-DETACHED_HEADERS = (".mhd", ".nhdr")  # their voxels are in another file
 
 
 def fingerprint(case: Case, configuration: dict[str, Any]) -> str:
@@ -37,7 +36,7 @@ def _files(case: Case) -> Iterator[Path]:
     for path in case.image:
         if path.is_dir():
             yield from (file for file in path.iterdir() if file.is_file())
-        elif path.suffix.lower() in DETACHED_HEADERS:
+        elif path.suffix.lower() in DETACHED_HEADER_SUFFIXES:
             yield from {path, read_volume_header(path).data}
         else:
             yield path

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from s3net_monai.file_formats import PREVIEW_SUFFIX
 from s3net_monai.inference.bundle import Bundle
-from s3net_monai.inference.discovery.cases import PREVIEW_SUFFIX
 from s3net_monai.inference.discovery.find_cases import Case
 from s3net_monai.inference.discovery.identifiers import redact
 from s3net_monai.inference.report.measures import measures

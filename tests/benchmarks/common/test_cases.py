@@ -32,6 +32,18 @@ def save_volumes(folder: Path, label_grid: np.ndarray = GRID) -> None:
         nibabel.save(nibabel.Nifti1Image(label, label_grid), folder / f"{name}_lung.nii.gz")
 
 
+def test_grid_and_spacing_are_in_mm_and_of_one_volume(tmp_path: Path) -> None:
+    save_image(tmp_path / "lung" / "slices512", "17", "png")
+    folder = tmp_path / "lung" / "volumes"
+    save_volumes(folder)
+    in_meters = nibabel.Nifti1Image(np.zeros((4, 5, 6, 1), np.int16), np.diag([-0.0025, 0.003, 0.005, 1.0]))
+    in_meters.header.set_xyzt_units("meter")
+    nibabel.save(in_meters, folder / "id003_ct.nii.gz")
+    (case,) = [case for case in lung_cases(tmp_path) if case.case_id == "id003"]
+    assert case.spacing == pytest.approx((2.5, 3.0, 5.0))
+    assert np.argwhere(case.truth).tolist() == [[3, 1, 0]]
+
+
 def test_ph2_reports_on_numbers_divisible_by_four(tmp_path: Path) -> None:
     for number in (3, 4, 10, 16, 100):
         save_image(tmp_path / "skin" / "ph2", f"IMD{number:03d}", "jpg")

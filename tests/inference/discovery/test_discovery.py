@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from s3net_monai.file_formats import INPUTS
+from s3net_monai.file_formats import INPUTS, PREVIEW_SUFFIX
 from s3net_monai.inference import UsageError, find_cases
-from s3net_monai.inference.discovery.cases import PREVIEW_SUFFIX
 from tests.helpers.discovery_results import described, ids, touch, zipped
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from s3net_monai.inference.discovery.cases import PREVIEW_SUFFIX
+from s3net_monai.file_formats import PREVIEW_SUFFIX
 from s3net_monai.inference.report.previews import outline_color, preview, write_preview
 from s3net_monai.io import Code, Label
 from s3net_monai.tasks import TASKS, PreviewStyle

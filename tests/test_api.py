@@ -379,6 +379,15 @@ def test_sheared_and_unlikely_geometries_are_refused(
             s3net_monai.segment(image, bundle=lung, **geometry)
 
 
+def test_a_shear_in_memory_has_a_remedy_of_python(volume: np.ndarray, lung: Bundle) -> None:
+    sheared = OBLIQUE.copy()
+    sheared[:3, 2] += 0.1 * sheared[:3, 0]
+    message = r'sheared by .* found, .*resample it, or save it and give its path to a bundle loaded with allow="tilt"$'
+    for image, geometry in ((nibabel.Nifti1Image(volume, sheared), {}), (volume, {"affine": sheared})):
+        with pytest.raises(CaseError, match=message):
+            s3net_monai.segment(image, bundle=lung, **geometry)
+
+
 def test_a_nibabel_image_with_two_voxel_sizes_is_refused(volume: np.ndarray, lung: Bundle) -> None:
     image = nibabel.Nifti1Image(volume, OBLIQUE)
     image.header["pixdim"][1:4] = 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +16,6 @@ from s3net_monai.utils.errors import CaseError, DataError
 from s3net_monai.utils.messages import causes, one_line
 
 _NO_READER = "cannot find a suitable reader"
-_LIBRARIES = {".nii": "nibabel", ".nii.gz": "nibabel", **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), "PIL")}
-_RAISED = re.compile(r"^[\w.]*(?:Error|Exception): (.+)$", re.MULTILINE)  # the last line of a traceback
 
 
 class UnreadableCases:
@@ -117,18 +114,7 @@ def _reason(error: Exception, case: Mapping[str, Any]) -> str:
     for link in chain:
         if isinstance(link, (CaseError, DataError)):
             return one_line(link, limit=400)
-    for link in chain:
-        if _NO_READER in str(link):
-            return _unread(str(link))
+    if any(_NO_READER in str(link) for link in chain):  # a bundle without RefuseOthersReader
+        return f"{_file_name(case)} cannot be read: no reader takes it"
     damaged = isinstance(chain[-1], (EOFError, struct.error, zlib.error, OSError))
     return f"{'damaged or cut off: ' if damaged else ''}{one_line(chain[-1], limit=400)}"
-
-
-def _unread(message: str) -> str:
-    """Return the reason of the reader for this kind of file; LoadImage asks every reader that MONAI knows as well."""
-    file = message.split(" for file: ", 1)[-1].split(".\n", 1)[0]
-    tracebacks = message.split("Traceback (most recent call last)")[1:]
-    library = next((name for suffix, name in _LIBRARIES.items() if file.lower().endswith(suffix)), "")
-    raised = [_RAISED.findall(text)[-1] for text in tracebacks if library in text and _RAISED.search(text)]
-    reason = raised[0].replace(file, Path(file).name) if raised else "no reader takes it"
-    return one_line(f"{Path(file).name} cannot be read ({reason})", limit=400)

@@ -7,6 +7,7 @@ from s3net_monai.io.label_maps.label_reader import LabelReader
 from s3net_monai.io.label_table import write_label_table
 from s3net_monai.io.mask import Mask
 from s3net_monai.io.nifti_reader import NiftiReader
+from s3net_monai.io.refuse_others import RefuseOthersReader
 from s3net_monai.io.volume_reader import VolumeReader
 from s3net_monai.io.writers import FORMATS, output_path, write_mask
 from s3net_monai.labels import Code, Label
@@ -23,6 +24,7 @@ __all__ = [
     "LabelReader",
     "Mask",
     "NiftiReader",
+    "RefuseOthersReader",
     "UnsuitedFormatError",
     "VolumeReader",
     "output_path",

@@ -2,32 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from monai.data import PILReader
+from monai.utils import ensure_tuple
 from PIL import Image, ImageOps
 
+from s3net_monai.file_formats import IMAGE_2D_SUFFIXES
+from s3net_monai.io.limits import MAX_PIXELS, check_pixels
 from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.messages import one_line
 from s3net_monai.utils.non_finite import fill_non_finite
 from s3net_monai.utils.robust_range import robust_range
 
+# By content, whatever the name says: some of Pillow's other formats start programs.
+IMAGE_2D_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 _NOTES_KEY = "s3net_notes"  # of Pillow's ``info``
 
 
 class Image2DReader(PILReader):
-    """MONAI's ``PILReader``, which keeps what its converter had to repair: lines under "notes" of the metadata.
+    """MONAI's ``PILReader``, which refuses bad files and keeps what its converter had to repair as "notes" of the meta.
+
+    As in ``DicomSeriesReader``, ``read`` raises for inputs of other formats only, and a bad file is refused in
+    ``get_data``, whose error ends the load.
 
     Args:
         converter: ``upright_rgb`` or ``upright_gray``.
+        percentile: of the finite values, which takes the place of the others: as for the ``FillNonFinited`` of the
+            bundle, which sees what this reader has converted.
+
+    Example:
+        >>> Image2DReader(upright_gray).verify_suffix("image.webp")
+        False
     """
 
+    def __init__(self, converter: Callable[..., Image.Image], percentile: float = 0.5) -> None:
+        super().__init__(partial(converter, percentile=percentile))
+
+    def verify_suffix(self, filename: Any) -> bool:
+        """Return whether every path has the suffix of a 2-D image."""
+        return all(str(path).lower().endswith(IMAGE_2D_SUFFIXES) for path in ensure_tuple(filename))
+
     def read(self, data: Any, **kwargs: Any) -> Any:
-        """Return the converted picture, or why it is refused: ``LoadImage`` tries other readers if this raises."""
+        """Return the converted picture, several of them, or why they are refused.
+
+        Raises:
+            ValueError: if the input is of another format.
+        """
+        if not self.verify_suffix(data):
+            raise ValueError(f"not a 2-D image: {data}")
         try:
-            return super().read(data, **kwargs)
-        except CaseError as error:
+            pictures = [self._picture(Path(path)) for path in ensure_tuple(data)]
+        except (CaseError, MemoryError) as error:  # LoadImage would go on to other readers
             return error
+        return pictures if len(pictures) > 1 else pictures[0]
 
     def get_data(self, img: Any) -> tuple[np.ndarray, dict[str, Any]]:
         """Return the 2-D image (columns, rows[, 3]) and its MONAI metadata.
@@ -35,23 +67,64 @@ class Image2DReader(PILReader):
         Raises:
             CaseError: for a 2-D image that is refused.
         """
-        if isinstance(img, CaseError):
+        if isinstance(img, Exception):
             raise img
         array, meta = super().get_data(img)
-        notes = getattr(img, "info", {}).get(_NOTES_KEY)
-        return array, {**meta, "notes": list(notes)} if notes else meta
+        notes = [note for picture in ensure_tuple(img) for note in picture.info.get(_NOTES_KEY, ())]
+        return array, {**meta, "notes": notes} if notes else meta
+
+    def _picture(self, path: Path) -> Image.Image:
+        check_image_2d(path)
+        try:
+            with Image.open(path, formats=IMAGE_2D_FORMATS) as image:
+                image.load()
+                picture: Image.Image = self.converter(image)  # type: ignore[misc]  # given in the constructor
+        except CaseError as error:
+            raise CaseError(f"{path.name}: {error}") from error
+        except MemoryError:
+            raise
+        except Exception as error:  # Pillow's plugins raise whatever the damage provokes
+            raise CaseError(f"{path.name}: damaged or cut off{_reason(error, path)}; copy it again") from error
+        return picture
 
 
-def upright_rgb(image: Image.Image) -> Image.Image:
+def check_image_2d(path: Path) -> tuple[int, int]:
+    """Return the shape (X, Y) of a 2-D image that has passed every check of its header.
+
+    Raises:
+        CaseError: if it is damaged, beyond the limits of ``io.limits``, or holds several pages.
+    """
+    try:
+        with Image.open(path, formats=IMAGE_2D_FORMATS) as image:
+            size, pages = image.size, getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+    except Image.DecompressionBombError as error:  # Pillow's own limit, which lies above this one
+        raise CaseError(f"{path.name}: beyond the limit of {MAX_PIXELS} pixels; crop or shrink it") from error
+    except Exception as error:  # Pillow's plugins raise whatever the damage provokes
+        raise CaseError(f"{path.name}: not readable as a 2-D image{_reason(error, path)}; copy it again") from error
+    check_pixels(path.name, *size)
+    if pages > 1:
+        raise CaseError(f"{path.name}: {pages} pages found, one image expected; save each page as a file")
+    return size
+
+
+def _reason(error: Exception, path: Path) -> str:
+    """Return the library's reason in brackets; what its own code stumbled over tells a user nothing."""
+    if not isinstance(error, OSError | SyntaxError | ValueError):
+        return ""
+    return f" ({one_line(str(error).replace(str(path), path.name) or type(error).__name__)})"
+
+
+def upright_rgb(image: Image.Image, percentile: float = 0.5) -> Image.Image:
     """Apply the EXIF orientation and convert to RGB of 8 bits.
 
-    Gray is repeated, a palette resolved, transparency blended with white, and 16 bits scaled by their range.
+    Gray is repeated, a palette resolved, transparency blended with white, and 16 bits scaled by their range; the
+    percentile of floating point takes the place of values that are not finite.
     """
     image = ImageOps.exif_transpose(image)
     if image.mode == "RGB":
         return image
     if image.mode.startswith(("I", "F")):
-        gray = _to_eight_bit(image)
+        gray = _to_eight_bit(image, percentile)
         return _with_notes(gray.convert("RGB"), gray.info.get(_NOTES_KEY))
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -60,20 +133,20 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def upright_gray(image: Image.Image) -> Image.Image:
-    """Apply the EXIF orientation and convert to one channel of 8 bits; color by its luma."""
+def upright_gray(image: Image.Image, percentile: float = 0.5) -> Image.Image:
+    """Apply the EXIF orientation and convert to one channel of 8 bits; color by its luma; percentile as above."""
     image = ImageOps.exif_transpose(image)
     if image.mode == "L":
         return image
     if image.mode.startswith(("I", "F")):
-        return _to_eight_bit(image)
+        return _to_eight_bit(image, percentile)
     return upright_rgb(image).convert("L")
 
 
-def _to_eight_bit(image: Image.Image) -> Image.Image:
+def _to_eight_bit(image: Image.Image, percentile: float) -> Image.Image:
     """Scale 16 bits or floating point by the range of the image, in which hot pixels do not count."""
     # Pillow's own conversion of 16 bits clips everything above 255 to white.
-    filled, note = fill_non_finite(np.asarray(image, dtype=np.float32)[None], percentile=0.5)
+    filled, note = fill_non_finite(np.asarray(image, dtype=np.float32)[None], percentile)
     return _with_notes(Image.fromarray(gray_to_eight_bit(filled[0])), [note] if note else None)
 
 

@@ -161,6 +161,8 @@ def _read_nibabel(image: Any, name: str) -> tuple[np.ndarray, np.ndarray, tuple[
     affine = np.asarray(image.affine, dtype=np.float64)
     notes: tuple[str, ...] = ()
     if hasattr(image.header, "get_xyzt_units") and len(image.shape) >= 3:
+        if is_invertible(affine):
+            _check_rectangular(affine, name)
         header = check_nifti_header(name, image.header, image.shape, affine)
         affine, notes = header.affine, header.notes
     array = np.asanyarray(image.dataobj)
@@ -226,10 +228,18 @@ def _geometry(
     regular = affine.shape == (4, 4) and np.array_equal(affine[3], [0, 0, 0, 1])
     if not regular or not is_invertible(affine):
         raise CaseError(f"{name}: its affine is not an invertible (4, 4) matrix; give RAS+ in mm")
-    if angle := shear_degrees(affine):
-        raise CaseError(f"{name}: axes sheared by {angle:.1f} degrees found, a rectangular grid expected; resample it")
+    _check_rectangular(affine, name)
     check_extent(name, (*array.shape, 1)[:3], affine)
     return affine
+
+
+def _check_rectangular(affine: np.ndarray, name: str) -> None:
+    """Refuse a shear, which is repaired in files alone: a mask must have the grid of the image that was given."""
+    if angle := shear_degrees(affine):
+        raise CaseError(
+            f"{name}: axes sheared by {angle:.1f} degrees found, a rectangular grid expected; resample it, or save it "
+            'and give its path to a bundle loaded with allow="tilt"'
+        )
 
 
 def _checked_spacing(spacing: Sequence[float], dimensions: int, name: str) -> np.ndarray:

@@ -65,6 +65,28 @@ def read_nifti_header(path: Path, allow: Sequence[str] = ()) -> NiftiHeader:
         CaseError: if it is damaged, not one volume or slice of one channel, beyond the limits of ``io.limits``, or if
             its fields leave the position of the voxels or their size open.
     """
+    raw, image = _opened(path)
+    header = check_nifti_header(path.name, raw, image.shape, np.asarray(image.affine, dtype=np.float64), allow)
+    header = replace(header, notes=(*header.notes, *_viewer_notes(header)))
+    _check_storage(path, image, header.shape)
+    return header
+
+
+def read_label_header(path: Path) -> NiftiHeader:
+    """Read the header of the label of an image; its position is not checked, since the image's is.
+
+    Raises:
+        CaseError: if it is damaged, not one volume or slice of one channel, or beyond the limits of ``io.limits``.
+    """
+    raw, image = _opened(path)
+    shape = _one_volume(path.name, image.shape)
+    _check_storage(path, image, shape)
+    affine = np.diag([*[mm_per_unit(raw)] * 3, 1.0]) @ np.asarray(image.affine, dtype=np.float64)
+    return NiftiHeader(shape=shape, affine=affine, raw=raw, shear=0.0, notes=())
+
+
+def _opened(path: Path) -> tuple[Any, Any]:
+    """Return the header as it is stored, and nibabel's image, without its voxels."""
     import nibabel
 
     try:
@@ -78,14 +100,16 @@ def read_nifti_header(path: Path, allow: Sequence[str] = ()) -> NiftiHeader:
         raise CaseError(f"{path.name}: not readable as NIfTI ({reason}); copy it again") from error
     if image is None:
         raise CaseError(f"{path.name}: voxels begin at byte {raw['vox_offset']:.0f}, beyond the limit; save it again")
-    header = check_nifti_header(path.name, raw, image.shape, np.asarray(image.affine, dtype=np.float64), allow)
-    header = replace(header, notes=(*header.notes, *_viewer_notes(header)))
+    return raw, image
+
+
+def _check_storage(path: Path, image: Any, shape: tuple[int, ...]) -> None:
+    """Refuse color, and a file that is too short for its voxels."""
     dtype = image.get_data_dtype()
     if dtype.fields is not None:
         raise CaseError(f"{path.name}: color voxels found, one channel expected; give the image itself")
-    needed = math.prod(header.shape) * dtype.itemsize
+    needed = math.prod(shape) * dtype.itemsize
     check_capacity(path.name, needed=needed, stored=path.stat().st_size, compressed=path.name.lower().endswith(".gz"))
-    return header
 
 
 def check_nifti_header(
@@ -104,16 +128,7 @@ def check_nifti_header(
         CaseError: as ``read_nifti_header``.
     """
     _check_mixed_phases(name, raw)
-    sizes = tuple(int(size) for size in shape)
-    if any(size > 1 for size in sizes[3:]):
-        raise CaseError(
-            f"{name}: shape {_shown(sizes)} has several channels or frames, one 3-D volume expected; save the one you "
-            "want as a file"
-        )
-    sizes = sizes[:3]
-    if len(sizes) < 2 or min(sizes) < 1:
-        raise CaseError(f"{name}: shape {_shown(sizes)} found, a 3-D volume expected; give slices as PNG")
-    check_voxels(name, sizes)
+    sizes = _one_volume(name, shape)
     if not is_invertible(affine):
         raise CaseError(f"{name}: its affine is not invertible, so voxels have no position; repair the header")
     if len(sizes) == 2:
@@ -126,6 +141,21 @@ def check_nifti_header(
     if raw["sform_code"] <= 0 and raw["qform_code"] <= 0:
         notes.append("the file states no orientation (qform_code and sform_code are 0): left and right are a guess")
     return NiftiHeader(shape=sizes, affine=in_mm, raw=raw, shear=shear, notes=tuple(notes))
+
+
+def _one_volume(name: str, shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the shape without last axes of length 1, if it is that of one volume or slice within the limits."""
+    sizes = tuple(int(size) for size in shape)
+    if any(size > 1 for size in sizes[3:]):
+        raise CaseError(
+            f"{name}: shape {_shown(sizes)} has several channels or frames, one 3-D volume expected; save the one you "
+            "want as a file"
+        )
+    sizes = sizes[:3]
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise CaseError(f"{name}: shape {_shown(sizes)} found, a 3-D volume expected; give slices as PNG")
+    check_voxels(name, sizes)
+    return sizes
 
 
 def _raw_header(path: Path) -> Any:

@@ -47,7 +47,9 @@ def check_shear(name: str, affine: np.ndarray, allow: Sequence[str]) -> float:
     return angle
 
 
-def resample_sheared(name: str, array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def resample_sheared(
+    name: str, array: np.ndarray, affine: np.ndarray, *, labels: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Resample a sheared volume, linearly, to a rectangular grid that covers all of it.
 
     The two axes that are closest to a right angle keep their plane, so that the slices of a tilted gantry are only
@@ -57,6 +59,7 @@ def resample_sheared(name: str, array: np.ndarray, affine: np.ndarray) -> tuple[
         name: of the file, for the message.
         array: (X, Y, Z).
         affine: (4, 4) in mm, invertible.
+        labels: whether the values are those of labels: the nearest is taken, and background surrounds them.
 
     Returns:
         The array, of the same data type, and its affine (4, 4).
@@ -69,10 +72,11 @@ def resample_sheared(name: str, array: np.ndarray, affine: np.ndarray) -> tuple[
     grid, shape = _rectangular_grid(affine, array.shape)
     check_voxels(name, shape)
     to_stored = np.linalg.inv(affine) @ grid
-    values = array if array.dtype.kind == "f" else array.astype(np.float32)
+    values = array if array.dtype.kind == "f" else array.astype(np.float64 if labels else np.float32)
     lowest = float(np.min(values, where=np.isfinite(values), initial=np.inf))
+    order, outside = (0, 0.0) if labels else (1, lowest if values.size else 0.0)
     resampled = affine_transform(
-        values, to_stored[:3, :3], to_stored[:3, 3], output_shape=shape, order=1, cval=lowest if values.size else 0.0
+        values, to_stored[:3, :3], to_stored[:3, 3], output_shape=shape, order=order, cval=outside
     )
     return (resampled if array.dtype.kind == "f" else np.rint(resampled)).astype(array.dtype), grid
 

@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from monai.config import PathLike
-from monai.data import ImageReader
-from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 
 from s3net_monai.file_formats import NRRD_SUFFIXES
-from s3net_monai.io.dicom.geometry import check_allow
 from s3net_monai.io.itk_affine import itk_to_ras
 from s3net_monai.io.shear import check_shear, resample_sheared
+from s3net_monai.io.volume_file_reader import VolumeFileReader
 from s3net_monai.io.volume_header import check_deflated_voxels, is_volume, read_volume_header
 from s3net_monai.io.volume_scale import VolumeScale
 from s3net_monai.utils.errors import CaseError
@@ -25,64 +22,41 @@ from s3net_monai.utils.messages import one_line
 MAX_SIZE_ERROR = 0.005  # of a direction's length, as for NIfTI
 
 
-class VolumeReader(ImageReader):
-    """Image reader for one .nrrd, .nhdr, .mha or .mhd file: (X, Y, Z) with a RAS+ affine.
-
-    As in ``DicomSeriesReader``, ``read`` raises for inputs of other formats only, and a bad file is refused in
-    ``get_data``, whose error ends the load: ``LoadImage`` goes on to other readers whenever ``read`` raises.
+class VolumeReader(VolumeFileReader):
+    """Image reader for .nrrd, .nhdr, .mha and .mhd files: (X, Y, Z) with a RAS+ affine.
 
     Args:
-        allow: as for ``NiftiReader``.
+        allow: as for ``VolumeFileReader``.
 
-    Raises:
-        ValueError: if a name in ``allow`` is unknown.
+    Example:
+        >>> VolumeReader().verify_suffix("a.NRRD")
+        True
     """
 
-    def __init__(self, allow: Sequence[str] = ()) -> None:
-        super().__init__()
-        check_allow(allow)
-        self.allow = tuple(allow)
+    format_name = "an NRRD or MetaImage file"
 
-    def verify_suffix(self, filename: Sequence[PathLike] | PathLike) -> bool:
-        """Return whether the input is one NRRD or MetaImage file."""
-        paths = [Path(path) for path in ensure_tuple(filename)]
-        return len(paths) == 1 and is_volume(paths[0])
+    def takes(self, path: Path) -> bool:
+        """Return whether a file has a suffix of NRRD or MetaImage."""
+        return is_volume(path)
 
-    def read(self, data: Sequence[PathLike] | PathLike, **kwargs: Any) -> Path:
-        """Return the path to read.
+    def load(self, path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+        """Return what ``load_volume`` returns.
 
         Raises:
-            ValueError: if the input is of another format.
+            CaseError: with the reason, if it is not one sound 3-D volume of one channel.
         """
-        if not self.verify_suffix(data):
-            raise ValueError(f"not an NRRD or MetaImage file: {data}")
-        return Path(ensure_tuple(data)[0])
-
-    def get_data(self, img: Path) -> tuple[np.ndarray, dict[str, Any]]:
-        """Load the volume (X, Y, Z) and its MONAI metadata.
-
-        Raises:
-            CaseError: with the reason, if the file is not one sound 3-D volume of one channel.
-        """
-        array, affine, notes = load_volume(img, self.allow)
-        metadata: dict[str, Any] = {
-            MetaKeys.AFFINE: affine,
-            MetaKeys.ORIGINAL_AFFINE: affine.copy(),
-            MetaKeys.SPATIAL_SHAPE: np.asarray(array.shape),
-            MetaKeys.ORIGINAL_CHANNEL_DIM: float("nan"),
-            MetaKeys.SPACE: SpaceKeys.RAS,
-        }
-        if notes:
-            metadata["notes"] = list(notes)
-        return array, metadata
+        return load_volume(path, self.allow)
 
 
-def load_volume(path: Path, allow: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+def load_volume(
+    path: Path, allow: Sequence[str] = (), *, labels: bool = False
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Load the array (X, Y, Z), the RAS+ affine (4, 4) in mm and the notes of an NRRD or MetaImage file.
 
     Args:
         path: the file.
         allow: values of ``Irregularity`` to repair instead of refusing.
+        labels: whether the values are those of labels, which a repair must not mix.
 
     Raises:
         CaseError: with the reason, if it is not one sound 3-D volume of one channel.
@@ -105,7 +79,7 @@ def load_volume(path: Path, allow: Sequence[str] = ()) -> tuple[np.ndarray, np.n
     if (header.scale.slope, header.scale.offset) != (1, 0):
         array = (array * np.float64(header.scale.slope) + header.scale.offset).astype(np.float32)
     if angle:
-        array, affine = resample_sheared(path.name, array, affine)
+        array, affine = resample_sheared(path.name, array, affine, labels=labels)
         notes = (*notes, f"axes sheared by {angle:.1f} degrees: resampled to a rectangular grid")
     return array, affine, notes
 

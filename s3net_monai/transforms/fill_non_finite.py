@@ -9,14 +9,14 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
-from s3net_monai.transforms.notes import add_note, named_refusal
+from s3net_monai.transforms.notes import add_note, log_notes, named_refusal
 from s3net_monai.utils.non_finite import fill_non_finite
 
 
 class FillNonFinited(MapTransform):
     """Replace NaN and infinite values of images by background, with a note that counts them.
 
-    Images of finite values pass unchanged.
+    Images of finite values pass unchanged. As the first step after reading, it also logs the notes of the readers.
 
     Args:
         keys: images (C, X, Y[, Z]).
@@ -41,6 +41,7 @@ class FillNonFinited(MapTransform):
         """Return a copy of the sample with finite images."""
         sample = dict(data)
         for key in self.key_iterator(sample):
+            log_notes(sample, key)
             image = sample[key]
             if bool(torch.isfinite(image).all()):
                 continue

@@ -34,6 +34,12 @@ def add_note(data: Mapping[Hashable, Any], key: Hashable, note: str) -> None:
     logger.warning("%s: %s", sample_name(data, key) or key, note)
 
 
+def log_notes(data: Mapping[Hashable, Any], key: Hashable) -> None:
+    """Log the notes that an image has so far, those of its reader, as ``add_note`` does."""
+    for note in getattr(data[key], "meta", {}).get("notes", ()):
+        logger.warning("%s: %s", sample_name(data, key) or key, note)
+
+
 @contextmanager
 def named_refusal(data: Mapping[Hashable, Any], key: Hashable) -> Iterator[None]:
     """Put the name of the sample before the message of a ``CaseError``, as far as it is known."""

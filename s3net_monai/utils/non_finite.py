@@ -30,11 +30,11 @@ def fill_non_finite(values: np.ndarray, percentile: float) -> tuple[np.ndarray, 
     count = int(np.count_nonzero(missing))
     if not count:
         return values, ""
-    unit = "pixels" if values.ndim == 3 else "voxels"
+    unit, inside = ("pixels", "object") if values.ndim == 3 else ("voxels", "body")
     fraction = 1.0 if count == missing.size else _fraction_in_body(values, missing)
     if fraction > MAX_FRACTION_IN_BODY:
         raise CaseError(
-            f"{fraction:.0%} of the {unit} inside the body are not finite (NaN or infinite), at most "
+            f"{fraction:.0%} of the {unit} inside the {inside} are not finite (NaN or infinite), at most "
             f"{MAX_FRACTION_IN_BODY:.0%} expected; export the image again"
         )
     filled = values.copy()

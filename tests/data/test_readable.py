@@ -13,7 +13,7 @@ from PIL import Image
 
 from s3net_monai.data.readable import ReadableCacheDataset
 from s3net_monai.data.slices import extract_slices
-from s3net_monai.io import VolumeReader
+from s3net_monai.io import Image2DReader, NiftiReader, RefuseOthersReader, upright_rgb
 from s3net_monai.utils.errors import CaseError, DataError
 
 
@@ -31,7 +31,9 @@ def cases(tmp_path: Path) -> list[dict[str, Any]]:
     return [{"case_id": path.name, "image": str(path)} for path in sorted(tmp_path.iterdir())]
 
 
-READ = Compose([LoadImaged("image", reader=["PILReader", "NibabelReader", VolumeReader()])])
+READ = Compose(
+    [LoadImaged("image", reader=[RefuseOthersReader("a picture"), Image2DReader(upright_rgb), NiftiReader()])]
+)
 DAMAGED = ["cut.nii.gz", "cut.png", "garbage.png"]
 
 
@@ -61,8 +63,23 @@ def test_slices_name_all_as_well(cases: list[dict[str, Any]]) -> None:
 
 
 def test_a_reason_is_that_of_the_reader_for_this_kind_of_file(cases: list[dict[str, Any]]) -> None:
-    with pytest.raises(DataError, match=r"garbage\.png cannot be read \(cannot identify image file 'garbage\.png'\)"):
+    with pytest.raises(DataError) as refusal:
         ReadableCacheDataset(cases, READ)
+    *_, volume, picture, garbage = str(refusal.value).splitlines()
+    assert volume.startswith("cut.nii.gz: damaged or cut off: ")
+    assert picture.startswith("cut.png: damaged or cut off")
+    assert garbage == (
+        "garbage.png: not readable as a 2-D image (cannot identify image file 'garbage.png'); copy it again"
+    )
+
+
+def test_a_case_that_no_reader_takes(tmp_path: Path) -> None:
+    (tmp_path / "a.xyz").write_bytes(b"garbage")
+    for readers in (["PILReader"], [RefuseOthersReader("a picture")]):
+        with pytest.raises(DataError, match=r"\na: a\.xyz.*: no reader takes it[^\n]*$"):
+            ReadableCacheDataset(
+                [{"case_id": "a", "image": str(tmp_path / "a.xyz")}], Compose([LoadImaged("image", reader=readers)])
+            )
 
 
 def test_an_error_of_a_later_step_is_the_reason_too(cases: list[dict[str, Any]]) -> None:

@@ -102,7 +102,7 @@ def test_fields_that_itk_carries_over_are_accepted(tmp_path: Path) -> None:
 def test_other_formats_are_left_to_other_readers(tmp_path: Path) -> None:
     reader = VolumeReader()
     assert not reader.verify_suffix("a.nii.gz")
-    assert not reader.verify_suffix(["a.nrrd", "b.nrrd"])
+    assert not reader.verify_suffix(["a.nrrd", "b.nii"])
     assert reader.verify_suffix(["a.NRRD"])
     with pytest.raises(ValueError, match="not an NRRD or MetaImage"):
         reader.read(tmp_path / "a.png")

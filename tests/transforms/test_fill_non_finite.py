@@ -93,3 +93,13 @@ def test_builds_from_a_config() -> None:
     config = {"_target_": "s3net_monai.transforms.FillNonFinited", "keys": "image", "percentile": 50}
     step = ConfigParser({"step": config}).get_parsed_content("step")
     assert step({"image": torch.tensor([[[1.0, 2.0, 3.0]]])})["image"].tolist() == [[[1.0, 2.0, 3.0]]]
+
+
+def test_the_notes_of_readers_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """In training and ``monai.bundle run``, where no report has them."""
+    meta = {"notes": ["3 missing slices were filled"], "filename_or_obj": "/home/jane_doe/ct.nii"}
+    image = MetaTensor(torch.from_numpy(body()), meta=meta)
+    with caplog.at_level(logging.WARNING):
+        sample = FillNonFinited("image")({"image": image, "case_id": "p01"})
+    assert caplog.messages == ["p01, ct.nii: 3 missing slices were filled"]
+    assert sample["image"].meta["notes"] == ["3 missing slices were filled"]

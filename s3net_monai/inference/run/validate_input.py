@@ -14,15 +14,12 @@ from s3net_monai.inference.run.memory import is_out_of_memory
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.dicom.geometry import Irregularity
-from s3net_monai.io.limits import MAX_PIXELS, check_pixels
+from s3net_monai.io.image_2d import check_image_2d
 from s3net_monai.io.nifti_header import read_nifti_header
 from s3net_monai.io.volume_header import is_volume, read_volume_header
 from s3net_monai.tasks import Task
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.messages import causes, one_line
-
-# By content, whatever the name says: some of Pillow's other formats start programs.
-IMAGE_2D_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 
 
 def check_input(case: Case, task: Task) -> None:
@@ -64,31 +61,12 @@ def check_header(case: Case, allow: Sequence[str] = ()) -> tuple[int, ...]:
     if case.kind == "unusable":
         raise CaseError(case.problem)
     if case.kind == "image_2d":
-        return _image_2d_shape(case.image[0])
+        return check_image_2d(case.image[0])
     return _volume_shape(case.image[0], allow) if case.kind == "volume" else ()
 
 
 def _unsuitable(case: Case, input_kind: str, task: Task) -> str:
     return f"{case.input.name}: {input_kind}, this task expects {task.input_description}"
-
-
-def _image_2d_shape(path: Path) -> tuple[int, ...]:
-    """Return the shape (X, Y) of a 2-D image that has passed every check of its header."""
-    from PIL import Image
-
-    try:
-        with Image.open(path, formats=IMAGE_2D_FORMATS) as image:
-            size, pages = image.size, getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
-    except Image.DecompressionBombError as error:  # Pillow's own limit, which lies above this one
-        raise CaseError(f"{path.name}: beyond the limit of {MAX_PIXELS} pixels; crop or shrink it") from error
-    except Exception as error:  # Pillow's plugins raise whatever the damage provokes
-        raise CaseError(
-            f"{path.name}: not readable as a 2-D image ({_error_text(error, path)}); copy it again"
-        ) from error
-    check_pixels(path.name, *size)
-    if pages > 1:
-        raise CaseError(f"{path.name}: {pages} pages found, one image expected; save each page as a file")
-    return size
 
 
 def _volume_shape(path: Path, allow: Sequence[str]) -> tuple[int, ...]:

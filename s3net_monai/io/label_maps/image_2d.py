@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from s3net_monai.io.image_2d import IMAGE_2D_FORMATS
 from s3net_monai.utils.errors import CaseError
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF")  # by content, as for images
 JPEG_COLOR_NOISE = 12  # difference between the channels of a gray JPEG
 _LISTED = 4
 
@@ -24,7 +24,7 @@ def read_image_2d(path: Path) -> tuple[np.ndarray, bool]:
         CaseError: for several pages, colors, and a label in the alpha channel.
         OSError: and other errors of Pillow, if the file is damaged.
     """
-    with Image.open(path, formats=FORMATS) as image:
+    with Image.open(path, formats=IMAGE_2D_FORMATS) as image:
         pages = getattr(image, "n_frames", 1)
         if pages > 1:
             raise CaseError(f"{path.name}: {pages} pages found, one expected; save each page as a file")

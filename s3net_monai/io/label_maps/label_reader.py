@@ -11,27 +11,36 @@ from monai.config import PathLike
 from monai.data import ImageReader
 from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 
+from s3net_monai.io.dicom.geometry import check_allow
 from s3net_monai.io.label_maps.label_map import LabelMap
 from s3net_monai.io.label_maps.read_label import LABEL_SUFFIXES, read_label
+from s3net_monai.utils.errors import CaseError
 
 
 class LabelReader(ImageReader):
     """Image reader for the label of one image: int32 label values (X, Y[, Z]), with a RAS+ affine where there is one.
 
-    As in ``VolumeReader``, a bad file is refused in ``get_data``, whose error ends the load. "cropped" and
-    "placed" of the ``LabelMap`` are in the metadata, for ``LabelOnImaged``.
+    Whatever is no label is refused in ``get_data``, whose error ends the load: ``LoadImage`` goes on to MONAI's own
+    readers whenever ``read`` raises. "cropped" and "placed" of the ``LabelMap`` are in the metadata, for
+    ``LabelOnImaged``.
 
     Args:
         binary: whether labels have only one class, so that any value beside 0 is the foreground; False where values are
             the numbers of classes, None where nobody knows.
+        allow: values of ``Irregularity`` to repair, as the readers of the images.
+
+    Raises:
+        ValueError: if a name in ``allow`` is unknown.
 
     Example:
         >>> LabelReader(binary=True).verify_suffix("mask.PNG")
         True
     """
 
-    def __init__(self, binary: bool | None = None) -> None:
+    def __init__(self, binary: bool | None = None, allow: Sequence[str] = ()) -> None:
         super().__init__()
+        check_allow(allow)
+        self.allow = tuple(allow)
         self.binary = binary
 
     def verify_suffix(self, filename: Sequence[PathLike] | PathLike) -> bool:
@@ -39,24 +48,20 @@ class LabelReader(ImageReader):
         paths = [Path(path) for path in ensure_tuple(filename)]
         return len(paths) == 1 and paths[0].name.lower().endswith(LABEL_SUFFIXES)
 
-    def read(self, data: Sequence[PathLike] | PathLike, **kwargs: Any) -> Path:
-        """Return the path to read.
+    def read(self, data: Sequence[PathLike] | PathLike, **kwargs: Any) -> list[Path]:
+        """Return the paths."""
+        return [Path(path) for path in ensure_tuple(data)]
 
-        Raises:
-            ValueError: if the input is of another format.
-        """
-        if not self.verify_suffix(data):
-            names = ", ".join(Path(path).name for path in ensure_tuple(data))
-            raise ValueError(f"{names}: not a known kind of label; give one of {', '.join(LABEL_SUFFIXES)}")
-        return Path(ensure_tuple(data)[0])
-
-    def get_data(self, img: Path) -> tuple[np.ndarray, dict[str, Any]]:
+    def get_data(self, img: list[Path]) -> tuple[np.ndarray, dict[str, Any]]:
         """Load the label values and their MONAI metadata.
 
         Raises:
-            CaseError: with the reason, if the file cannot be read or is not a label.
+            CaseError: with the reason, if it is not one file of a known kind, cannot be read or is not a label.
         """
-        label: LabelMap = read_label(img, binary=self.binary)
+        if not self.verify_suffix(img):
+            names = ", ".join(path.name for path in img)
+            raise CaseError(f"{names}: not a known kind of label; give one of {', '.join(LABEL_SUFFIXES)}")
+        label: LabelMap = read_label(img[0], binary=self.binary, allow=self.allow)
         metadata: dict[str, Any] = {
             MetaKeys.SPATIAL_SHAPE: np.asarray(label.array.shape),
             MetaKeys.ORIGINAL_CHANNEL_DIM: float("nan"),

@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from s3net_monai.file_formats import DICOM_SUFFIXES, IMAGE_2D_SUFFIXES, META_SUFFIXES, NRRD_SUFFIXES
+from s3net_monai.io.dicom.geometry import Irregularity
 from s3net_monai.io.label_maps.image_2d import read_image_2d
 from s3net_monai.io.label_maps.label_map import LabelMap
 from s3net_monai.io.label_maps.segments import read_dicom_seg, read_seg_nrrd
 from s3net_monai.io.label_maps.values import to_label_values
-from s3net_monai.io.nifti_header import NIFTI_SUFFIXES, mm_per_unit
+from s3net_monai.io.nifti_header import NIFTI_SUFFIXES, read_label_header
+from s3net_monai.io.shear import check_shear, resample_sheared
 from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.geometry import is_invertible
 from s3net_monai.utils.messages import one_line
 
 SEGMENT_SUFFIXES = (".seg.nrrd", ".labelmap.dcm", *DICOM_SUFFIXES)  # named segments, cropped to the foreground
 LABEL_SUFFIXES = (*NIFTI_SUFFIXES, *IMAGE_2D_SUFFIXES, *SEGMENT_SUFFIXES, *NRRD_SUFFIXES, *META_SUFFIXES)
 
 
-def read_label(path: Path, *, binary: bool | None = None) -> LabelMap:
+def read_label(path: Path, *, binary: bool | None = None, allow: Sequence[str] = ()) -> LabelMap:
     """Read the label values of a file with one of ``LABEL_SUFFIXES``, in the file's own axis order.
 
     Args:
         path: a 2-D image, NIfTI, NRRD, MetaImage, ``.seg.nrrd`` or DICOM SEG.
         binary: whether the label has only one class, whatever value stands for it; False for several classes, and None
             where nobody knows.
+        allow: values of ``Irregularity`` to repair as in the image: "tilt" resamples sheared axes, to the nearest
+            value.
 
     Raises:
         CaseError: if the file cannot be read or is not a label.
     """
     try:
-        return _read(path, binary)
+        return _read(path, binary, allow)
     except CaseError as error:
         text = str(error)
         raise error if path.name in text else CaseError(f"{path.name}: {text}") from error
@@ -41,19 +47,19 @@ def read_label(path: Path, *, binary: bool | None = None) -> LabelMap:
         raise CaseError(f"{path.name}: not readable as a mask ({reason}); save the label again") from error
 
 
-def _read(path: Path, binary: bool | None) -> LabelMap:
+def _read(path: Path, binary: bool | None, allow: Sequence[str]) -> LabelMap:
     name = path.name.lower()
     lossy = cropped = False
     placed = True
     affine: np.ndarray | None = None
     if name.endswith(NIFTI_SUFFIXES):
-        array, affine, placed = _read_nifti(path)
+        array, affine, placed = _read_nifti(path, allow)
     elif name.endswith(".seg.nrrd"):
         (array, affine), cropped = read_seg_nrrd(path), True
     elif name.endswith((*NRRD_SUFFIXES, *META_SUFFIXES)):
         from s3net_monai.io.volume_reader import load_volume
 
-        array, affine, _ = load_volume(path)
+        array, affine, _ = load_volume(path, allow, labels=True)
     elif name.endswith(IMAGE_2D_SUFFIXES):
         array, lossy = read_image_2d(path)
     else:
@@ -63,19 +69,15 @@ def _read(path: Path, binary: bool | None) -> LabelMap:
     return LabelMap(array=values, affine=affine, name=path.name, cropped=cropped, placed=placed)
 
 
-def _read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray | None, bool]:
+def _read_nifti(path: Path, allow: Sequence[str]) -> tuple[np.ndarray, np.ndarray | None, bool]:
     """Values (X, Y[, Z]), the RAS+ affine (4, 4) in mm of a volume, and whether one of its codes states a position."""
     import nibabel
 
+    header = read_label_header(path)
     image: Any = nibabel.load(path)
-    if image.get_data_dtype().fields is not None:
-        raise CaseError("color voxels found, one channel of label values expected; save the label values")
-    array = np.asanyarray(image.dataobj)
-    while array.ndim > 3 and array.shape[-1] == 1:
-        array = array[..., 0]
-    if array.ndim not in (2, 3):
-        shape = "x".join(str(size) for size in array.shape)
-        raise CaseError(f"shape {shape} has several channels or frames, one label map expected; save it as one")
-    in_mm = np.diag([*[mm_per_unit(image.header)] * 3, 1.0]) @ np.asarray(image.affine, dtype=np.float64)
-    affine = in_mm if array.ndim == 3 else None
-    return array, affine, any(int(image.header[code]) for code in ("qform_code", "sform_code"))
+    array, affine = np.asanyarray(image.dataobj).reshape(header.shape), header.affine
+    if len(header.shape) == 2:
+        return array, None, True
+    if Irregularity.TILT in allow and is_invertible(affine) and check_shear(path.name, affine, allow):
+        array, affine = resample_sheared(path.name, array, affine, labels=True)  # as its image
+    return array, affine, any(int(header.raw[code]) for code in ("qform_code", "sform_code"))

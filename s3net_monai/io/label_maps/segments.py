@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 
 import numpy as np
 
+from s3net_monai.io.limits import check_capacity, check_voxels
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.geometry import LPS_TO_RAS
 
@@ -87,10 +89,20 @@ def read_seg_nrrd(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _check_layout(path: Path) -> None:
-    """Refuse layers that are not where Slicer keeps them; MedVol 0.0.22 writes them last, in a space with time."""
+    """Refuse what its header makes too large, and layers that are not where Slicer keeps them.
+
+    MedVol 0.0.22 writes them last, in a space with time.
+    """
     import nrrd
 
     header = nrrd.read_header(str(path))
+    if {"data file", "datafile"} & header.keys():
+        raise CaseError(f"{path.name}: its voxels are in another file; save it as one file from 3D Slicer")
+    sizes, encoding = [int(size) for size in header.get("sizes", ())], header.get("encoding")
+    check_voxels(path.name, sizes)
+    if encoding in ("raw", "gzip", "gz"):  # each voxel takes a byte or more
+        stored = path.stat().st_size
+        check_capacity(path.name, needed=math.prod(sizes), stored=stored, compressed=encoding != "raw")
     space, kinds = str(header.get("space", "")), list(header.get("kinds", ()))
     if header.get("dimension") == 4 and (kinds[:1] != ["list"] or space.endswith("-time")):
         raise CaseError(

@@ -6,10 +6,12 @@ Where there is no such file, a plain folder of images can be read in its place.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,10 @@ from s3net_monai.utils.errors import DataError
 
 SECTIONS = ("training", "validation", "test")
 UNLABELED = "unlabeled"
+ENTRY_KEYS = ("case_id", "image", "label")  # any others are the user's own
 _ALL_SECTIONS = (*SECTIONS, UNLABELED)
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,9 +242,17 @@ def _check_entries(content: dict[str, Any], file: Path) -> None:
             if name in seen:
                 raise DataError(f"{position}: case_id {name!r} is already in {seen[name]}; give each case one entry")
             seen[name] = section
+    labels = Counter(
+        entry["label"] for name in _ALL_SECTIONS for entry in content.get(name, []) if entry.get("label") is not None
+    )
+    if shared := [label for label, count in labels.items() if count > 1]:
+        logger.warning("%s: %d labels belong to several cases each, the first is %s", file.name, len(shared), shared[0])
 
 
 def _check_entry(entry: dict[str, Any], position: str) -> None:
+    for key in entry:
+        if key not in ENTRY_KEYS and (meant := get_close_matches(key, ENTRY_KEYS, n=1, cutoff=0.75)):
+            raise DataError(f'{position} has the key "{key}"; did you mean "{meant[0]}"?')
     if not isinstance(entry.get("case_id"), str):
         raise DataError(f'{position} has the "case_id" {entry.get("case_id")!r}, expected text; rewrite the entry')
     for key in ("image", "label"):

@@ -36,6 +36,7 @@ _SEPARATED = r"(?P<stem>.+?)[_\-. ]+(?P<mark>{})(?:[_\-. ]?\d{{1,2}})?"
 _ENDING = re.compile(_SEPARATED.format("|".join(sorted((*ENDINGS, SUPERPIXELS), key=len, reverse=True))))
 _PREFIX = re.compile(rf"(?P<mark>{'|'.join(LABEL_PREFIXES)})(?P<rest>[_\-. ]?\d.*|[_\-. ].+)")
 _IMAGE_PREFIX = re.compile(rf"(?:{'|'.join(IMAGE_PREFIXES)})(?P<rest>[_\-. ]?\d.*|[_\-. ].+)")
+_SPLITS = {f"{kind}{split}": split for kind in ("images", "labels") for split in ("tr", "ts", "val")}
 _NEGATIONS = frozenset({"no", "non", "not", "un", "without"})
 
 
@@ -115,13 +116,18 @@ def label_names(stem: str) -> list[str]:
 def pair_labels(images: Sequence[PurePath], labels: dict[PurePath, LabelName]) -> dict[PurePath, PurePath]:
     """Return the label of every image that has one: in the nearest folder, and of the preferred name.
 
+    Folders tell patients and parts of a data set apart: ``p2/scan.png`` never gets ``p1/scan_mask.png``. Folders of
+    images and labels correspond, as ``images/train`` and ``labels/train``. A label anywhere else is taken if no other
+    image could be meant.
+
     Args:
         images: relative to the folder.
         labels: of the same folder, as ``find_labels`` gives them.
 
     Raises:
-        DataError: if an image has two labels that are equally near.
+        DataError: if an image has two labels that are equally near, or two images the same one.
     """
+    images_of_key = Counter(key for image in images for key in image_keys(_stem(image)))
     by_key: dict[str, list[PurePath]] = {}
     for path, label in labels.items():
         if not _is_superpixels(path):
@@ -131,12 +137,33 @@ def pair_labels(images: Sequence[PurePath], labels: dict[PurePath, LabelName]) -
     for image in images:
         keys = image_keys(_stem(image))
         candidates = {path for key in keys for path in by_key.get(key, ())}
+        corresponding = {path for path in candidates if _place(path.parent) == _place(image.parent)}
+        if corresponding or any(images_of_key[key] > 1 for key in keys if key in by_key):
+            candidates = corresponding
         ranked = sorted(candidates, key=lambda path: (*_rank(image, path), path))
         if len(ranked) > 1 and _rank(image, ranked[0]) == _rank(image, ranked[1]):
             raise DataError(f"{image}: two labels, {ranked[0]} and {ranked[1]}, one expected; remove one of the two")
         if ranked:
             pairs[image] = ranked[0]
+    first_image: dict[PurePath, PurePath] = {}
+    for image, path in pairs.items():
+        if first_image.setdefault(path, image) != image:
+            raise DataError(f"{path}: the label of {first_image[path]} and of {image}; give every image its own")
     return pairs
+
+
+def _place(folder: PurePath) -> tuple[str, ...]:
+    """What a folder says beyond holding images or labels: "p1/images" is "p1", "labelsTr" is "tr"."""
+    place = []
+    for part in folder.parts:
+        words = _words(part)
+        if LABEL_WORDS & set(words) or IMAGE_FOLDERS & set(words):
+            place += [_SPLITS[word] for word in words if word in _SPLITS]
+        elif _ENDING.fullmatch(part.lower()):  # IMD002/IMD002_lesion, as in PH2
+            continue
+        elif not part.lower().endswith(tuple(f"_{ending}" for ending in IMAGE_ENDINGS)):
+            place.append(part.lower())
+    return tuple(place)
 
 
 def _stem(path: PurePath) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from tqdm import tqdm
 from s3net_monai.data.label_names import SUPERPIXELS, label_names
 from s3net_monai.evaluation.masks import MaskPair, on_one_grid
 from s3net_monai.evaluation.metrics import label_metrics
-from s3net_monai.file_formats import DICOM_SUFFIXES, MASK_ENDING
+from s3net_monai.file_formats import DICOM_SUFFIXES, MASK_ENDING, PREVIEW_SUFFIX
 from s3net_monai.io.label_maps.read_label import LABEL_SUFFIXES, SEGMENT_SUFFIXES, read_label
 from s3net_monai.io.label_maps.segments import is_dicom_seg
 
@@ -148,10 +148,19 @@ def evaluate(predictions: str | Path, labels: str | Path) -> Evaluation:
     for case_id in undecided:
         pair = _read_pair(*pair_paths[case_id])
         _add_score(evaluation, case_id, _as_foreground(pair) if binary else pair)
+    _note_shared_labels(evaluation, pair_paths)
     order = {case_id: number for number, case_id in enumerate(prediction_paths)}
     evaluation.cases.sort(key=lambda case: order[case.case_id])
     evaluation.without_prediction = [name for name in label_paths if name not in used]
     return evaluation
+
+
+def _note_shared_labels(evaluation: Evaluation, pair_paths: Mapping[str, tuple[Path, Path]]) -> None:
+    """Say of cases that are scored against the same label which others are: names may match by accident."""
+    for case_id, (_, label) in pair_paths.items():
+        others = [other for other, (_, path) in pair_paths.items() if path == label and other != case_id]
+        if others:
+            evaluation.warnings.setdefault(case_id, []).append(f"has the label {label.name} in common with {others[0]}")
 
 
 def _read_pair(prediction: Path, label: Path) -> MaskPair:
@@ -201,7 +210,7 @@ def _masks_by_name(folder: Path, role: str, required_ending: str = "") -> dict[s
         name = path.name[: -len(suffix)] if suffix else ""
         if not name or name.startswith(".") or not name.lower().endswith(required_ending):
             continue
-        if not required_ending and name.lower().endswith(SUPERPIXELS):
+        if not required_ending and (name.lower().endswith(SUPERPIXELS) or path.name.endswith(PREVIEW_SUFFIX)):
             continue
         name = name[: len(name) - len(required_ending)]
         if suffix in SEGMENT_SUFFIXES and (
@@ -231,6 +240,9 @@ def format_table(evaluation: Evaluation) -> str:
     lines.append(
         f"{summary['count']} cases, fraction below Dice 0.5: " + ("-" if fraction is None else f"{fraction:.3f}")
     )
+    for metric in METRICS:
+        if (count := summary[metric]["count"]) < summary["count"]:
+            lines.append(f"{metric}: mean and median of {count} of {summary['count']} cases; the others have no value")
     lines += [f"no label for {name}" for name in evaluation.without_label]
     lines += [f"no prediction for {name}" for name in evaluation.without_prediction]
     lines += [f"not comparable: {name}: {reason}" for name, reason in evaluation.failed.items()]

@@ -18,9 +18,11 @@ def one_line(message: BaseException | str, limit: int = 160) -> str:
 
 def causes(error: BaseException) -> Iterator[BaseException]:
     """Yield an exception and, for a chain of ``raise ... from``, what caused it, the first cause last."""
+    seen: set[int] = set()
     link: BaseException | None = error
-    while link is not None:
+    while link is not None and id(link) not in seen:  # an error can be its own cause
         yield link
+        seen.add(id(link))
         link = link.__cause__
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -201,3 +202,19 @@ def test_listing_2d_images_does_not_import_pydicom(tmp_path):
         f"load_datalist({str(tmp_path)!r}, 'training'); sys.exit('pydicom' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_misspelt_key_of_an_entry_is_refused(tmp_path: Path) -> None:
+    content = {"training": [{"case_id": "a", "image": "a.png", "lable": "a_mask.png", "age": 40}]}
+    (tmp_path / "datalist.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r'entry 1 of training has the key "lable"; did you mean "label"\?'):
+        load_datalist(tmp_path, "training")
+
+
+def test_a_label_of_several_cases_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    entries = [{"case_id": name, "image": f"{name}.png", "label": "a_mask.png"} for name in "ab"]
+    (tmp_path / "datalist.json").write_text(json.dumps({"training": entries}))
+    for name in ("a.png", "b.png", "a_mask.png"):
+        (tmp_path / name).touch()
+    load_datalist(tmp_path, "training", labels=True)
+    assert "datalist.json: 1 labels belong to several cases each, the first is a_mask.png" in caplog.text

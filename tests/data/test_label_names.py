@@ -106,3 +106,35 @@ def test_names_of_a_label_compare_in_lower_case() -> None:
     assert names[-1] == "isic_0000000"
     assert "id003_lung" in label_names("id003_CT")
     assert "mask_0001" in label_names("IMG_0001")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["p1/image.nii", "p1/label.nii", "p2/image.nii"], {"p1/image.nii": "p1/label.nii"}),
+        (
+            ["case_0/imaging.nii", "case_0/segmentation.nii", "case_1/imaging.nii"],
+            {"case_0/imaging.nii": "case_0/segmentation.nii"},
+        ),
+        (["A/images/1.png", "A/masks/1.png", "B/images/1.png"], {"A/images/1.png": "A/masks/1.png"}),
+        (["p1/t1.png", "p1/t1_mask.png", "p2/t1.png"], {"p1/t1.png": "p1/t1_mask.png"}),
+        (["train/1.png", "train/1_mask.png", "test/1.png"], {"train/1.png": "train/1_mask.png"}),
+        (
+            ["images/train/1.png", "images/val/1.png", "labels/train/1.png", "labels/val/1.png"],
+            {"images/train/1.png": "labels/train/1.png", "images/val/1.png": "labels/val/1.png"},
+        ),
+        (["sub/a.png", "a_mask.png", "other/b.png"], {"sub/a.png": "a_mask.png"}),
+    ],
+)
+def test_an_image_never_gets_the_label_of_another(names: list[str], expected: dict[str, str]) -> None:
+    files = [PurePath(name) for name in names]
+    labels = find_labels(files)
+    pairs = pair_labels([file for file in files if file not in labels], labels)
+    assert {str(image): str(label) for image, label in pairs.items()} == expected
+
+
+def test_two_images_of_one_label_are_refused() -> None:
+    files = [PurePath(name) for name in ("a.png", "a_ct.png", "a_mask.png")]
+    labels = find_labels(files)
+    with pytest.raises(DataError, match=r"a_mask.png: the label of a.png and of a_ct.png; give every image its own"):
+        pair_labels(files[:2], labels)

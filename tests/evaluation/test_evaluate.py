@@ -200,3 +200,20 @@ def test_superpixels_are_no_labels(folders: tuple[Path, Path]) -> None:
     Image.fromarray(255 * SQUARE).save(folders[1] / "ISIC_1_segmentation.png")
     Image.fromarray(255 * SQUARE).save(folders[1] / "ISIC_1_superpixels.png")
     assert evaluate(*folders).complete
+
+
+def test_what_a_mean_leaves_out_and_shared_labels_are_said(tmp_path: Path) -> None:
+    for folder in ("masks", "labels"):
+        (tmp_path / folder).mkdir()
+    mask = np.zeros((8, 8), np.uint8)
+    mask[2:5, 2:5] = 1
+    for name, array in (("a", mask), ("a_ct", np.zeros_like(mask))):
+        Image.fromarray(array).save(tmp_path / "masks" / f"{name}_seg.png")
+        (tmp_path / "masks" / f"{name}_preview.jpg").touch()
+    Image.fromarray(mask).save(tmp_path / "labels" / "a.png")
+    (tmp_path / "labels" / "a_preview.jpg").touch()
+    scores = evaluate(tmp_path / "masks", tmp_path / "labels")
+    assert scores.without_prediction == []
+    lines = format_table(scores).splitlines()
+    assert "hd95: mean and median of 1 of 2 cases; the others have no value" in lines
+    assert "note on a: has the label a.png in common with a_ct" in lines

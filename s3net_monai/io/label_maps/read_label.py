@@ -40,8 +40,9 @@ def read_label(path: Path, *, binary: bool | None = None, allow: Sequence[str] =
     try:
         return _read(path, binary, allow)
     except CaseError as error:
-        text = str(error)
-        raise error if path.name in text else CaseError(f"{path.name}: {text}") from error
+        if path.name in str(error):
+            raise
+        raise CaseError(f"{path.name}: {error}") from error
     except Exception as error:  # readers raise many types of exceptions for damaged files
         reason = one_line(str(error).replace(str(path), path.name) or error)
         raise CaseError(f"{path.name}: not readable as a mask ({reason}); save the label again") from error

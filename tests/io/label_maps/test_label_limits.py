@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import SimpleITK
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
+from PIL import Image
 
 from s3net_monai.io import LabelReader, NiftiReader, VolumeReader
 from s3net_monai.io.label_maps.read_label import read_label
 from s3net_monai.transforms import LabelOnImaged
 from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.messages import causes
 from tests.helpers.nifti_headers import SHEARED, UPRIGHT, save_nifti
 
 
@@ -93,3 +95,14 @@ def test_a_label_without_allow_keeps_its_stored_grid(tmp_path: Path) -> None:
     label = read_label(path)
     assert label.array.shape == (9, 8, 7)
     np.testing.assert_allclose(label.affine, nibabel.load(path).affine)
+
+
+def test_a_refusal_is_not_its_own_cause(tmp_path: Path) -> None:
+    """A chain that returns to its beginning has no end, and whoever walks along it hangs."""
+    Image.new("RGB", (8, 8), (255, 0, 0)).save(tmp_path / "a_mask.png")
+    with pytest.raises(CaseError) as refusal:
+        read_label(tmp_path / "a_mask.png")
+    assert refusal.value.__cause__ is not refusal.value
+    own = ValueError("a")
+    own.__cause__ = own
+    assert list(causes(own)) == [own]

@@ -275,7 +275,7 @@ def test_a_list_gives_a_list_in_its_order(skin: Bundle) -> None:
     light[1:4, 1:5] = 255
     results = s3net_monai.segment([dark, light], bundle=skin)
     assert [int(result.mask.sum()) for result in results] == [0, 12]
-    assert results[0].warnings == ("the mask is empty",)
+    assert results[0].warnings == ("all voxels of the image have the same value", "the mask is empty")
     assert results[1].warnings == ()
 
 
@@ -402,3 +402,12 @@ def test_a_nibabel_image_without_codes_has_a_warning(volume: np.ndarray, lung: B
     result = s3net_monai.segment(image, bundle=lung)
     assert "states no orientation" in " ".join(result.warnings)
     np.testing.assert_allclose(result.affine, image.affine)
+
+
+def test_a_meta_tensor_in_lps_keeps_its_sides(lung: Bundle, volume: np.ndarray) -> None:
+    values = torch.as_tensor(volume)
+    ras = s3net_monai.segment(MetaTensor(values, affine=torch.as_tensor(OBLIQUE)), bundle=lung)
+    flipped = torch.as_tensor(np.diag([-1.0, -1, 1, 1]) @ OBLIQUE)
+    lps = s3net_monai.segment(MetaTensor(values, affine=flipped, meta={"space": "LPS"}), bundle=lung)
+    np.testing.assert_allclose(lps.affine, ras.affine)
+    assert lps.measures == ras.measures

@@ -21,6 +21,7 @@ from s3net_monai.utils.robust_range import robust_range
 
 # By content, whatever the name says: some of Pillow's other formats start programs.
 IMAGE_2D_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+MIN_DEEP = 32  # of 255, in colors of 16 bits: 12 significant bits reach 15
 _NOTES_KEY = "s3net_notes"  # of Pillow's ``info``
 
 
@@ -77,7 +78,13 @@ class Image2DReader(PILReader):
         check_image_2d(path)
         try:
             with Image.open(path, formats=IMAGE_2D_FORMATS) as image:
+                is_deep = image.mode.startswith("RGB") and any(";16" in str(tile) for tile in image.tile)
                 image.load()
+                if is_deep and int(np.asarray(image.convert("RGB")).max()) < MIN_DEEP:
+                    raise CaseError(
+                        "16-bit colors of which the highest bits are not used, so their scale is unknown; save it with "
+                        "8 bits, or with values up to 65535"
+                    )
                 picture: Image.Image = self.converter(image)  # type: ignore[misc]  # given in the constructor
         except CaseError as error:
             raise CaseError(f"{path.name}: {error}") from error

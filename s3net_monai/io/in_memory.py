@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from monai.data import MetaTensor
+from monai.utils import MetaKeys, SpaceKeys
 
 from s3net_monai.io.limits import check_extent, check_pixels, check_voxels
 from s3net_monai.io.nifti_header import check_nifti_header
@@ -70,6 +71,8 @@ def to_array_image(
         array, stated = _tensor_values(image, name), None
         if isinstance(image, MetaTensor):
             stated = np.asarray(image.affine, dtype=np.float64)
+            if image.meta.get(MetaKeys.SPACE) == SpaceKeys.LPS:
+                stated = LPS_TO_RAS @ stated
         array, has_channel = _without_channel(array, channels)
     elif isinstance(image, np.ndarray):
         array, stated, has_channel = image, None, False

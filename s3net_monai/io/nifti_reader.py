@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
+import math
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from s3net_monai.io.limits import MAX_NIFTI_OFFSET
 from s3net_monai.io.nifti_header import is_nifti, read_nifti_header
 from s3net_monai.io.shear import resample_sheared
 from s3net_monai.io.volume_file_reader import VolumeFileReader
+from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.messages import one_line
+
+BLOCK = 2**24  # bytes that are expanded at a time
 
 
 class NiftiReader(VolumeFileReader):
@@ -60,8 +68,31 @@ def load_nifti(path: Path, allow: Sequence[str] = ()) -> tuple[np.ndarray, np.nd
 
     header = read_nifti_header(path, allow)
     image: Any = nibabel.load(path)
+    if path.name.lower().endswith(".gz"):
+        _check_stream(path, math.prod(header.shape) * image.get_data_dtype().itemsize + MAX_NIFTI_OFFSET)
     array = np.asanyarray(image.dataobj).reshape(header.shape)  # without trailing axes of length 1
     affine = header.affine
     if header.shear:
         array, affine = resample_sheared(path.name, array, affine)
     return array, affine, header.notes
+
+
+def _check_stream(path: Path, limit: int) -> None:
+    """Expand a gzip stream to its end, whose checksum tells of damage: nibabel stops where it has the voxels.
+
+    Args:
+        path: the file.
+        limit: bytes that it may hold.
+
+    Raises:
+        CaseError: if it is damaged, or holds more than its header says.
+    """
+    expanded = 0
+    try:
+        with gzip.open(path) as file:
+            while block := file.read(BLOCK):
+                expanded += len(block)
+                if expanded > limit:
+                    raise CaseError(f"{path.name}: holds more than the voxels of its header; save the volume again")
+    except (OSError, EOFError, zlib.error) as error:
+        raise CaseError(f"{path.name}: damaged or cut off ({one_line(error)}); copy the file again") from error

@@ -188,6 +188,11 @@ def _meta_layout(path: Path) -> _Layout:
         raise CaseError(f"{path.name}: several components per voxel found, one channel expected; give the image itself")
     packing = "raw"
     if fields.get("CompressedData", "").lower().startswith(("t", "1")):
+        if "CompressedDataSize" not in fields and fields["ElementDataFile"] == "LOCAL":
+            raise CaseError(
+                f"{path.name}: compressed voxels without CompressedDataSize, which ITK needs to expand them; add their "
+                "size in bytes to the header"
+            )
         packing = "deflated"
     elif fields.get("BinaryData", "True").lower().startswith(("f", "0")):
         packing = "text"

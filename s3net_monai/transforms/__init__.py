@@ -25,6 +25,7 @@ from s3net_monai.transforms.set_filename import SetFilenameFromCaseIdd
 from s3net_monai.transforms.skin_labeling import skin_lesion_prior, skin_weak_label
 from s3net_monai.transforms.slice_to_volume import SliceToVolumed
 from s3net_monai.transforms.solidity import Solidityd
+from s3net_monai.transforms.start_at_zero import StartAtZerod
 from s3net_monai.transforms.superpixels import Superpixelsd
 from s3net_monai.transforms.validate import RefuseMasksd, ValidateChannelsd, ValidateLabelsd
 from s3net_monai.transforms.weak_label import CenterWeakLabeld, LungWeakLabeld, SkinWeakLabeld, WeakLabeld
@@ -55,6 +56,7 @@ __all__ = [
     "SkinWeakLabeld",
     "SliceToVolumed",
     "Solidityd",
+    "StartAtZerod",
     "Superpixelsd",
     "ValidateChannelsd",
     "ValidateLabelsd",

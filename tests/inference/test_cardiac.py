@@ -362,3 +362,43 @@ def test_info_names_the_classes_with_or_without_weights() -> None:
     assert task["bundle"] == RELEASED.name
     assert ("sha256" in task) != ("no weights" in task.get("problem", ""))
     assert "task cardiac: RV, MYO, LV; " in format_info(info)
+
+
+@pytest.mark.parametrize("by", ["slice", "phase"])
+def test_a_scan_that_is_stored_as_several_series_is_segmented_whole(
+    segment: Callable[..., dict[str, Any]], tmp_path: Path, by: str
+) -> None:
+    stored, masks = beating_heart()
+    study = generate_uid()
+    parts = range(stored.shape[1]) if by == "slice" else range(stored.shape[0])
+    uids = [generate_uid() for _ in parts]
+    datasets = cine_mr.cine_slices(stored, StudyInstanceUID=study)
+    for index, dataset in enumerate(datasets):
+        part = index % stored.shape[1] if by == "slice" else index // stored.shape[1]
+        dataset.SeriesInstanceUID, dataset.SeriesNumber = uids[part], part + 1
+    cases = segment(cine_mr.save(datasets, tmp_path / "sax"))
+    assert len(cases) == (15 if by == "slice" else 3)
+    if by == "phase":
+        for number in (1, 2, 3):
+            mask = nib.load(tmp_path / "out" / f"sax_series{number}_seg.nii.gz").dataobj
+            np.testing.assert_array_equal(np.asarray(mask), masks[number - 1].transpose(2, 1, 0))
+
+
+def test_a_copy_in_a_cine_series_counts_once(segment: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    folder = cine_mr.save(cine_mr.cine_slices(beating_heart()[0]), tmp_path / "sax")
+    shutil.copy(folder / "00000.dcm", folder / "copy.dcm")
+    cases = segment(folder)
+    assert list(cases) == ["sax_phase1", "sax_phase2", "sax_phase3"]
+    assert {case["status"] for case in cases.values()} == {"ok"}
+
+
+def test_what_no_mask_can_tell_is_a_warning(segment: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    nib.save(nib.Nifti1Image(np.full((24, 20, 5), 7, np.int16), AFFINE), tmp_path / "flat.nii.gz")
+    turned = np.diag([10.0, 1.4, 1.4, 1.0])
+    nib.save(nib.Nifti1Image(heart()[0], turned), tmp_path / "turned.nii.gz")
+    cases = segment(tmp_path / "flat.nii.gz", tmp_path / "turned.nii.gz")
+    assert "all voxels of the image have the same value" in cases["flat"]["warnings"]
+    assert (
+        "slices seem to lie along axis 1 (voxels of 10 mm), this task expects them along the last one"
+        in cases["turned"]["warnings"]
+    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from s3net_monai.io import upright_gray, upright_rgb
+from s3net_monai.io import CaseError, Image2DReader, upright_gray, upright_rgb
 
 
 def test_exif_orientation_is_applied(tmp_path: Path) -> None:
@@ -50,3 +52,24 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
 
 def test_color_becomes_gray_by_luma() -> None:
     assert upright_gray(Image.new("RGB", (1, 1), (255, 0, 0))).getpixel((0, 0)) == 76
+
+
+@pytest.mark.parametrize(("level", "is_refused"), [(200 * 257, False), (200 * 16, True), (200, True)])
+def test_colors_of_16_bits_need_a_known_scale(level: int, is_refused: bool, tmp_path: Path) -> None:
+    """Twelve significant bits in sixteen would come out sixteen times too dark."""
+    size = 8
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    rows = b"".join(b"\0" + np.full((size, 3), level, ">u2").tobytes() for _ in range(size))
+    header = struct.pack(">IIBBBBB", size, size, 16, 2, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    path = tmp_path / "a.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    reader = Image2DReader(upright_rgb)
+    if is_refused:
+        with pytest.raises(CaseError, match=r"a\.png: 16-bit colors of which the highest bits are not used"):
+            reader.get_data(reader.read(path))
+    else:
+        assert reader.get_data(reader.read(path))[0].max() == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,8 @@ from monai.transforms import LoadImage
 
 from data_prep.checks import check_cases
 from s3net_monai.data.datalist import DatalistCase
-from s3net_monai.io import CaseError, NiftiReader, upright_gray
+from s3net_monai.io import CaseError, NiftiReader, nifti_reader, upright_gray
+from s3net_monai.io.nifti_reader import load_nifti
 from s3net_monai.utils.errors import DataError
 from tests.helpers.nifti_headers import UPRIGHT, save_nifti
 
@@ -98,3 +100,26 @@ def test_pictures_go_on_to_the_other_readers(tmp_path: Path) -> None:
     Image.new("L", (60, 40), 7).save(tmp_path / "a.png")
     image = LoadImage(reader=[PILReader(converter=upright_gray), NiftiReader()], image_only=True)(tmp_path / "a.png")
     assert image.shape == (60, 40)
+
+
+@pytest.mark.parametrize("damage", ["bit", "checksum", "trailer"])
+def test_a_damaged_stream_is_refused_though_its_voxels_can_be_read(
+    damage: str, array: np.ndarray, tmp_path: Path
+) -> None:
+    path = save_nifti(tmp_path / "a.nii.gz", array, sform=(UPRIGHT, 1), pixdim=[4, 4, 8])
+    content = bytearray(path.read_bytes())
+    if damage == "trailer":
+        del content[-8:]
+    else:
+        content[len(content) // 2 if damage == "bit" else -6] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CaseError, match=r"a\.nii\.gz: (damaged or cut off|not readable as NIfTI) \(.*\); copy"):
+        load_nifti(path)
+
+
+def test_a_stream_that_goes_on_is_refused(array: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save_nifti(tmp_path / "a.nii.gz", array, sform=(UPRIGHT, 1), pixdim=[4, 4, 8])
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + bytes(2000)))
+    monkeypatch.setattr(nifti_reader, "MAX_NIFTI_OFFSET", 1000)
+    with pytest.raises(CaseError, match="holds more than the voxels of its header"):
+        load_nifti(path)

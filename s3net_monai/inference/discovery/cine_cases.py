@@ -7,6 +7,7 @@ from pathlib import Path
 
 from s3net_monai.inference.discovery.cases import Case
 from s3net_monai.inference.discovery.dicom_headers import SeriesFiles
+from s3net_monai.io.dicom.copies import drop_copies
 from s3net_monai.io.dicom.enhanced import split_frames
 from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.dicom.phases import split_phases
@@ -18,7 +19,8 @@ def phase_cases(series: SeriesFiles, case: Case) -> list[Case]:
     if series.modality != "MR" or series.images == series.frames or series.damaged:
         return [case]
     try:
-        phases = split_phases([frame for file in series.files for frame in split_frames(read_header(file))])
+        headers, _ = drop_copies([read_header(file) for file in series.files])
+        phases = split_phases([frame for header in headers for frame in split_frames(header)])
     except CaseError:
         return [case]
     file_sets = [{header.path for header in phase.headers} for phase in phases]

@@ -171,6 +171,9 @@ def _choose(candidates: list[SeriesFiles], rules: Selection, is_only_series: boo
     if not fitting:
         # Earlier conditions weigh more; then the series with most slices wins, and among equals the first one.
         closest = min(candidates, key=lambda s: ([bool(failed) for failed in failures[id(s)]], -s.frames))
+        if rules.takes_alike:
+            alike = [series for series in candidates if _likeness(series, failures) == _likeness(closest, failures)]
+            return _Choice(alike, reasons, "")
         if rules.takes_closest:
             return _Choice([closest], reasons, "")
         reason = reasons[id(closest)]
@@ -183,6 +186,10 @@ def _choose(candidates: list[SeriesFiles], rules: Selection, is_only_series: boo
         if series is not largest:
             reasons[id(series)] = f"{series.frames} slices, the selected series has {largest.frames}"
     return _Choice([largest], reasons, "")
+
+
+def _likeness(series: SeriesFiles, failures: Mapping[int, tuple[str, ...]]) -> tuple[object, ...]:
+    return tuple(map(bool, failures[id(series)])), series.frames, series.images
 
 
 def _reason_no_candidate(series: SeriesFiles) -> str:

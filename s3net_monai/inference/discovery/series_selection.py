@@ -63,12 +63,15 @@ class Selection:
         choose: which of the series that satisfy them to select: the one with "most-slices", or "all".
         name: the name of these rules in messages.
         takes_closest: whether a series that fails some condition is taken where none meets them all.
+        takes_alike: whether then all series are taken that fail the same, of as many slices and phases: some scanners
+            store every slice, or every phase, of one scan as a series.
     """
 
     conditions: tuple[Condition, ...]
     choose: Literal["most-slices", "all"]
     name: str
     takes_closest: bool = False
+    takes_alike: bool = False
 
     @property
     def keywords(self) -> tuple[str, ...]:
@@ -160,6 +163,7 @@ CINE = Selection(
     choose="most-slices",
     name="primary cine stack of MR",
     takes_closest=True,
+    takes_alike=True,
 )
 
 

@@ -24,7 +24,7 @@ MOMENTS = (
     *("AcquisitionTime", "TriggerTime", "TemporalPositionTimeOffset", "NominalCardiacTriggerDelayTime"),
     *("ActualCardiacTriggerDelayTime", "NominalPercentageOfCardiacPhase", "NominalPercentageOfRespiratoryPhase"),
     *("CardiacCyclePosition", "RespiratoryCyclePosition", "SeriesDate", "SeriesTime", "ContentDate", "ContentTime"),
-    *("InstanceCreationDate", "InstanceCreationTime", "InstanceNumber"),
+    "InstanceNumber",
 )
 ACQUISITION_KEYWORDS = (*IDENTIFIERS, *MOMENTS)
 MIN_SLICES_OF_A_PASS = 3  # the values of fewer may be ordered like those of passes by chance

@@ -114,3 +114,11 @@ def test_series_without_one_image_per_place_and_time_are_refused(tmp_path: Path)
 def test_an_unknown_modality_is_refused() -> None:
     with pytest.raises(ValueError, match="modality 'PT' is not known; give CT or MR"):
         DicomSeriesReader(modality="PT")
+
+
+def test_acquisitions_of_mr_may_alternate(tmp_path: Path) -> None:
+    """MR excites every second slice first."""
+    datasets = cine_slices(cine(1, 8))
+    for index, dataset in enumerate(datasets):
+        dataset.AcquisitionTime = f"{100000 + index % 2 * 100 + index:06d}"
+    assert load_series([save(datasets, tmp_path / "mr")], modality="MR").array.shape == (5, 6, 8)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from s3net_monai.file_formats import MASK_ENDING, SEGMENTATION_SUFFIX
 from s3net_monai.io.dicom.seg import write_dicom_labelmap, write_dicom_seg
 from s3net_monai.io.dicom.seg_warnings import seg_warnings
 from s3net_monai.io.mask import Mask
@@ -54,14 +55,14 @@ FORMATS: dict[str, Format] = {
         seg_warnings,
     ),
     "segnrrd": Format(
-        ".seg.nrrd", write_seg_nrrd, "3D Slicer segmentation", "label values, names, colors and SNOMED codes"
+        SEGMENTATION_SUFFIX, write_seg_nrrd, "3D Slicer segmentation", "label values, names, colors and SNOMED codes"
     ),
 }
 
 
 def output_path(folder: Path, case_id: str, format_name: str) -> Path:
     """Return the path of a case's mask: ``<case>_seg.<ext>``."""
-    return folder / f"{case_id}_seg{FORMATS[format_name].extension}"
+    return folder / f"{case_id}{MASK_ENDING}{FORMATS[format_name].extension}"
 
 
 def write_mask(mask: Mask, folder: Path, *, case_id: str, format_name: str) -> Path:

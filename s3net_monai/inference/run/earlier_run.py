@@ -73,7 +73,9 @@ def stale_mask_warnings(case_id: str, output: Path, written: Collection[str]) ->
         output: folder of the run.
         written: names of the files that this run wrote for the case.
     """
-    names = sorted(path.name for path in output.glob(f"{glob.escape(case_id)}_seg.*") if path.name not in written)
+    names = sorted(
+        path.name for path in output.glob(f"{glob.escape(case_id)}{MASK_ENDING}.*") if path.name not in written
+    )
     return [f"{', '.join(names)}: of an earlier run, not of this one"] if names else []
 
 

@@ -66,7 +66,7 @@ def test_a_reason_is_that_of_the_reader_for_this_kind_of_file(cases: list[dict[s
     with pytest.raises(DataError) as refusal:
         ReadableCacheDataset(cases, READ)
     *_, volume, picture, garbage = str(refusal.value).splitlines()
-    assert volume.startswith("cut.nii.gz: damaged or cut off: ")
+    assert volume.startswith("cut.nii.gz: damaged or cut off")
     assert picture.startswith("cut.png: damaged or cut off")
     assert garbage == (
         "garbage.png: not readable as a 2-D image (cannot identify image file 'garbage.png'); copy it again"

@@ -8,19 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from s3net_monai.file_formats import DICOM_SUFFIXES, IMAGE_2D_SUFFIXES, META_SUFFIXES, NRRD_SUFFIXES
+from s3net_monai.file_formats import (
+    DICOM_SUFFIXES,
+    IMAGE_2D_SUFFIXES,
+    META_SUFFIXES,
+    NIFTI_SUFFIXES,
+    NRRD_SUFFIXES,
+    SEGMENTATION_SUFFIX,
+)
 from s3net_monai.io.dicom.geometry import Irregularity
 from s3net_monai.io.label_maps.image_2d import read_image_2d
 from s3net_monai.io.label_maps.label_map import LabelMap
 from s3net_monai.io.label_maps.segments import read_dicom_seg, read_seg_nrrd
 from s3net_monai.io.label_maps.values import to_label_values
-from s3net_monai.io.nifti_header import NIFTI_SUFFIXES, read_label_header
+from s3net_monai.io.nifti_header import read_label_header
 from s3net_monai.io.shear import check_shear, resample_sheared
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.geometry import is_invertible
 from s3net_monai.utils.messages import one_line
 
-SEGMENT_SUFFIXES = (".seg.nrrd", ".labelmap.dcm", *DICOM_SUFFIXES)  # named segments, cropped to the foreground
+SEGMENT_SUFFIXES = (SEGMENTATION_SUFFIX, ".labelmap.dcm", *DICOM_SUFFIXES)  # named segments, cropped to the foreground
 LABEL_SUFFIXES = (*NIFTI_SUFFIXES, *IMAGE_2D_SUFFIXES, *SEGMENT_SUFFIXES, *NRRD_SUFFIXES, *META_SUFFIXES)
 
 
@@ -55,7 +62,7 @@ def _read(path: Path, binary: bool | None, allow: Sequence[str]) -> LabelMap:
     affine: np.ndarray | None = None
     if name.endswith(NIFTI_SUFFIXES):
         array, affine, placed = _read_nifti(path, allow)
-    elif name.endswith(".seg.nrrd"):
+    elif name.endswith(SEGMENTATION_SUFFIX):
         (array, affine), cropped = read_seg_nrrd(path), True
     elif name.endswith((*NRRD_SUFFIXES, *META_SUFFIXES)):
         from s3net_monai.io.volume_reader import load_volume

@@ -68,6 +68,8 @@ def test_what_only_monai_reads_is_refused(
     assert message.startswith(f"a.npy: no reader takes it, {IMAGES[bundle]} (")
     assert message.endswith("expected; convert it")
     folder = series_maker(np.repeat(stored_ramp, 4, axis=0)).save(tmp_path / "ct")
+    if IMAGES[bundle] == "CT":
+        assert load({"image": str(folder)})["image"].ndim == 3
     for path in sorted(folder.iterdir())[5:8]:
         path.unlink()
     message = refusal(load, {"image": str(folder)})

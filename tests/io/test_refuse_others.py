@@ -55,6 +55,8 @@ def test_every_list_ends_the_search(config: Path) -> None:
     for node in loaders(json.loads(config.read_text())):
         first = node["reader"][0]["_target_"].rpartition(".")[2]
         assert first == ("LabelReader" if node["keys"] == "label" else "RefuseOthersReader")
+        if node["keys"] == "image":  # the step that logs what the readers noted
+            assert "s3net_monai.transforms.FillNonFinited" in config.read_text()
 
 
 @pytest.mark.parametrize("bundle", IMAGES)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from s3net_monai.file_formats import NRRD_SUFFIXES
+from s3net_monai.io.dicom.geometry import Irregularity
 from s3net_monai.io.itk_affine import itk_to_ras
 from s3net_monai.io.shear import check_shear, resample_sheared
 from s3net_monai.io.volume_file_reader import VolumeFileReader
@@ -56,7 +57,8 @@ def load_volume(
     Args:
         path: the file.
         allow: values of ``Irregularity`` to repair instead of refusing.
-        labels: whether the values are those of labels, which a repair must not mix.
+        labels: whether the values are those of labels, which a repair must not mix; a shear that is not repaired is
+            left to the check against the image.
 
     Raises:
         CaseError: with the reason, if it is not one sound 3-D volume of one channel.
@@ -74,7 +76,7 @@ def load_volume(
     if image.GetDimension() != 3 or image.GetSize() != header.shape or image.GetNumberOfComponentsPerPixel() != 1:
         raise CaseError(f"{path.name}: several components per voxel found, one channel expected; give the image itself")
     affine, notes = _affine_in_mm(path, image, header.scale), header.scale.notes
-    angle = check_shear(path.name, affine, allow)
+    angle = 0.0 if labels and Irregularity.TILT not in allow else check_shear(path.name, affine, allow)
     array = SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0)
     if (header.scale.slope, header.scale.offset) != (1, 0):
         array = (array * np.float64(header.scale.slope) + header.scale.offset).astype(np.float32)

@@ -55,6 +55,8 @@ def test_every_list_ends_the_search(config: Path) -> None:
     for node in loaders(json.loads(config.read_text())):
         first = node["reader"][0]["_target_"].rpartition(".")[2]
         assert first == ("LabelReader" if node["keys"] == "label" else "RefuseOthersReader")
+        if node["keys"] == "image":  # the step that logs what the readers noted
+            assert "s3net_monai.transforms.FillNonFinited" in config.read_text()
 
 
 @pytest.mark.parametrize("bundle", IMAGES)
@@ -68,6 +70,8 @@ def test_what_only_monai_reads_is_refused(
     assert message.startswith(f"a.npy: no reader takes it, {IMAGES[bundle]} (")
     assert message.endswith("expected; convert it")
     folder = series_maker(np.repeat(stored_ramp, 4, axis=0)).save(tmp_path / "ct")
+    if IMAGES[bundle] == "CT":
+        assert load({"image": str(folder)})["image"].ndim == 3
     for path in sorted(folder.iterdir())[5:8]:
         path.unlink()
     message = refusal(load, {"image": str(folder)})

@@ -44,4 +44,4 @@ def test_an_output_folder_that_is_a_file(bundle: Any, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     code, error = failed(bundle, ["train"], "--bundle_root", str(bundle.root), "--output_dir", str(file))
-    assert (code, error) == (1, f"{file} cannot be written to: {file} is a file; give another folder")
+    assert (code, error) == (1, f"{file}: a file, a folder is expected for the results; give another path")

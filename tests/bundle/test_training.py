@@ -13,7 +13,7 @@ import torch
 from ignite.engine import Engine, Events
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from s3net_monai.engines import latest_checkpoint
+from s3net_monai.engines.resume import latest_checkpoint
 from s3net_monai.utils.messages import first_cause
 
 pytestmark = pytest.mark.parametrize("bundle", ["lung", "skin"], indirect=True, scope="session")

@@ -14,7 +14,8 @@ import torch
 from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
 
-from s3net_monai.engines import AtomicCheckpointSaver, BestCheckpoint, latest_checkpoint
+from s3net_monai.engines import AtomicCheckpointSaver, BestCheckpoint
+from s3net_monai.engines.resume import latest_checkpoint
 from s3net_monai.utils.errors import TrainingError, UsageError
 
 

@@ -13,7 +13,8 @@ from monai.handlers import LrScheduleHandler
 from monai.optimizers import WarmupCosineSchedule
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from s3net_monai.engines import AtomicCheckpointSaver, ResumeTraining, latest_checkpoint
+from s3net_monai.engines import AtomicCheckpointSaver, ResumeTraining
+from s3net_monai.engines.resume import latest_checkpoint
 from s3net_monai.utils.errors import UsageError
 
 

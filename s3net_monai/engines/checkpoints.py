@@ -32,9 +32,11 @@ class AtomicCheckpointSaver(CheckpointSaver):
         TrainingError: when a file cannot be written, or when a tensor of it is not finite.
 
     Example:
-        >>> saver = AtomicCheckpointSaver("models", {"model": torch.nn.Linear(1, 1)}, save_final=True)
-        >>> saver.save_dir
-        'models'
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     saver = AtomicCheckpointSaver(folder, {"model": torch.nn.Linear(1, 1)}, save_final=True)
+        ...     saver.save_dir == folder
+        True
     """
 
     def __init__(self, save_dir: str, save_dict: dict[str, Any], **options: Any) -> None:
@@ -60,10 +62,10 @@ class BestCheckpoint(AtomicCheckpointSaver):
         network: whose weights are saved, as a plain state dict.
 
     Example:
-        >>> import torch
-        >>> saver = BestCheckpoint("models", torch.nn.Linear(1, 1))
-        >>> saver.save_dir
-        'models'
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     BestCheckpoint(folder, torch.nn.Linear(1, 1)).save_dir == folder
+        True
     """
 
     def __init__(self, save_dir: str, network: Module) -> None:

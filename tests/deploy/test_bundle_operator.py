@@ -91,6 +91,13 @@ def script_of(task: str, root: Path, output: Path) -> Path:
     return next(path for path in written if path.suffix == ".ts")
 
 
+@pytest.fixture(autouse=True)
+def _empty_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK takes a folder named models in the working directory for the models of the application."""
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+
+
 @pytest.fixture
 def toy(lung_bundle: Path, tmp_path: Path) -> Path:
     """The toy bundle; the SDK's own operator gives integers, which its network does not take."""

@@ -126,10 +126,14 @@ def sort_files(paths: Iterable[Path], keywords: Sequence[str] = (), keep_identif
             continue
         series.files.append(path)
         frames, pixels = (0, 0) if is_copy else _size(header)
-        new_positions = {(id(series), position) for position in _positions(header, frames)} - positions
-        series.frames += len(new_positions)
+        places = _positions(header)
+        if len(places) == frames:
+            new_positions = {(id(series), place) for place in places} - positions
+            series.frames += len(new_positions)
+            positions |= new_positions
+        else:
+            series.frames += frames  # not stated, or damaged: the reader reports it
         series.images += frames
-        positions |= new_positions
         series.voxels[path] = frames * pixels
         series_in_folder.setdefault(path.parent, set()).add(id(series))
         attributes = _attributes(header, keywords)
@@ -142,7 +146,7 @@ def sort_files(paths: Iterable[Path], keywords: Sequence[str] = (), keep_identif
             series.attributes = {
                 **group_attributes[id(series)][largest_group],
                 "NumberOfSlices": (str(series.frames),),
-                "NumberOfPhases": (str(series.images // series.frames),),
+                "NumberOfPhases": (str(series.images // max(1, series.frames)),),
             }
     series_by_id = {id(series): series for series in series_by_key.values()}
     unassigned: list[Path] = []
@@ -175,20 +179,19 @@ def _series_kind(header: SliceHeader) -> SeriesKind:
 def _size(header: SliceHeader) -> tuple[int, int]:
     """Number of frames, and pixels per frame; (1, 0) for invalid values, which the reader rejects later."""
     try:
-        return int(header.get("NumberOfFrames") or 1), int(header.dataset.Rows) * int(header.dataset.Columns)
+        frames, pixels = int(header.get("NumberOfFrames") or 1), int(header.dataset.Rows) * int(header.dataset.Columns)
     except (TypeError, ValueError):
         return 1, 0
+    return (frames, pixels) if frames > 0 else (1, 0)
 
 
-def _positions(header: SliceHeader, frames: int) -> list[str]:
-    """Positions of the frames as text; unique ones where they are not stated, or damaged."""
+def _positions(header: SliceHeader) -> list[str]:
+    """Positions of the frames as text; none where one is not stated, or damaged."""
     try:
         places = [frame.get("ImagePositionPatient") for frame in split_frames(header)]
-    except CaseError:  # the reader reports it
-        places = []
-    if len(places) != frames or None in places:
-        return [f"{header.path} {index}" for index in range(frames)]
-    return [str(place) for place in places]
+    except CaseError:
+        return []
+    return [] if None in places else [str(place) for place in places]
 
 
 def _attributes(header: SliceHeader, keywords: Sequence[str]) -> dict[str, Values]:

@@ -27,7 +27,9 @@ def drop_copies(headers: Sequence[SliceHeader]) -> tuple[list[SliceHeader], list
     for header in headers:
         uid = str(header.get("SOPInstanceUID") or "") if is_image(header) else ""
         versions = by_uid.setdefault(uid, []) if uid else []
-        if any(are_copies(version.path, header.path) for version in versions):
+        place = header.get("ImagePositionPatient")  # equal in copies, and a thousand slices may share one UID
+        alike = [version for version in versions if version.get("ImagePositionPatient") == place]
+        if any(are_copies(version.path, header.path) for version in alike):
             dropped.append(header)
             continue
         versions.append(header)

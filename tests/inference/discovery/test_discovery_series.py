@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tracemalloc
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,18 @@ def test_phases_at_the_same_position_count_once(tmp_path: Path) -> None:
     discovery = find_cases([tmp_path])
     assert described(discovery) == [("whole", "dicom_series", 5)]
     assert reasons(discovery) == ["series 3 of 3 slices: 3 slices, the selected series has 5"]
+
+
+@pytest.mark.parametrize(("stated", "frames"), [(10**9, 10**9), (-3, 1)])
+def test_a_wrong_number_of_frames_is_left_to_the_reader(stated: int, frames: int, tmp_path: Path) -> None:
+    """It costs no memory, and no error, to count frames that are not there."""
+    folder = series(1, NumberOfFrames=stated).save(tmp_path / "st")
+    tracemalloc.start()
+    found = sort_files(sorted(folder.iterdir()))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [found.series[0].frames, found.series[0].images] == [frames, frames]
+    assert peak < 2**26
 
 
 def test_axial_series_with_most_slices_is_selected(tmp_path: Path) -> None:

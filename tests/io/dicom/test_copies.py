@@ -12,7 +12,9 @@ import pytest
 from pydicom import dcmread
 
 from s3net_monai.io import CaseError
+from s3net_monai.io.dicom import copies
 from s3net_monai.io.dicom.copies import are_copies
+from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.dicom.series import load_series
 from tests.helpers.enhanced_ct import enhanced_ct
 
@@ -79,3 +81,24 @@ def test_one_uid_for_all_slices_is_no_copy(series_maker: Maker, tmp_path: Path) 
     for dataset in maker.slices:
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
     assert load_series([maker.save(tmp_path)]).array.shape == (4, 3, 5)
+
+
+def test_slices_that_share_one_identifier_are_not_compared_byte_by_byte(
+    series_maker: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = series_maker(_ramp(6))
+    for dataset in made.slices:
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = made.slices[0].SOPInstanceUID
+    paths = sorted(made.save(tmp_path / "ct").iterdir())
+    shutil.copy(paths[2], tmp_path / "ct" / "copy.dcm")
+    compared: list[tuple[str, str]] = []
+
+    def count(first: Path, second: Path) -> bool:
+        compared.append((first.name, second.name))
+        return are_copies(first, second)
+
+    monkeypatch.setattr(copies, "are_copies", count)
+    kept, notes = copies.drop_copies([read_header(path) for path in [*paths, tmp_path / "ct" / "copy.dcm"]])
+    assert compared == [(paths[2].name, "copy.dcm")]
+    assert notes == ["1 image set aside as copies of others with the same content (copy.dcm)"]
+    assert len(kept) == 6

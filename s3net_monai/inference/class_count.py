@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from monai.bundle.scripts import _get_fake_spatial_shape
 
 from s3net_monai.tasks import Task
 from s3net_monai.utils.errors import CaseError, UsageError
-
-_SIZE = re.compile(r"[0-9pn*+/() -]+")  # how MONAI's bundle specification states the sizes that a network takes
 
 
 def check_class_count(network: torch.nn.Module, task: Task, metadata: Mapping[str, Any], root: Path) -> None:
@@ -59,14 +57,8 @@ def output_channels(network: torch.nn.Module, channels: int, metadata: Mapping[s
     shape = metadata["network_data_format"]["inputs"]["image"].get("spatial_shape", ())
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     try:
-        sizes = [_smallest_size(size) for size in shape]
+        sizes = _get_fake_spatial_shape(shape, p=1, n=1)
         output = network(torch.zeros(1, channels, *sizes, device=device)) if sizes else None
     except Exception:  # any network may refuse zeros or this size, and still segment images
         return None
     return int(output.shape[1]) if isinstance(output, torch.Tensor) and output.ndim > 1 else None
-
-
-def _smallest_size(size: int | str) -> int:
-    if isinstance(size, str) and not _SIZE.fullmatch(size):
-        raise ValueError(f"size {size!r}")
-    return int(eval(size, {"__builtins__": {}}, {"n": 1, "p": 1})) if isinstance(size, str) else int(size)

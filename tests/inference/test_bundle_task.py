@@ -195,11 +195,17 @@ def test_a_bundle_that_does_not_name_every_class_is_refused(lung_bundle: Path, n
     assert message.endswith("name every class in channel_def")
 
 
+def test_a_network_that_takes_any_size_is_asked(lung_bundle: Path) -> None:
+    with_classes(lung_bundle, ORGANS[:3], classes=5)
+    describe(lung_bundle, spatial_shape=["*", "*", "*"])
+    assert "the network has 5 output channels, channel_def names 4" in refusal("lung", lung_bundle)
+
+
 def test_a_network_that_cannot_be_asked_is_checked_at_its_first_image(
     lung_bundle: Path, scan: tuple[Path, np.ndarray]
 ) -> None:
     with_classes(lung_bundle, ORGANS[:3], classes=5)
-    describe(lung_bundle, spatial_shape=["*", "*", "*"])
+    describe(lung_bundle, spatial_shape=["any", "any", "any"])
     bundle = load_bundle("lung", lung_bundle, CPU)
     with pytest.raises(s3net_monai.utils.errors.CaseError, match="5 output channels, channel_def names 4"):
         s3net_monai.segment(scan[0], bundle=bundle)

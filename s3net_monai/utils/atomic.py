@@ -40,4 +40,7 @@ def atomic_path_of_same_name(path: Path) -> Iterator[Path]:
 def remove_partial(folder: Path) -> None:
     """Remove the partial files of a killed run; only while no other process writes into ``folder``."""
     for path in folder.glob(f"{PARTIAL}*"):
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

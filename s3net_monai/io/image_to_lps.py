@@ -44,7 +44,7 @@ def image_to_lps(path: Path, size: tuple[int, ...]) -> np.ndarray:
     Raises:
         CaseError: if the image is a TIFF that is stored rotated or mirrored, which ITK reorients in its own way.
     """
-    orientation = _orientation(path)
+    orientation = exif_orientation(path)
     if orientation != 1 and path.suffix.lower() in TIFF_SUFFIXES:
         raise CaseError(
             f"{path.name}: a TIFF stored rotated (orientation {orientation}) has an ambiguous position; ask for png"
@@ -60,7 +60,8 @@ def image_to_lps(path: Path, size: tuple[int, ...]) -> np.ndarray:
     return affine
 
 
-def _orientation(path: Path) -> int:
+def exif_orientation(path: Path) -> int:
+    """Return the EXIF orientation of a file; 1, as stored, where there is none."""
     from PIL import Image
 
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -54,9 +53,3 @@ def nifti_in_itk(raw: Any) -> np.ndarray | None:
         except RuntimeError:  # axes that are not at right angles
             return None
     return itk_to_ras(reader)
-
-
-def largest_distance(first: np.ndarray, second: np.ndarray, shape: Sequence[int]) -> float:
-    """Return the largest distance in mm between the places that two affines give to a corner of a volume."""
-    corners = np.array(np.meshgrid(*[(0, size - 1) for size in shape], [1], indexing="ij")).reshape(4, -1)
-    return float(np.linalg.norm(((first - second) @ corners)[:3], axis=0).max())

@@ -24,6 +24,7 @@ MAX_CT_SIDE = 8192  # pixels; the largest CT matrices have 2048
 MAX_POSITION_MM = 1e5  # from the origin of the frame of reference
 MAX_EXTENT_MM = 3000.0  # along any axis; a scan from head to feet has 2000
 MIN_EXTENT_MM = 50.0  # along the longest axis; a crop around a heart has 80
+MAX_SHIFT = 0.25  # voxels between the corners of a label, or channel, and its image; rounding stays below 0.1
 MAX_SEQUENCE_DEPTH = 16  # of DICOM sequences within sequences; functional groups with their codes take 4
 
 MAX_ARCHIVE_MEMBERS = 200_000  # files; a study of many series has some ten thousand

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from s3net_monai.file_formats import NIFTI_SUFFIXES as NIFTI_SUFFIXES
-from s3net_monai.io.itk_affine import VIEWERS, largest_distance, nifti_in_itk
+from s3net_monai.file_formats import NIFTI_SUFFIXES
+from s3net_monai.io.itk_affine import VIEWERS, nifti_in_itk
 from s3net_monai.io.limits import MAX_NIFTI_OFFSET, check_capacity, check_extent, check_voxels
 from s3net_monai.io.shear import check_shear
 from s3net_monai.utils.errors import CaseError
-from s3net_monai.utils.geometry import is_invertible
+from s3net_monai.utils.geometry import corner_shift, is_invertible
 from s3net_monai.utils.messages import one_line
 
 VISIBLE_MM = 0.5  # rounded axes put the corners of a volume off by less
@@ -228,7 +228,7 @@ def _viewer_notes(header: NiftiHeader) -> list[str]:
             "image itself, or show it without the shear"
         ]
     seen = nifti_in_itk(header.raw) if len(header.shape) == 3 else None
-    distance = 0.0 if seen is None else largest_distance(seen, header.affine, header.shape)
+    distance = 0.0 if seen is None else corner_shift(seen, header.affine, header.shape)[1]
     if distance <= VISIBLE_MM:
         return []
     other = "take the qform, not the sform," if header.raw["qform_code"] > 0 else "have another convention"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from s3net_monai.io.limits import MAX_NIFTI_OFFSET
-from s3net_monai.io.nifti_header import is_nifti, read_nifti_header
+from s3net_monai.io.nifti_header import NiftiHeader, is_nifti, read_nifti_header
 from s3net_monai.io.shear import resample_sheared
 from s3net_monai.io.volume_file_reader import VolumeFileReader
 from s3net_monai.utils.errors import CaseError
@@ -64,17 +64,25 @@ def load_nifti(path: Path, allow: Sequence[str] = ()) -> tuple[np.ndarray, np.nd
     Raises:
         CaseError: with the reason, if it is not one sound volume of one channel.
     """
-    import nibabel
-
     header = read_nifti_header(path, allow)
-    image: Any = nibabel.load(path)
-    if path.name.lower().endswith(".gz"):
-        _check_stream(path, math.prod(header.shape) * image.get_data_dtype().itemsize + MAX_NIFTI_OFFSET)
-    array = np.asanyarray(image.dataobj).reshape(header.shape)  # without trailing axes of length 1
-    affine = header.affine
+    array, affine = read_voxels(path, header), header.affine
     if header.shear:
         array, affine = resample_sheared(path.name, array, affine)
     return array, affine, header.notes
+
+
+def read_voxels(path: Path, header: NiftiHeader) -> np.ndarray:
+    """Return the voxels of a file, of the shape that its header states, without trailing axes of length 1.
+
+    Raises:
+        CaseError: if its compressed stream is damaged, or holds more than its header says.
+    """
+    import nibabel
+
+    image: Any = nibabel.load(path)
+    if path.name.lower().endswith(".gz"):
+        _check_stream(path, math.prod(header.shape) * image.get_data_dtype().itemsize + MAX_NIFTI_OFFSET)
+    return np.asanyarray(image.dataobj).reshape(header.shape)
 
 
 def _check_stream(path: Path, limit: int) -> None:
@@ -93,6 +101,6 @@ def _check_stream(path: Path, limit: int) -> None:
             while block := file.read(BLOCK):
                 expanded += len(block)
                 if expanded > limit:
-                    raise CaseError(f"{path.name}: holds more than the voxels of its header; save the volume again")
+                    raise CaseError(f"{path.name}: holds more than the voxels of its header; save it again")
     except (OSError, EOFError, zlib.error) as error:
         raise CaseError(f"{path.name}: damaged or cut off ({one_line(error)}); copy the file again") from error

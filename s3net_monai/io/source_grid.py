@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from s3net_monai.io.image_to_lps import image_to_lps
-from s3net_monai.io.itk_affine import SAME_PLACE_MM, largest_distance, nifti_in_itk
+from s3net_monai.io.itk_affine import SAME_PLACE_MM, nifti_in_itk
 from s3net_monai.io.mask import Mask
 from s3net_monai.io.nifti_header import is_nifti, read_nifti_header
 from s3net_monai.io.shear import shear_degrees
 from s3net_monai.io.volume_header import is_volume
 from s3net_monai.io.volume_reader import volume_places
-from s3net_monai.utils.geometry import LPS_TO_RAS
+from s3net_monai.utils.geometry import LPS_TO_RAS, corner_shift
 
 
 def nifti_source(mask: Mask) -> Any | None:
@@ -43,6 +43,6 @@ def viewer_affine(mask: Mask) -> np.ndarray:
     elif len(mask.source) == 1 and is_volume(mask.source[0]):
         stated, seen = volume_places(mask.source[0])
         seen = None if shear_degrees(stated) else seen
-    if seen is None or largest_distance(seen, mask.affine, mask.array.shape) <= SAME_PLACE_MM:
+    if seen is None or corner_shift(seen, mask.affine, mask.array.shape)[1] <= SAME_PLACE_MM:
         return mask.affine
     return seen

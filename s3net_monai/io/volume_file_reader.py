@@ -13,8 +13,9 @@ from monai.data import ImageReader
 from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 
 from s3net_monai.io.dicom.geometry import check_allow
-from s3net_monai.io.label_maps.grid import MAX_SHIFT, corner_shift
+from s3net_monai.io.limits import MAX_SHIFT
 from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.geometry import corner_shift
 
 
 class VolumeFileReader(ImageReader):

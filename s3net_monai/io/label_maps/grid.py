@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from s3net_monai.io.image_to_lps import ORIENTATION_TAG, STORED_FROM_UPRIGHT, image_to_lps
+from s3net_monai.io.image_to_lps import STORED_FROM_UPRIGHT, exif_orientation, image_to_lps
 from s3net_monai.io.label_maps.label_map import LabelMap
+from s3net_monai.io.limits import MAX_SHIFT
 from s3net_monai.utils.errors import CaseError
-from s3net_monai.utils.geometry import LPS_TO_RAS
+from s3net_monai.utils.geometry import LPS_TO_RAS, corner_shift
 
-MAX_SHIFT = 0.25  # voxels between a corner of a label and that of its image; rounded headers stay below a tenth
 _NO_POSITION = (np.eye(4), LPS_TO_RAS)  # what arrays without geometry are saved with, in NIfTI and by ITK
 
 
@@ -83,14 +82,6 @@ def _is_identity(affine: np.ndarray) -> bool:
     return any(np.allclose(affine, lost, atol=1e-6) for lost in _NO_POSITION)
 
 
-def corner_shift(first: np.ndarray, second: np.ndarray, shape: Sequence[int]) -> tuple[float, float]:
-    """Return the largest distance between the corners of two grids of one shape, in voxels of the second and in mm."""
-    corners = np.array([[*index, 1] for index in np.ndindex(2, 2, 2)]) * [*(size - 1 for size in shape), 1]
-    difference = (first - second) @ corners.T
-    voxels = np.linalg.inv(second[:3, :3]) @ difference[:3]
-    return float(np.abs(voxels).max()), float(np.linalg.norm(difference[:3], axis=0).max())
-
-
 def reoriented(label: LabelMap, affine: np.ndarray) -> LabelMap:
     """Return a label (X, Y, Z) with its axes permuted and flipped to the closest directions of another affine."""
     import nibabel.orientations as axes
@@ -136,7 +127,7 @@ def _on_image_2d(label: LabelMap, grid: Grid) -> tuple[np.ndarray, list[str]]:
         return placed.reshape(grid.shape), notes
     array = label.array[..., 0] if label.array.ndim == 3 and label.array.shape[2] == 1 else label.array
     plane = grid.shape[:2] if grid.shape[2:] in ((), (1,)) else grid.shape
-    orientation = _orientation(grid.image_2d)
+    orientation = 1 if grid.image_2d is None else exif_orientation(grid.image_2d)
     matrix = np.array(STORED_FROM_UPRIGHT[orientation])
     notes = []
     if array.shape == plane:
@@ -156,19 +147,6 @@ def _turned(array: np.ndarray, matrix: np.ndarray, plane: tuple[int, ...]) -> np
     stored = matrix @ upright
     stored += np.where(matrix.sum(axis=1) < 0, np.array(array.shape) - 1, 0)[:, None]
     return np.asarray(array[stored[0], stored[1]].reshape(plane))
-
-
-def _orientation(path: Path | None) -> int:
-    from PIL import Image
-
-    if path is None:
-        return 1
-    try:
-        with Image.open(path) as image:
-            orientation = image.getexif().get(ORIENTATION_TAG, 1)
-    except OSError:  # no file of a 2-D image, as DICOM is not
-        return 1
-    return int(orientation) if orientation in STORED_FROM_UPRIGHT else 1
 
 
 def _check_shape(shape: tuple[int, ...], name: str, grid: Grid) -> None:

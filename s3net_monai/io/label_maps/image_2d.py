@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from s3net_monai.io.image_2d import IMAGE_2D_FORMATS
+from s3net_monai.io.limits import check_pixels
 from s3net_monai.utils.errors import CaseError
 
 JPEG_COLOR_NOISE = 12  # difference between the channels of a gray JPEG
@@ -21,10 +22,11 @@ def read_image_2d(path: Path) -> tuple[np.ndarray, bool]:
     two colors it is the background, and grays in another order than their numbers count by their gray.
 
     Raises:
-        CaseError: for several pages, colors, and a label in the alpha channel.
+        CaseError: for several pages, more pixels than ``io.limits`` allows, colors, and a label in the alpha channel.
         OSError: and other errors of Pillow, if the file is damaged.
     """
     with Image.open(path, formats=IMAGE_2D_FORMATS) as image:
+        check_pixels(path.name, *image.size)
         pages = getattr(image, "n_frames", 1)
         if pages > 1:
             raise CaseError(f"{path.name}: {pages} pages found, one expected; save each page as a file")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,9 @@ from s3net_monai.io.label_maps.label_map import LabelMap
 from s3net_monai.io.label_maps.segments import read_dicom_seg, read_seg_nrrd
 from s3net_monai.io.label_maps.values import to_label_values
 from s3net_monai.io.nifti_header import read_label_header
+from s3net_monai.io.nifti_reader import read_voxels
 from s3net_monai.io.shear import check_shear, resample_sheared
+from s3net_monai.io.volume_reader import load_volume
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.geometry import is_invertible
 from s3net_monai.utils.messages import one_line
@@ -65,8 +66,6 @@ def _read(path: Path, binary: bool | None, allow: Sequence[str]) -> LabelMap:
     elif name.endswith(SEGMENTATION_SUFFIX):
         (array, affine), cropped = read_seg_nrrd(path), True
     elif name.endswith((*NRRD_SUFFIXES, *META_SUFFIXES)):
-        from s3net_monai.io.volume_reader import load_volume
-
         array, affine, _ = load_volume(path, allow, labels=True)
     elif name.endswith(IMAGE_2D_SUFFIXES):
         array, lossy = read_image_2d(path)
@@ -79,11 +78,8 @@ def _read(path: Path, binary: bool | None, allow: Sequence[str]) -> LabelMap:
 
 def _read_nifti(path: Path, allow: Sequence[str]) -> tuple[np.ndarray, np.ndarray | None, bool]:
     """Values (X, Y[, Z]), the RAS+ affine (4, 4) in mm of a volume, and whether one of its codes states a position."""
-    import nibabel
-
     header = read_label_header(path)
-    image: Any = nibabel.load(path)
-    array, affine = np.asanyarray(image.dataobj).reshape(header.shape), header.affine
+    array, affine = read_voxels(path, header), header.affine
     if len(header.shape) == 2:
         return array, None, True
     if Irregularity.TILT in allow and is_invertible(affine) and check_shear(path.name, affine, allow):

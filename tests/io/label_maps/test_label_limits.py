@@ -12,7 +12,7 @@ import SimpleITK
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
 from PIL import Image
 
-from s3net_monai.io import LabelReader, NiftiReader, VolumeReader
+from s3net_monai.io import LabelReader, NiftiReader, VolumeReader, limits
 from s3net_monai.io.label_maps.read_label import read_label
 from s3net_monai.transforms import LabelOnImaged
 from s3net_monai.utils.errors import CaseError
@@ -31,6 +31,27 @@ def test_a_small_file_of_a_large_label(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(content))
     with pytest.raises(CaseError, match=r"a\.nii\.gz: cut off"):
         read_label(path)
+
+
+def test_a_label_is_read_to_its_checksum(tmp_path: Path) -> None:
+    path = save_nifti(
+        tmp_path / "a.nii.gz",
+        np.eye(60, dtype=np.uint8)[..., None].repeat(40, axis=2),
+        sform=(UPRIGHT, 1),
+        pixdim=[4, 4, 8],
+    )
+    content = bytearray(path.read_bytes())
+    content[-6] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CaseError, match=r"a\.nii\.gz: (damaged or cut off|not readable as NIfTI) \(.*\); copy"):
+        read_label(path)
+
+
+def test_the_pixels_of_a_2d_label_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(np.ones((9, 8), np.uint8)).save(tmp_path / "a.png")
+    monkeypatch.setattr(limits, "MAX_PIXELS", 9 * 8 - 1)
+    with pytest.raises(CaseError, match=r"a\.png: .*beyond the limit"):
+        read_label(tmp_path / "a.png")
 
 
 def test_gzip_under_another_name(tmp_path: Path) -> None:

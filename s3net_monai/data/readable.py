@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -77,9 +77,6 @@ class ReadableCacheDataset(CacheDataset):
         >>> len(ReadableCacheDataset([{"image": 1}, {"image": 2}], Compose([]), cache_rate=0.5, progress=False))
         2
     """
-
-    def __init__(self, data: Sequence[Any], transform: Callable[..., Any], **options: Any) -> None:
-        super().__init__(data, transform, **options)
 
     def set_data(self, data: Sequence[Any]) -> None:
         """Read and cache the cases."""

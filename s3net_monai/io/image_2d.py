@@ -49,7 +49,7 @@ class Image2DReader(PILReader):
         return all(str(path).lower().endswith(IMAGE_2D_SUFFIXES) for path in ensure_tuple(filename))
 
     def read(self, data: Any, **kwargs: Any) -> Any:
-        """Return the converted picture, several of them, or why they are refused.
+        """Return the converted image, several of them, or why they are refused.
 
         Raises:
             ValueError: if the input is of another format.
@@ -57,10 +57,10 @@ class Image2DReader(PILReader):
         if not self.verify_suffix(data):
             raise ValueError(f"not a 2-D image: {data}")
         try:
-            pictures = [self._picture(Path(path)) for path in ensure_tuple(data)]
+            images = [self._converted(Path(path)) for path in ensure_tuple(data)]
         except (CaseError, MemoryError) as error:  # LoadImage would go on to other readers
             return error
-        return pictures if len(pictures) > 1 else pictures[0]
+        return images if len(images) > 1 else images[0]
 
     def get_data(self, img: Any) -> tuple[np.ndarray, dict[str, Any]]:
         """Return the 2-D image (columns, rows[, 3]) and its MONAI metadata.
@@ -71,10 +71,10 @@ class Image2DReader(PILReader):
         if isinstance(img, Exception):
             raise img
         array, meta = super().get_data(img)
-        notes = [note for picture in ensure_tuple(img) for note in picture.info.get(_NOTES_KEY, ())]
+        notes = [note for image in ensure_tuple(img) for note in image.info.get(_NOTES_KEY, ())]
         return array, {**meta, "notes": notes} if notes else meta
 
-    def _picture(self, path: Path) -> Image.Image:
+    def _converted(self, path: Path) -> Image.Image:
         check_image_2d(path)
         try:
             with Image.open(path, formats=IMAGE_2D_FORMATS) as image:
@@ -85,14 +85,14 @@ class Image2DReader(PILReader):
                         "16-bit colors of which the highest bits are not used, so their scale is unknown; save it with "
                         "8 bits, or with values up to 65535"
                     )
-                picture: Image.Image = self.converter(image)  # type: ignore[misc]  # given in the constructor
+                converted: Image.Image = self.converter(image)  # type: ignore[misc]  # given in the constructor
         except CaseError as error:
             raise CaseError(f"{path.name}: {error}") from error
         except MemoryError:
             raise
         except Exception as error:  # Pillow's plugins raise whatever the damage provokes
             raise CaseError(f"{path.name}: damaged or cut off{_reason(error, path)}; copy it again") from error
-        return picture
+        return converted
 
 
 def check_image_2d(path: Path) -> tuple[int, int]:

@@ -142,8 +142,8 @@ def _numbers(text: str) -> list[float]:
     return numbers
 
 
-def _checked(name: str, spacing: list[float], field: str, lowest: float = math.ulp(0.0)) -> tuple[float, ...]:
-    if len(spacing) != 3 or not all(math.isfinite(step) and step >= lowest for step in spacing):
+def _checked(name: str, spacing: list[float], field: str) -> tuple[float, ...]:
+    if len(spacing) != 3 or not all(math.isfinite(step) and step > 0 for step in spacing):
         found = "x".join(f"{step:.4g}" for step in spacing[:4]) or "none"
         raise CaseError(
             f"{name}: voxel size {found} found, {field} with three sizes above 0 expected; save the volume with its "

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from scipy import ndimage
 
@@ -53,9 +52,6 @@ class CTValuesd(MapTransform):
         >>> result[0, 0, 0].tolist(), result.meta["hounsfield"]
         ([-1024.0, -836.0, 40.0, 60.0], True)
     """
-
-    def __init__(self, keys: KeysCollection) -> None:
-        super().__init__(keys)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return a copy of the sample with the values of a CT, and what they are."""

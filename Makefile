@@ -9,7 +9,7 @@ OUT ?= demo_output
 TESTED := tests s3net_monai --ignore s3net_monai/monailabel --ignore s3net_monai/deploy
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo test test-fast viewers lint docs accuracy benchmark benchmark-speed weights monailabel test-monailabel \
+.PHONY: demo test test-fast viewers lint docs accuracy benchmark benchmark-speed benchmark-faults weights monailabel test-monailabel \
   test-deploy clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -60,6 +60,10 @@ benchmark: $(VENV)/.installed
 benchmark-speed: $(VENV)/.installed
 	mkdir -p docs/benchmark
 	$(BIN)/python -m benchmarks speed --output docs/benchmark/speed.json
+
+# Damaged files, kills, hostile servers, marked identifiers, each counted; half an hour.
+benchmark-faults: $(VENV)/.installed
+	$(BIN)/python -m benchmarks faults --output docs/benchmark/faults.json
 
 # Trains all released weights again, lung and skin without a mask: `make weights DATA=...`
 weights: $(VENV)/.installed

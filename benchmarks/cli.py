@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.command_line import FEW_LABELS, command_line
+from benchmarks.command_line import FEW_LABELS, WITHOUT_DATA, command_line
 from s3net_monai.utils.console import log_to_stderr
 from s3net_monai.utils.signals import ending_signals_as_keyboard_interrupt
 
@@ -43,7 +43,11 @@ def _run(arguments: argparse.Namespace) -> str:
     if arguments.benchmark == "speed":
         return _run_speed(arguments.output)
     data, output, rows = arguments.data, arguments.output, arguments.rows
-    if arguments.benchmark == "corrections":
+    if arguments.benchmark == "faults":
+        from benchmarks.faults.run import run_faults
+
+        run_faults(output, names=rows)
+    elif arguments.benchmark == "corrections":
         from benchmarks.corrections.run import run_corrections
 
         run_corrections(data, output, work=arguments.work, names=rows)
@@ -64,10 +68,11 @@ def _run(arguments: argparse.Namespace) -> str:
 
 def _check(arguments: argparse.Namespace) -> None:
     name, few_labels = arguments.benchmark, arguments.benchmark in FEW_LABELS
-    if name == "speed":
-        given = [option for option in ("data", "rows", "labels") if getattr(arguments, option)]
+    if name in WITHOUT_DATA:
+        unused = ("data", "rows", "labels") if name == "speed" else ("data", "labels")
+        given = [option for option in unused if getattr(arguments, option)]
         if given:
-            raise ValueError(f"speed: --{given[0]} is for the other benchmarks; leave it out")
+            raise ValueError(f"{name}: --{given[0]} is for the other benchmarks; leave it out")
         return
     if arguments.data is None:
         folders = f"{name}/" if few_labels else "skin/ and lung/"

@@ -10,14 +10,15 @@ from s3net_monai.version import __version__
 
 FEW_LABELS = ("cardiac", "abdomen")
 LABEL_FREE = ("skin", "lung")
-BENCHMARKS = ("speed", *LABEL_FREE, *FEW_LABELS, "corrections")
+WITHOUT_DATA = ("speed", "faults")
+BENCHMARKS = (*WITHOUT_DATA, *LABEL_FREE, *FEW_LABELS, "corrections")
 
 
 def command_line() -> argparse.ArgumentParser:
     """Return the parser of the command line, whose help ends with an example."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure accuracy against other methods, or speed and memory.",
+        description="Measure accuracy against other methods, speed and memory, or what faults do to a run.",
         epilog="example: python -m benchmarks skin --data data --output docs/benchmark/skin.json",
     )
     add = parser.add_argument
@@ -25,7 +26,8 @@ def command_line() -> argparse.ArgumentParser:
     add(
         "benchmark",
         choices=BENCHMARKS,
-        help="speed: one forward pass and one whole CT; skin, lung: every row of the accuracy table, some of which "
+        help="speed: one forward pass and one whole CT; faults: damaged files, kills, hostile servers, marked "
+        "identifiers; skin, lung: every row of the accuracy table, some of which "
         "train; cardiac, abdomen: methods for few labels, all of which train; corrections: the skin weights "
         "fine-tuned on corrected masks, in the order of the active-learning strategy and at random",
     )
@@ -40,7 +42,7 @@ def command_line() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         metavar="DIR",
-        help="all but speed: folder that holds skin/, lung/, cardiac/ and abdomen/",
+        help="all but speed and faults: folder that holds skin/, lung/, cardiac/ and abdomen/",
     )
     add(
         "--work",
@@ -55,7 +57,8 @@ def command_line() -> argparse.ArgumentParser:
         type=names,
         default=(),
         metavar="A,B",
-        help="only these rows; skin and lung also take 'robustness' and 'ablation', corrections takes its orders. "
+        help="only these rows; skin and lung also take 'robustness' and 'ablation', corrections takes its orders, "
+        "faults its measurements. "
         "Names have hyphens for spaces and commas; an unknown name lists them",
     )
     add(

@@ -1,0 +1,1 @@
+"""``python -m benchmarks faults``: damaged files, kills, hostile servers and marked identifiers, counted."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.command_line import FEW_LABELS, WITHOUT_DATA, command_line
 from s3net_monai.utils.console import log_to_stderr
+from s3net_monai.utils.printing import print_note, print_result
+from s3net_monai.utils.reasons import error_lines
 from s3net_monai.utils.signals import ending_signals_as_keyboard_interrupt
 
 OK, INTERRUPTED, UNUSABLE = 0, 1, 2
@@ -27,13 +28,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     log_to_stderr()
     try:
         with ending_signals_as_keyboard_interrupt():
-            print(_run(arguments))
-    except (ValueError, OSError) as error:  # UsageError, DataError and errors of the file system
-        print(f"benchmarks: error: {error}", file=sys.stderr)
-        return UNUSABLE
+            print_result(*_run(arguments).split("\n"))
     except KeyboardInterrupt:
-        print("benchmarks: interrupted", file=sys.stderr)
+        print_note("benchmarks: interrupted")
         return INTERRUPTED
+    except (ValueError, OSError, MemoryError) as error:
+        first, *more = error_lines(error)
+        print_note(f"benchmarks: error: {first}", *more)
+        return UNUSABLE
     return OK
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from s3net_monai.utils.argument_types import names
+from s3net_monai.utils.printing import ArgumentParser
 from s3net_monai.version import __version__
 
 FEW_LABELS = ("cardiac", "abdomen")
@@ -14,9 +14,9 @@ WITHOUT_DATA = ("speed", "faults")
 BENCHMARKS = (*WITHOUT_DATA, *LABEL_FREE, *FEW_LABELS, "corrections")
 
 
-def command_line() -> argparse.ArgumentParser:
+def command_line() -> ArgumentParser:
     """Return the parser of the command line, whose help ends with an example."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m benchmarks",
         description="Measure accuracy against other methods, speed and memory, or what faults do to a run.",
         epilog="example: python -m benchmarks skin --data data --output docs/benchmark/skin.json",

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from s3net_monai.data.datalist import DatalistCase
 from s3net_monai.file_formats import NIFTI_SUFFIXES
 from s3net_monai.utils.errors import CaseError, DataError
 from s3net_monai.utils.messages import one_line
+from s3net_monai.utils.printing import progress_bar
 
 WORKERS = 4
 
@@ -51,14 +51,15 @@ def check_cases(cases: Sequence[DatalistCase], num_classes: int) -> None:
     digests: dict[str, list[DatalistCase]] = defaultdict(list)
     with ThreadPoolExecutor(WORKERS) as pool:
         results = pool.map(partial(_check_files, num_classes=num_classes), cases)
-        for case, (case_problems, content) in zip(cases, tqdm(results, "checks", len(cases), unit="case"), strict=True):
+        checked = progress_bar(results, "checks", total=len(cases), unit="case")
+        for case, (case_problems, content) in zip(cases, checked, strict=True):
             problems += case_problems
             if content is not None:
                 digests[content.digest].append(case)
     problems += _repeated_names(cases) + _shared_patients(cases) + _shared_pixels(digests)
     if problems:
         head = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in {len(cases)} cases, nothing was written:"
-        raise DataError("\n".join([head, *problems]))
+        raise DataError(head, problems)
 
 
 def _check_files(case: DatalistCase, num_classes: int) -> tuple[list[str], Content | None]:

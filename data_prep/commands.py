@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from s3net_monai.utils.argument_types import not_negative, positive
 from s3net_monai.utils.commands import Command
+from s3net_monai.utils.printing import ArgumentParser, print_note, print_path
 
 
-def _add_prepare_arguments(command: argparse.ArgumentParser) -> None:
+def _add_prepare_arguments(command: ArgumentParser) -> None:
     command.add_argument("dataset", help="name of the data set; an unknown name lists them")
     command.add_argument("source", type=Path, help="folder in the data set's own layout")
     command.add_argument("destination", type=Path, help="folder for datalist.json")
@@ -21,12 +21,12 @@ def _prepare(arguments: argparse.Namespace) -> int:
     from data_prep.summary import prepared_line
 
     datalist = prepare(arguments.dataset, arguments.source, arguments.destination)
-    print(datalist)  # alone on standard output, for scripts
-    print(prepared_line(datalist, arguments.source), file=sys.stderr)
+    print_path(datalist)
+    print_note(prepared_line(datalist, arguments.source))
     return 0
 
 
-def _add_phantom_arguments(command: argparse.ArgumentParser) -> None:
+def _add_phantom_arguments(command: ArgumentParser) -> None:
     add = command.add_argument
     add("task", help="lung, skin or cardiac")
     add("destination", type=Path, help="folder for images, labels and datalist.json")
@@ -47,7 +47,7 @@ def _phantom(arguments: argparse.Namespace) -> int:
         shape=arguments.shape,
         seed=arguments.seed,
     )
-    print(path)
+    print_path(path)
     return 0
 
 

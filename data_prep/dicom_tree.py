@@ -7,12 +7,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from data_prep.layout import list_files_below, require_cases
 from s3net_monai.data.datalist import DatalistCase
 from s3net_monai.data.splits import choose_split
 from s3net_monai.utils.errors import DataError
+from s3net_monai.utils.printing import progress_bar
 
 if TYPE_CHECKING:
     from s3net_monai.io.dicom.header import SliceHeader
@@ -42,7 +41,7 @@ def find_cases(source: Path, destination: Path) -> list[DatalistCase]:
     patients: dict[str, str] = {}
     num_images: dict[Path, int] = defaultdict(int)
     files = [path for path in list_files_below(source, "*") if looks_like_dicom(path)]
-    for path in tqdm(files, desc="DICOM headers", unit="file", leave=False):
+    for path in progress_bar(files, description="DICOM headers", unit="file", leave=False):
         header = _read_header(path)
         if not is_image(header):
             continue

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from data_prep.phantom_cardiac import DEFAULT_SHAPE as CARDIAC_SHAPE
 from data_prep.phantom_cardiac import DIASTOLE, SYSTOLE, cardiac_phantom
@@ -20,6 +19,7 @@ from s3net_monai.file_formats import DATALIST_FILE
 from s3net_monai.tasks import TASKS
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.output_paths import check_output_folder
+from s3net_monai.utils.printing import progress_bar
 
 SHAPES: dict[str, tuple[int, ...]] = {"lung": LUNG_SHAPE, "skin": SKIN_SHAPE, "cardiac": CARDIAC_SHAPE}
 AXES = {"lung": "columns, rows and slices", "skin": "width and height", "cardiac": "columns, rows and slices"}
@@ -66,7 +66,7 @@ def make_phantoms(
     destination = Path(destination)
     check_output_folder(destination, [DATALIST_FILE])
     cases = []
-    for index in tqdm(range(count), desc=f"{task} phantoms", unit="case"):
+    for index in progress_bar(range(count), description=f"{task} phantoms", unit="case"):
         split = {3: "validation", 4: "test"}.get(index % 5, "training")
         if task == "cardiac":
             patient = f"patient{seed + index + 1:03d}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import sys
 import tempfile
 from collections.abc import Sequence
 from importlib.metadata import entry_points
@@ -14,8 +13,9 @@ from pathlib import Path
 from s3net_monai.command_line import built_in, command_line
 from s3net_monai.utils.commands import ENTRY_POINTS, Command
 from s3net_monai.utils.console import closed_pipes_are_quiet, log_to_stderr
-from s3net_monai.utils.messages import one_line
-from s3net_monai.utils.output_paths import check_output_file, os_error_line
+from s3net_monai.utils.output_paths import check_output_file
+from s3net_monai.utils.printing import get_logger, print_json, print_note, print_path, print_result
+from s3net_monai.utils.reasons import error_lines, words_of
 from s3net_monai.utils.signals import ending_signals_as_keyboard_interrupt
 
 OK, SOME_FAILED, UNUSABLE = 0, 1, 2
@@ -32,15 +32,13 @@ def _main(argv: Sequence[str] | None) -> int:
     log_to_stderr()
     try:
         code: int = arguments.run(arguments)
-    except ValueError as error:  # UsageError and DataError
-        print(f"s3net: error: {error}", file=sys.stderr)
-        return UNUSABLE
-    except OSError as error:  # what the file system refuses
-        print(f"s3net: error: {os_error_line(error)}", file=sys.stderr)
-        return UNUSABLE
     except KeyboardInterrupt:
-        print("s3net: interrupted", file=sys.stderr)
+        print_note("s3net: interrupted")
         return SOME_FAILED
+    except Exception as error:  # a message for users, or the words for what nobody foresaw
+        first, *more = error_lines(error)
+        print_note(f"s3net: error: {first}", *more)
+        return UNUSABLE
     return code
 
 
@@ -51,9 +49,7 @@ def _commands() -> list[Command]:
         try:
             commands.append(entry.load())
         except Exception as error:  # a package beside the product may be broken in any way; the others go on
-            print(
-                f"s3net: command {entry.name} cannot be loaded ({one_line(error)}); repair its package", file=sys.stderr
-            )
+            print_note(f"s3net: command {entry.name} cannot be loaded{words_of(error)}; repair its package")
     return commands
 
 
@@ -75,7 +71,7 @@ def _segment(arguments: argparse.Namespace) -> int:
     check_output(arguments.output, resume=arguments.resume, overwrite=arguments.overwrite, case_ids=own_ids)
     if arguments.key:
         check_key(arguments.key, arguments.output)
-    logging.getLogger("s3net_monai.transforms.notes").setLevel(logging.ERROR)  # the report has them
+    get_logger("s3net_monai.transforms.notes").setLevel(logging.ERROR)  # the report has them
     with ending_signals_as_keyboard_interrupt(), tempfile.TemporaryDirectory(prefix="s3net-") as scratch:
         bundle = load_bundle(
             arguments.task,
@@ -107,9 +103,9 @@ def _segment(arguments: argparse.Namespace) -> int:
                 keep_identifiers=arguments.keep_identifiers,
             )
         if discovery.ignored:
-            print(f"{discovery.ignored} files that are not images were ignored", file=sys.stderr)
+            print_note(f"{discovery.ignored} files that are not images were ignored")
         if discovery.labels:
-            print(f"{describe(discovery.labels)} were passed over; name a file to segment it", file=sys.stderr)
+            print_note(f"{describe(discovery.labels)} were passed over; name a file to segment it")
         if arguments.key:
             write_key(arguments.key, discovery.cases, study=arguments.study)
         settings = Settings(
@@ -124,7 +120,7 @@ def _segment(arguments: argparse.Namespace) -> int:
         report = run_batch(discovery.cases, bundle, arguments.output, settings=settings, excluded=discovery.excluded)
         if arguments.dicomweb:
             store_masks(arguments.dicomweb, report, arguments.output)
-    print(closing_line(report, arguments.output, ignored=discovery.ignored, labels=len(discovery.labels)))
+    print_result(closing_line(report, arguments.output, ignored=discovery.ignored, labels=len(discovery.labels)))
     return SOME_FAILED if report.count("failed") or report.interrupted else OK
 
 
@@ -157,7 +153,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.output:
         check_output_file(arguments.output)
     evaluation = evaluate(arguments.predictions, arguments.labels)
-    print(format_table(evaluation))
+    print_result(*format_table(evaluation).split("\n"))
     if arguments.output:
         arguments.output.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(arguments.output) as temporary:
@@ -171,9 +167,8 @@ def _export(arguments: argparse.Namespace) -> int:
 
     written, problems = export_bundle(arguments.task, bundle_root(arguments.task, arguments.bundle), arguments.output)
     for path in written:
-        print(path)
-    for problem in problems:
-        print(problem, file=sys.stderr)
+        print_path(path)
+    print_note(*problems)
     return SOME_FAILED if problems else OK
 
 
@@ -181,5 +176,8 @@ def _info(arguments: argparse.Namespace) -> int:
     from s3net_monai.inference.info import describe, format_info
 
     info = describe()
-    print(json.dumps(info, indent=2) if arguments.json else format_info(info))
+    if arguments.json:
+        print_json(info)
+    else:
+        print_result(*format_info(info).split("\n"))
     return OK

@@ -9,14 +9,15 @@ from pathlib import Path
 from s3net_monai.tasks import TASKS, task_inputs
 from s3net_monai.utils.argument_types import names, not_negative, shard
 from s3net_monai.utils.commands import Command
+from s3net_monai.utils.printing import ArgumentParser
 from s3net_monai.version import __version__
 
 DESCRIPTION = "Label-free medical image segmentation with S3-Net, built on MONAI."
 
 
-def command_line(commands: Iterable[Command]) -> argparse.ArgumentParser:
+def command_line(commands: Iterable[Command]) -> ArgumentParser:
     """Return the parser; ``arguments.run`` of what it parses is the named command's."""
-    parser = argparse.ArgumentParser(prog="s3net", description=DESCRIPTION)
+    parser = ArgumentParser(prog="s3net", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=__version__)
     group = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in commands:
@@ -31,7 +32,7 @@ def command_line(commands: Iterable[Command]) -> argparse.ArgumentParser:
     return parser
 
 
-def _segment(command: argparse.ArgumentParser) -> None:
+def _segment(command: ArgumentParser) -> None:
     add = command.add_argument
     add(
         "input", nargs="*", type=Path, help="files, folders of files, folders of DICOM series, DICOMDIRs, zips of these"
@@ -90,21 +91,21 @@ def _segment(command: argparse.ArgumentParser) -> None:
     add("--study", metavar="UID", help="StudyInstanceUID, with --dicomweb")
 
 
-def _evaluate(command: argparse.ArgumentParser) -> None:
+def _evaluate(command: ArgumentParser) -> None:
     add = command.add_argument
     add("--predictions", required=True, type=Path, help="folder of <case>_seg.<ext>")
     add("--labels", required=True, type=Path, help="folder of <case>.<ext> or <case>_label.<ext>")
     add("--output", type=Path, metavar="FILE.json", help="write all scores as JSON")
 
 
-def _export(command: argparse.ArgumentParser) -> None:
+def _export(command: ArgumentParser) -> None:
     add = command.add_argument
     add("task", help=", ".join(TASKS))
     add("--output", required=True, type=Path, help="folder to write to")
     add("--bundle", type=Path, help="folder of a bundle that you trust; default: the task's own")
 
 
-def _info(command: argparse.ArgumentParser) -> None:
+def _info(command: ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="as JSON")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from s3net_monai.file_formats import INPUTS
 from s3net_monai.inference.report.measures import MEASURES
 from s3net_monai.io import FORMATS
+from s3net_monai.utils.printing import print_note
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("docs/formats.md", "docs/segment.md")
@@ -62,7 +63,7 @@ def main(check: bool) -> int:
     stale = [page for page in PAGES if filled(text := (ROOT / page).read_text(encoding="utf-8")) != text]
     for page in stale:
         if check:
-            print(f"{page}: its tables differ from the code; run scripts/write_formats.py", file=sys.stderr)
+            print_note(f"{page}: its tables differ from the code; run scripts/write_formats.py")
         else:
             (ROOT / page).write_text(filled((ROOT / page).read_text(encoding="utf-8")), encoding="utf-8")
     return int(check and bool(stale))

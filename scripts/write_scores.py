@@ -15,6 +15,8 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+from s3net_monai.utils.printing import print_note
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the benchmarks, which are not installed
 
 from benchmarks.common.splits import LUNG_TRAINING_VOLUMES
@@ -214,7 +216,7 @@ def main(check: bool) -> int:
     for page in outdated:
         if check:
             name = page.relative_to(ROOT).as_posix()
-            print(f"{name}: its tables differ from docs/benchmark; run scripts/write_scores.py", file=sys.stderr)
+            print_note(f"{name}: its tables differ from docs/benchmark; run scripts/write_scores.py")
         else:
             page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
     return int(check and bool(outdated))

@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from benchmarks.common.overlap import error_metrics, overlap_metrics
 from benchmarks.common.protocols import PROTOCOLS
 from benchmarks.common.types import BenchmarkCase, Predict, Row
 from benchmarks.common.work_folder import write_json
 from s3net_monai.evaluation.metrics import mask_metrics
+from s3net_monai.utils.printing import progress_bar
 
 SAVE_INTERVAL = 30.0  # seconds of work that an interrupted run loses at most, beside its current case
 
@@ -53,7 +52,7 @@ def score_row(row: Row, cases: Sequence[BenchmarkCase], *, seed: int, folder: Pa
     if todo:
         predict = row.prepare(seed)
         saved = time.perf_counter()
-        for case in tqdm(todo, desc=f"{row.name}, {scored[0].split}, seed {seed}", unit="case"):
+        for case in progress_bar(todo, description=f"{row.name}, {scored[0].split}, seed {seed}", unit="case"):
             entries[case.case_id] = score_case(case, predict)
             if time.perf_counter() - saved > SAVE_INTERVAL:
                 _write(path, cache_key, entries)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,13 +13,13 @@ import numpy as np
 import torch
 from monai.bundle import ConfigParser
 from monai.utils import set_determinism
-from tqdm import tqdm
 
 from benchmarks.common.types import BenchmarkCase
 from benchmarks.common.work_folder import digest, read_cached, write_cached
 from s3net_monai.active_learning import FIRST_ROUND, image_features, select_images
 from s3net_monai.inference import Bundle, Case
 from s3net_monai.inference.run.segmenter import infer_sample, read_case
+from s3net_monai.utils.printing import print_note, progress_bar
 
 Entry = dict[str, Any]
 Sample = dict[str, Any]
@@ -44,7 +43,7 @@ class Pool:
     def samples(self) -> list[Sample]:
         """Preprocessed images, which stay in memory because every step segments all of them."""
         images = [Path(case["image"]) for case in self.cases]
-        return [_read(image, self.bundle) for image in tqdm(images, desc="pool", unit="image")]
+        return [_read(image, self.bundle) for image in progress_bar(images, description="pool", unit="image")]
 
     @cached_property
     def features(self) -> np.ndarray:
@@ -69,7 +68,9 @@ class ReportCases:
     @cached_property
     def samples(self) -> list[Sample]:
         """Preprocessed images, which stay in memory."""
-        return [_read(case.image, self.bundle) for case in tqdm(self.cases, desc="report cases", unit="case")]
+        return [
+            _read(case.image, self.bundle) for case in progress_bar(self.cases, description="report cases", unit="case")
+        ]
 
 
 def _read(image: Path, bundle: Bundle) -> Sample:
@@ -95,7 +96,7 @@ def by_consistency(pool: Pool, bundle: Bundle, chosen: Sequence[int], *, count: 
     todo = [index for index in range(len(pool.cases)) if index not in chosen_set]
     scores: list[float | None] = [None] * len(pool.cases)
     if len(chosen) + count > FIRST_ROUND:
-        for index in tqdm(todo, desc="consistency", unit="image"):
+        for index in progress_bar(todo, description="consistency", unit="image"):
             scores[index] = infer_sample(dict(pool.samples[index]), bundle).consistency
     return select_images(pool.features, scores, selected=chosen, count=count)
 
@@ -162,7 +163,7 @@ def run_annotator(
         step_folder = folder / f"{step:03d}"
         cached = read_cached(step_folder / "step.json", settings)
         if cached is None:
-            print(f"{run.order}, seed {run.seed}, {step} corrections", file=sys.stderr, flush=True)
+            print_note(f"{run.order}, seed {run.seed}, {step} corrections")
             chosen = chosen + ORDERS[run.order](pool, bundle, chosen, count=step - len(chosen), seed=run.seed)
             _fine_tune(pool, chosen, run, folder=step_folder)
             cached = {"images": [pool.cases[index]["case_id"] for index in chosen]}
@@ -221,7 +222,7 @@ def _with_weights(bundle: Bundle, folder: Path) -> Bundle:
 def score_bundle(bundle: Bundle, report_cases: ReportCases) -> list[Entry]:
     """Return the Dice of the masks of ``s3net segment`` on the images' own grids."""
     entries = []
-    samples = tqdm(report_cases.samples, desc="scores", unit="case")
+    samples = progress_bar(report_cases.samples, description="scores", unit="case")
     for case, sample in zip(report_cases.cases, samples, strict=True):
         mask = infer_sample(dict(sample), bundle).mask > 0
         total = int(mask.sum()) + int(case.truth.sum())

@@ -6,7 +6,6 @@ The released skin weights are fine-tuned on them.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from benchmarks.corrections.results import corrections_result
 from benchmarks.label_free.trained_skin import SUPERVISED_NAME, skin_datalists
 from s3net_monai.inference import Bundle, bundle_root, load_bundle
 from s3net_monai.inference.bundle import read_metadata
+from s3net_monai.utils.printing import print_note
 from s3net_monai.version import __version__
 
 STEPS = (10, 20, 50, 100)
@@ -172,7 +172,7 @@ def _released_scores(path: Path, bundle: Bundle, report_cases: ReportCases, *, c
     settings = {"kind": "released", "cache_key": cache_key}
     cached = read_cached(path, settings)
     if cached is None:
-        print("released weights", file=sys.stderr, flush=True)
+        print_note("released weights")
         cached = {"cases": score_bundle(bundle, report_cases)}
         write_cached(path, settings, cached)
     cases: list[Entry] = cached["cases"]

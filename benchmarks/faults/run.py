@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 from benchmarks.common.output import check_output, machine_facts, rounded_numbers, write_json_and_page
 from benchmarks.faults.page import TITLES, faults_page
+from s3net_monai.utils.printing import print_note
 from s3net_monai.version import __version__
 
 
@@ -34,7 +34,7 @@ def run_faults(output: Path, *, names: Sequence[str] = ()) -> None:
     rows: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))["rows"] if output.exists() else {}
     shown = output.name if output.is_absolute() else output
     for name in names or TITLES:
-        print(TITLES[name], file=sys.stderr, flush=True)
+        print_note(TITLES[name])
         rows[name] = {**_measured(name), "package_version": __version__}
         result = {
             "command": f"python -m benchmarks faults --output {shown}",

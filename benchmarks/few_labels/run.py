@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,9 @@ from benchmarks.few_labels.types import Cell, FewLabelsRow, RunContext, Study, c
 from s3net_monai.file_formats import DATALIST_FILE
 from s3net_monai.inference.bundle import bundle_root
 from s3net_monai.utils.atomic import atomic_path
+from s3net_monai.utils.errors import DataError
 from s3net_monai.utils.messages import first_cause, one_line
+from s3net_monai.utils.printing import print_note, print_traceback
 from s3net_monai.version import __version__
 
 Job = tuple[FewLabelsRow, Cell]
@@ -76,7 +76,7 @@ def run_few_labels(
     result = rounded_numbers(few_labels_result(rows, context, command=command, earlier=earlier))
     write_few_labels(result, output)
     if failures:
-        raise ValueError("\n".join([f"{output.name} lacks {len(failures)} scores that could not be had:", *failures]))
+        raise DataError(f"{output.name} lacks {len(failures)} scores that could not be had:", failures)
     return result
 
 
@@ -109,13 +109,13 @@ def run_jobs(jobs: Sequence[Job], context: RunContext) -> list[str]:
         busy = []
         for row, cell in todo:
             name = f"{row.name}, labels {column_name(cell.patients)}, draw {cell.draw}"
-            print(name, file=sys.stderr, flush=True)
+            print_note(name)
             try:
                 score_cell(row, cell, context, wait=wait)
             except BusyError:
                 busy.append((row, cell))
             except Exception as error:  # a config can name anything, so anything can be raised
-                traceback.print_exc()
+                print_traceback(error)
                 failures.append(f"{name}: {one_line(first_cause(error))}")
             else:
                 wait = False  # after waiting for one job, others may be free again

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from monai.bundle import ConfigParser
-from tqdm import tqdm
 
 from benchmarks.common.work_folder import digest, folder_lock, write_json
 from benchmarks.few_labels.stages import (
@@ -29,6 +28,7 @@ from s3net_monai.inference import Bundle, Case, load_bundle
 from s3net_monai.inference.discovery.find_cases import Kind
 from s3net_monai.inference.run.segmenter import Segmentation, infer_sample, read_case
 from s3net_monai.io.label_maps.place_label import read_label_of
+from s3net_monai.utils.printing import progress_bar
 
 DISTANCES = ("hd95", "surface_distance")
 
@@ -112,7 +112,9 @@ def _score(bundle: Bundle, context: RunContext) -> list[Entry]:
     from s3net_monai.data.datalist import load_datalist
 
     entries = []
-    for case in tqdm(load_datalist(context.dataset, "test", labels=True), desc="report cases", unit="case"):
+    for case in progress_bar(
+        load_datalist(context.dataset, "test", labels=True), description="report cases", unit="case"
+    ):
         segmentation = _segment(Path(case["image"]), case["case_id"], bundle)
         mask, truth = segmentation.mask, _truth(case, segmentation, binary=len(context.study.structures) == 1)
         entries.append({"case_id": case["case_id"], **structure_metrics(mask, truth, context.study.structures)})

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from tqdm import tqdm
 
 from benchmarks.common.types import BenchmarkCase
 from benchmarks.label_free.corruptions import Corruption, Image, Mask, corruption_curves, exact_corruptions
@@ -20,6 +19,7 @@ from s3net_monai.inference import Bundle, bundle_root, load_bundle
 from s3net_monai.inference.bundle import reading_steps
 from s3net_monai.inference.run.segmenter import infer_sample
 from s3net_monai.transforms.skin_labeling import dice
+from s3net_monai.utils.printing import progress_bar
 
 MIN_AGREEMENT = 0.97  # goal for flips and rotations by multiples of 90 degrees
 MAX_EXACT_CASES = 12  # per split; each takes eight runs
@@ -74,7 +74,7 @@ def _measure_split(bundle: Bundle, split: str, cases: list[BenchmarkCase]) -> di
     cases = cases[:: -(-len(cases) // MAX_EXACT_CASES)]
     stride = -(-len(cases) // MAX_CURVE_CASES)
     original_dice = []
-    for index, case in enumerate(tqdm(cases, desc=f"robustness, {split}", unit="case")):
+    for index, case in enumerate(progress_bar(cases, description=f"robustness, {split}", unit="case")):
         image = read_image(bundle, case.image)
         pixels = np.asarray(image.as_tensor(), dtype=np.float32)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,8 +10,9 @@ from s3net_monai.data.datalist import UNLABELED, load_datalist
 from s3net_monai.data.labeled_split import drop_labels
 from s3net_monai.data.pool import pool_datalists
 from s3net_monai.utils.errors import DataError
+from s3net_monai.utils.printing import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Cases = list[dict[str, Any]]
 

@@ -6,7 +6,6 @@ Where there is no such file, a plain folder of images can be read in its place.
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -20,13 +19,14 @@ from s3net_monai.data.public_layouts import is_nnunet_dataset, read_dataset
 from s3net_monai.file_formats import DATALIST_FILE, DATASET_FILE
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import DataError
+from s3net_monai.utils.printing import get_logger
 
 SECTIONS = ("training", "validation", "test")
 UNLABELED = "unlabeled"
 ENTRY_KEYS = ("case_id", "image", "label")  # any others are the user's own
 _ALL_SECTIONS = (*SECTIONS, UNLABELED)
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)

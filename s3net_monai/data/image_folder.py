@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Collection
 from functools import cache
@@ -24,11 +23,12 @@ from s3net_monai.file_formats import (
     known_suffix,
 )
 from s3net_monai.utils.errors import DataError
+from s3net_monai.utils.printing import get_logger
 
 IMAGE_SUFFIXES = (*VOLUME_SUFFIXES, *IMAGE_2D_SUFFIXES)
 LISTS = (DATALIST_FILE, DATASET_FILE, LABEL_TABLE_NAME, REPORT_NAME, HTML_REPORT_NAME)  # no data of their own
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class _Files(NamedTuple):

@@ -55,7 +55,7 @@ class UnreadableCases:
         if self.reasons:
             lines = [f"{name}: {reason.removeprefix(f'{name}: ')}" for name, reason in sorted(self.reasons.items())]
             heading = f"{len(lines)} of {total} cases cannot be used; repair them, or take them out of the data:"
-            raise DataError("\n".join([heading, *lines]))
+            raise DataError(heading, lines)
 
 
 class ReadableCacheDataset(CacheDataset):

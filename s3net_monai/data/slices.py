@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 from monai.data import Dataset, get_track_meta, set_track_meta
-from tqdm import tqdm
 
 from s3net_monai.data.readable import UnreadableCases
 from s3net_monai.utils.errors import DataError
+from s3net_monai.utils.printing import progress_bar
 
 
 def extract_slices(
@@ -44,7 +44,7 @@ def extract_slices(
         )
     samples: list[dict[str, Any]] = []
     unreadable = UnreadableCases()
-    for number, case in enumerate(tqdm(cases, "slices", unit="case", leave=False)):
+    for number, case in enumerate(progress_bar(cases, "slices", unit="case", leave=False)):
         sample: dict[str, Any] | None = None
         with unreadable.collect(case):
             sample = transform(case)

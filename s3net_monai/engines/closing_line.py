@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from ignite.engine import Engine, Events
 
-logger = logging.getLogger(__name__)
+from s3net_monai.utils.printing import get_logger
+
+logger = get_logger(__name__)
 
 
 class ClosingLine:

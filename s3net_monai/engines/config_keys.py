@@ -74,7 +74,7 @@ def check_config_keys(words: Sequence[str]) -> None:
             for key in _unused(overrides, config, run_id)
         ]
     if problems:
-        raise UsageError("\n".join(problems))
+        raise UsageError(problems[0], problems[1:])
 
 
 def _given(words: Sequence[str]) -> dict[str, Any]:

@@ -7,11 +7,11 @@ import os
 import sys
 from types import TracebackType
 
-from s3net_monai.utils.messages import causes, one_line
+from s3net_monai.utils.messages import causes
+from s3net_monai.utils.output_paths import os_error_line
+from s3net_monai.utils.printing import print_note, print_traceback
+from s3net_monai.utils.reasons import TRACEBACK, is_out_of_memory, message_for_users
 
-TRACEBACK = "S3NET_TRACEBACK"  # set it to 1 to see where an error comes from
-_PACKAGE = __name__.partition(".")[0]
-_MAX_CHARACTERS = 600
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -25,37 +25,28 @@ def print_error(kind: type[BaseException], error: BaseException, traceback: Trac
 
     The environment variable S3NET_TRACEBACK brings back the traceback.
     """
-    message = None if os.environ.get(TRACEBACK) else message_for_users(error)
-    if message is None:
-        sys.__excepthook__(kind, error, traceback)
+    lines = None if os.environ.get(TRACEBACK) else lines_for_users(error)
+    if lines is None:
+        print_traceback(error)
     else:
-        print(f"\nerror: {message}", file=sys.stderr)  # a progress bar may have left the cursor within a line
+        # A progress bar of MONAI may have left the cursor within a line.
+        print_note("", f"error: {lines[0]}", *lines[1:])
 
 
-def message_for_users(error: BaseException) -> str | None:
-    """Return the message that this package wrote for users somewhere in the chain of causes, or None.
-
-    Such a message is that of a ``ValueError`` or ``OSError`` that was raised by this package's own code, not by a
-    library that it calls. A full disk is for users wherever it was noticed.
+def lines_for_users(error: BaseException) -> list[str] | None:
+    """Return what users can act on: messages of this project, a full disk, too little memory; None for other errors.
 
     Example:
-        >>> message_for_users(KeyboardInterrupt())
-        'interrupted; a training with checkpoints goes on with --resume True'
+        >>> lines_for_users(KeyboardInterrupt())
+        ['interrupted; a training with checkpoints goes on with --resume True']
     """
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted; a training with checkpoints goes on with --resume True"
+        return ["interrupted; a training with checkpoints goes on with --resume True"]
+    if (lines := message_for_users(error)) is not None:
+        return lines
     for link in causes(error):
-        if isinstance(link, (ValueError, OSError)) and _raised_here(link):
-            # A data set that cannot be used has one line per problem.
-            return "\n".join(one_line(line, limit=_MAX_CHARACTERS) for line in str(link).splitlines())
         if isinstance(link, OSError) and link.errno in _FULL:
-            return f"{one_line(link)}; free space and run it again"
+            return [f"{os_error_line(link)}; then run it again"]
+        if is_out_of_memory(link):
+            return ["not enough memory; train with smaller batches or patches, or on another device"]
     return None
-
-
-def _raised_here(error: BaseException) -> bool:
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    module = traceback.tb_frame.f_globals.get("__name__", "") if traceback is not None else ""
-    return module.partition(".")[0] == _PACKAGE

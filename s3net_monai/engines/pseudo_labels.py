@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from monai.transforms import KeepLargestConnectedComponent
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from s3net_monai.engines.affine_tta_inferer import AffineTTAInferer
 from s3net_monai.engines.agreement import view_agreement
 from s3net_monai.utils.errors import DataError
+from s3net_monai.utils.printing import progress_bar
 
 Samples = list[dict[str, Any]]
 
@@ -78,7 +78,7 @@ def select_pseudo_labels(
     network.eval()
     ranked: list[tuple[float, Samples]] = []
     volumes = [list(group) for _, group in itertools.groupby(enumerate(samples), key=_volume_id)]
-    for volume in tqdm(volumes, "pseudo-labels", unit="volume", leave=False):
+    for volume in progress_bar(volumes, "pseudo-labels", unit="volume", leave=False):
         parts = [sample for _, sample in volume]
         images = torch.stack([sample[image_key] for sample in parts])
         masks, agreement, shown_fraction = _masks(images, network, inferer, largest=largest)

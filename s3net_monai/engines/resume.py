@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,8 +15,9 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from s3net_monai.engines.pretrained import layer_differences
 from s3net_monai.utils.errors import UsageError
+from s3net_monai.utils.printing import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # What a schedule counts, or computes from its position; the remainder are its settings.
 _POSITION = ("last_epoch", "base_lrs", "lr_lambdas", "T_cur")

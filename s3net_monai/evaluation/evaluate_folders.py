@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from s3net_monai.data.label_names import SUPERPIXELS, label_names
 from s3net_monai.evaluation.masks import MaskPair, on_one_grid
@@ -17,6 +16,8 @@ from s3net_monai.evaluation.metrics import label_metrics
 from s3net_monai.file_formats import DICOM_SUFFIXES, MASK_ENDING, PREVIEW_SUFFIX
 from s3net_monai.io.label_maps.read_label import LABEL_SUFFIXES, SEGMENT_SUFFIXES, read_label
 from s3net_monai.io.label_maps.segments import is_dicom_seg
+from s3net_monai.utils.messages import visible
+from s3net_monai.utils.printing import progress_bar
 
 _SUFFIXES = sorted(LABEL_SUFFIXES, key=len, reverse=True)  # of a.seg.nrrd ".seg.nrrd", not ".nrrd"
 METRICS = ("dice", "iou", "hd95", "surface_distance")
@@ -126,7 +127,7 @@ def evaluate(predictions: str | Path, labels: str | Path) -> Evaluation:
     pair_paths: dict[str, tuple[Path, Path]] = {}
     found_values: list[tuple[set[int], set[int]]] = []
     undecided: list[str] = []
-    for case_id, path in tqdm(prediction_paths.items(), desc="evaluate", unit="case"):
+    for case_id, path in progress_bar(prediction_paths.items(), description="evaluate", unit="case"):
         label_name = next((names[name] for name in label_names(case_id) if name in names), None)
         if label_name is None:
             evaluation.without_label.append(case_id)
@@ -230,10 +231,11 @@ def _masks_by_name(folder: Path, role: str, required_ending: str = "") -> dict[s
 def format_table(evaluation: Evaluation) -> str:
     """Format the scores: one row per case; mean, median and fraction below 0.5; cases that could not be scored."""
     summary = evaluation.summary()
-    width = max([len(case.case_id) for case in evaluation.cases] + [6])
+    names = [visible(case.case_id) for case in evaluation.cases]
+    width = max([len(name) for name in names] + [6])
     lines = [f"{'case':<{width}}" + "".join(f"{metric:>18}" for metric in METRICS)]
-    for case in evaluation.cases:
-        lines.append(f"{case.case_id:<{width}}" + "".join(_cell(getattr(case, metric)) for metric in METRICS))
+    for name, case in zip(names, evaluation.cases, strict=True):
+        lines.append(f"{name:<{width}}" + "".join(_cell(getattr(case, metric)) for metric in METRICS))
     for row in ("mean", "median"):
         lines.append(f"{row:<{width}}" + "".join(_cell(summary[metric][row]) for metric in METRICS))
     fraction = summary["share_below_0.5"]
@@ -247,7 +249,7 @@ def format_table(evaluation: Evaluation) -> str:
     lines += [f"no prediction for {name}" for name in evaluation.without_prediction]
     lines += [f"not comparable: {name}: {reason}" for name, reason in evaluation.failed.items()]
     lines += [f"note on {name}: {note}" for name, notes in evaluation.warnings.items() for note in notes]
-    return "\n".join(lines)
+    return "\n".join(visible(line) for line in lines)
 
 
 def _cell(value: float | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 from s3net_monai.labels import TISSUE, Label, distinct_colors
 from s3net_monai.tasks import TASKS, Task
 from s3net_monai.utils.errors import UsageError
+from s3net_monai.utils.printing import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 MAX_CLASSES = 255  # a mask has 8 bits per voxel, and 0 is background
 MAX_NAME_LENGTH = 64  # of a segment's label in DICOM, PS3.5 section 6.2 (LO)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
@@ -12,8 +11,9 @@ from s3net_monai.file_formats import IMAGE_2D_SUFFIXES, VOLUME_SUFFIXES
 from s3net_monai.inference.discovery.cases import Case, Kind
 from s3net_monai.inference.run.validate_input import check_header
 from s3net_monai.io import CaseError
+from s3net_monai.utils.printing import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 Cases = Sequence[Mapping[str, Any]]

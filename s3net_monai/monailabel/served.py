@@ -13,6 +13,7 @@ from s3net_monai.inference.bundle import bundle_root
 from s3net_monai.tasks import TASKS
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.output_paths import check_output_folder
+from s3net_monai.utils.printing import print_note, print_result
 
 _APP = '''"""Starts MONAI Label's own app for bundles; written by ``s3net_monai.monailabel.served``."""
 
@@ -96,7 +97,7 @@ def _write(parser: ConfigParser, path: Path) -> None:
 
 if __name__ == "__main__":
     try:
-        print(",".join(make_app(Path(sys.argv[1]), sys.argv[2:] or tuple(TASKS))))
+        print_result(",".join(make_app(Path(sys.argv[1]), sys.argv[2:] or tuple(TASKS))))
     except UsageError as error:
-        print(error, file=sys.stderr)
+        print_note(*error.lines)
         sys.exit(2)

@@ -13,7 +13,6 @@ app registers the classes as follows::
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +21,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from s3net_monai.active_learning import FIRST_ROUND, CandidateScore, score_candidate, select_images
+from s3net_monai.utils.printing import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 MAX_SCORED_IMAGES = 50  # images scored per call: each image of a DICOMweb archive must be fetched for that
 RESERVATION_SECONDS = 3600.0  # an image that was handed out is not handed out again within this time

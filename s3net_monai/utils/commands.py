@@ -9,6 +9,8 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from s3net_monai.utils.printing import ArgumentParser
+
 ENTRY_POINTS = "s3net_monai.commands"
 
 
@@ -27,5 +29,5 @@ class Command:
     name: str
     summary: str
     example: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
+    add_arguments: Callable[[ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]

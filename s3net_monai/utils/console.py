@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from s3net_monai.utils.printing import PrintingHandler, print_warnings
+
 NOISY_LOGGERS = ("monai", "highdicom", "pydicom")
 
 
@@ -17,7 +19,8 @@ def log_to_stderr() -> None:
     """Send log messages to standard error: warnings of this package, errors of others, nothing of the noisy ones."""
     # Libraries warn about every odd header, value included: noise, and a way for names into logs.
     warnings.simplefilter("ignore")
-    logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(levelname)s: %(message)s")
+    print_warnings()  # of libraries that set another filter
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s", handlers=[PrintingHandler()])
     logging.getLogger("s3net_monai").setLevel(logging.WARNING)
     for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,7 +1,25 @@
 """Exceptions whose message is for users: one line with the file, what was found and expected, and the remedy."""
 
+from __future__ import annotations
 
-class CaseError(ValueError):
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """An error whose message is for users.
+
+    Args:
+        message: one line.
+        problems: one line each, where there are several. Only these parts are printed as lines: an end of a line
+            within them, as from the name of a file, is not one.
+    """
+
+    def __init__(self, message: str = "", problems: Iterable[str] = ()) -> None:
+        self.lines = (message, *problems)
+        super().__init__("\n".join(self.lines))
+
+
+class CaseError(UserError):
     """A case that cannot be segmented or written; the run continues with the other cases."""
 
 
@@ -12,13 +30,13 @@ class UnsuitedFormatError(CaseError):
     """
 
 
-class DataError(ValueError):
+class DataError(UserError):
     """A data set that cannot be used; the message has one line per problem."""
 
 
-class UsageError(ValueError):
+class UsageError(UserError):
     """A request that cannot be served at all: the run ends before its first case, with exit code 2."""
 
 
-class TrainingError(ValueError):
+class TrainingError(UserError):
     """A training that cannot go on: what happened, where, and what to change."""

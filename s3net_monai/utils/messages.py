@@ -1,18 +1,37 @@
-"""Messages of exceptions for users: one printable line."""
+"""Text for a terminal: printable characters alone, one line a message."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 
 
-def one_line(message: BaseException | str, limit: int = 160) -> str:
-    """Return a message as one line of at most ``limit`` printable characters.
+def visible(text: object) -> str:
+    r"""Return a text with every character that a terminal would act upon written as its escape sequence in Python.
 
-    Control characters may come from a damaged header or a file name and move a terminal's cursor; they become "?".
-    An exception without text is represented by its class name.
+    These are control characters, among them line ends, format characters, which include those that reverse the
+    direction of a line, separators of lines and paragraphs, and bytes of a file name that are not valid UTF-8. All
+    others stay, a backslash too, so that a text which is visible already remains as it is.
+
+    Example:
+        >>> visible("a\x1b[31m\u202eb\n")
+        'a\\x1b[31m\\u202eb\\n'
     """
-    words = "".join(c if c.isprintable() or c.isspace() else "?" for c in str(message)).split()
-    text = " ".join(words) or type(message).__name__
+    text = str(text)
+    return text if text.isprintable() else "".join(c if _is_harmless(c) else repr(c)[1:-1] for c in text)
+
+
+def _is_harmless(character: str) -> bool:
+    # Python counts spaces other than " ", as between Japanese words, among what is not printable.
+    return character.isprintable() or unicodedata.category(character) == "Zs"
+
+
+def one_line(message: BaseException | str, limit: int = 160) -> str:
+    """Return a message as one line of at most ``limit`` characters, with its white space as single blanks.
+
+    What remains is as ``visible`` shows it. An exception without text is represented by its class name.
+    """
+    text = visible(" ".join(str(message).split())) or type(message).__name__
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

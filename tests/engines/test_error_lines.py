@@ -10,8 +10,9 @@ import torch
 
 from s3net_monai.data.readable import UnreadableCases
 from s3net_monai.engines import load_network
-from s3net_monai.engines.error_lines import TRACEBACK, message_for_users, print_error
+from s3net_monai.engines.error_lines import lines_for_users, print_error
 from s3net_monai.utils.errors import DataError
+from s3net_monai.utils.reasons import TRACEBACK
 
 
 def caught(path: Path) -> BaseException:
@@ -52,20 +53,45 @@ def test_an_error_of_another_library_keeps_its_traceback(capsys: pytest.CaptureF
 def test_a_mistake_in_the_program_keeps_its_traceback() -> None:
     with pytest.raises(ValueError, match="invalid literal") as mistake:
         int("a")
-    assert message_for_users(mistake.value) is None
+    assert lines_for_users(mistake.value) is None
 
 
 def test_a_full_disk_is_for_users_wherever_it_was_noticed() -> None:
-    message = message_for_users(OSError(errno.ENOSPC, "No space left on device", "events.out"))
-    assert message == "[Errno 28] No space left on device: 'events.out'; free space and run it again"
+    lines = lines_for_users(OSError(errno.ENOSPC, "No space left on device", "events.out"))
+    assert lines == [
+        "events.out: no space left on its disk; free some or give a path on another disk; then run it again"
+    ]
 
 
-def test_lines_of_a_data_set_stay_lines_and_control_characters_go() -> None:
+def test_too_little_memory_is_for_users_wherever_it_was_noticed() -> None:
+    error = RuntimeError("[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory")
+    expected = ["not enough memory; train with smaller batches or patches, or on another device"]
+    assert lines_for_users(error) == expected
+    assert lines_for_users(MemoryError()) == expected
+
+
+def test_lines_of_a_data_set_stay_lines_and_those_of_a_name_do_not(capsys: pytest.CaptureFixture[str]) -> None:
     unreadable = UnreadableCases()
-    for name in ("a\x1b[2J", "b"):
+    for name in ("a\x1b[2J\nerror: forged", "b"):
         with unreadable.collect({"case_id": name}):
             raise OSError("cut off")
     with pytest.raises(DataError) as refusal:
         unreadable.refuse(total=3)
-    lines = str(message_for_users(refusal.value)).splitlines()
-    assert lines[1:] == ["a?[2J: damaged or cut off: cut off", "b: damaged or cut off: cut off"]
+    print_error(refusal.type, refusal.value, refusal.tb)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[2:] == [
+        r"a\x1b[2J\nerror: forged: damaged or cut off: cut off",
+        "b: damaged or cut off: cut off",
+    ]
+
+
+def test_a_traceback_shows_names_in_visible_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyError) as mistake:
+        raise KeyError(Path("a\x1b[31m\u202e"))
+    with pytest.raises(RuntimeError) as outer:
+        raise RuntimeError("no a\x1b[31m\u202e") from mistake.value
+    print_error(outer.type, outer.value, outer.tb)
+    printed = capsys.readouterr().err
+    assert "Traceback" in printed
+    assert r"RuntimeError: no a\x1b[31m\u202e" in printed
+    assert all(line.isprintable() for line in printed.splitlines())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from s3net_monai.utils.errors import UsageError
+from s3net_monai.utils.printing import get_logger
 
 if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient
@@ -26,7 +27,7 @@ MAX_INSTANCE_BYTES = 4 * 2**30  # one instance is held in memory
 NOISY_LOGGERS = ("dicomweb_client", "retrying", "urllib3")  # they log addresses, which contain UIDs in DICOMweb
 FATAL_STATUSES = (0, 401, 403, *RETRY_STATUSES)  # 0: no response at all
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 @contextmanager
@@ -173,7 +174,7 @@ def _refuse_huge(response: Any, *_: Any, **__: Any) -> Any:
 
 @contextmanager
 def _silence(names: tuple[str, ...]) -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in names]
+    loggers = [get_logger(name) for name in names]
     levels = [library_logger.level for library_logger in loggers]
     for library_logger in loggers:
         library_logger.setLevel(logging.CRITICAL + 1)

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from s3net_monai.inference.dicomweb.search import (
     SeriesOnServer,
     check_one_patient,
@@ -25,6 +23,7 @@ from s3net_monai.inference.dicomweb.server import connect, is_fatal, server_prob
 from s3net_monai.inference.discovery.cases import Case, ExcludedSeries
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import CaseError, UsageError
+from s3net_monai.utils.printing import progress_bar
 
 if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient
@@ -109,7 +108,7 @@ def _fetch(
     unusable: list[Case] = []
     size, expected_count = 0, sum(series.count for series in selected)
     _check_limits(client, count=expected_count, size=size, limits=limits)
-    with tqdm(total=expected_count or None, desc="fetching", unit="image") as progress:
+    with progress_bar(total=expected_count or None, description="fetching", unit="image") as progress:
         for number, series in enumerate(selected, start=1):
             target = folder / f"series{number}"
             try:

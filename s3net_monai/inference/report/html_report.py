@@ -18,6 +18,7 @@ from s3net_monai.inference.report.previews import outline_color
 from s3net_monai.inference.report.review import LOW_CONSISTENCY, consistency_cut, review_reasons
 from s3net_monai.io import FORMATS
 from s3net_monai.utils.atomic import atomic_path
+from s3net_monai.utils.messages import visible
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +103,7 @@ def _template() -> Any:
         loader=PackageLoader("s3net_monai.inference.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: visible(value) if type(value) is str else value,  # markup stays as it is
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -5,7 +5,6 @@ Reading, inference and writing overlap, a bad case fails alone, and the report i
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +12,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from s3net_monai.inference.bundle import Bundle
 from s3net_monai.inference.discovery.find_cases import Case, ExcludedSeries
@@ -31,6 +28,7 @@ from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.io import CaseError
 from s3net_monai.labels import Label
 from s3net_monai.utils.atomic import remove_partial
+from s3net_monai.utils.printing import print_note, progress_bar
 
 REPORT_INTERVAL = 2.0  # seconds between writes of the report: a killed run loses no more
 DONE_BEFORE = "complete from an earlier run"
@@ -131,11 +129,11 @@ def _unfinished_cases(cases: Sequence[Case], report: Report, output: Path) -> li
     if earlier is None:
         return list(cases)
     if earlier.cases and earlier.configuration() != report.configuration():
-        print("another model or other settings than in the earlier run: all cases are repeated", file=sys.stderr)
+        print_note("another model or other settings than in the earlier run: all cases are repeated")
     unfinished: list[Case] = []
     num_compared = 0
     try:
-        for case in tqdm(cases, desc="comparing with the earlier run", unit="case", file=sys.stderr, leave=False):
+        for case in progress_bar(cases, description="comparing with the earlier run", unit="case", leave=False):
             entry = earlier.cases.get(case.case_id)
             if entry is not None and _is_complete(entry, case, report.configuration(), output):
                 report.add(replace(entry, status="complete", reason=DONE_BEFORE))
@@ -177,7 +175,7 @@ def _report_written_at_end(report: Report, cases: Sequence[Case], output: Path) 
         report.left = of_other_cases(output, report.other_shards | {case.case_id for case in cases})
         if report.left:
             remedy = "they are of cases that are not in this run; move them away"
-            print(f"{output}: {named(report.left)} left from an earlier run: {remedy}", file=sys.stderr)
+            print_note(f"{output}: {named(report.left)} left from an earlier run: {remedy}")
         write_html_report(report.write(output), output)
 
 
@@ -185,7 +183,7 @@ def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Repo
     last_write = time.perf_counter()
     pending: list[Callable[[], CaseReport]] = []
     with (
-        tqdm(total=len(cases), unit="case", file=sys.stderr, smoothing=0.1) as progress,
+        progress_bar(total=len(cases), unit="case", smoothing=0.1) as progress,
         ThreadPoolExecutor(max_workers=1) as thread,
     ):
 
@@ -198,7 +196,7 @@ def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Repo
                 report.add(entry)
                 progress.update()
                 for line in [f"failed: {entry.reason}"] if entry.reason else entry.warnings:
-                    progress.write(f"{entry.case_id}: {line}", file=sys.stderr)
+                    print_note(f"{entry.case_id}: {line}")
             if time.perf_counter() - last_write > REPORT_INTERVAL:
                 with suppress(OSError):  # a network drive may come back; if not, the write at the end reports it
                     report.write(writer.output)

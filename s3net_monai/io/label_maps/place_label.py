@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,9 @@ import numpy as np
 from s3net_monai.io.label_maps.grid import Grid, on_grid
 from s3net_monai.io.label_maps.label_map import LabelMap
 from s3net_monai.io.label_maps.read_label import read_label
+from s3net_monai.utils.printing import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def place_label(label: LabelMap, grid: Grid) -> np.ndarray:

@@ -22,6 +22,7 @@ from s3net_monai.utils.printing import (
     ArgumentParser,
     PrintingHandler,
     get_logger,
+    make_log_visible,
     print_json,
     print_note,
     print_path,
@@ -152,6 +153,21 @@ def test_records_and_warnings_of_libraries(capsys: pytest.CaptureFixture[str]) -
         print_warnings()
         warnings.warn("odd value \x9b\nof a header", stacklevel=1)
     assert capsys.readouterr().err == ("ERROR: cannot open a\\x1b b\nUserWarning: odd value \\x9b of a header\n")
+
+
+def test_records_of_libraries_on_handlers_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, root = io.StringIO(), logging.Logger("root")
+    monkeypatch.setattr(logging, "getLogger", lambda: root)
+    root.addHandler(logging.StreamHandler(stream))
+    make_log_visible()
+    try:
+        raise KeyError("a") from ValueError(HOSTILE)
+    except KeyError:
+        root.exception("writing: %s", "a\x1b\nb")
+    first, *traceback = stream.getvalue().split("\n")
+    assert first == r"writing: a\x1b b"
+    assert r"ValueError: \x1b[2J\x07\r" in traceback
+    assert not any(acts_on_a_terminal(character) for line in traceback for character in line)
 
 
 def test_a_parser_repeats_words_visibly(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from s3net_monai.engines.config_keys import check_config_keys
 from s3net_monai.engines.error_lines import report_errors_in_one_line
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.output_paths import check_output_folder
-from s3net_monai.utils.printing import get_logger, print_warnings
+from s3net_monai.utils.printing import get_logger, make_log_visible, print_warnings
 
 _COMMAND = "monai.bundle.__main__"
 logger = get_logger(__name__)
@@ -41,6 +41,7 @@ def begin_run(bundle_root: str | Path, *folders: str | Path) -> None:
     if is_monai_command():
         report_errors_in_one_line()
         print_warnings()
+        make_log_visible()
         # MONAI builds a reader for NVIDIA's codecs with every LoadImage, and warns that there are none.
         warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
         check_config_keys(sys.argv[1:])

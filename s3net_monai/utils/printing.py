@@ -84,13 +84,19 @@ def get_logger(name: str) -> logging.Logger:
 
 
 class PrintingHandler(logging.Handler):
-    """Handler that prints the records of all libraries as notes, for ``logging.conf`` of the bundles too."""
+    """Handler that prints the records of all libraries as notes."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record as one line, and the traceback that comes with it as further ones."""
         shown = copy.copy(record)
-        shown.msg, shown.args = one_line(record.getMessage(), _MAX_CHARACTERS), None
+        _make_visible(shown)
         print_note(*self.format(shown).split("\n"))
+
+
+def make_log_visible() -> None:
+    """Have the handlers of the process, whose ``logging.conf`` may name no class of ours, print visible lines."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_make_visible)
 
 
 def print_warnings() -> None:
@@ -119,6 +125,14 @@ class ArgumentParser(argparse.ArgumentParser):
 
 def _as_one_line(record: logging.LogRecord) -> bool:
     record.msg, record.args = visible(record.getMessage()), None
+    return True
+
+
+def _make_visible(record: logging.LogRecord) -> bool:
+    record.msg, record.args = one_line(record.getMessage(), _MAX_CHARACTERS), None
+    if record.exc_info:
+        lines = logging.Formatter().formatException(record.exc_info).split("\n")
+        record.exc_text = "\n".join(map(visible, lines))  # which formatters take as it is
     return True
 
 

@@ -18,7 +18,7 @@ from s3net_monai.utils.hashing import file_sha256
 from s3net_monai.version import __version__
 
 OPTIONAL_PARTS = {
-    "dicom-codecs": ("pylibjpeg", "libjpeg", "openjpeg"),
+    "dicom-codecs": ("imagecodecs", "pylibjpeg", "openjpeg"),
     "export": ("onnx", "onnxruntime", "onnxscript"),
     "benchmark": ("matplotlib", "sklearn"),
 }

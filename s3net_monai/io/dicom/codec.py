@@ -12,7 +12,6 @@ import numpy as np
 
 from s3net_monai.io.dicom.header import SliceHeader, read_integer, uid_name
 from s3net_monai.io.dicom.trailing_zeros import drop_zeros_after, drop_zeros_of_frames
-from s3net_monai.io.dicom.uids import JPEG_BASELINE
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.messages import one_line
 
@@ -59,12 +58,13 @@ def decode_frames(image: SliceHeader, **options: Any) -> Iterator[np.ndarray]:
     """
     from pydicom.pixels import iter_pixels
 
+    from s3net_monai.io.dicom.decoders import preferred_plugin
+
     name, dataset = image.name, image.dataset
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         # Decoders return the samples of a pixel together, or say that they do not; the header's value does not apply.
         options["planar_configuration"] = 0
-        if dataset.file_meta.TransferSyntaxUID == JPEG_BASELINE:
-            options["decoding_plugin"] = "pillow"  # other plugins fill in what they cannot read
+        options["decoding_plugin"] = preferred_plugin(dataset.file_meta.TransferSyntaxUID)
     expected = (read_integer(image, "Rows"), read_integer(image, "Columns"))
     try:
         frames = iter_pixels(dataset, **options)
@@ -109,12 +109,13 @@ def _next_frame(frames: Iterator[np.ndarray]) -> np.ndarray | None:
 
 
 def _check_decodable(image: SliceHeader) -> None:
-    from pydicom.pixels import get_decoder
     from pydicom.uid import UID
+
+    from s3net_monai.io.dicom.decoders import decoder_for
 
     uid = UID(str(image.dataset.file_meta.get("TransferSyntaxUID", "")))
     try:
-        available = get_decoder(uid).is_available
+        available = decoder_for(uid).is_available
     except NotImplementedError:  # pydicom does not know the transfer syntax
         raise CaseError(
             f"undecodable transfer syntax: {image.name} is {uid_name(uid)}, which no decoder supports; "

@@ -13,7 +13,6 @@ import SimpleITK as sitk  # noqa: N813
 from PIL import Image
 from pydicom import dcmread
 from pydicom.encaps import encapsulate, get_frame
-from pydicom.pixels import get_decoder
 from pydicom.uid import (
     JPEG2000,
     MPEG2MPML,
@@ -33,6 +32,7 @@ from pydicom.uid import (
 )
 
 from s3net_monai.io import CaseError
+from s3net_monai.io.dicom.decoders import decoder_for
 from s3net_monai.io.dicom.series import load_series
 
 # 12 bits: every value differs from its neighbors, and the matrix is not square.
@@ -200,7 +200,7 @@ def test_streams_without_content_are_refused(slice_of: Callable[..., Any], tmp_p
 def test_missing_decoder_names_the_extra(slice_of: Callable[..., Any], tmp_path: Path, syntax: UID) -> None:
     stream = SELECTION_1 if syntax == JPEGLosslessSV1 else HIGH_THROUGHPUT
     path = _save(_encapsulated(slice_of(), syntax, stream), tmp_path / "a.dcm")
-    decoder = get_decoder(syntax)
+    decoder = decoder_for(syntax)
     plugins = dict(decoder._available)
     try:
         decoder._available.clear()

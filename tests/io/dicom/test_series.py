@@ -212,12 +212,10 @@ def test_bad_series_is_refused_with_the_reason(
 def test_undecodable_transfer_syntax_names_the_extra(
     series_maker: Callable[..., Any], stored_ramp: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import pydicom.pixels
-
     class Unavailable:
         is_available = False
 
-    monkeypatch.setattr(pydicom.pixels, "get_decoder", lambda uid: Unavailable())
+    monkeypatch.setattr("s3net_monai.io.dicom.decoders.decoder_for", lambda uid: Unavailable())
     maker = series_maker(stored_ramp)
     _jpeg_lossless(maker)
     with pytest.raises(CaseError, match=r"undecodable transfer syntax: .*JPEG Lossless.*\[dicom-codecs\]"):

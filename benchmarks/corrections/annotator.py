@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from monai.bundle import ConfigParser
 from monai.utils import set_determinism
 
@@ -20,6 +19,7 @@ from s3net_monai.active_learning import FIRST_ROUND, image_features, select_imag
 from s3net_monai.inference import Bundle, Case
 from s3net_monai.inference.run.segmenter import infer_sample, read_case
 from s3net_monai.utils.printing import print_note, progress_bar
+from s3net_monai.utils.tensor_file import read_tensors
 
 Entry = dict[str, Any]
 Sample = dict[str, Any]
@@ -214,7 +214,7 @@ def _fine_tune(pool: Pool, chosen: Sequence[int], run: AnnotatorRun, *, folder: 
 
 def _with_weights(bundle: Bundle, folder: Path) -> Bundle:
     network = copy.deepcopy(bundle.network)
-    weights = torch.load(folder / "model.pt", map_location=bundle.device, weights_only=True)
+    weights = read_tensors(folder / "model.pt", bundle.device)
     network.load_state_dict(weights)
     return replace(bundle, network=network)
 

@@ -33,6 +33,7 @@ from s3net_monai.inference.bundle import reading_steps
 from s3net_monai.io import LabelReader
 from s3net_monai.transforms import LabelOnImaged, ValidateLabelsd
 from s3net_monai.utils.atomic import atomic_path
+from s3net_monai.utils.tensor_file import read_tensors
 
 _KEYS = ("image", "label")
 
@@ -111,7 +112,7 @@ def train_supervised(
     """
     if weights.is_file():
         network = build()
-        network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+        network.load_state_dict(read_tensors(weights))
         return network
     set_determinism(seed)
     network = build()

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+
+from s3net_monai.utils.tensor_file import read_tensors
 
 _MAX_LISTED = 3  # differing layers that an error message lists
 
@@ -100,21 +101,11 @@ def load_network(network: nn.Module, path: str | Path, key: str = "model") -> nn
 
 
 def _load(module: nn.Module, path: str | Path, *, key: str, part: str, training: str) -> None:
-    state = _state(_read(path), path, key=key, part=part)
+    state = _state(read_tensors(path), path, key=key, part=part)
     differences = layer_differences(state, module.state_dict())
     if differences:
         raise ValueError(f"{path}: its {part} does not fit: {differences}. Build the {part} that was {training}")
     module.load_state_dict(state, strict=True)
-
-
-def _read(path: str | Path) -> Any:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file raises from zipfile, pickle, torch or the operating system
-        reason = type(error).__name__
-        raise ValueError(
-            f"{path}: not a checkpoint of tensors, or damaged ({reason}); copy or train it again"
-        ) from None
 
 
 def _state(checkpoint: Any, path: str | Path, *, key: str, part: str) -> Mapping[str, Tensor]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from ignite.engine import Engine, Events
 from torch.nn import Module
 from torch.optim import Optimizer
@@ -16,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from s3net_monai.engines.pretrained import layer_differences
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.printing import get_logger
+from s3net_monai.utils.tensor_file import read_tensors
 
 logger = get_logger(__name__)
 
@@ -36,6 +36,7 @@ def latest_checkpoint(folder: str | Path) -> tuple[Path, dict[str, Any]]:
 
     Example:
         >>> import tempfile
+        >>> import torch
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     torch.save({"trainer": {}}, f"{folder}/checkpoint_epoch=3.pt")
         ...     path, content = latest_checkpoint(folder)
@@ -45,9 +46,9 @@ def latest_checkpoint(folder: str | Path) -> tuple[Path, dict[str, Any]]:
     newest_first = sorted(Path(folder).glob("checkpoint*.pt"), key=lambda path: -path.stat().st_mtime_ns)
     for path in newest_first:
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # a damaged file raises from zipfile, pickle, torch or the operating system
-            logger.warning("%s is damaged (%s) and passed over", path, type(error).__name__)
+            content = read_tensors(path)
+        except ValueError as error:
+            logger.warning("passed over: %s", error)
             continue
         if isinstance(content, dict):
             return path, content
@@ -74,6 +75,7 @@ class ResumeTraining:
 
     Example:
         >>> import tempfile
+        >>> import torch
         >>> trainer = Engine(lambda engine, batch: None)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     content = {"trainer": {"epoch_length": 2, "max_epochs": 1, "iteration": 2}}

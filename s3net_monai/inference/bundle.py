@@ -19,6 +19,7 @@ from s3net_monai.transforms import CTValuesd, FillNonFinited
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.hashing import file_sha256, files_sha256
 from s3net_monai.utils.messages import first_cause, one_line
+from s3net_monai.utils.tensor_file import read_tensors
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # A wheel carries the bundles inside the package, a checkout beside it.
@@ -186,8 +187,12 @@ def _check_overlay(overlay: Path, base: Path) -> None:
 
 def _load_weights(network: torch.nn.Module, path: Path, device: torch.device) -> None:
     try:
-        network.load_state_dict(torch.load(path, map_location=device, weights_only=True), strict=True)
-    except Exception as error:  # a damaged file raises from zipfile, pickle or torch
+        state = read_tensors(path, device)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    try:
+        network.load_state_dict(state, strict=True)
+    except Exception as error:  # a checkpoint can hold anything, so anything can be raised
         raise UsageError(
             f"{path}: weights do not fit network_def ({one_line(error)}); give the model.pt of a "
             "training of this bundle, with the overlays of inference.json that belong to it, or restore the file"

@@ -1,6 +1,6 @@
 """Dictionary transforms: labeling functions, intensities, geometry and validation.
 
-They work on arrays in memory and read no files. ``Superpixelsd`` alone can write to a folder, the cache of ``joblib``.
+They work on arrays in memory and read no files. ``Superpixelsd`` alone can write to a folder, its cache.
 """
 
 from s3net_monai.transforms.air_constraint import ConstrainToAird, constrain_to_air

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Mapping
+from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from joblib import Memory
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from monai.utils import convert_to_tensor
-from numpy.typing import NDArray
 from skimage.segmentation import felzenszwalb
 
-Image = NDArray[np.float32]
-Regions = NDArray[np.int32]
+from s3net_monai.transforms.region_cache import Image, Regions, cached_regions
 
 
 def superpixels(image: Image, *, scale: float = 50.0, sigma: float = 0.5, min_size: int = 20) -> Regions:
@@ -52,8 +51,8 @@ class Superpixelsd(MapTransform):
     """Add the super-pixels of an image, (1, X, Y[, Z]) int32 from 1.
 
     The value 0 is not used; it can mean "no region". A slice takes about 30 ms at 128 x 128 pixels and 120 ms at 256 x
-    256, so the regions can be cached on disk by ``joblib.Memory``: one entry per image content and settings. Any number
-    of processes can share the folder, and a damaged entry is computed again.
+    256, so the regions can be cached on disk: one entry per image content and settings. Any number of processes can
+    share the folder, and a damaged entry is computed again.
 
     Args:
         keys: the image, (C, X, Y[, Z]) in [0, 1]. Felzenszwalb's regions depend on the window, so choose one first.
@@ -88,31 +87,19 @@ class Superpixelsd(MapTransform):
         super().__init__(keys)
         self.scale, self.sigma, self.min_size = float(scale), float(sigma), int(min_size)
         self.regions_key = regions_key
-        # A path and its text would be two stores; without a folder the function is called every time.
-        cache = Memory(None if cache_dir is None else os.fspath(cache_dir), verbose=0, compress=True)
-        self._superpixels = cache.cache(_superpixels_by_version)
+        self.cache_dir = None if cache_dir is None else Path(cache_dir)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return a copy of the sample with its regions."""
         sample = dict(data)
+        settings: dict[str, Any] = {"scale": self.scale, "sigma": self.sigma, "min_size": self.min_size}
         for key in self.key_iterator(sample):
             image = np.ascontiguousarray(torch.as_tensor(sample[key]).cpu(), dtype=np.float32)
             low, high = float(image.min()), float(image.max())
             if not (low >= -1e-3 and high <= 1 + 1e-3):
                 raise ValueError(f"{key} is from {low:.4g} to {high:.4g}, expected [0, 1]; scale its intensities first")
-            regions = self._superpixels(
-                image,
-                scale=self.scale,
-                sigma=self.sigma,
-                min_size=self.min_size,
-                library_version=version("scikit-image"),
-            )
+            # Another version may compute other regions.
+            names = {**settings, "scikit-image": version("scikit-image")}
+            regions = cached_regions(self.cache_dir, image, names, partial(superpixels, image, **settings))
             sample[self.regions_key] = convert_to_tensor(regions[None], dtype=torch.int32)
         return sample
-
-
-def _superpixels_by_version(
-    image: Image, *, scale: float, sigma: float, min_size: int, library_version: str
-) -> Regions:
-    del library_version  # part of the cache's key: another version may compute other regions
-    return superpixels(image, scale=scale, sigma=sigma, min_size=min_size)

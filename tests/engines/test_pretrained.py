@@ -23,6 +23,7 @@ from s3net_monai.networks import (
     S3NetEncoder,
 )
 from tests.helpers.feature_encoders import ENCODERS
+from tests.helpers.pickled import Pickled
 
 
 def pretrain(network: nn.Module, save_dict: dict[str, Any], image: Tensor, folder: Path) -> Path:
@@ -196,22 +197,12 @@ def test_a_damaged_file_is_refused(tmp_path: Path, network: EncoderUNet, damage:
         {"cut": content[: len(content) // 2], "empty": b"", "text": b"no model\n", "flipped": flipped}[damage]
     )
     message = refusal(network, path)
-    assert message.startswith("not a checkpoint of tensors, or damaged (")
-    assert message.endswith("; copy or train it again")
-
-
-class Touch:
-    """An object whose unpickling creates a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> Any:
-        return Path.touch, (self.path,)
+    assert message.startswith("damaged, or not a checkpoint of tensors alone")
+    assert "copy it again" in message
 
 
 def test_no_code_in_a_checkpoint_is_run(tmp_path: Path, network: EncoderUNet) -> None:
-    path = saved(tmp_path, {"encoder": network.encoder.state_dict(), "more": Touch(tmp_path / "ran")})
+    path = saved(tmp_path, {"encoder": network.encoder.state_dict(), "more": Pickled(tmp_path / "ran")})
     assert "not a checkpoint of tensors" in refusal(network, path)
     assert not (tmp_path / "ran").exists()
 

@@ -128,7 +128,7 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, caplog: pytest.LogC
     (tmp_path / "checkpoint_epoch=3.pt").write_bytes(sound[: len(sound) // 2])
     resumed = Training(tmp_path, epochs=3, resume=True)
     assert len(resumed.rates) == 2
-    assert any("checkpoint_epoch=3.pt is damaged" in message for message in caplog.messages)
+    assert any("checkpoint_epoch=3.pt: damaged" in message for message in caplog.messages)
     assert torch.load(tmp_path / "checkpoint_epoch=3.pt", weights_only=True)["trainer"]["iteration"] == 6
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
 from s3net_monai.transforms.superpixels import Superpixelsd, superpixels
+from tests.helpers.pickled import Pickled
 
 
 def quarters(height: int = 24, width: int = 32) -> NDArray[np.float32]:
@@ -76,13 +76,13 @@ def test_sample_gets_one_channel_and_keeps_its_image(tmp_path: Path) -> None:
 
 
 def stored_results(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("output.pkl"))
+    return sorted(folder.rglob("*.npz"))
 
 
 def test_cache_is_keyed_by_content_and_settings(tmp_path: Path) -> None:
     first = regions_of(Superpixelsd("image", cache_dir=tmp_path), textured(3))
     (stored,) = stored_results(tmp_path)
-    joblib.dump(np.full((24, 32), 7, np.int32), stored)
+    np.savez_compressed(stored, regions=np.full((24, 32), 7, np.int32))
     assert (regions_of(Superpixelsd("image", cache_dir=str(tmp_path)), textured(3)) == 7).all()
     assert not torch.equal(regions_of(Superpixelsd("image", scale=80, cache_dir=tmp_path), textured(3)), first)
     changed = textured(3)
@@ -93,7 +93,6 @@ def test_cache_is_keyed_by_content_and_settings(tmp_path: Path) -> None:
     assert len(stored_results(tmp_path)) == 4
 
 
-@pytest.mark.filterwarnings("ignore:Exception while loading results")
 @pytest.mark.parametrize("damage", [b"", b"no archive"])
 def test_damaged_cache_entry_is_computed_again(tmp_path: Path, damage: bytes) -> None:
     transform = Superpixelsd("image", cache_dir=tmp_path)
@@ -102,7 +101,16 @@ def test_damaged_cache_entry_is_computed_again(tmp_path: Path, damage: bytes) ->
     content = stored.read_bytes()
     stored.write_bytes(damage or content[: len(content) // 2])
     assert torch.equal(regions_of(transform, textured(4)), regions)
-    assert np.array_equal(joblib.load(stored), regions[0])
+    assert np.array_equal(np.load(stored)["regions"], regions[0])
+
+
+def test_pickled_cache_entry_is_not_run(tmp_path: Path) -> None:
+    transform = Superpixelsd("image", cache_dir=tmp_path)
+    regions = regions_of(transform, textured(4))
+    (stored,) = stored_results(tmp_path)
+    np.savez_compressed(stored, regions=np.array([Pickled(tmp_path / "ran")], object))
+    assert torch.equal(regions_of(transform, textured(4)), regions)
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("image", [textured(0) * 255, textured(0) - 0.5, np.full((1, 9, 9), np.nan, np.float32)])

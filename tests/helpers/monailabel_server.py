@@ -21,6 +21,7 @@ from tests.helpers.monailabel_cases import shrink
 from tests.helpers.paths import ROOT
 
 MAX_START_SECONDS = 300.0  # the first start compiles all of torch's Python files
+TOKEN = "token-of-the-tests"
 SCRIPT = ROOT / "scripts" / "monailabel.sh"
 
 
@@ -43,6 +44,7 @@ def running_server(studies: str, task: str, folder: Path, **settings: str) -> It
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "S3NET_LABEL_TOKEN": TOKEN,
         "MONAI_LABEL_DATASTORE_AUTO_RELOAD": "false",
         "MONAI_LABEL_AUTO_UPDATE_SCORING": "false",  # otherwise it continues to compute after the test
         **settings,
@@ -56,8 +58,9 @@ def running_server(studies: str, task: str, folder: Path, **settings: str) -> It
             stderr=subprocess.STDOUT,
         )
     try:
-        _wait(process, f"http://127.0.0.1:{port}/info/", log)
-        yield MONAILabelClient(f"http://127.0.0.1:{port}", tmpdir=str(folder))
+        address = f"http://127.0.0.1:{port}/{TOKEN}"
+        _wait(process, f"{address}/info/", log)
+        yield MONAILabelClient(address, tmpdir=str(folder))
     finally:
         process.terminate()
         try:

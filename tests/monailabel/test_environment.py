@@ -9,6 +9,8 @@ import numpy as np
 import pydicom
 import pytest
 
+from s3net_monai.monailabel.token import VARIABLE
+
 pytest.importorskip("monailabel.client", reason="MONAI Label has an environment of its own: make test-monailabel")
 
 
@@ -18,7 +20,8 @@ def test_versions_suit_monai_label() -> None:
 
 
 @pytest.mark.parametrize("room", ["networks", "losses", "transforms", "engines", "active_learning", "monailabel"])
-def test_every_module_imports(room: str) -> None:
+def test_every_module_imports(room: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "token-of-the-tests")  # without it the server's application is refused
     package = importlib.import_module(f"s3net_monai.{room}")
     names = [module.name for module in pkgutil.iter_modules(package.__path__)]
     assert names

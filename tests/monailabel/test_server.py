@@ -9,6 +9,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+import requests
 import SimpleITK
 import torch
 from PIL import Image
@@ -17,7 +18,7 @@ from s3net_monai.active_learning import score_candidate, select_medoids
 from s3net_monai.inference import bundle_root, load_bundle
 from s3net_monai.inference.discovery.find_cases import find_cases
 from tests.helpers.monailabel_cases import CARDIAC, LABELS, LUNG, SKIN, command_line, read_mask, write_pairs
-from tests.helpers.monailabel_server import finished_training, running_server
+from tests.helpers.monailabel_server import TOKEN, finished_training, running_server
 
 pytest.importorskip("monailabel.client", reason="MONAI Label has an environment of its own: make test-monailabel")
 
@@ -45,6 +46,51 @@ def test_info(server: Any) -> None:
     assert set(info["trainers"]) == set(LABELS)
     assert {f"consistency_{name}" for name in LABELS} | {"random", "first"} <= set(info["strategies"])
     assert info["datastore"]["total"] == 4
+
+
+def test_pages_of_others_and_those_without_the_token_are_refused(server: Any, skin_images: Path) -> None:
+    address, root = server.get_server_url(), server.get_server_url().removesuffix(f"/{TOKEN}")
+    image = "/datastore/image?id=case0"
+    foreign = {"Origin": "http://attacker.example"}
+    preflight = {**foreign, "Access-Control-Request-Method": "DELETE"}
+    answers = {
+        401: [requests.get(f"{root}/info/"), requests.delete(root + image), requests.get(f"{root}/datastore/")],
+        403: [
+            requests.delete(address + image, headers=foreign),
+            requests.options(address + image, headers=preflight),
+            requests.get(f"{address}/datastore/?output=all", headers=foreign),
+            requests.get(f"{address}/datastore/", headers={"Sec-Fetch-Site": "cross-site"}),
+            requests.get(f"{address}/info/", headers={"Host": "attacker.example"}),
+        ],
+    }
+    for status, group in answers.items():
+        assert [answer.status_code for answer in group] == [status] * len(group)
+        assert not [name for answer in group for name in answer.headers if name.lower().startswith("access-control")]
+    assert len(list((skin_images / "images").glob("*.png"))) == 4
+    own = requests.get(f"{address}/info/", headers={"Origin": root})
+    assert own.ok
+    assert not [name for name in own.headers if name.lower().startswith("access-control")]
+    assert requests.get(f"{root}/info/", headers={"Authorization": f"Bearer {TOKEN}"}).ok
+    assert requests.get(f"{address}/info").url == f"{address}/info/", "a redirection keeps the token"
+    assert TOKEN not in (server.folder / "app" / "logs" / "app.log").read_text()
+
+
+def test_a_browser_opens_ohif_by_the_address_with_the_token(server: Any) -> None:
+    browser = requests.Session()
+    browser.headers.update({"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"})
+    page = browser.get(f"{server.get_server_url()}/ohif/")
+    assert page.ok
+    assert TOKEN not in page.url
+    assert "<html" in page.text
+    assert requests.get(page.url).status_code == 401
+
+
+def test_images_are_deleted_with_the_token(server: Any, skin_images: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "extra.png")
+    server.upload_image(str(tmp_path / "extra.png"), "extra")
+    assert (skin_images / "images" / "extra.png").is_file()
+    assert requests.delete(f"{server.get_server_url()}/datastore/image?id=extra").ok
+    assert not (skin_images / "images" / "extra.png").exists()
 
 
 def test_2d_image(server: Any, skin_images: Path, tmp_path: Path) -> None:

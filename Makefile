@@ -2,6 +2,7 @@
 VENV ?= .venv
 LABEL_VENV ?= .venv-monailabel
 DEPLOY_VENV ?= .venv-deploy
+SBOM_VENV ?= .venv-sbom
 PYTHON ?= python3
 BIN := $(VENV)/bin
 OUT ?= demo_output
@@ -9,8 +10,8 @@ OUT ?= demo_output
 TESTED := tests s3net_monai --ignore s3net_monai/monailabel --ignore s3net_monai/deploy
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo test test-fast viewers lint docs accuracy benchmark benchmark-speed benchmark-faults weights monailabel test-monailabel \
-  test-deploy clean
+.PHONY: demo test test-fast viewers lint docs sbom accuracy benchmark benchmark-speed benchmark-faults weights \
+  monailabel test-monailabel test-deploy clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -44,6 +45,15 @@ lint: $(VENV)/.installed
 docs: $(VENV)/.installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# The software bill of materials of the product in CycloneDX, sbom.json, with the licenses; its tool stands apart.
+$(SBOM_VENV)/.installed: constraints.txt
+	$(PYTHON) -m venv $(SBOM_VENV)
+	$(SBOM_VENV)/bin/pip install --quiet --constraint constraints.txt cyclonedx-bom
+	touch $@
+
+sbom: $(VENV)/.installed $(SBOM_VENV)/.installed
+	$(BIN)/python scripts/sbom.py $(SBOM_VENV)/bin/python sbom.json
 
 # Scores the released weights on the report splits: `make accuracy DATA=...`
 accuracy: $(VENV)/.installed
@@ -101,4 +111,4 @@ test-deploy: $(DEPLOY_VENV)/.installed
 	ulimit -S -s 32768 2>/dev/null; OMP_NUM_THREADS=1 $(DEPLOY_VENV)/bin/python -m pytest tests/deploy
 
 clean:
-	rm -rf $(VENV) $(LABEL_VENV) $(DEPLOY_VENV) $(OUT)
+	rm -rf $(VENV) $(LABEL_VENV) $(DEPLOY_VENV) $(SBOM_VENV) $(OUT) sbom.json

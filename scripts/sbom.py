@@ -17,6 +17,7 @@ from typing import Any
 from dependencies import ROOT, closure, requirements
 from packaging.utils import canonicalize_name
 
+from s3net_monai.utils.printing import print_result
 from s3net_monai.version import __version__
 
 _VALIDATE = """
@@ -55,7 +56,7 @@ def main(tool: str, output: Path) -> None:
         part.write_text(json.dumps(bill, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         subprocess.run([tool, "-c", _VALIDATE, str(part)], check=True)
         output.write_bytes(part.read_bytes())
-    print(f"{output}: {len(bill['components'])} packages")
+    print_result(f"{output}: {len(bill['components'])} packages")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import re
 import secrets
 import sys
 
+from s3net_monai.utils.printing import print_note, print_result
+
 VARIABLE = "S3NET_LABEL_TOKEN"
 _FORM = re.compile(r"[A-Za-z0-9_-]{16,}")
 _RANDOM_BYTES = 24
@@ -25,7 +27,7 @@ def check_token(token: str) -> str:
 
 if __name__ == "__main__":
     try:
-        print(check_token(os.environ.get(VARIABLE) or secrets.token_urlsafe(_RANDOM_BYTES)))
+        print_result(check_token(os.environ.get(VARIABLE) or secrets.token_urlsafe(_RANDOM_BYTES)))
     except ValueError as error:
-        print(error, file=sys.stderr)
+        print_note(error)
         sys.exit(2)

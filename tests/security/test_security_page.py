@@ -1,0 +1,62 @@
+"""The page on security: its table of limits is that of the code, and every limit of the readers is on it."""
+
+from __future__ import annotations
+
+import re
+
+from s3net_monai.inference.dicomweb import server, transfer
+from s3net_monai.io import limits
+from tests.helpers.paths import ROOT
+
+PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+# What is a condition of another limit, or concerns the place of an image and not the cost of reading it.
+EXTENT = f"{limits.MIN_EXTENT_MM:.0f} to {limits.MAX_EXTENT_MM:.0f} mm"  # tests run with another lower limit
+NOT_LISTED = {"MAX_EXPANSION", "MAX_SHIFT", "MAX_POSITION_MM"}
+
+
+def table() -> dict[str, str]:
+    rows = re.findall(r"^\| (.+?) \| (.+?) \|$", PAGE.partition("## Limits")[2].partition("\n## ")[0], re.MULTILINE)
+    return dict(rows)
+
+
+def binary(count: int) -> str:
+    for size, unit in ((2**30, "GiB"), (2**20, "MiB")):
+        if count % size == 0:
+            return f"{count // size} {unit}"
+    raise AssertionError(f"{count} bytes are no round number")
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    connect, silence = server.TIMEOUT_SECONDS
+    assert table() == {
+        "voxels of a volume": f"{limits.MAX_VOXELS:,}",
+        "pixels of a 2-D image": f"{limits.MAX_PIXELS:,}",
+        "pixels along a side of a CT slice": f"{limits.MAX_CT_SIDE:,}",
+        "extent of a volume along its longest axis": EXTENT,
+        "header of NRRD and MetaImage": binary(limits.MAX_VOLUME_HEADER),
+        "bytes before the voxels of NIfTI": binary(limits.MAX_NIFTI_OFFSET),
+        "a deflated DICOM file, expanded": binary(limits.MAX_DEFLATED_BYTES),
+        "DICOM sequences inside sequences": str(limits.MAX_SEQUENCE_DEPTH),
+        "members of a zip archive": f"{limits.MAX_ARCHIVE_MEMBERS:,}",
+        "a zip archive, unpacked": binary(limits.MAX_ARCHIVE_BYTES),
+        f"the same, above {binary(limits.MIN_RATIO_BYTES)}": f"{limits.MAX_ARCHIVE_RATIO} times its size",
+        "images of a study on a DICOMweb server": f"{transfer.MAX_INSTANCES:,}",
+        "all images of the study": binary(transfer.MAX_STUDY_BYTES),
+        "one image on a DICOMweb server": binary(server.MAX_INSTANCE_BYTES),
+        "wait for a connection": f"{connect:.0f} s",
+        "wait for the next byte": f"{silence:.0f} s",
+    }
+
+
+def test_every_limit_of_the_readers_is_on_the_page() -> None:
+    """A new constant needs a row above, or a reason not to have one."""
+    source = (ROOT / "tests" / "security" / "test_security_page.py").read_text(encoding="utf-8")
+    names = {name for name in vars(limits) if re.match(r"(MAX|MIN)_[A-Z_]+$", name)}
+    assert names - NOT_LISTED == {name for name in names if f"limits.{name}" in source}
+    assert names >= NOT_LISTED
+
+
+def test_the_way_to_report_is_named_at_the_top() -> None:
+    form = "https://github.com/s3net-monai/s3net-monai/security/advisories/new"
+    assert form in PAGE
+    assert form in (ROOT / "SECURITY.md").read_text(encoding="utf-8")

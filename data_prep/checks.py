@@ -15,8 +15,8 @@ import numpy as np
 from s3net_monai.data.datalist import DatalistCase
 from s3net_monai.file_formats import NIFTI_SUFFIXES
 from s3net_monai.utils.errors import CaseError, DataError
-from s3net_monai.utils.messages import one_line
 from s3net_monai.utils.printing import progress_bar
+from s3net_monai.utils.reasons import in_words
 
 WORKERS = 4
 
@@ -100,8 +100,9 @@ def _read(path: Path | list[Path]) -> tuple[Content | None, str]:
     try:
         return _decode(path), ""
     except Exception as error:  # damaged data raises all kinds of errors in decoders
-        problem = f"{_name(path)}: not readable ({one_line(error)}), expected a whole image"
-        return None, f"{problem}; copy it again or remove the case"
+        found, files = "not readable", path if isinstance(path, list) else [path]
+        remedy = "expected a whole image: copy it again or remove the case"
+        return None, f"{_name(path)}: {in_words(error, found, remedy, *files)}"
 
 
 def _decode(path: Path | list[Path]) -> Content:

@@ -12,6 +12,7 @@ from s3net_monai.data.datalist import DatalistCase
 from s3net_monai.data.splits import choose_split
 from s3net_monai.utils.errors import DataError
 from s3net_monai.utils.printing import progress_bar
+from s3net_monai.utils.reasons import in_words
 
 if TYPE_CHECKING:
     from s3net_monai.io.dicom.header import SliceHeader
@@ -68,4 +69,5 @@ def _read_header(path: Path) -> SliceHeader:
     try:
         return SliceHeader(read_data_set(path, stop_before_pixels=True, specific_tags=_KEYWORDS), path)
     except Exception as error:  # damaged data raises all kinds of errors in pydicom
-        raise DataError(f"{path}: header not readable as DICOM ({error}); copy the file again or remove it") from error
+        found, remedy = "header not readable as DICOM", "copy the file again or remove it"
+        raise DataError(f"{path}: {in_words(error, found, remedy)}") from error

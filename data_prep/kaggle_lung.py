@@ -16,6 +16,7 @@ from s3net_monai.data.datalist import DatalistCase
 from s3net_monai.data.splits import choose_split, hash_fraction
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import CaseError, DataError
+from s3net_monai.utils.reasons import in_words
 
 DESCRIPTION = "Kaggle lung CT slices or volumes with lung masks; test: a fifth of the slices"
 MODALITY = "CT"
@@ -58,7 +59,9 @@ def _unpack(file: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
             images = content["image"]
             masks = content.get("mask")
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{file}: {error}, expected the arrays image and mask (slices, rows, columns)") from error
+        found = "not readable, or without the array image"
+        remedy = "expected the arrays image and mask (slices, rows, columns): download it again"
+        raise DataError(f"{file}: {in_words(error, found, remedy, file)}") from error
     if images.ndim != 3 or images.dtype != np.uint8 or (masks is not None and masks.shape != images.shape):
         shapes = f"image {images.dtype} {images.shape}, mask {None if masks is None else masks.shape}"
         raise DataError(f"{file}: {shapes}, expected uint8 (slices, rows, columns) for both; download it again")
@@ -79,7 +82,8 @@ def _convert_slice(destination: Path, image: Path, masks: Path) -> DatalistCase:
         pixels = np.rint(np.clip((hounsfield - low) / (high - low), 0, 1) * 255).astype(np.uint8)
         mask = None if label is None else read_label(label, binary=True).array.T > 0
     except (OSError, CaseError) as error:
-        raise DataError(f"{image}: slice or mask not readable ({error}); download it again or remove both") from error
+        found, remedy = "slice or mask not readable", "download it again or remove both"
+        raise DataError(f"{image}: {in_words(error, found, remedy, image)}") from error
     return _write_slice(destination, image.stem, pixels=pixels, mask=mask)
 
 

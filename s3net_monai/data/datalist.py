@@ -20,6 +20,7 @@ from s3net_monai.file_formats import DATALIST_FILE, DATASET_FILE
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import DataError
 from s3net_monai.utils.printing import get_logger
+from s3net_monai.utils.reasons import in_words
 
 SECTIONS = ("training", "validation", "test")
 UNLABELED = "unlabeled"
@@ -182,7 +183,8 @@ def _read_json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))  # Windows programs begin a file with a BOM
     except ValueError as error:
-        raise DataError(f"{file}: not JSON ({error}), expected a datalist as `s3net prepare` writes it") from error
+        expected = "expected a datalist as `s3net prepare` writes it"
+        raise DataError(f"{file}: {in_words(error, 'not JSON', expected)}") from error
     if not isinstance(content, dict) or not (
         any(name in content for name in _ALL_SECTIONS) or is_nnunet_dataset(content)
     ):

@@ -19,6 +19,7 @@ from s3net_monai.transforms import CTValuesd, FillNonFinited
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.hashing import file_sha256, files_sha256
 from s3net_monai.utils.messages import first_cause, one_line
+from s3net_monai.utils.reasons import in_words
 from s3net_monai.utils.tensor_file import read_tensors
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -94,7 +95,7 @@ def read_metadata(root: Path) -> dict[str, Any]:
     try:
         metadata: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UsageError(f"{path}: not valid JSON ({one_line(error)}); restore the file") from error
+        raise UsageError(f"{path}: {in_words(error, 'not valid JSON', 'restore the file')}") from error
     return metadata
 
 
@@ -141,14 +142,17 @@ def load_bundle(
         parser["device"] = device
         parser["allow"] = list(allow)
         if MODES[mode] not in parser:
-            raise KeyError(f"no {MODES[mode]}, so no mode {mode}; leave --mode out")
+            raise UsageError(f"{root}: no {MODES[mode]} in its configs, so no mode {mode}; leave --mode out")
         network = parser.get_parsed_content("network_def")
         preprocessing = parser.get_parsed_content("preprocessing")
         inferer = parser.get_parsed_content(MODES[mode])
         postprocessing = parser.get_parsed_content("postprocessing")
         version = str(metadata["version"])
+    except UsageError:
+        raise
     except Exception as error:  # a config can name anything, so anything can be raised
-        raise UsageError(f"{root}: the bundle's configs cannot be used ({one_line(first_cause(error))})") from error
+        found = "the bundle's configs cannot be used"
+        raise UsageError(f"{root}: {in_words(first_cause(error), found, 'correct or restore them')}") from error
     _load_weights(network, weights, device)
     network = network.to(device).eval()
     check_class_count(network, described, metadata, root)
@@ -179,7 +183,7 @@ def _check_overlay(overlay: Path, base: Path) -> None:
         text = json.dumps(keys)
         roots = [key.lstrip("+~").partition("#")[0] for key in keys]
     except (ValueError, AttributeError) as error:
-        raise UsageError(f"{overlay}: not an overlay in JSON ({one_line(error)}); give a mapping of keys") from error
+        raise UsageError(f"{overlay}: {in_words(error, 'not an overlay in JSON', 'give a mapping of keys')}") from error
     unknown = [root for root in roots if root not in known and f"@{root}" not in text and f"%{root}" not in text]
     if unknown:
         raise UsageError(f"{overlay}: key {unknown[0]!r} is not in {base.name}, and nothing refers to it; correct it")

@@ -15,8 +15,8 @@ from s3net_monai.inference.bundle_task import task_of_bundle
 from s3net_monai.tasks import get_task
 from s3net_monai.utils.atomic import atomic_path_of_same_name
 from s3net_monai.utils.errors import UsageError
-from s3net_monai.utils.messages import one_line
 from s3net_monai.utils.output_paths import check_output_folder
+from s3net_monai.utils.reasons import error_lines
 
 ONNX_PACKAGES = ("onnx", "onnxscript")
 
@@ -46,7 +46,7 @@ def export_bundle(task: str, root: Path, output: Path) -> tuple[list[Path], list
                 write(root, temporary)
             written.append(path)
         except Exception as error:  # torch's exporters raise many types, and the other forms are still useful
-            problems.append(f"{path.name} not written: {one_line(error)}")
+            problems.append(f"{path.name} not written: {'; '.join(error_lines(error))}")
     return written, problems
 
 

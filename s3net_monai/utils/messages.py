@@ -29,9 +29,9 @@ def _is_harmless(character: str) -> bool:
 def one_line(message: BaseException | str, limit: int = 160) -> str:
     """Return a message as one line of at most ``limit`` characters, with its white space as single blanks.
 
-    What remains is as ``visible`` shows it. An exception without text is represented by its class name.
+    What remains is as ``visible`` shows it.
     """
-    text = visible(" ".join(str(message).split())) or type(message).__name__
+    text = visible(" ".join(str(message).split())) or "without a reason"
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dis
 import os
 import re
 import struct
 import zlib
 from pathlib import Path
+from types import TracebackType
 from typing import TypeGuard
 
 from s3net_monai.utils.errors import UserError
@@ -73,10 +75,12 @@ def words_of(error: BaseException, *files: Path) -> str:
     """Return in brackets, after a blank, what a library says about a file; nothing where it speaks of itself."""
     if isinstance(error, OSError) and error.strerror:
         return f" ({error.strerror[:1].lower()}{error.strerror[1:]})"
-    text = str(error)
+    # The text of a KeyError is a key or, of MONAI, a sentence.
+    is_sentence = isinstance(error, KeyError) and " " in str(error).strip()
+    text = str(error.args[0]) if is_sentence else str(error)
     for file in files:
         text = text.replace(str(file), file.name)
-    if not text.strip() or isinstance(error, _STUMBLES) or _INTERNAL.search(text):
+    if not text.strip() or (isinstance(error, _STUMBLES) and not is_sentence) or _INTERNAL.search(text):
         return ""
     return f" ({one_line(text)})"
 
@@ -84,13 +88,13 @@ def words_of(error: BaseException, *files: Path) -> str:
 def message_for_users(error: BaseException) -> list[str] | None:
     """Return the lines that this project wrote for users somewhere in the chain of causes, or None.
 
-    They are those of ``UserError``, and those of a ``ValueError`` or ``OSError`` that was raised by this project's
-    own code, not by a library that it calls.
+    They are those of ``UserError``, and those of a ``ValueError`` or ``OSError`` that a ``raise`` of this project's own
+    code has raised, not a library that it calls.
     """
     for link in causes(error):
         if isinstance(link, UserError):
             return list(link.lines)
-        if isinstance(link, (ValueError, OSError)) and _raised_in(link) in _PACKAGES:
+        if isinstance(link, (ValueError, OSError)) and _is_own(link):
             return [os_error_line(link) if _of_system(link) else str(link)]
     return None
 
@@ -103,6 +107,9 @@ def error_lines(error: BaseException) -> list[str]:
     for link in causes(error):
         if is_out_of_memory(link):
             return [NO_MEMORY]
+        if isinstance(link, RuntimeError) and "CUDA" in str(link):
+            found = one_line(str(link).partition("\n")[0])
+            return [f"the GPU does not work ({found}); check its driver, or use --device cpu"]
         if _of_system(link):
             return [os_error_line(link)]
     return [unexpected(error)]
@@ -120,10 +127,23 @@ def _of_system(error: BaseException) -> TypeGuard[OSError]:
     return isinstance(error, OSError) and error.errno is not None
 
 
+def _is_own(error: BaseException) -> bool:
+    """Return whether a ``raise`` of this project has raised an error, not a function in C that it called."""
+    call = _innermost_call(error)
+    if call is None or _raised_in(error) not in _PACKAGES:
+        return False
+    return call.tb_frame.f_code.co_code[call.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+
+
 def _raised_in(error: BaseException) -> str:
-    """Return the name of the package whose code raised an error."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    name = traceback.tb_frame.f_globals.get("__name__", "") if traceback is not None else ""
+    """Return the name of the package whose code, or whose call of a function in C, raised an error."""
+    call = _innermost_call(error)
+    name = call.tb_frame.f_globals.get("__name__", "") if call is not None else ""
     return str(name).partition(".")[0]
+
+
+def _innermost_call(error: BaseException) -> TracebackType | None:
+    call = error.__traceback__
+    while call is not None and call.tb_next is not None:
+        call = call.tb_next
+    return call

@@ -12,19 +12,12 @@ from monai.inferers import SliceInferer, SlidingWindowInferer
 from monai.utils import fall_back_tuple
 
 from s3net_monai.io import CaseError
+from s3net_monai.utils.reasons import is_out_of_memory
 
 Result = TypeVar("Result")
 
 DIVISORS = (1, 2, 4)  # windows of full size one by one, then of half, then of a quarter of the size
 MIN_WINDOW = 32  # in a smaller window the network sees too little for a useful mask
-CPU_MESSAGES = ("not enough memory", "can't allocate memory")  # torch's CPU allocator raises RuntimeError
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether the error means that a device, or this machine, had no memory left."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(message in str(error) for message in CPU_MESSAGES)
 
 
 def with_smaller_windows(

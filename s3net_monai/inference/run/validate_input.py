@@ -10,7 +10,6 @@ from pathlib import Path
 
 from s3net_monai.inference.discovery.cases import Case
 from s3net_monai.inference.discovery.identifiers import redact
-from s3net_monai.inference.run.memory import is_out_of_memory
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.dicom.geometry import Irregularity
@@ -20,6 +19,7 @@ from s3net_monai.io.volume_header import is_volume, read_volume_header
 from s3net_monai.tasks import Task
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.messages import causes, one_line
+from s3net_monai.utils.reasons import error_lines, in_words, is_out_of_memory
 
 
 def check_input(case: Case, task: Task) -> None:
@@ -94,10 +94,8 @@ def failure_reason(error: BaseException, case: Case) -> str:
     if any("cannot find a suitable reader" in str(link) for link in chain):
         return _with_input_name(_unreadable(case.image[0]), case)
     if _is_damage(chain[-1]):
-        return _with_input_name(
-            f"damaged or cut off ({_error_text(chain[-1], case.image[0])}); copy the file again", case
-        )
-    return _with_input_name(f"{type(chain[-1]).__name__}: {_error_text(chain[-1], case.image[0])}", case)
+        return _with_input_name(in_words(chain[-1], "damaged or cut off", "copy the file again", *case.image), case)
+    return _with_input_name("; ".join(error_lines(error)), case)
 
 
 @contextmanager
@@ -140,10 +138,5 @@ def _unreadable(path: Path) -> str:
         with Image.open(path) as image:
             image.load()
     except Exception as error:
-        return f"not readable ({_error_text(error, path)}); copy the file again"
+        return in_words(error, "not readable", "copy the file again", path)
     return "not readable; convert it to PNG or NIfTI"
-
-
-def _error_text(error: BaseException, path: Path) -> str:
-    text = str(error).replace(str(path), path.name) or type(error).__name__
-    return one_line(text)

@@ -9,7 +9,7 @@ VALIDATION_FRACTION = 0.1
 
 def hash_fraction(identifier: str) -> float:
     """Return a number from 0 to below 1 that is fixed for an identifier and evenly distributed over identifiers."""
-    return int.from_bytes(sha256(identifier.encode()).digest()[:8], "big") / 2**64
+    return int.from_bytes(sha256(identifier.encode(errors="surrogateescape")).digest()[:8], "big") / 2**64
 
 
 def choose_split(patient: str, *, is_test: bool) -> str:

@@ -42,7 +42,7 @@ def find_study_cases(
     Raises:
         UsageError: when the server or the study cannot be used.
     """
-    name = f"study-{hashlib.sha256(study.encode()).hexdigest()[:8]}"
+    name = f"study-{hashlib.sha256(study.encode(errors='surrogateescape')).hexdigest()[:8]}"
     folder = scratch / name
     fetched = fetch_study(url, study, folder=folder, task=task)
     discovery = find_cases([folder], modality=modality, rules=rules, keep_identifiers=keep_identifiers)

@@ -125,8 +125,9 @@ def _with_input_name(text: str, case: Case) -> str:
     text = " ".join(text.split())
     for folder in sorted({str(path.parent) for path in case.image}, key=len, reverse=True):
         text = text.replace(f"{folder}/", "")  # the file's name suffices, and a folder may have the patient's name
-    if case.input.name not in text:
-        text = f"{case.input.name}: {text}"
+    name = " ".join(case.input.name.split())
+    if name not in text:
+        text = f"{name}: {text}"
     return one_line(redact(text, case.identifiers), limit=400)
 
 

@@ -236,6 +236,25 @@ def test_a_mode_that_a_bundle_lacks(lung_bundle: Path) -> None:
     assert refusal(lung_bundle, mode="per-image") == expected
 
 
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ({"0.weight": torch.zeros(2, 1, 1, 1, 1)}, "0.bias is missing, expected (2,)"),
+        ({"0.weight": torch.zeros(3), "0.bias": torch.zeros(2)}, "0.weight is (3,), expected (2, 1, 1, 1, 1)"),
+        ([1, 2], "it holds other things than the tensors of layers"),
+    ],
+)
+def test_weights_of_another_network(content: Any, found: str, lung_bundle: Path, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "own.pt")
+    reason = refusal(lung_bundle, checkpoint=tmp_path / "own.pt")
+    assert reason.startswith(f"{tmp_path}/own.pt: weights do not fit network_def ({found}); give the model.pt of ")
+
+
+def test_weights_on_a_small_machine(lung_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "load", lambda *_, **__: torch.empty(TOO_MANY))
+    assert refusal(lung_bundle) == f"{lung_bundle}/models/model.pt: {NO_MEMORY}"
+
+
 @pytest.mark.parametrize("name", ["metadata.json", "overlay.json"])
 def test_json_in_another_encoding(name: str, lung_bundle: Path, tmp_path: Path) -> None:
     path = lung_bundle / "configs" / name

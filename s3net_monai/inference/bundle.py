@@ -18,7 +18,7 @@ from s3net_monai.tasks import Task, get_task
 from s3net_monai.transforms import CTValuesd, FillNonFinited
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.hashing import file_sha256, files_sha256
-from s3net_monai.utils.messages import first_cause, one_line
+from s3net_monai.utils.messages import first_cause
 from s3net_monai.utils.reasons import in_words
 from s3net_monai.utils.tensor_file import read_tensors
 
@@ -198,9 +198,17 @@ def _load_weights(network: torch.nn.Module, path: Path, device: torch.device) ->
         network.load_state_dict(state, strict=True)
     except Exception as error:  # a checkpoint can hold anything, so anything can be raised
         raise UsageError(
-            f"{path}: weights do not fit network_def ({one_line(error)}); give the model.pt of a "
-            "training of this bundle, with the overlays of inference.json that belong to it, or restore the file"
+            f"{path}: weights do not fit network_def ({_differences(state, network)}); give the model.pt of a training "
+            "of this bundle, with the overlays of inference.json that belong to it, or restore the file"
         ) from error
+
+
+def _differences(state: Any, network: torch.nn.Module) -> str:
+    from s3net_monai.engines.pretrained import layer_differences  # and all of ignite
+
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        return "it holds other things than the tensors of layers"
+    return layer_differences(state, network.state_dict())
 
 
 def reading_steps(preprocessing: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[Compose, Compose]:

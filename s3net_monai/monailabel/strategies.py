@@ -22,6 +22,7 @@ import numpy as np
 
 from s3net_monai.active_learning import FIRST_ROUND, CandidateScore, score_candidate, select_images
 from s3net_monai.utils.printing import get_logger
+from s3net_monai.utils.reasons import NO_MEMORY, is_out_of_memory
 
 logger = get_logger(__name__)
 
@@ -126,7 +127,8 @@ class ConsistencyScoring:
             except Exception as error:  # from a datastore's network, or from the reader of a file that is no image
                 # The message gives its index, since in a DICOMweb datastore an image's name is a UID.
                 index = datastore.list_images().index(image)
-                logger.warning("image %d of the list is not scored: %s", index, type(error).__name__)
+                reason = NO_MEMORY if is_out_of_memory(error) else "it cannot be fetched or read; look at it by hand"
+                logger.warning("image %d of the list is not scored: %s", index, reason)
             datastore.update_image_info(image, {self.key: entry})
 
     def weights_time(self) -> int:

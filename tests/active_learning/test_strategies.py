@@ -131,7 +131,7 @@ def test_missing_image_does_not_stop_the_strategy(
     assert sample is not None
     assert sample["id"] == "d"
     assert strategy.scoring({}, images)["executed"] == 0
-    assert "image 2 of the list is not scored: ConnectionError" in caplog.text
+    assert "image 2 of the list is not scored: it cannot be fetched or read; look at it by hand" in caplog.text
     assert "1.2.840" not in caplog.text
 
 

@@ -192,6 +192,8 @@ def test_other_ways_to_a_terminal_are_refused(folder: str) -> None:
         "warnings.warn('a', stacklevel=1)",
         "logging.getLogger('a')",
         "logging.StreamHandler()",
+        "logging.warning('a')",
+        "sys.__stderr__.write('a')",
         "argparse.ArgumentParser()",
         "traceback.print_exc()",
         "from tqdm import tqdm",

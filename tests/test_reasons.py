@@ -19,6 +19,7 @@ import torch
 from data_prep.checks import check_cases
 from s3net_monai.cli import main
 from s3net_monai.data.datalist import DatalistCase
+from s3net_monai.evaluation import evaluate
 from s3net_monai.inference import load_bundle
 from s3net_monai.utils.errors import CaseError, DataError, UsageError, UserError
 from s3net_monai.utils.reasons import (
@@ -106,7 +107,6 @@ def test_messages_of_this_project_stay_whoever_raises_them_on() -> None:
 
 
 def test_a_raise_of_this_project_is_for_users_and_its_mistakes_are_not() -> None:
-    from s3net_monai.evaluation import evaluate
     from s3net_monai.utils.geometry import is_invertible
 
     refused = caught(lambda: evaluate("no such folder", "none"))
@@ -274,3 +274,11 @@ def test_a_data_set_on_a_small_machine(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_an_error_of_a_case_is_an_error_for_users() -> None:
     assert message_for_users(CaseError("a: damaged; copy it")) == ["a: damaged; copy it"]
+
+
+def test_a_pair_of_masks_on_a_small_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("masks/a_seg.png", "labels/a.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"never opened")
+    monkeypatch.setattr("s3net_monai.evaluation.evaluate_folders.read_label", lambda _: np.empty(TOO_MANY))
+    assert evaluate(tmp_path / "masks", tmp_path / "labels").failed == {"a": NO_MEMORY}

@@ -18,6 +18,7 @@ from s3net_monai.io.label_maps.read_label import LABEL_SUFFIXES, SEGMENT_SUFFIXE
 from s3net_monai.io.label_maps.segments import is_dicom_seg
 from s3net_monai.utils.messages import visible
 from s3net_monai.utils.printing import progress_bar
+from s3net_monai.utils.reasons import error_lines
 
 _SUFFIXES = sorted(LABEL_SUFFIXES, key=len, reverse=True)  # of a.seg.nrrd ".seg.nrrd", not ".nrrd"
 METRICS = ("dice", "iou", "hd95", "surface_distance")
@@ -136,8 +137,8 @@ def evaluate(predictions: str | Path, labels: str | Path) -> Evaluation:
         pair_paths[case_id] = path, label_paths[label_name]
         try:
             pair = _read_pair(*pair_paths[case_id])
-        except ValueError as error:
-            evaluation.failed[case_id] = str(error)
+        except (ValueError, MemoryError) as error:
+            evaluation.failed[case_id] = "; ".join(error_lines(error))
             continue
         values = _values(pair.prediction), _values(pair.truth)
         found_values.append(values)

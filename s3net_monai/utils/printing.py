@@ -11,6 +11,7 @@ import argparse
 import copy
 import json
 import logging
+import multiprocessing
 import os
 import sys
 import traceback
@@ -147,4 +148,7 @@ def _write(stream: TextIO, lines: Iterable[object]) -> None:
 def _bars_removed(stream: TextIO) -> AbstractContextManager[Any]:
     """Remove progress bars from the screen during the block, and draw them below its lines."""
     module = sys.modules.get("tqdm")  # not loaded as long as there is no bar
-    return module.tqdm.external_write_mode(file=stream) if module else nullcontext()
+    # A forked process has no bars, and may have inherited their lock in a state that never ends.
+    if module is None or multiprocessing.parent_process() is not None:
+        return nullcontext()
+    return module.tqdm.external_write_mode(file=stream)

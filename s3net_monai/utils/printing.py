@@ -11,7 +11,6 @@ import argparse
 import copy
 import json
 import logging
-import multiprocessing
 import os
 import sys
 import traceback
@@ -147,8 +146,11 @@ def _write(stream: TextIO, lines: Iterable[object]) -> None:
 
 def _bars_removed(stream: TextIO) -> AbstractContextManager[Any]:
     """Remove progress bars from the screen during the block, and draw them below its lines."""
-    module = sys.modules.get("tqdm")  # not loaded as long as there is no bar
-    # A forked process has no bars, and may have inherited their lock in a state that never ends.
-    if module is None or multiprocessing.parent_process() is not None:
+    module = sys.modules.get("tqdm")
+    if module is None:  # not loaded as long as there is no bar
         return nullcontext()
-    return module.tqdm.external_write_mode(file=stream)
+    import multiprocessing  # which takes time that ``--help`` need not take
+
+    # A forked process has no bars, and may have inherited their lock in a state that never ends.
+    is_forked = multiprocessing.parent_process() is not None
+    return nullcontext() if is_forked else module.tqdm.external_write_mode(file=stream)

@@ -36,6 +36,7 @@ _STUMBLES = (
     struct.error,
     zlib.error,
 )
+_ADDRESS = re.compile(r" ?<[^<>]* at 0x[0-9a-f]+>")
 _INTERNAL = re.compile(
     r"\w+(Error|Exception)\b|NoneType|has no attribute|index out of|is not iterable|unsupported operand|invalid literal"
     r"|not subscriptable|unpack|could not convert|codec can't|0x[0-9a-f]{6}|broadcast|setting an array"
@@ -78,6 +79,7 @@ def words_of(error: BaseException, *files: Path) -> str:
     # The text of a KeyError is a key or, of MONAI, a sentence.
     is_sentence = isinstance(error, KeyError) and " " in str(error).strip()
     text = str(error.args[0]) if is_sentence else str(error)
+    text = _ADDRESS.sub("", text)
     for file in files:
         text = text.replace(str(file), file.name)
     if not text.strip() or (isinstance(error, _STUMBLES) and not is_sentence) or _INTERNAL.search(text):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import numpy as np
 from s3net_monai.io.dicom.header import SliceHeader, read_integer, uid_name
 from s3net_monai.io.dicom.trailing_zeros import drop_zeros_after, drop_zeros_of_frames
 from s3net_monai.utils.errors import CaseError
-from s3net_monai.utils.messages import one_line
+from s3net_monai.utils.reasons import in_words
 
 END_OF_IMAGE = b"\xff\xd9"  # ends JPEG, JPEG-LS and JPEG 2000 codestreams alike
 MAX_PADDING = 16  # bytes that may follow the end of image
@@ -75,14 +74,7 @@ def decode_frames(image: SliceHeader, **options: Any) -> Iterator[np.ndarray]:
     except CaseError:
         raise
     except Exception as error:  # damaged data raises all kinds of errors in decoders
-        raise CaseError(f"{name}: pixel data cannot be decoded ({_describe(error)}); copy it again") from error
-
-
-def _describe(error: Exception) -> str:
-    """Return a decoder's own message about the data; errors that Python raises inside it say nothing to a user."""
-    if not isinstance(error, ValueError | RuntimeError):
-        return "damaged fragments"
-    return one_line(re.sub(r" ?<[^<>]* at 0x[0-9a-f]+>", "", str(error)))
+        raise CaseError(f"{name}: {in_words(error, 'pixel data cannot be decoded', 'copy it again')}") from error
 
 
 def codec_family(image: SliceHeader) -> str:
@@ -215,7 +207,7 @@ def _check_codestreams(image: SliceHeader) -> int:
     except CaseError:
         raise
     except Exception as error:  # damaged fragments raise value, struct and stop errors
-        raise CaseError(f"{name}: pixel data cannot be decoded ({_describe(error)}); copy it again") from error
+        raise CaseError(f"{name}: {in_words(error, 'pixel data cannot be decoded', 'copy it again')}") from error
 
 
 def _parse_codestream(frame: bytes) -> _Codestream | None:

@@ -10,7 +10,7 @@ from s3net_monai.io.dicom.codec import decode_frames
 from s3net_monai.io.dicom.grid import OUTSIDE
 from s3net_monai.io.dicom.header import SliceHeader, modality_of, quote_term, read_numbers
 from s3net_monai.utils.errors import CaseError
-from s3net_monai.utils.messages import one_line
+from s3net_monai.utils.reasons import in_words
 
 # Defined terms of RescaleType (PS3.3 section C.11.1.1.2) other than Hounsfield units: material maps, film, counts.
 OTHER_QUANTITIES = ("OD", "Z_EFF", "ED", "EDW", "MGML", "PCT")
@@ -134,7 +134,7 @@ def _apply_lut(stored: np.ndarray, header: SliceHeader) -> np.ndarray:
     try:
         return apply_modality_lut(stored, header.dataset)
     except Exception as error:  # a damaged table raises all kinds of errors
-        raise CaseError(f"{header.name}: Modality LUT not usable ({one_line(error)}); export it again") from error
+        raise CaseError(f"{header.name}: {in_words(error, 'Modality LUT not usable', 'export it again')}") from error
 
 
 def _padding_mask(raw: np.ndarray, stored: np.ndarray, image: SliceHeader) -> np.ndarray | None:

@@ -23,7 +23,7 @@ from s3net_monai.io.dicom.uids import EXPLICIT_VR_LITTLE_ENDIAN, RLE_LOSSLESS
 from s3net_monai.io.mask import Mask
 from s3net_monai.labels import Code, Label
 from s3net_monai.utils.errors import CaseError, UnsuitedFormatError
-from s3net_monai.utils.messages import one_line
+from s3net_monai.utils.reasons import in_words
 from s3net_monai.version import __version__
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def write_dicom_seg(mask: Mask, path: Path, segmentation_type: str = "BINARY") -
                 repeat_keys(segmentation, source.keys)
                 segmentation.save_as(path)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise CaseError(f"dicomseg: the source's headers do not allow a valid SEG ({one_line(error)})") from error
+            found, remedy = "the source's headers do not allow a valid SEG", "ask for nifti"
+            raise CaseError(f"dicomseg: {in_words(error, found, remedy)}") from error
 
 
 write_dicom_labelmap = partial(write_dicom_seg, segmentation_type="LABELMAP")

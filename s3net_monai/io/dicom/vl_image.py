@@ -19,7 +19,7 @@ from s3net_monai.io.dicom.uids import SECONDARY_CAPTURE, VISIBLE_LIGHT
 from s3net_monai.io.image_2d import gray_to_eight_bit
 from s3net_monai.io.limits import check_pixels
 from s3net_monai.utils.errors import CaseError
-from s3net_monai.utils.messages import one_line
+from s3net_monai.utils.reasons import in_words
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -165,5 +165,5 @@ def _resolve_palette(frame: np.ndarray, dataset: Dataset, name: str) -> np.ndarr
     try:
         colors = apply_color_lut(frame, dataset)
     except Exception as error:  # a damaged table raises all kinds of errors
-        raise CaseError(f"{name}: its palette is not usable ({one_line(error)}); convert it to RGB") from error
+        raise CaseError(f"{name}: {in_words(error, 'its palette is not usable', 'convert it to RGB')}") from error
     return _to_eight_bit_color(colors, 8 * colors.dtype.itemsize)

@@ -26,7 +26,7 @@ from s3net_monai.io.shear import check_shear, resample_sheared
 from s3net_monai.io.volume_reader import load_volume
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.geometry import is_invertible
-from s3net_monai.utils.messages import one_line
+from s3net_monai.utils.reasons import in_words
 
 SEGMENT_SUFFIXES = (SEGMENTATION_SUFFIX, ".labelmap.dcm", *DICOM_SUFFIXES)  # named segments, cropped to the foreground
 LABEL_SUFFIXES = (*NIFTI_SUFFIXES, *IMAGE_2D_SUFFIXES, *SEGMENT_SUFFIXES, *NRRD_SUFFIXES, *META_SUFFIXES)
@@ -52,8 +52,8 @@ def read_label(path: Path, *, binary: bool | None = None, allow: Sequence[str] =
             raise
         raise CaseError(f"{path.name}: {error}") from error
     except Exception as error:  # readers raise many types of exceptions for damaged files
-        reason = one_line(str(error).replace(str(path), path.name) or error)
-        raise CaseError(f"{path.name}: not readable as a mask ({reason}); save the label again") from error
+        reason = in_words(error, "not readable as a mask", "save the label again", path)
+        raise CaseError(f"{path.name}: {reason}") from error
 
 
 def _read(path: Path, binary: bool | None, allow: Sequence[str]) -> LabelMap:

@@ -13,7 +13,6 @@ from pydicom.uid import JPEGLosslessSV1
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.dicom.series import load_series
-from s3net_monai.utils.messages import one_line
 
 ANGLE = np.deg2rad(15)
 OBLIQUE = (np.cos(ANGLE), np.sin(ANGLE), 0.0, -np.sin(ANGLE) * np.cos(0.3), np.cos(ANGLE) * np.cos(0.3), np.sin(0.3))
@@ -263,10 +262,6 @@ def test_real_series_load(real_data: Path, folder: str, shape: tuple[int, ...]) 
 def test_real_mixture_is_refused(real_data: Path) -> None:
     with pytest.raises(CaseError, match="mixed series"):
         load_series([real_data / "dicom" / "odd_single_files"])
-
-
-def test_control_characters_do_not_reach_the_terminal() -> None:
-    assert one_line("a\x1b[2Jb\nc\x9b") == "a?[2Jb c?"
 
 
 def test_values_of_damaged_headers_are_not_quoted(

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from s3net_monai.inference.dicomweb.server import is_fatal
+from s3net_monai.inference.dicomweb import limits
+from s3net_monai.inference.dicomweb.limits import Allowance
+from s3net_monai.inference.dicomweb.listing import read_items
+from s3net_monai.inference.dicomweb.problems import AnswerError, ItemError, is_fatal
+from s3net_monai.inference.dicomweb.server import Server
 from s3net_monai.inference.discovery.cases import ExcludedSeries
+from s3net_monai.io.dicom.uids import MAX_UID_LENGTH, is_uid
 from s3net_monai.tasks import TASKS
 from s3net_monai.utils.errors import CaseError, UsageError
 
-if TYPE_CHECKING:
-    from dicomweb_client import DICOMwebClient
-
+ANY_JSON = "application/dicom+json, application/json"
 MAX_COPIES = 10  # of one image that are asked for
 NON_IMAGE_MODALITIES = frozenset(
     {"SEG", "SR", "PR", "KO", "RTSTRUCT", "RTPLAN", "RTRECORD", "REG", "DOC", "AU", "ECG", "FID"}
@@ -42,7 +46,7 @@ class SeriesOnServer:
         return f"{self.modality or 'nameless'} series {self.number}"
 
 
-def search_series(client: DICOMwebClient, study: str) -> list[SeriesOnServer]:
+def search_series(server: Server, study: str) -> list[SeriesOnServer]:
     """Return all series of the study, sorted by number.
 
     Raises:
@@ -50,11 +54,16 @@ def search_series(client: DICOMwebClient, study: str) -> list[SeriesOnServer]:
     """
     from requests import HTTPError
 
-    not_found = f"{client.base_url}: the study was not found; check its UID and the permissions of the account"
+    not_found = f"{server.address}: the study was not found; check its UID and the permissions of the account"
     try:
         items = _all_pages(
-            lambda offset: client.search_for_series(study, offset=offset, fields=["NumberOfSeriesRelatedInstances"]),
+            server,
+            f"/studies/{study}/series",
             "SeriesInstanceUID",
+            ("SeriesNumber", "Modality", "NumberOfSeriesRelatedInstances"),
+            include="NumberOfSeriesRelatedInstances",
+            most=limits.SERIES,
+            beyond=f"more than {limits.SERIES} series in the study; give one with fewer",
         )
     except HTTPError as error:
         if error.response is not None and error.response.status_code == 404:
@@ -66,7 +75,7 @@ def search_series(client: DICOMwebClient, study: str) -> list[SeriesOnServer]:
         SeriesOnServer(
             uid=uid,
             number=_integer(item, "SeriesNumber"),
-            modality=re.sub(r"\W", "", str(first_value(item, "Modality") or "")).upper()[:16],
+            modality=re.sub(r"\W", "", str(item.get("Modality") or "")).upper()[:16],
             count=_integer(item, "NumberOfSeriesRelatedInstances"),
         )
         for uid, item in items.items()
@@ -109,13 +118,23 @@ def choose_series(
     return selected, excluded
 
 
-def search_instances(client: DICOMwebClient, study: str, series: SeriesOnServer) -> list[str]:
+def search_instances(server: Server, study: str, series: SeriesOnServer, *, most: int, beyond: str) -> list[str]:
     """Return the SOP instance UIDs of the series, sorted by instance number.
+
+    Args:
+        server: to ask.
+        study: StudyInstanceUID.
+        series: to list.
+        most: images to accept.
+        beyond: message for more.
 
     Raises:
         CaseError: when the server does not list all of them.
+        AnswerError: when it lists more than ``most``, or without end.
+        ItemError: when it lists something else than UIDs.
     """
-    items = _all_pages(lambda offset: client.search_for_instances(study, series.uid, offset=offset), "SOPInstanceUID")
+    path = f"/studies/{study}/series/{series.uid}/instances"
+    items = _all_pages(server, path, "SOPInstanceUID", ("InstanceNumber",), most=most, beyond=beyond)
     if len(items) < series.count:
         # A reader would notice a gap, but not a series that ends too early.
         listed = f"{len(items)} of {series.count} images listed"
@@ -123,7 +142,7 @@ def search_instances(client: DICOMwebClient, study: str, series: SeriesOnServer)
     return sorted(items, key=lambda uid: (_integer(items[uid], "InstanceNumber"), uid))
 
 
-def check_one_patient(client: DICOMwebClient, study: str) -> None:
+def check_one_patient(server: Server, study: str) -> None:
     """Refuse a study that the archive lists under several patients.
 
     This happens when a study is stored again with another PatientID and its old UIDs. Archives answer to that in their
@@ -135,62 +154,115 @@ def check_one_patient(client: DICOMwebClient, study: str) -> None:
     """
     from requests import HTTPError
 
+    patients = set()
     try:
-        items = client.search_for_studies(search_filters={"StudyInstanceUID": study})
+        for item in _page(server, "/studies", ("StudyInstanceUID", "PatientID"), {"StudyInstanceUID": study}):
+            if item.get("StudyInstanceUID") == study:  # some servers ignore the filter
+                patients.add(str(item.get("PatientID") or ""))
+            if len(patients) == MAX_COPIES:
+                break
     except HTTPError as error:
         if is_fatal(error):
             raise
         return
-    # Some servers ignore the filter.
-    found = [item for item in items if first_value(item, "StudyInstanceUID") == study]
-    patients = {str(first_value(item, "PatientID") or "") for item in found}
     if len(patients) > 1:
         raise UsageError(
-            f"{client.base_url}: the archive holds the UID of this study under {len(patients)} patients, so nobody can "
+            f"{server.address}: the archive holds the UID of this study under {len(patients)} patients, so nobody can "
             "tell whose images it would send; remove or merge the copies there, or store one with new UIDs"
         )
 
 
-def has_copies(client: DICOMwebClient, instance: str) -> bool:
+def has_copies(server: Server, instance: str) -> bool:
     """Return whether the archive lists several images with this SOPInstanceUID, in whichever study or series."""
-    items = client.search_for_instances(search_filters={"SOPInstanceUID": instance}, limit=MAX_COPIES)
-    return sum(first_value(item, "SOPInstanceUID") == instance for item in items) > 1
+    items = _page(server, "/instances", ("SOPInstanceUID",), {"SOPInstanceUID": instance, "limit": str(MAX_COPIES)})
+    return sum(item.get("SOPInstanceUID") == instance for item in items) > 1
 
 
-def _all_pages(search: Callable[[int | None], list[Any]], keyword: str) -> dict[str, dict[str, Any]]:
-    """Call ``search`` with increasing offsets until it returns nothing new; the results by the UID ``keyword``.
+def is_listed(server: Server, study: str, series: str, instance: str) -> bool:
+    """Return whether the archive lists an image; all three UIDs must have been checked."""
+    items = _page(server, f"/studies/{study}/series/{series}/instances", ("SOPInstanceUID",), {})
+    return any(item.get("SOPInstanceUID") == instance for item in items)
+
+
+def _all_pages(
+    server: Server,
+    path: str,
+    keyword: str,
+    others: tuple[str, ...],
+    *,
+    most: int,
+    beyond: str,
+    include: str = "",
+) -> dict[str, dict[str, Any]]:
+    """Ask with increasing offsets until nothing new comes; the results by the UID ``keyword``.
 
     This also ends with a server that ignores the offset and repeats itself.
 
+    Args:
+        server: to ask.
+        path: of the search.
+        keyword: of the UID of every result.
+        others: keywords of more attributes to read.
+        most: results to accept.
+        beyond: message for more.
+        include: keyword of an attribute to ask for.
+
     Raises:
         InvalidJSONError: (of requests) when the response does not consist of search results.
+        AnswerError: for more results than ``most``, more pages than ``limits.PAGES``, and beyond ``limits.ALL_PAGES``.
+        ItemError: for a UID that is none, since it would become part of an address.
     """
     from requests.exceptions import InvalidJSONError
 
     items: dict[str, dict[str, Any]] = {}
-    while True:
+    size, end = server.adapter.received + limits.ALL_PAGES.size, time.monotonic() + limits.ALL_PAGES.seconds
+    for _ in range(limits.PAGES):
         count = len(items)
-        for item in search(count or None):
-            uid = first_value(item, keyword)
+        parameters = ({"includefield": include} if include else {}) | ({"offset": str(count)} if count else {})
+        allowance = Allowance(
+            min(limits.LISTING.size, size - server.adapter.received),
+            min(limits.LISTING.seconds, end - time.monotonic()),
+        )
+        if allowance.size <= 0 or allowance.seconds <= 0:
+            break
+        for item in _page(server, path, (keyword, *others), parameters, allowance):
+            uid = item.get(keyword)
             if not uid:
                 raise InvalidJSONError("not DICOM JSON")
-            items.setdefault(str(uid), item)
+            if not is_uid(uid):
+                raise ItemError(
+                    f"a {keyword} in the listing is not a UID (numbers with dots between them, at most "
+                    f"{MAX_UID_LENGTH} characters, expected); see the server's log"
+                )
+            items.setdefault(uid, item)
+            if len(items) > most:
+                raise AnswerError(beyond)
         if len(items) == count:
             return items
+    raise AnswerError(
+        f"a listing does not end ({len(items)} results so far; limits: {limits.PAGES} pages, "
+        f"{limits.ALL_PAGES.size / 2**20:.4g} MiB, {limits.ALL_PAGES.seconds:g} s); see the server's log"
+    )
 
 
-def first_value(item: Any, keyword: str) -> Any:
-    """Return the first value of an attribute in DICOM JSON (PS3.18 annex F), or None."""
-    from pydicom.datadict import tag_for_keyword
+def _page(
+    server: Server,
+    path: str,
+    keywords: tuple[str, ...],
+    parameters: dict[str, str],
+    allowance: Allowance | None = None,
+) -> Iterator[dict[str, Any]]:
+    """The results of one search, as ``read_items`` yields them."""
+    response = server.get(
+        path, accept=ANY_JSON, allowance=allowance or limits.LISTING, parameters=list(parameters.items())
+    )
+    with response.raw as body:
+        yield from read_items(body, keywords)
 
-    attribute = item.get(f"{tag_for_keyword(keyword):08X}") if isinstance(item, dict) else None
-    values = attribute.get("Value") if isinstance(attribute, dict) else None
-    return values[0] if isinstance(values, list) and values else None
 
-
-def _integer(item: Any, keyword: str) -> int:
-    """The value of an integer attribute in DICOM JSON; 0 if it is absent or not a number."""
+def _integer(item: dict[str, Any], keyword: str) -> int:
+    """The value of an integer attribute; 0 if it is absent or not a number."""
     try:
-        return int(first_value(item, keyword) or 0)
-    except (TypeError, ValueError):
+        return max(int(item.get(keyword) or 0), 0)
+    except (TypeError, ValueError, OverflowError):
         return 0

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import re
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+from s3net_monai.inference.dicomweb import limits
+from s3net_monai.inference.dicomweb.multipart import write_only_part
+from s3net_monai.inference.dicomweb.problems import AnswerError, ItemError, is_fatal, server_problem
 from s3net_monai.inference.dicomweb.search import (
     SeriesOnServer,
     check_one_patient,
     choose_series,
-    first_value,
     has_copies,
+    is_listed,
     search_instances,
     search_series,
 )
-from s3net_monai.inference.dicomweb.server import connect, is_fatal, server_problem
+from s3net_monai.inference.dicomweb.server import Server, connect
 from s3net_monai.inference.discovery.cases import Case, ExcludedSeries
+from s3net_monai.io.dicom.files import describe_damage, read_data_set
+from s3net_monai.io.dicom.uids import MAX_UID_LENGTH, is_uid
+from s3net_monai.io.limits import check_deflated
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import CaseError, UsageError
 from s3net_monai.utils.printing import progress_bar
 
-if TYPE_CHECKING:
-    from dicomweb_client import DICOMwebClient
-
-MAX_INSTANCES = 20_000
-MAX_STUDY_BYTES = 50 * 2**30
-ANY_TRANSFER_SYNTAX = (("application/dicom", "*"),)  # the server sends files as it has stored them
+ANY_TRANSFER_SYNTAX = 'multipart/related; type="application/dicom"; transfer-syntax=*'  # files as they are stored
 DUPLICATE_INSTANCE = 0x0111  # failure reason (PS3.4 annex GG): the server already has this instance
 
 
@@ -53,6 +54,11 @@ class FetchedStudy:
 class _Limits:
     instances: int
     size: int  # bytes
+    end: float  # of ``time.monotonic``
+
+    @property
+    def too_many(self) -> str:
+        return f"more than {self.instances} images in the study; give one with fewer"
 
 
 def fetch_study(
@@ -61,8 +67,8 @@ def fetch_study(
     *,
     folder: Path,
     task: str,
-    max_instances: int = MAX_INSTANCES,
-    max_bytes: int = MAX_STUDY_BYTES,
+    max_instances: int = limits.STUDY_INSTANCES,
+    max_bytes: int = limits.STUDY_BYTES,
 ) -> FetchedStudy:
     """Fetch the image series of a study that the task can segment.
 
@@ -76,47 +82,53 @@ def fetch_study(
         folder: destination, empty or absent.
         task: name of the task.
         max_instances: limit for the number of images.
-        max_bytes: limit for their total size.
+        max_bytes: limit for everything that is received.
 
     Raises:
         UsageError: as ``connect`` does; and for a study that is not found, contains no image for the task, or exceeds
             a limit; for a ``folder`` that is not empty.
     """
-    if len(study) > 64 or not re.fullmatch(r"[0-9]+([.][0-9]+)*", study):
-        raise UsageError("--study: not a StudyInstanceUID; give digits and dots, at most 64")
+    if not is_uid(study):
+        raise UsageError(
+            f"--study: not a StudyInstanceUID; give numbers with dots between them, at most {MAX_UID_LENGTH} characters"
+        )
     if folder.is_dir() and any(folder.iterdir()):
         raise UsageError(f"{folder.name}: not empty; the study needs a folder of its own")
-    with connect(url) as client:
-        available = search_series(client, study)
-        check_one_patient(client, study)
-        selected, excluded = choose_series(available, task, client.base_url)
+    with connect(url) as server:
+        available = search_series(server, study)
+        check_one_patient(server, study)
+        selected, excluded = choose_series(available, task, server.address)
+        most = _Limits(max_instances, max_bytes, time.monotonic() + limits.STUDY_SECONDS)
         try:
-            files, unusable = _fetch(client, study, selected, folder=folder, limits=_Limits(max_instances, max_bytes))
+            files, unusable = _fetch(server, study, selected, folder=folder, most=most)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
     if not files:
-        raise UsageError(f"{client.base_url}: {unusable[0].problem if unusable else 'the study contains no image'}")
+        raise UsageError(f"{server.address}: {unusable[0].problem if unusable else 'the study contains no image'}")
     return FetchedStudy(tuple(files), tuple(excluded), tuple(unusable))
 
 
 def _fetch(
-    client: DICOMwebClient, study: str, selected: list[SeriesOnServer], *, folder: Path, limits: _Limits
+    server: Server, study: str, selected: list[SeriesOnServer], *, folder: Path, most: _Limits
 ) -> tuple[list[Path], list[Case]]:
     """The files of the series that could be fetched, and one failed case for every other series."""
     files: list[Path] = []
     unusable: list[Case] = []
-    size, expected_count = 0, sum(series.count for series in selected)
-    _check_limits(client, count=expected_count, size=size, limits=limits)
+    count, expected_count = 0, sum(series.count for series in selected)
+    if expected_count > most.instances:
+        raise AnswerError(most.too_many)
     with progress_bar(total=expected_count or None, description="fetching", unit="image") as progress:
         for number, series in enumerate(selected, start=1):
             target = folder / f"series{number}"
             try:
-                for path in _fetch_series(client, study, series, target):
+                instances = _list_series(server, study, series, most=most, count=count)
+                count += len(instances)
+                for _ in _fetch_series(server, study, series, instances, target):
                     progress.update()
-                    size += path.stat().st_size
-                    _check_limits(client, count=progress.n, size=size, limits=limits)
+                    _check_cost(server, most)
             except CaseError as error:
+                _check_cost(server, most)
                 shutil.rmtree(target, ignore_errors=True)  # an incomplete series would pass for a whole one
                 unusable.append(
                     Case(case_id=target.name, input=target, image=(target,), kind="unusable", problem=str(error))
@@ -126,26 +138,33 @@ def _fetch(
     return files, unusable
 
 
-def _check_limits(client: DICOMwebClient, *, count: int, size: int, limits: _Limits) -> None:
-    if count > limits.instances:
-        raise UsageError(f"{client.base_url}: more than {limits.instances} images in the study; give one with fewer")
-    if size > limits.size:
-        raise UsageError(f"{client.base_url}: more than {limits.size / 2**30:.3g} GiB in the study; give a smaller one")
+def _check_cost(server: Server, most: _Limits) -> None:
+    if server.adapter.received > most.size:
+        raise AnswerError(f"more than {most.size / 2**30:.3g} GiB in the study; give a smaller one")
+    if time.monotonic() > most.end:
+        hours = limits.STUDY_SECONDS / 3600
+        raise AnswerError(f"the study was not fetched within {hours:.3g} h; check the network, or give a smaller one")
 
 
-def _fetch_series(client: DICOMwebClient, study: str, series: SeriesOnServer, target: Path) -> Iterator[Path]:
+def _list_series(server: Server, study: str, series: SeriesOnServer, *, most: _Limits, count: int) -> list[str]:
+    """The SOP instance UIDs of a series, with ``count`` images listed before it."""
+    with _as_case_error(str(series)):  # Orthanc opens the files to list them, and one may be damaged
+        return search_instances(server, study, series, most=most.instances - count, beyond=most.too_many)
+
+
+def _fetch_series(
+    server: Server, study: str, series: SeriesOnServer, instances: list[str], target: Path
+) -> Iterator[Path]:
     """Fetch one image after the other, and yield each path when its file is complete.
 
     Raises:
-        CaseError: for an image that cannot be fetched, or an incomplete list of images.
+        CaseError: for an image that cannot be fetched.
     """
-    with _as_case_error(str(series)):  # Orthanc opens the files to list them, and one may be damaged
-        instances = search_instances(client, study, series)
     target.mkdir(parents=True)
     for index, instance in enumerate(instances, start=1):
         path = target / f"{index:05d}.dcm"
         with _as_case_error(f"{series}, image {index}"):
-            _fetch_instance(client, (study, series.uid, instance), path)
+            fetch_instance(server, (study, series.uid, instance), path)
         yield path
 
 
@@ -160,29 +179,38 @@ def _as_case_error(source: str) -> Iterator[None]:
         raise CaseError(f"{source}: {_reason(error)}") from None
 
 
-def _fetch_instance(client: DICOMwebClient, uids: tuple[str, str, str], path: Path) -> None:
-    """Fetch one image.
+def fetch_instance(server: Server, uids: tuple[str, str, str], path: Path) -> None:
+    """Fetch one image, from the server to the file without holding it in memory.
+
+    Args:
+        server: to ask.
+        uids: of study, series and instance.
+        path: file to create.
 
     Raises:
         CaseError: when the archive denies an image that it has listed because it holds several under its UID.
-        ValueError: for another image than the requested one.
+        ItemError: for an answer that does not hold exactly one DICOM file, or another image than the requested one.
     """
     from requests import HTTPError
 
     try:
-        dataset = client.retrieve_instance(*uids, media_types=ANY_TRANSFER_SYNTAX)
+        response = server.get(
+            "/studies/{}/series/{}/instances/{}".format(*uids), accept=ANY_TRANSFER_SYNTAX, allowance=limits.INSTANCE
+        )
     except HTTPError as error:
-        if error.response is not None and error.response.status_code == 404 and has_copies(client, uids[-1]):
+        if error.response is not None and error.response.status_code == 404 and has_copies(server, uids[-1]):
             raise CaseError(
                 "the archive holds several images with its UID, in other studies or series, and sends none of them; "
                 "remove the copies there, or store them with new UIDs"
             ) from None
         raise
-    received = tuple(dataset.get(f"{level}InstanceUID") for level in ("Study", "Series", "SOP"))
-    if received != uids:
-        raise ValueError("received another instance than the requested one")
-    with atomic_path(path) as temporary:
-        dataset.save_as(temporary, enforce_file_format=True)
+    keywords = [f"{level}InstanceUID" for level in ("Study", "Series", "SOP")]
+    with atomic_path(path) as temporary, response.raw as body:
+        write_only_part(body, response.headers.get("Content-Type", ""), temporary)
+        check_deflated(temporary)
+        dataset = read_data_set(temporary, stop_before_pixels=True, specific_tags=keywords)
+        if tuple(dataset.get(keyword) for keyword in keywords) != uids:
+            raise ItemError("received another image than the requested one; see the server's log")
 
 
 def _reason(error: Exception) -> str:
@@ -190,8 +218,10 @@ def _reason(error: Exception) -> str:
 
     if isinstance(error, CaseError):
         return str(error)
+    if isinstance(error, (RequestException, AnswerError)):
+        return server_problem(error)
     # The messages of parsers may quote the data that they could not parse.
-    return server_problem(error) if isinstance(error, RequestException) else f"not usable ({type(error).__name__})"
+    return f"not readable as DICOM ({describe_damage(error)}); see the server's log"
 
 
 def store_files(url: str, paths: Iterable[Path]) -> dict[Path, str]:
@@ -209,12 +239,12 @@ def store_files(url: str, paths: Iterable[Path]) -> dict[Path, str]:
     from requests import RequestException
 
     files, problems = list(paths), {}
-    with connect(url) as client:
+    with connect(url) as server:
         for index, path in enumerate(files):
             try:
-                problem = _store(client, path)
-            except RequestException as error:
-                problem = f"{client.base_url}: {server_problem(error)}"
+                problem = _store(server, path)
+            except (RequestException, AnswerError) as error:
+                problem = f"{server.address}: {server_problem(error)}"
                 problems.update({remaining: f"{remaining.name}: not stored, {problem}" for remaining in files[index:]})
                 break
             if problem:
@@ -222,14 +252,15 @@ def store_files(url: str, paths: Iterable[Path]) -> dict[Path, str]:
     return problems
 
 
-def _store(client: DICOMwebClient, path: Path) -> str:
+def _store(server: Server, path: Path) -> str:
     """Store one file; the problem, or an empty string if the server now has the instance."""
     from pydicom import Dataset, dcmread
-    from requests import HTTPError
+    from requests import HTTPError, RequestException
+    from requests.exceptions import InvalidJSONError
 
     dataset = dcmread(path)
     try:
-        response = client.store_instances([dataset])
+        response = server.client.store_instances([dataset])
     except HTTPError as error:
         if error.response is None or is_fatal(error):
             raise
@@ -237,19 +268,29 @@ def _store(client: DICOMwebClient, path: Path) -> str:
             response = Dataset.from_json(error.response.json())
         except Exception:
             return server_problem(error)
+    except Exception as error:
+        if isinstance(error, (RequestException, AnswerError)) and not isinstance(error, InvalidJSONError):
+            raise
+        response = Dataset()  # the answer is no DICOM JSON; the server is asked below
     uid = dataset.SOPInstanceUID
+    try:
+        outcome = _outcome(response, uid)
+    except Exception:  # of a server, any attribute may have any value
+        outcome = None
+    if outcome is not None:
+        return outcome
+    # If an identifier is missing, Orthanc 1.10 reports the instance neither as stored nor as failed.
+    uids = (dataset.StudyInstanceUID, dataset.SeriesInstanceUID, uid)
+    return "" if all(map(is_uid, uids)) and is_listed(server, *uids) else "the server does not list it"
+
+
+def _outcome(response: Any, uid: str) -> str | None:
+    """The problem that the response to a store request states for the instance, empty if stored, None if not stated."""
     for item in response.get("FailedSOPSequence") or ():
         if item.get("ReferencedSOPInstanceUID") == uid:
             reason = int(item.get("FailureReason") or 0)
-            return (
-                ""
-                if reason == DUPLICATE_INSTANCE
-                else f"the server refused it (failure reason {reason:04X}H); see its log"
-            )
-    if any(item.get("ReferencedSOPInstanceUID") == uid for item in response.get("ReferencedSOPSequence") or ()):
-        return ""
-    try:  # if an identifier is missing, Orthanc 1.10 reports the instance neither as stored nor as failed
-        items = client.search_for_instances(dataset.StudyInstanceUID, dataset.SeriesInstanceUID)
-    except ValueError:  # the identifiers are not even valid in a search
-        items = []
-    return "" if any(first_value(item, "SOPInstanceUID") == uid for item in items) else "the server does not list it"
+            if reason == DUPLICATE_INSTANCE:
+                return ""
+            return f"the server refused it (failure reason {reason:04X}H); see its log"
+    stored = any(item.get("ReferencedSOPInstanceUID") == uid for item in response.get("ReferencedSOPSequence") or ())
+    return "" if stored else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import RLELossless, generate_uid
 
 from data_prep.phantom_dicom import write_ct_series
+from s3net_monai.inference.dicomweb import transfer
 from s3net_monai.inference.dicomweb.server import PASSWORD_VARIABLE, USER_VARIABLE
-from s3net_monai.inference.dicomweb.transfer import fetch_study, store_files
+from s3net_monai.inference.dicomweb.transfer import fetch_instance, fetch_study, store_files
 from s3net_monai.io import Mask, write_mask
 from s3net_monai.io.dicom.series import load_series
 from s3net_monai.tasks import TASKS
@@ -230,20 +232,17 @@ def test_unreachable_server_is_reported(phantom: Path, tmp_path: Path) -> None:
 
 
 def test_lost_connection_leaves_no_files(phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dicomweb_client import DICOMwebClient
-
-    retrieve = DICOMwebClient.retrieve_instance
     with running_orthanc(tmp_path / "orthanc") as server:
         server.upload([phantom])
         fetched = []
 
-        def stop_after_two(self: DICOMwebClient, *arguments: object, **options: object) -> Dataset:
+        def stop_after_two(*arguments: Any) -> None:
             fetched.append(list(tmp_path.glob("fetched/series1/*.dcm")))
             if len(fetched) == 3:
                 server.stop()
-            return retrieve(self, *arguments, **options)
+            fetch_instance(*arguments)
 
-        monkeypatch.setattr(DICOMwebClient, "retrieve_instance", stop_after_two)
+        monkeypatch.setattr(transfer, "fetch_instance", stop_after_two)
         with pytest.raises(UsageError, match="the connection was lost"):
             fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="lung")
     assert [len(files) for files in fetched] == [0, 1, 2]
@@ -253,18 +252,15 @@ def test_lost_connection_leaves_no_files(phantom: Path, tmp_path: Path, monkeypa
 def test_missing_image_fails_only_its_series(
     server: Orthanc, phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dicomweb_client import DICOMwebClient
-
     other = second_series(phantom, tmp_path / "other", SeriesNumber=7)
     ids = server.upload([phantom, other])
-    retrieve = DICOMwebClient.retrieve_instance
 
-    def lose_the_second(self: DICOMwebClient, *uids: str, **options: object) -> Dataset:
+    def lose_the_second(*arguments: Any) -> None:
         if len(list(tmp_path.glob("fetched/series1/*.dcm"))) == 1:
             server.stored_file(ids[1]).unlink()
-        return retrieve(self, *uids, **options)
+        fetch_instance(*arguments)
 
-    monkeypatch.setattr(DICOMwebClient, "retrieve_instance", lose_the_second)
+    monkeypatch.setattr(transfer, "fetch_instance", lose_the_second)
     study = fetch_study(server.dicomweb_url, study_of(phantom), folder=tmp_path / "fetched", task="lung")
     assert [path.parent.name for path in study.files] == ["series2"] * 4
     assert sorted(tmp_path.glob("fetched/**/*.*")) == sorted(study.files)

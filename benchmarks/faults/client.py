@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 import time
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from s3net_monai.inference.dicomweb import limits
 from s3net_monai.inference.dicomweb.transfer import fetch_study
 from s3net_monai.utils.errors import UsageError
+from s3net_monai.utils.printing import print_json
 
 STUDY = "1.2.3"
 LOADED_LATE = ("dicomweb_client", "ijson", "pydicom", "python_multipart", "requests")
@@ -36,7 +36,7 @@ def main(url: str, folder: str, listing_seconds: str, image_bytes: str) -> None:
     except UsageError as caught:
         error = str(caught)
     result = {"megabytes": peak_megabytes() - before, "seconds": time.perf_counter() - start, "error": error}
-    print(json.dumps(result))
+    print_json(result)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ PERMISSIVE = {
     "BSD-3-Clause",
     "BSL-1.0",
     "CC0-1.0",
+    "ISC",
     "ISC License (ISCL)",
     "MIT",
     "MIT License",

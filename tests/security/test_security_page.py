@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from s3net_monai.inference.dicomweb import server, transfer
+from s3net_monai.inference.dicomweb import limits as dicomweb_limits
 from s3net_monai.io import limits
 from tests.helpers.paths import ROOT
 
@@ -27,7 +27,7 @@ def binary(count: int) -> str:
 
 
 def test_the_limits_are_those_of_the_code() -> None:
-    connect, silence = server.TIMEOUT_SECONDS
+    connect, silence = dicomweb_limits.CONNECT_SECONDS, dicomweb_limits.SILENCE_SECONDS
     assert table() == {
         "voxels of a volume": f"{limits.MAX_VOXELS:,}",
         "pixels of a 2-D image": f"{limits.MAX_PIXELS:,}",
@@ -40,9 +40,9 @@ def test_the_limits_are_those_of_the_code() -> None:
         "members of a zip archive": f"{limits.MAX_ARCHIVE_MEMBERS:,}",
         "a zip archive, unpacked": binary(limits.MAX_ARCHIVE_BYTES),
         f"the same, above {binary(limits.MIN_RATIO_BYTES)}": f"{limits.MAX_ARCHIVE_RATIO} times its size",
-        "images of a study on a DICOMweb server": f"{transfer.MAX_INSTANCES:,}",
-        "all images of the study": binary(transfer.MAX_STUDY_BYTES),
-        "one image on a DICOMweb server": binary(server.MAX_INSTANCE_BYTES),
+        "images of a study on a DICOMweb server": f"{dicomweb_limits.STUDY_INSTANCES:,}",
+        "all images of the study": binary(dicomweb_limits.STUDY_BYTES),
+        "one image on a DICOMweb server": binary(dicomweb_limits.INSTANCE.size),
         "wait for a connection": f"{connect:.0f} s",
         "wait for the next byte": f"{silence:.0f} s",
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from s3net_monai.inference.run.validate_input import as_case_error
 from s3net_monai.io.dicom.phases import parse_phase
 from s3net_monai.io.in_memory import channel_first, mask_like, to_array_image
 from s3net_monai.utils.errors import CaseError, UsageError
+from s3net_monai.utils.scratch import scratch_folder
 
 __all__ = ["Result", "evaluate", "load_bundle", "segment"]
 
@@ -172,10 +172,10 @@ def _segment_one(image: Any, bundle: Bundle, affine: np.ndarray | None, spacing:
 
 def _segment_path(named: Path, bundle: Bundle) -> Result:
     path, phase = (named, None) if named.exists() else parse_phase(str(named))
-    with tempfile.TemporaryDirectory(prefix="s3net-") as scratch:
+    with scratch_folder() as scratch:
         try:
             cases = find_cases(
-                [path], None, modality=bundle.task.modality, unpack_to=Path(scratch), keep_identifiers=True
+                [path], None, modality=bundle.task.modality, unpack_to=scratch, keep_identifiers=True
             ).cases
         except UsageError as error:
             raise CaseError(str(error)) from error

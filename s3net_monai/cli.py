@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import tempfile
 from collections.abc import Sequence
 from importlib.metadata import entry_points
-from pathlib import Path
 
 from s3net_monai.command_line import built_in, command_line
 from s3net_monai.utils.commands import ENTRY_POINTS, Command
@@ -16,6 +14,7 @@ from s3net_monai.utils.console import closed_pipes_are_quiet, log_to_stderr
 from s3net_monai.utils.output_paths import check_output_file
 from s3net_monai.utils.printing import get_logger, print_json, print_note, print_path, print_result
 from s3net_monai.utils.reasons import error_lines, words_of
+from s3net_monai.utils.scratch import scratch_folder
 from s3net_monai.utils.signals import ending_signals_as_keyboard_interrupt
 
 OK, SOME_FAILED, UNUSABLE = 0, 1, 2
@@ -72,7 +71,7 @@ def _segment(arguments: argparse.Namespace) -> int:
     if arguments.key:
         check_key(arguments.key, arguments.output)
     get_logger("s3net_monai.transforms.notes").setLevel(logging.ERROR)  # the report has them
-    with ending_signals_as_keyboard_interrupt(), tempfile.TemporaryDirectory(prefix="s3net-") as scratch:
+    with ending_signals_as_keyboard_interrupt(), scratch_folder() as scratch:
         bundle = load_bundle(
             arguments.task,
             root,
@@ -89,7 +88,7 @@ def _segment(arguments: argparse.Namespace) -> int:
                 arguments.study,
                 task=arguments.task,
                 modality=bundle.task.modality,
-                scratch=Path(scratch),
+                scratch=scratch,
                 rules=rules,
                 keep_identifiers=arguments.keep_identifiers,
             )
@@ -99,7 +98,7 @@ def _segment(arguments: argparse.Namespace) -> int:
                 arguments.output,
                 modality=bundle.task.modality,
                 rules=rules,
-                unpack_to=Path(scratch),
+                unpack_to=scratch,
                 keep_identifiers=arguments.keep_identifiers,
             )
         if discovery.ignored:

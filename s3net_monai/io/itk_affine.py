@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from s3net_monai.utils.geometry import LPS_TO_RAS
+from s3net_monai.utils.scratch import scratch_folder
 
 SAME_PLACE_MM = 0.01
 VIEWERS = "viewers built on ITK (3D Slicer, ITK-SNAP)"
@@ -44,8 +43,8 @@ def nifti_in_itk(raw: Any) -> np.ndarray | None:
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO("NiftiImageIO")
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # its warnings contain the whole path
-    with TemporaryDirectory(prefix="s3net-") as folder:
-        path = Path(folder) / "header.nii"
+    with scratch_folder() as folder:
+        path = folder / "header.nii"
         path.write_bytes(header.binaryblock + bytes(4))
         reader.SetFileName(str(path))
         try:

@@ -127,7 +127,7 @@ def test_an_interrupted_run_leaves_a_valid_report_and_resumes(
 
 
 def test_a_killed_run_leaves_no_process_and_resumes(
-    running: subprocess.Popen[bytes], command: list[str], tmp_path: Path
+    running: subprocess.Popen[bytes], command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running.kill()
     running.communicate(timeout=60)
@@ -136,7 +136,10 @@ def test_a_killed_run_leaves_no_process_and_resumes(
     while _members(running.pid) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert _members(running.pid) == []
+    assert list((tmp_path / "scratch").glob("s3net-*/*/*"))  # the unpacked archive
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
     check_resumed(command, tmp_path, complete)
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def _members(session: int) -> list[int]:

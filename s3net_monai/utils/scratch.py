@@ -1,0 +1,115 @@
+"""Private temporary folders for images of patients; those of a killed process are removed at the next start."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from s3net_monai.utils.locks import LockedError, exclusive_lock
+
+PREFIX = "s3net-"
+MAX_NAMED = 3  # removed folders that the message names
+
+logger = logging.getLogger(__name__)
+_searched: set[Path] = set()  # folders that this process has searched for stale ones
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Yield an empty folder below ``TMPDIR`` that only this user can enter, and remove it at the end.
+
+    A lock in it is held until then, or until the process ends. The first call in a process removes the folders of
+    processes that were killed, and logs one line about them.
+
+    Raises:
+        OSError: if no folder can be made.
+    """
+    with ExitStack() as lock:
+        folder = _locked_folder(lock)
+        try:
+            if folder.parent not in _searched:
+                _searched.add(folder.parent)
+                _log_removed(folder.parent, remove_stale(folder))
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.close()
+            shutil.rmtree(folder, ignore_errors=True)  # Windows keeps the lock's file while it is open
+            if folder.exists():
+                logger.warning("%s could not be removed and may hold images of patients; delete it", folder)
+
+
+def remove_stale(own: Path) -> list[Path]:
+    """Remove the scratch folders beside ``own`` whose process has ended, and return those that held files.
+
+    Everything else remains: links, folders of other users, folders without the lock's file, and folders of other
+    machines, since not every file system shows locks to other machines; and all folders where locks have no effect.
+
+    Args:
+        own: the locked scratch folder of this process.
+    """
+    candidates = [folder for folder in sorted(own.parent.glob(f"{PREFIX}*")) if folder != own and _is_scratch(folder)]
+    if not candidates or not _is_locked(own):
+        return []
+    removed = []
+    for folder in candidates:
+        try:
+            with exclusive_lock(folder / _lock_name(), wait=0):
+                held_files = len(os.listdir(folder)) > 1  # else it may be one that is only being made
+                shutil.rmtree(folder)  # under the lock: a second process would fail at half of it
+        except (LockedError, OSError):  # in use, or already removed by a second process
+            continue
+        removed += [folder] if held_files else []
+    return removed
+
+
+def _locked_folder(lock: ExitStack) -> Path:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))  # mode 0700
+        file = folder / _lock_name()
+        file.touch(0o600)
+        try:
+            lock.enter_context(exclusive_lock(file, wait=0))
+        except (LockedError, FileNotFoundError):
+            continue  # another process looked for stale folders before the lock was held, and took this one for one
+        if file.exists():
+            return folder
+        lock.close()  # likewise
+
+
+def _lock_name() -> str:
+    return f".{re.sub(r'[^A-Za-z0-9.-]', '_', platform.node())}.lock"
+
+
+def _is_scratch(folder: Path) -> bool:
+    """Whether this user made the folder on this machine, and it is no link."""
+    if not hasattr(os, "getuid"):  # Windows, where nothing tells the owner
+        return False
+    try:
+        status, lock = folder.lstat(), (folder / _lock_name()).lstat()
+    except OSError:  # another user's, without the lock's file, or removed at this moment
+        return False
+    is_private = stat.S_ISDIR(status.st_mode) and not stat.S_IMODE(status.st_mode) & 0o077
+    return is_private and stat.S_ISREG(lock.st_mode) and {status.st_uid, lock.st_uid} == {os.getuid()}
+
+
+def _is_locked(folder: Path) -> bool:
+    try:
+        with exclusive_lock(folder / _lock_name(), wait=0):
+            return False
+    except LockedError:
+        return True
+
+
+def _log_removed(parent: Path, removed: list[Path]) -> None:
+    if removed:
+        names = ", ".join(folder.name for folder in removed[:MAX_NAMED]) + (", …" if len(removed) > MAX_NAMED else "")
+        logger.warning("removed temporary folders of killed runs from %s: %s", parent, names)

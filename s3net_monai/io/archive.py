@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import shutil
-import stat
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
-from s3net_monai.io import limits
+from s3net_monai.io.archive_limits import UnpackedTotal, check_space
+from s3net_monai.io.archive_members import check_members, member_path
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.messages import one_line
 
 NESTED_SUFFIXES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 BLOCK_BYTES = 2**20
+_QUOTED = re.compile(r"(['\"]).*\1")  # the names of members in the messages of zipfile
 
 
 @dataclass(frozen=True)
@@ -31,76 +34,78 @@ class Unpacked:
     nested: int
 
 
-def unpack(archive: Path, folder: Path) -> Unpacked:
+def unpack(archive: Path, folder: Path, total: UnpackedTotal) -> Unpacked:
     """Unpack a zip archive into ``folder``, which is created, and removed again if the archive is refused.
 
     Sizes are counted while expanding, since the archive's own directory can be wrong.
 
+    Args:
+        archive: the zip file.
+        folder: its destination, which does not exist.
+        total: of the archives that the run has unpacked before; this one is added to it.
+
     Raises:
-        CaseError: if it is damaged or encrypted, if a member is a link or would leave the folder, or if it expands
-            beyond the limits of ``io.limits``.
+        CaseError: if it is damaged, encrypted or compressed by a rare method, if a member is a link or would leave the
+            folder, if it expands beyond the limits of ``io.limits``, or if the disk has no room for it.
     """
     try:
-        return _unpack(archive, folder)
+        return _unpack(archive, folder, total)
     except CaseError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     except Exception as error:  # damage raises in zipfile, zlib, struct and the file system
         shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, OSError) and error.strerror:
-            reason = error.strerror
-            raise CaseError(f"{archive.name}: cannot be unpacked ({reason}); unpack it yourself") from error
-        raise CaseError(f"{archive.name}: a damaged archive ({one_line(error)}); copy the file again") from error
+        raise CaseError(f"{archive.name}: {_problem(error)}") from error
 
 
-def _unpack(archive: Path, folder: Path) -> Unpacked:
+def _problem(error: Exception) -> str:
+    """What is wrong with an archive, and the remedy, without the names of its members."""
+    if isinstance(error, FileExistsError):
+        return "holds two members of one name; unpack it yourself"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "no space left in the temporary folder; set TMPDIR to a folder on a larger disk"
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be unpacked ({error.strerror}); unpack it yourself"
+    if isinstance(error, NotImplementedError):  # an encryption or version of the format that zipfile lacks
+        return f"packed in a way that is not read ({one_line(error)}); unpack it yourself"
+    reason = (
+        "it ends too early" if isinstance(error, EOFError) else one_line(_QUOTED.sub("…", str(error)) or "unreadable")
+    )
+    return f"a damaged archive ({reason}); copy the file again"
+
+
+def _unpack(archive: Path, folder: Path, total: UnpackedTotal) -> Unpacked:
     files: list[Path] = []
     ignored = nested = expanded = 0
-    plausible = max(limits.MIN_RATIO_BYTES, limits.MAX_ARCHIVE_RATIO * archive.stat().st_size)
+    packed = archive.stat().st_size
     with zipfile.ZipFile(archive) as opened:
         members = opened.infolist()
-        if len(members) > limits.MAX_ARCHIVE_MEMBERS:
-            limit = limits.MAX_ARCHIVE_MEMBERS
-            raise CaseError(f"{archive.name}: {len(members)} members, beyond the limit of {limit}; split it")
-        targets = [_member_target(archive, member) for member in members]  # all of them, before anything is written
-        folder.mkdir(parents=True)
-        for member, target in zip(members, targets, strict=True):
-            if member.is_dir() or target is None:
+        check_members(archive.name, members)  # all of them, before anything is written
+        chosen: list[tuple[zipfile.ZipInfo, Path]] = []
+        for member in members:
+            target = member_path(member)
+            if member.is_dir() or not target.parts:
                 continue
             if any(part.startswith(".") for part in target.parts):
                 ignored += 1
-                continue
-            if target.name.lower().endswith(NESTED_SUFFIXES):
+            elif target.name.lower().endswith(NESTED_SUFFIXES):
                 nested += 1
-                continue
-            path = folder / target
+            else:
+                chosen.append((member, folder / target))
+        total.check_count(archive.name, len(members))
+        folder.mkdir(parents=True)
+        declared = sum(member.file_size for member, _ in chosen)
+        total.check_size(archive.name, expanded=declared, packed=packed)
+        check_space(archive.name, folder, declared)
+        for member, path in chosen:
             path.parent.mkdir(parents=True, exist_ok=True)
             # "x", since a second member of the same name would overwrite the first.
             with opened.open(member) as source, path.open("xb") as written:
                 while block := source.read(BLOCK_BYTES):
                     expanded += len(block)
-                    if expanded > limits.MAX_ARCHIVE_BYTES:
-                        limit = limits.MAX_ARCHIVE_BYTES // 2**30
-                        raise CaseError(f"{archive.name}: expands beyond the limit of {limit} GiB; split it")
-                    if expanded > plausible:
-                        raise CaseError(
-                            f"{archive.name}: expands to more than {limits.MAX_ARCHIVE_RATIO} times its size, which no "
-                            "image does; unpack it yourself if you trust it"
-                        )
+                    total.check_size(archive.name, expanded=expanded, packed=packed)
+                    check_space(archive.name, folder, len(block))
                     written.write(block)
             files.append(path)
+    total.add(members=len(members), expanded=expanded, packed=packed)
     return Unpacked(tuple(files), ignored, nested)
-
-
-def _member_target(archive: Path, member: zipfile.ZipInfo) -> PurePosixPath | None:
-    """Return the path of a member relative to the folder, or None for the folder itself."""
-    if member.flag_bits & 0x1:
-        raise CaseError(f"{archive.name}: encrypted; unpack it yourself")
-    kind = stat.S_IFMT(member.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise CaseError(f"{archive.name}: holds a link or a special file; pack plain files only")
-    name = member.filename.replace("\\", "/")
-    path = PurePosixPath(name)
-    if path.is_absolute() or PureWindowsPath(name).drive or ".." in path.parts:
-        raise CaseError(f"{archive.name}: a member would leave the folder; do not trust this archive")
-    return path if path.parts else None

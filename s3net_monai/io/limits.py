@@ -30,7 +30,11 @@ MAX_SEQUENCE_DEPTH = 16  # of DICOM sequences within sequences; functional group
 MAX_ARCHIVE_MEMBERS = 200_000  # files; a study of many series has some ten thousand
 MAX_ARCHIVE_BYTES = 64 * 2**30  # expanded; a whole-body CT with all its reconstructions has some ten gigabytes
 MAX_ARCHIVE_RATIO = 100  # expanded to packed size; images reach 10, empty ones more
-MIN_RATIO_BYTES = 2**30  # an archive that expands to less is harmless at any ratio
+MAX_ARCHIVE_DEPTH = 64  # folders in folders; longer paths exceed what systems and libraries take
+MAX_UNPACKED_MEMBERS = 1_000_000  # of all archives of a run
+MAX_UNPACKED_BYTES = 256 * 2**30  # of all archives of a run
+MIN_RATIO_BYTES = 2**30  # beyond MAX_ARCHIVE_RATIO, of all archives of a run; so little is harmless
+MAX_DISK_RESERVE = 2**30  # bytes that remain free on the disk of the temporary folder
 
 _DEFLATED = DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN.encode()
 _META_INFORMATION = 4096  # bytes that contain the file meta information, a few hundred in practice

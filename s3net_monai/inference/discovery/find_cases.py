@@ -17,6 +17,7 @@ from s3net_monai.inference.discovery.series_selection import DEFAULT, Selection,
 from s3net_monai.inference.discovery.walk_files import walk_files
 from s3net_monai.io import CaseError
 from s3net_monai.io.archive import unpack
+from s3net_monai.io.archive_limits import UnpackedTotal
 from s3net_monai.io.dicom.dicomdir import is_dicomdir, read_dicomdir
 from s3net_monai.io.dicom.files import looks_like_dicom
 from s3net_monai.utils.errors import UsageError
@@ -103,6 +104,7 @@ class _Search:
     labels: list[LabelName] = field(default_factory=list)
     excluded: list[ExcludedSeries] = field(default_factory=list)
     archives: int = 0
+    unpacked: UnpackedTotal = field(default_factory=UnpackedTotal)
 
     def search(self, path: Path) -> list[Case]:
         """The cases of one input that the user names."""
@@ -147,7 +149,7 @@ class _Search:
         self.archives += 1
         folder = self.unpack_to / f"{self.archives:05d}"
         try:
-            unpacked = unpack(path, folder)
+            unpacked = unpack(path, folder, self.unpacked)
         except CaseError as error:
             return [_unusable(path, str(error))]
         self.ignored += unpacked.ignored

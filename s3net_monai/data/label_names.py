@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import takewhile
 from pathlib import PurePath
 
@@ -79,7 +80,7 @@ def find_labels(files: Iterable[PurePath]) -> dict[PurePath, LabelName]:
     words = {folder: _label_folder(folder) for folder in {path.parent for path in names}}
     outside = [path for path in names if words[path.parent] is None]
     labels, keys = _labels_by_name(outside, names, frozenset())
-    searched = {parent for path in outside if path not in labels for parent in path.parents}
+    searched = _folders_above(path for path in outside if path not in labels)
     inside = [path for path in names if words[path.parent] is not None]
     confirmed = {path.parent for path in inside if _belongs_to_images(path, keys, searched)}
     for path in inside:
@@ -172,16 +173,31 @@ def _stem(path: PurePath) -> str:
 
 def _label_folder(folder: PurePath) -> str | None:
     """The word that makes a folder one of labels, by the last of its parts that tells; None for other folders."""
-    for part in reversed(folder.parts):
-        words = _words(part)
-        found = [word for word in words if word in LABEL_WORDS]
-        if (IMAGE_FOLDERS if not found else _NEGATIONS) & set(words):
-            return None
-        if found:
-            return found[0]
-        if match := _ENDING.fullmatch(part.lower()):  # IMD002_lesion, as in PH2
-            return match["mark"]
-    return None
+    words = map(_label_word, reversed(folder.parts))
+    return next((word for word in words if word is not None), None) or None
+
+
+@lru_cache(maxsize=65536)  # in a deep tree every folder repeats the names of those above it
+def _label_word(part: str) -> str | None:
+    """The word that makes a folder of this name one of labels; empty if it is one of images, None if it tells nothing."""
+    words = _words(part)
+    found = [word for word in words if word in LABEL_WORDS]
+    if (IMAGE_FOLDERS if not found else _NEGATIONS) & set(words):
+        return ""
+    if found:
+        return found[0]
+    match = _ENDING.fullmatch(part.lower())  # IMD002_lesion, as in PH2
+    return match["mark"] if match else None
+
+
+def _folders_above(paths: Iterable[PurePath]) -> set[PurePath]:
+    folders: set[PurePath] = set()
+    for path in paths:
+        for parent in path.parents:
+            if parent in folders:  # and so are those above it
+                break
+            folders.add(parent)
+    return folders
 
 
 def _belongs_to_images(path: PurePath, keys: frozenset[str], searched: set[PurePath]) -> bool:

@@ -21,7 +21,7 @@ _FORBIDDEN = '/\\:*?"<>|\ufffd'
 
 def stem(path: Path) -> str:
     """Return a file's name without its image suffix (``.nii.gz`` counts as one), or a folder's full name."""
-    if path.is_dir():
+    if os.path.isdir(path):  # Path.is_dir raises for too long a path
         return path.resolve().name or "case"
     return path.name[: len(path.name) - len(known_suffix(path.name))] or path.name
 
@@ -52,9 +52,10 @@ def with_unique_ids(cases: Sequence[Case]) -> list[Case]:
     A repeated identifier is prefixed with as many parent folders as are needed to make it unique, and numbered if
     that is not enough.
     """
-    names = [[_name(case, depth) for depth in range(MAX_PARENTS + 1)] for case in cases]
+    names = [_names(case) for case in cases]
     counts = [Counter(name[depth].casefold() for name in names) for depth in range(MAX_PARENTS + 1)]
     used = {name[0].casefold() for name in names if counts[0][name[0].casefold()] == 1}
+    next_numbers: dict[str, int] = {}  # of thousands of cases of one name, each would count from the start
     renamed: list[Case] = []
     for case, name in zip(cases, names, strict=True):
         if counts[0][name[0].casefold()] == 1:
@@ -62,16 +63,19 @@ def with_unique_ids(cases: Sequence[Case]) -> list[Case]:
             continue
         unique_depths = [d for d in range(1, MAX_PARENTS + 1) if counts[d][name[d].casefold()] == 1]
         base = name[unique_depths[0]] if unique_depths else name[1]
-        candidate, number = base, 2
+        candidate, number = base, next_numbers.get(base.casefold(), 2)
         while candidate.casefold() in used:
             candidate, number = f"{base}-{number}", number + 1
+        next_numbers[base.casefold()] = number
         used.add(candidate.casefold())
         renamed.append(replace(case, case_id=candidate))
     return renamed
 
 
-def _name(case: Case, depth: int) -> str:
-    """The case's name with ``depth`` parent folders in front, without patient identifiers."""
-    parents = Path(os.path.abspath(case.input)).parts[1:-1][-depth:] if depth else ()
+def _names(case: Case) -> list[str]:
+    """The case's name with no, one and more parent folders in front, without patient identifiers."""
+    parents = Path(os.path.abspath(case.input)).parts[1:-1][-MAX_PARENTS:]
     parts = [archive_stem(part) for part in parents]
-    return safe_name(redact("_".join([*parts, case.case_id]), case.identifiers))
+    # Of a shorter path, all folders are in front of several names.
+    fronts = [parts[-depth:] if depth else [] for depth in range(MAX_PARENTS + 1)]
+    return [safe_name(redact("_".join([*front, case.case_id]), case.identifiers)) for front in fronts]

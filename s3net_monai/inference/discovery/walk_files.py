@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Collection, Iterator
 from pathlib import Path
+
+from s3net_monai.utils.walk import walk
 
 
 def walk_files(root: Path, skipped: Collection[Path] = ()) -> Iterator[tuple[Path, str]]:
@@ -18,39 +22,59 @@ def walk_files(root: Path, skipped: Collection[Path] = ()) -> Iterator[tuple[Pat
         skipped: resolved folders that are not entered.
 
     Yields:
-        The path and a description of its problem: a file or folder without read permission, or a broken link; an empty
-        string for a readable file. Sockets and other special files are omitted.
+        The path and a description of its problem: a file or folder without read permission or with too long a path, or
+        a broken link; an empty string for a readable file. Sockets and other special files are omitted.
     """
     top = root.resolve()
     entered = {top, *skipped}
+    targets = {root: top}  # of the folders that the walk has not reached yet
     errors: list[OSError] = []
-    for name, subfolders, files in os.walk(root, onerror=errors.append, followlinks=True):
+    for folder, subfolders, files in walk(root, onerror=errors.append, followlinks=True):
         yield from _failures(errors)
-        folder = Path(name)
-        subfolders[:] = [subfolder for subfolder in sorted(subfolders) if _enters(folder / subfolder, top, entered)]
+        target = targets.pop(folder)
+        chosen = {name: path for name in sorted(subfolders) if (path := _entered(folder / name, target, top, entered))}
+        subfolders[:] = chosen
+        targets |= {folder / name: path for name, path in chosen.items()}
         for path in (folder / file for file in sorted(files) if not file.startswith(".")):
             try:
-                if path.is_file():
+                if stat.S_ISREG(path.stat().st_mode):
                     yield path, ""
-                elif path.is_symlink() and not path.exists():
+            except OSError as error:
+                if error.errno in (errno.ENOENT, errno.ELOOP) and path.is_symlink():
                     yield path, "a broken link; copy the file itself"
-            except OSError as error:  # a folder that may be listed but not entered, or a failing network share
-                errors.append(error)
+                elif error.errno != errno.ENOENT:  # else removed at this moment
+                    errors.append(error)  # a folder that may be listed but not entered, or a failing network share
     yield from _failures(errors)
+
+
+def problem_of(error: OSError) -> str:
+    """Describe why a file or folder cannot be read, with the remedy."""
+    if error.errno == errno.ENAMETOOLONG:
+        return "its path is longer than the system permits; move it to a folder nearer to the root"
+    return f"not readable ({error.strerror}); check its permissions"
 
 
 def _failures(errors: list[OSError]) -> Iterator[tuple[Path, str]]:
     while errors:
         error = errors.pop()
-        yield Path(error.filename), f"not readable ({error.strerror}); check its permissions"
+        yield Path(os.fsdecode(error.filename)), problem_of(error)
 
 
-def _enters(folder: Path, top: Path, entered: set[Path]) -> bool:
+def _entered(folder: Path, parent: Path, top: Path, entered: set[Path]) -> Path | None:
+    """Return where a subfolder really is, and note that it is entered; None if it is not to be entered.
+
+    Args:
+        folder: the subfolder.
+        parent: where the folder around it really is.
+        top: where the tree's root really is.
+        entered: where the folders that were entered before, or are not to be, really are.
+    """
     if folder.name.startswith("."):
-        return False
-    target = folder.resolve()
-    is_inside = target.is_relative_to(top)
-    if target in entered or top.is_relative_to(target) or (is_inside and folder.is_symlink()):
-        return False
+        return None
+    is_link = folder.is_symlink()
+    # Resolving looks at every folder above, so that a tree of a thousand levels would take minutes.
+    target = folder.resolve() if is_link else parent / folder.name
+    if target in entered or (is_link and (top.is_relative_to(target) or target.is_relative_to(top))):
+        return None
     entered.add(target)
-    return True
+    return target

@@ -22,26 +22,22 @@ def drop_copies(headers: Sequence[SliceHeader]) -> tuple[list[SliceHeader], list
         CaseError: if files with one SOPInstanceUID differ, so that nothing says which is the right one.
     """
     kept: list[SliceHeader] = []
-    by_uid: dict[str, list[SliceHeader]] = {}
     dropped: list[SliceHeader] = []
+    # By position as well: copies have the same, and a thousand slices that share one UID are not all compared.
+    by_uid: dict[str, dict[str, SliceHeader]] = {}
     for header in headers:
         uid = str(header.get("SOPInstanceUID") or "") if is_image(header) else ""
-        versions = by_uid.setdefault(uid, []) if uid else []
-        place = header.get("ImagePositionPatient")  # equal in copies, and a thousand slices may share one UID
-        alike = [version for version in versions if version.get("ImagePositionPatient") == place]
-        if any(are_copies(version.path, header.path) for version in alike):
-            dropped.append(header)
-            continue
-        versions.append(header)
+        if uid:
+            first = by_uid.setdefault(uid, {}).setdefault(str(header.get("ImagePositionPatient")), header)
+            if first is not header:
+                if not are_copies(first.path, header.path):
+                    raise _unequal_copies(first, header)
+                dropped.append(header)
+                continue
         kept.append(header)
     for versions in by_uid.values():
-        positions = {str(header.get("ImagePositionPatient")) for header in versions}
-        is_only_uid = len(by_uid) == 1 and len(positions) == len(versions)
-        if len(versions) > 1 and not is_only_uid:
-            raise CaseError(
-                f"unequal copies: {versions[0].name} and {versions[1].name} share a SOPInstanceUID, but not their "
-                "content; keep the right one"
-            )
+        if len(versions) > 1 and len(by_uid) > 1:
+            raise _unequal_copies(*list(versions.values())[:2])
     if not dropped:
         return kept, []
     names = ", ".join(header.name for header in dropped[:MAX_NAMED]) + (", …" if len(dropped) > MAX_NAMED else "")
@@ -49,6 +45,12 @@ def drop_copies(headers: Sequence[SliceHeader]) -> tuple[list[SliceHeader], list
     return kept, [
         f"{count} image{'s' if count > 1 else ''} set aside as copies of others with the same content ({names})"
     ]
+
+
+def _unequal_copies(first: SliceHeader, second: SliceHeader) -> CaseError:
+    return CaseError(
+        f"unequal copies: {first.name} and {second.name} share a SOPInstanceUID, but not their content; keep the right one"
+    )
 
 
 def are_copies(first: Path, second: Path) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from s3net_monai.data.datalist import DatalistCase
 from s3net_monai.file_formats import IMAGE_2D_SUFFIXES, NIFTI_SUFFIXES
 from s3net_monai.utils.errors import DataError
+from s3net_monai.utils.walk import walk
 
 # The usual suffix of a mask comes first: it is preferred, and a missing mask is named with it.
 IMAGE_SUFFIXES = (".png", *(suffix for suffix in IMAGE_2D_SUFFIXES if suffix != ".png"))
@@ -30,7 +31,12 @@ def list_files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
 def list_files_below(folder: Path, pattern: str) -> list[Path]:
     """Return the files anywhere below ``folder`` whose name matches ``pattern`` in any case, without hidden ones."""
     matches = re.compile(fnmatch.translate(pattern), re.IGNORECASE).match
-    return sorted(p for p in folder.rglob("*") if matches(p.name) and not p.name.startswith(".") and p.is_file())
+    return sorted(
+        parent / name
+        for parent, _, names in walk(folder)
+        for name in names
+        if matches(name) and not name.startswith(".") and (parent / name).is_file()
+    )
 
 
 def find_label(folder: Path, name: str, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> Path | None:

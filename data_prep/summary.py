@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from s3net_monai.data.datalist import SECTIONS
+from s3net_monai.utils.walk import walk
 
 
 def prepared_line(datalist: Path, source: Path) -> str:
@@ -28,7 +29,7 @@ def prepared_line(datalist: Path, source: Path) -> str:
 def _files_below(folder: Path) -> set[str]:
     return {
         os.path.join(os.path.abspath(parent), name)
-        for parent, _, names in os.walk(folder)
+        for parent, _, names in walk(folder)
         for name in names
         if not name.startswith(".")
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -171,7 +172,7 @@ def _segment_one(image: Any, bundle: Bundle, affine: np.ndarray | None, spacing:
 
 
 def _segment_path(named: Path, bundle: Bundle) -> Result:
-    path, phase = (named, None) if named.exists() else parse_phase(str(named))
+    path, phase = (named, None) if os.path.exists(named) else parse_phase(str(named))
     with scratch_folder() as scratch:
         try:
             cases = find_cases(

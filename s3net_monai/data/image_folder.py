@@ -24,6 +24,7 @@ from s3net_monai.file_formats import (
 )
 from s3net_monai.utils.errors import DataError
 from s3net_monai.utils.printing import get_logger
+from s3net_monai.utils.walk import problem_of, walk
 
 IMAGE_SUFFIXES = (*VOLUME_SUFFIXES, *IMAGE_2D_SUFFIXES)
 LISTS = (DATALIST_FILE, DATASET_FILE, LABEL_TABLE_NAME, REPORT_NAME, HTML_REPORT_NAME)  # no data of their own
@@ -93,9 +94,8 @@ def _walk(folder: Path) -> _Files:
     results: list[PurePath] = []
     series: list[Path] = []
     written = others = 0
-    for parent, folders, names in os.walk(folder):
+    for subfolder, folders, names in walk(folder, onerror=_warn_of_error):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        subfolder = Path(parent)
         visible = [name for name in sorted(names) if not name.startswith(".") and name not in LISTS]
         named = [name for name in visible if is_result(name)]
         masks = [name for name in named if _is_mask(name) and REPORT_NAME not in names]
@@ -141,4 +141,14 @@ def _has_dicom(files: list[Path]) -> bool:
     # Importing ``io`` imports MONAI and pydicom; listing 2-D images should not wait for them.
     from s3net_monai.io.dicom.files import looks_like_dicom
 
-    return any(looks_like_dicom(file) for file in files)
+    for file in files:
+        try:
+            if looks_like_dicom(file):
+                return True
+        except OSError as error:
+            _warn_of_error(error)
+    return False
+
+
+def _warn_of_error(error: OSError) -> None:
+    _warn_once(f"{os.fsdecode(error.filename)}: {problem_of(error)}")

@@ -130,17 +130,20 @@ def pair_labels(images: Sequence[PurePath], labels: dict[PurePath, LabelName]) -
     """
     images_of_key = Counter(key for image in images for key in image_keys(_stem(image)))
     by_key: dict[str, list[PurePath]] = {}
+    by_place: dict[tuple[str, tuple[str, ...]], list[PurePath]] = {}
     for path, label in labels.items():
         if not _is_superpixels(path):
+            place = _place(path.parent)
             for key in dict.fromkeys(label.keys):
                 by_key.setdefault(key, []).append(path)
+                by_place.setdefault((key, place), []).append(path)
     pairs: dict[PurePath, PurePath] = {}
     for image in images:
         keys = image_keys(_stem(image))
-        candidates = {path for key in keys for path in by_key.get(key, ())}
-        corresponding = {path for path in candidates if _place(path.parent) == _place(image.parent)}
-        if corresponding or any(images_of_key[key] > 1 for key in keys if key in by_key):
-            candidates = corresponding
+        place = _place(image.parent)
+        candidates = {path for key in keys for path in by_place.get((key, place), ())}
+        if not candidates and not any(images_of_key[key] > 1 for key in keys if key in by_key):
+            candidates = {path for key in keys for path in by_key.get(key, ())}
         ranked = sorted(candidates, key=lambda path: (*_rank(image, path), path))
         if len(ranked) > 1 and _rank(image, ranked[0]) == _rank(image, ranked[1]):
             raise DataError(f"{image}: two labels, {ranked[0]} and {ranked[1]}, one expected; remove one of the two")
@@ -179,7 +182,7 @@ def _label_folder(folder: PurePath) -> str | None:
 
 @lru_cache(maxsize=65536)  # in a deep tree every folder repeats the names of those above it
 def _label_word(part: str) -> str | None:
-    """The word that makes a folder of this name one of labels; empty if it is one of images, None if it tells nothing."""
+    """The word that makes a folder of this name one of labels; empty for one of images, None if it tells nothing."""
     words = _words(part)
     found = [word for word in words if word in LABEL_WORDS]
     if (IMAGE_FOLDERS if not found else _NEGATIONS) & set(words):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,7 +40,14 @@ def walk(
             continue
         yield folder, subfolders, files
         paths = [folder / name for name in reversed(subfolders)]
-        waiting += [path for path in paths if followlinks or not path.is_symlink()]
+        waiting += [path for path in paths if followlinks or not os.path.islink(path)]
+
+
+def problem_of(error: OSError) -> str:
+    """Describe why a file or folder cannot be read, with the remedy."""
+    if error.errno == errno.ENAMETOOLONG:
+        return "its path is longer than the system permits; move it to a folder nearer to the root"
+    return f"not readable ({error.strerror}); check its permissions"
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -11,6 +11,7 @@ from s3net_monai.data.case_lists import labeled_cases
 from s3net_monai.data.datalist import load_datalist, load_sections
 from s3net_monai.file_formats import INPUTS
 from s3net_monai.utils.errors import DataError
+from tests.helpers.deep_folders import chain_of_folders
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -27,6 +28,19 @@ def test_every_format_of_an_image_file_is_listed(tmp_path: Path) -> None:
     assert [case["case_id"] for case in load_datalist(tmp_path, "all")] == sorted(
         f"c{number}" for number in range(len(suffixes))
     )
+
+
+def test_a_thousand_folders_in_each_other(tmp_path: Path) -> None:
+    with chain_of_folders(tmp_path, 1300, files={"a.png": b""}) as last:
+        assert [case["image"] for case in load_datalist(tmp_path, "all")] == [str(last / "a.png")]
+
+
+def test_too_long_a_path_is_named_and_the_others_are_listed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path, "a.png")
+    with caplog.at_level(logging.WARNING), chain_of_folders(tmp_path, 60, name="d" * 100, files={"b.png": b""}):
+        assert [Path(case["image"]).name for case in load_datalist(tmp_path, "training")] == ["a.png"]
+    (message,) = caplog.messages
+    assert message.endswith("its path is longer than the system permits; move it to a folder nearer to the root")
 
 
 def test_what_is_passed_over_is_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

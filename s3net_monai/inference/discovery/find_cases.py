@@ -21,6 +21,7 @@ from s3net_monai.io.archive_limits import UnpackedTotal
 from s3net_monai.io.dicom.dicomdir import is_dicomdir, read_dicomdir
 from s3net_monai.io.dicom.files import looks_like_dicom
 from s3net_monai.utils.errors import UsageError
+from s3net_monai.utils.walk import problem_of
 
 __all__ = ["IMAGE_2D_SUFFIXES", "VOLUME_SUFFIXES", "Case", "Discovery", "ExcludedSeries", "Kind", "find_cases", "stem"]
 
@@ -108,6 +109,12 @@ class _Search:
 
     def search(self, path: Path) -> list[Case]:
         """The cases of one input that the user names."""
+        try:
+            return self._search_input(path)
+        except OSError as error:  # too long a path, a folder that may not be entered, or a failing network share
+            return [_unusable(path, f"{path}: {problem_of(error)}")]
+
+    def _search_input(self, path: Path) -> list[Case]:
         if path.is_dir():
             return self._search_folder(_SearchFolder(path, path))
         if not path.exists():
@@ -258,7 +265,7 @@ def _case_or_ignored(path: Path, display_path: Path) -> Case | None:
     try:
         return _file_case(path, display_path)
     except OSError as error:
-        return _unusable(display_path, f"{path.name}: not readable ({error.strerror}); check its permissions")
+        return _unusable(display_path, f"{path.name}: {problem_of(error)}")
 
 
 def _labels_among(files: Iterable[Path], root: Path) -> dict[Path, LabelName]:

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from s3net_monai.utils.walk import walk
+from s3net_monai.utils.walk import problem_of, walk
 
 
 def walk_files(root: Path, skipped: Collection[Path] = ()) -> Iterator[tuple[Path, str]]:
@@ -47,13 +47,6 @@ def walk_files(root: Path, skipped: Collection[Path] = ()) -> Iterator[tuple[Pat
     yield from _failures(errors)
 
 
-def problem_of(error: OSError) -> str:
-    """Describe why a file or folder cannot be read, with the remedy."""
-    if error.errno == errno.ENAMETOOLONG:
-        return "its path is longer than the system permits; move it to a folder nearer to the root"
-    return f"not readable ({error.strerror}); check its permissions"
-
-
 def _failures(errors: list[OSError]) -> Iterator[tuple[Path, str]]:
     while errors:
         error = errors.pop()
@@ -71,7 +64,7 @@ def _entered(folder: Path, parent: Path, top: Path, entered: set[Path]) -> Path 
     """
     if folder.name.startswith("."):
         return None
-    is_link = folder.is_symlink()
+    is_link = os.path.islink(folder)  # Path.is_symlink raises for too long a path
     # Resolving looks at every folder above, so that a tree of a thousand levels would take minutes.
     target = folder.resolve() if is_link else parent / folder.name
     if target in entered or (is_link and (top.is_relative_to(target) or target.is_relative_to(top))):

@@ -49,7 +49,8 @@ def drop_copies(headers: Sequence[SliceHeader]) -> tuple[list[SliceHeader], list
 
 def _unequal_copies(first: SliceHeader, second: SliceHeader) -> CaseError:
     return CaseError(
-        f"unequal copies: {first.name} and {second.name} share a SOPInstanceUID, but not their content; keep the right one"
+        f"unequal copies: {first.name} and {second.name} share a SOPInstanceUID, but not their content; keep the right "
+        "one"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from s3net_monai.file_formats import INPUTS, PREVIEW_SUFFIX
 from s3net_monai.inference import UsageError, find_cases
+from s3net_monai.io import limits
 from tests.helpers.discovery_results import described, ids, touch, zipped
 
 
@@ -174,6 +176,21 @@ def test_masks_and_superpixels_are_passed_over_and_counted(tmp_path: Path) -> No
     archive = zipped(tmp_path / "study.zip", tmp_path / "study")
     discovery = find_cases([archive], unpack_to=tmp_path / "scratch")
     assert ([case.case_id for case in discovery.cases], len(discovery.labels)) == (["a"], 1)
+
+
+def test_archives_that_are_harmless_alone_do_not_fill_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three of them, of which each expands a thousandfold; named, in a folder and beside a DICOMDIR."""
+    monkeypatch.setattr(limits, "MIN_RATIO_BYTES", 700_000)
+    for path in ("1.zip", "folder/2.zip", "disc/3.zip"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        with zipfile.ZipFile(tmp_path / path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a.png", bytes(600_000))
+    touch(tmp_path / "disc" / "DICOMDIR")
+    inputs = [tmp_path / name for name in ("1.zip", "folder", "disc")]
+    cases = find_cases(inputs, unpack_to=tmp_path / "scratch").cases
+    assert [case.kind for case in cases] == ["image_2d", "unusable", "unusable"]
+    assert all("more than 100 times its size" in case.problem for case in cases[1:])
+    assert sum(file.stat().st_size for file in (tmp_path / "scratch").rglob("*.png")) == 600_000
 
 
 def test_a_file_that_the_user_names_is_a_case_whatever_its_name(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from s3net_monai.io.archive_limits import UnpackedTotal, check_space
 from s3net_monai.io.archive_members import check_members, member_path
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.messages import one_line
+from s3net_monai.utils.reasons import words_of
 
 NESTED_SUFFIXES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 BLOCK_BYTES = 2**20
@@ -65,13 +66,12 @@ def _problem(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "no space left in the temporary folder; set TMPDIR to a folder on a larger disk"
     if isinstance(error, OSError) and error.strerror:
-        return f"cannot be unpacked ({error.strerror}); unpack it yourself"
+        return f"cannot be unpacked{words_of(error)}; unpack it yourself"
     if isinstance(error, NotImplementedError):  # an encryption or version of the format that zipfile lacks
-        return f"packed in a way that is not read ({one_line(error)}); unpack it yourself"
-    reason = (
-        "it ends too early" if isinstance(error, EOFError) else one_line(_QUOTED.sub("…", str(error)) or "unreadable")
-    )
-    return f"a damaged archive ({reason}); copy the file again"
+        return f"packed in a way that is not read{words_of(error)}; unpack it yourself"
+    if isinstance(error, zipfile.BadZipFile):
+        return f"a damaged archive ({one_line(_QUOTED.sub('…', str(error)))}); copy the file again"
+    return f"a damaged archive{words_of(error)}; copy the file again"
 
 
 def _unpack(archive: Path, folder: Path, total: UnpackedTotal) -> Unpacked:

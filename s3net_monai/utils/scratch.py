@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import platform
 import re
@@ -14,11 +13,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from s3net_monai.utils.locks import LockedError, exclusive_lock
+from s3net_monai.utils.printing import get_logger
 
 PREFIX = "s3net-"
 MAX_NAMED = 3  # removed folders that the message names
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 _searched: set[Path] = set()  # folders that this process has searched for stale ones
 
 

@@ -105,7 +105,7 @@ def test_names_that_systems_take_differently(tmp_path: Path) -> None:
     names = ["IM1", "im1", "con/aux.dcm", "a\x07\n.png", "\u202egnp.exe", "b" * 255]
     unpacked = unpack_alone(pack(tmp_path / "x.zip", dict.fromkeys(names, b"1")), tmp_path / "out")
     assert [file.relative_to(tmp_path / "out").as_posix() for file in unpacked.files] == names
-    assert "(File name too long)" in refusal(pack(tmp_path / "x.zip", {"b" * 256: b"1"}), tmp_path / "no")
+    assert "(file name too long)" in refusal(pack(tmp_path / "x.zip", {"b" * 256: b"1"}), tmp_path / "no")
 
 
 def test_folders_in_folders(tmp_path: Path) -> None:

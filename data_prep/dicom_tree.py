@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from s3net_monai.data.datalist import DatalistCase
 from s3net_monai.data.splits import choose_split
 from s3net_monai.utils.errors import DataError
 from s3net_monai.utils.printing import progress_bar
-from s3net_monai.utils.reasons import in_words
+from s3net_monai.utils.pseudonyms import Pseudonyms
 
 if TYPE_CHECKING:
     from s3net_monai.io.dicom.header import SliceHeader
@@ -29,8 +28,8 @@ def find_cases(source: Path, destination: Path) -> list[DatalistCase]:
     """Find the CT series; scouts, other modalities, structure sets and reports are left out.
 
     The image is the series' folder where it holds no other image, else the list of its files. Case names come from a
-    hash of the SeriesInstanceUID, since the names of folders often contain the patient's name. The split is by
-    PatientID, or by study where that is empty.
+    keyed hash of the SeriesInstanceUID, since the names of folders often contain the patient's name, and whoever has a
+    list of UIDs could test a hash without a key. The split is by PatientID, or by study where that is empty.
 
     Raises:
         DataError: if ``source`` holds no CT series, or a damaged DICOM file.
@@ -52,10 +51,11 @@ def find_cases(source: Path, destination: Path) -> list[DatalistCase]:
             series[uid].append(path)
             patients[uid] = str(header.get("PatientID") or header.get("StudyInstanceUID") or uid)
     cases = []
+    pseudonyms = Pseudonyms()
     for uid, paths in series.items():
         folder = paths[0].parent
         is_alone = num_images[folder] == len(paths) and all(path.parent == folder for path in paths)
-        name = f"series_{sha256(uid.encode()).hexdigest()[:12]}"
+        name = pseudonyms.of(uid, uid).replace("anon-", "series_")
         split = choose_split(patients[uid], is_test=False)
         image = folder if is_alone else paths
         cases.append(DatalistCase(case_id=name, patient=patients[uid], split=split, image=image))
@@ -63,11 +63,11 @@ def find_cases(source: Path, destination: Path) -> list[DatalistCase]:
 
 
 def _read_header(path: Path) -> SliceHeader:
-    from s3net_monai.io.dicom.files import read_data_set
+    from s3net_monai.io.dicom.files import describe_damage, read_data_set
     from s3net_monai.io.dicom.header import SliceHeader
 
     try:
         return SliceHeader(read_data_set(path, stop_before_pixels=True, specific_tags=_KEYWORDS), path)
     except Exception as error:  # damaged data raises all kinds of errors in pydicom
-        found, remedy = "header not readable as DICOM", "copy the file again or remove it"
-        raise DataError(f"{path}: {in_words(error, found, remedy)}") from error
+        reason = describe_damage(error)  # pydicom's own messages quote values
+        raise DataError(f"{path}: header not readable as DICOM ({reason}); copy the file again or remove it") from error

@@ -56,10 +56,11 @@ def _segment(arguments: argparse.Namespace) -> int:
     from s3net_monai.data.label_names import describe
     from s3net_monai.inference import Settings, bundle_root, find_cases, load_bundle, parse_device, run_batch
     from s3net_monai.inference.dicomweb.dicomweb_study import find_study_cases, store_masks, with_storable
-    from s3net_monai.inference.discovery.key_file import check_key, write_key
+    from s3net_monai.inference.discovery.key_file import check_key, pseudonyms_of_key, write_key
     from s3net_monai.inference.discovery.series_selection import read_rules
     from s3net_monai.inference.report.summary import closing_line
     from s3net_monai.inference.run.earlier_run import check_output
+    from s3net_monai.utils.pseudonyms import Pseudonyms
 
     formats = _known_formats(arguments.formats)
     _check_source(arguments)
@@ -70,6 +71,7 @@ def _segment(arguments: argparse.Namespace) -> int:
     check_output(arguments.output, resume=arguments.resume, overwrite=arguments.overwrite, case_ids=own_ids)
     if arguments.key:
         check_key(arguments.key, arguments.output)
+    pseudonyms = pseudonyms_of_key(arguments.key) if arguments.key else Pseudonyms()
     get_logger("s3net_monai.transforms.notes").setLevel(logging.ERROR)  # the report has them
     with ending_signals_as_keyboard_interrupt(), scratch_folder() as scratch:
         bundle = load_bundle(
@@ -91,6 +93,7 @@ def _segment(arguments: argparse.Namespace) -> int:
                 scratch=scratch,
                 rules=rules,
                 keep_identifiers=arguments.keep_identifiers,
+                pseudonyms=pseudonyms,
             )
         else:
             discovery = find_cases(
@@ -100,13 +103,14 @@ def _segment(arguments: argparse.Namespace) -> int:
                 rules=rules,
                 unpack_to=scratch,
                 keep_identifiers=arguments.keep_identifiers,
+                pseudonyms=pseudonyms,
             )
         if discovery.ignored:
             print_note(f"{discovery.ignored} files that are not images were ignored")
         if discovery.labels:
             print_note(f"{describe(discovery.labels)} were passed over; name a file to segment it")
         if arguments.key:
-            write_key(arguments.key, discovery.cases, study=arguments.study)
+            write_key(arguments.key, discovery.cases, originals=pseudonyms.originals, study=arguments.study)
         settings = Settings(
             formats=formats,
             mode=arguments.mode,
@@ -116,7 +120,16 @@ def _segment(arguments: argparse.Namespace) -> int:
             shard=arguments.shard,
             allow=arguments.allow,
         )
-        report = run_batch(discovery.cases, bundle, arguments.output, settings=settings, excluded=discovery.excluded)
+        report = run_batch(
+            discovery.cases,
+            bundle,
+            arguments.output,
+            settings=settings,
+            excluded=discovery.excluded,
+            pseudonyms=pseudonyms,
+        )
+        if arguments.key:  # messages about cases have further ones
+            write_key(arguments.key, (), originals=pseudonyms.originals)
         if arguments.dicomweb:
             store_masks(arguments.dicomweb, report, arguments.output)
     print_result(closing_line(report, arguments.output, ignored=discovery.ignored, labels=len(discovery.labels)))

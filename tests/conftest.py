@@ -24,6 +24,14 @@ def _volumes_of_any_size() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_secret(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the secret of pseudonyms out of the home of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _levels_of_loggers() -> Iterator[None]:
     """Undo what the command line, called in this process, sets for the process of a user."""

@@ -8,6 +8,7 @@ import re
 import struct
 import zlib
 from pathlib import Path
+from textwrap import shorten
 from types import TracebackType
 from typing import TypeGuard
 
@@ -18,6 +19,7 @@ from s3net_monai.utils.printing import print_traceback
 
 TRACEBACK = "S3NET_TRACEBACK"  # set it to 1 to see where an error comes from
 NO_MEMORY = "not enough memory; close other programs, or use a machine with more"
+MAX_QUOTED = 160  # characters of a library's message
 
 _PACKAGES = ("s3net_monai", "data_prep", "benchmarks")
 # What allocators raise as RuntimeError: torch, ITK, C++.
@@ -84,7 +86,7 @@ def words_of(error: BaseException, *files: Path) -> str:
         text = text.replace(str(file), file.name)
     if not text.strip() or (isinstance(error, _STUMBLES) and not is_sentence) or _INTERNAL.search(text):
         return ""
-    return f" ({one_line(text)})"
+    return f" ({one_line(shorten(text, MAX_QUOTED, placeholder=' …'))})"  # between words: half a name is not found
 
 
 def message_for_users(error: BaseException) -> list[str] | None:

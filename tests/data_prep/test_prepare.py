@@ -1,7 +1,9 @@
 """Small copies of every data set in its public and its shorter layout; wrong folders are refused."""
 
 import json
+import re
 import shutil
+from hashlib import sha256
 
 import nibabel
 import numpy as np
@@ -203,6 +205,19 @@ def test_dicom_tree(source, destination):
     ]
     assert len(images) == 3
     assert "PHANTOM" not in (destination / "datalist.json").read_text()  # no PatientID
+
+
+def test_names_of_dicom_series_do_not_tell_their_uids(source, destination, monkeypatch):
+    folder, _ = write_lung_phantom(source, "a", (8, 8, 4), dicom=True)
+    uid = str(pydicom.dcmread(folder / "0001.dcm").SeriesInstanceUID)
+    names = []
+    for user in ("a", "b", "a"):
+        monkeypatch.setenv("XDG_STATE_HOME", str(source / user))
+        prepare("dicom", source, destination)
+        names += [entry["case_id"] for entry in load_datalist(destination, "all")]
+    assert re.fullmatch("series_[0-9a-f]{12}", names[0])
+    assert names[0] == names[2] != names[1]
+    assert names[0].removeprefix("series_") not in sha256(uid.encode()).hexdigest()
 
 
 def test_dicom_series_with_a_missing_slice(source, destination):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +10,10 @@ from s3net_monai.inference.dicomweb.transfer import fetch_study, store_files
 from s3net_monai.inference.discovery.cases import Discovery
 from s3net_monai.inference.discovery.find_cases import find_cases
 from s3net_monai.inference.discovery.series_selection import Selection
+from s3net_monai.inference.discovery.spellings import meaning_of
 from s3net_monai.inference.report.html_report import write_html_report
 from s3net_monai.inference.report.report import Report
+from s3net_monai.utils.pseudonyms import Pseudonyms
 
 STORABLE_FORMATS = ("dicomseg", "dicomseg-labelmap")
 
@@ -24,11 +25,19 @@ def with_storable(formats: Iterable[str]) -> tuple[str, ...]:
 
 
 def find_study_cases(
-    url: str, study: str, *, task: str, modality: str, scratch: Path, rules: Selection | None, keep_identifiers: bool
+    url: str,
+    study: str,
+    *,
+    task: str,
+    modality: str,
+    scratch: Path,
+    rules: Selection | None,
+    keep_identifiers: bool,
+    pseudonyms: Pseudonyms,
 ) -> Discovery:
     """Fetch a study and find the cases in it.
 
-    Cases are named by a hash of the StudyInstanceUID, so that one folder can hold the masks of several studies.
+    Cases are named by the pseudonym of the StudyInstanceUID, so that one folder can hold the masks of several studies.
 
     Args:
         url: root of the server's DICOMweb services.
@@ -38,14 +47,17 @@ def find_study_cases(
         scratch: folder for the files, which must outlive the cases.
         rules: which series to select; None for the default of the task.
         keep_identifiers: whether patient identifiers may stay in names and texts.
+        pseudonyms: what replaces them.
 
     Raises:
         UsageError: when the server or the study cannot be used.
     """
-    name = f"study-{hashlib.sha256(study.encode(errors='surrogateescape')).hexdigest()[:8]}"
+    name = f"study-{study if keep_identifiers else pseudonyms.of(meaning_of(study), study)}"
     folder = scratch / name
     fetched = fetch_study(url, study, folder=folder, task=task)
-    discovery = find_cases([folder], modality=modality, rules=rules, keep_identifiers=keep_identifiers)
+    discovery = find_cases(
+        [folder], modality=modality, rules=rules, keep_identifiers=keep_identifiers, pseudonyms=pseudonyms
+    )
     cases = tuple(
         replace(case, case_id=f"{name}_{case.case_id}", input=case.input.relative_to(scratch))
         for case in (*discovery.cases, *fetched.unusable)

@@ -13,6 +13,7 @@ from pathlib import Path
 from s3net_monai.file_formats import ARCHIVE_SUFFIXES, known_suffix
 from s3net_monai.inference.discovery.cases import Case
 from s3net_monai.inference.discovery.identifiers import redact
+from s3net_monai.utils.pseudonyms import Pseudonyms
 
 MAX_NAME_BYTES = 120  # file systems allow 255, and suffixes and temporary endings are appended
 MAX_PARENTS = 3  # patient, study and series
@@ -46,13 +47,13 @@ def safe_name(text: str) -> str:
     return re.sub(r"^[\s.\-]+|[\s.]+$", "", text) or "case"
 
 
-def with_unique_ids(cases: Sequence[Case]) -> list[Case]:
+def with_unique_ids(cases: Sequence[Case], pseudonyms: Pseudonyms) -> list[Case]:
     """Return the cases with identifiers that are valid file names and unique, even where case is ignored.
 
     A repeated identifier is prefixed with as many parent folders as are needed to make it unique, and numbered if
     that is not enough.
     """
-    names = [_names(case) for case in cases]
+    names = [_names(case, pseudonyms) for case in cases]
     counts = [Counter(name[depth].casefold() for name in names) for depth in range(MAX_PARENTS + 1)]
     used = {name[0].casefold() for name in names if counts[0][name[0].casefold()] == 1}
     next_numbers: dict[str, int] = {}  # of thousands of cases of one name, each would count from the start
@@ -72,10 +73,10 @@ def with_unique_ids(cases: Sequence[Case]) -> list[Case]:
     return renamed
 
 
-def _names(case: Case) -> list[str]:
+def _names(case: Case, pseudonyms: Pseudonyms) -> list[str]:
     """The case's name with no, one and more parent folders in front, without patient identifiers."""
     parents = Path(os.path.abspath(case.input)).parts[1:-1][-MAX_PARENTS:]
     parts = [archive_stem(part) for part in parents]
     # Of a shorter path, all folders are in front of several names.
     fronts = [parts[-depth:] if depth else [] for depth in range(MAX_PARENTS + 1)]
-    return [safe_name(redact("_".join([*front, case.case_id]), case.identifiers)) for front in fronts]
+    return [safe_name(redact("_".join([*front, case.case_id]), case.identifiers, pseudonyms)) for front in fronts]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from s3net_monai.data.label_names import LabelName
+from s3net_monai.inference.discovery.spellings import Identifier
 
 Kind = Literal["volume", "image_2d", "dicom_series", "dicom_vl_image", "unusable"]
 
@@ -25,9 +26,10 @@ class Case:
         kind: the reader that the image needs. "dicom_series" is a series of slices, "dicom_vl_image" a visible-light
             image in DICOM, and "unusable" an input that already failed in discovery.
         problem: why the input is unusable.
-        identifiers: strings that must not appear in any text about the case; empty if identifiers may be kept.
+        identifiers: values that must not appear in any text about the case; empty if identifiers may be kept.
         selection: one line that says why this series was selected rather than another one of its study; empty if it
-            was the only series or the user named it; for a cine series also which phase it is.
+            was the only series or the user named it; for a cine series also which phase it is. As ``problem``, it may
+            contain patient identifiers: show it by ``identifiers.redact_message``.
         phase: number of the phase of a cine series, from 1; None for all other images.
         holds_phases: whether the files hold other phases, too, so that the reader must be told which one to read.
     """
@@ -37,7 +39,7 @@ class Case:
     image: tuple[Path, ...]
     kind: Kind
     problem: str = ""
-    identifiers: frozenset[str] = frozenset()
+    identifiers: frozenset[Identifier] = frozenset()
     selection: str = ""
     phase: int | None = None
     holds_phases: bool = False
@@ -54,7 +56,7 @@ class ExcludedSeries:
 
     Attributes:
         input: the file or folder.
-        series: number, description and size of the series; empty for a file.
+        series: number, modality, orientation and size of the series; empty for a file.
         reason: why it was excluded, in one line.
     """
 

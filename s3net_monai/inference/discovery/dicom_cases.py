@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,19 +13,28 @@ from s3net_monai.inference.discovery.case_ids import archive_stem, stem
 from s3net_monai.inference.discovery.cases import Case, ExcludedSeries
 from s3net_monai.inference.discovery.cine_cases import phase_cases
 from s3net_monai.inference.discovery.dicom_headers import DERIVED_MODALITIES, SeriesFiles, SortedFiles
-from s3net_monai.inference.discovery.identifiers import redact, uids_in
+from s3net_monai.inference.discovery.identifiers import uids_in
 from s3net_monai.inference.discovery.series_selection import Selection
+from s3net_monai.inference.discovery.spellings import Identifier
+from s3net_monai.io.dicom.header import quote_term
 from s3net_monai.io.limits import MAX_PIXELS, MAX_VOXELS
 from s3net_monai.utils.messages import one_line
 
 MAX_LISTED_FILES = 3  # missing files that a message names
 
 
+class Excluded(NamedTuple):
+    """What a report says of a series that was not selected, and the identifiers that must not appear in it."""
+
+    series: ExcludedSeries
+    identifiers: frozenset[Identifier]
+
+
 class DicomCases(NamedTuple):
     """The ``cases``, each with its first file, and the ``excluded`` series and files."""
 
     cases: list[tuple[Path, Case]]
-    excluded: list[ExcludedSeries]
+    excluded: list[Excluded]
 
 
 @dataclass(frozen=True)
@@ -271,18 +281,22 @@ def _series_number(series: SeriesFiles) -> float:
 
 
 def _describe(series: SeriesFiles) -> str:
-    number = series.attributes.get("SeriesNumber", ("without number",))[0]
-    description = " ".join(series.attributes.get("SeriesDescription", ()))
+    """Describe a series by codes and numbers alone: its description is free text, which may name a patient."""
+    number = series.attributes.get("SeriesNumber", ("",))[0]
+    if not re.fullmatch(r"-?\d{1,11}", number):
+        number = "without number"
+    orientation = next(iter(series.attributes.get("Orientation", ())), "unknown")
+    details = [quote_term(series.modality)] if series.modality else []
+    details += [orientation] if orientation != "unknown" else []
+    thickness = next(iter(series.attributes.get("SliceThickness", ())), "")
+    if re.fullmatch(r"\d{1,3}(\.\d+)?", thickness):
+        details.append(f"{float(thickness):.4g} mm")
+    joined = ", ".join(details)
     slices = f"{series.frames} slice{'s' if series.frames != 1 else ''}"
-    return f"series {number}{f' ({one_line(description, 64)})' if description else ''} of {slices}"
+    return f"series {number}{f' ({joined})' if details else ''} of {slices}"
 
 
 def _exclude(series: SeriesFiles, paths: _DisplayPaths, *, reason: str, result: DicomCases) -> None:
-    identifiers = frozenset(series.identifiers)
-    result.excluded.append(
-        ExcludedSeries(
-            input=redact(str(paths.display(paths.source(series))), identifiers),
-            series=redact(_describe(series), identifiers),
-            reason=redact(reason, identifiers),
-        )
-    )
+    shown = str(paths.display(paths.source(series)))
+    excluded = ExcludedSeries(input=shown, series=_describe(series), reason=reason)
+    result.excluded.append(Excluded(excluded, frozenset(series.identifiers)))

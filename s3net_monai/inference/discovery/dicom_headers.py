@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from s3net_monai.inference.discovery.identifiers import IDENTIFIER_KEYWORDS, collect_identifiers
+from s3net_monai.inference.discovery.header_values import IdentifierCollector
 from s3net_monai.inference.discovery.series_selection import Values
+from s3net_monai.inference.discovery.spellings import Identifier, repeated_in
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.copies import are_copies
 from s3net_monai.io.dicom.enhanced import split_frames
@@ -19,7 +20,10 @@ from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.dicom.header import SliceHeader, is_image
 from s3net_monai.io.dicom.uids import CT_IMAGE, VISIBLE_LIGHT
 
-SELECTION_KEYWORDS = ("StudyInstanceUID", "SeriesNumber", "SeriesDescription")
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+SELECTION_KEYWORDS = ("StudyInstanceUID", "SeriesNumber")
 DERIVED_MODALITIES = ("SEG", "RTDOSE", "REG", "PR")  # have pixels, but are derived from images
 MIN_AXIS_COSINE = np.cos(np.radians(20.0))  # a slice that is tilted by more is not axial, coronal or sagittal
 
@@ -52,7 +56,7 @@ class SeriesFiles:
     files: list[Path] = field(default_factory=list)
     damaged: list[Path] = field(default_factory=list)
     copies: list[Path] = field(default_factory=list)
-    identifiers: set[str] = field(default_factory=set)
+    identifiers: set[Identifier] = field(default_factory=set)
     attributes: dict[str, Values] = field(default_factory=dict)
     voxels: dict[Path, int] = field(default_factory=dict)
     frames: int = 0
@@ -72,14 +76,22 @@ class SortedFiles:
         series: in the order of their first file.
         damaged: unreadable files that belong to no series.
         non_images: number of DICOM objects that are no images.
+        identifiers: those of damaged files and of objects that are no images; empty if they may be kept.
     """
 
     series: tuple[SeriesFiles, ...]
     damaged: tuple[Path, ...]
     non_images: int
+    identifiers: frozenset[Identifier] = frozenset()
 
 
-def sort_files(paths: Iterable[Path], keywords: Sequence[str] = (), keep_identifiers: bool = False) -> SortedFiles:
+def sort_files(
+    paths: Iterable[Path],
+    keywords: Sequence[str] = (),
+    keep_identifiers: bool = False,
+    *,
+    display: Callable[[Path], Path] = lambda path: path,
+) -> SortedFiles:
     """Group DICOM files by study and series, regardless of their folders.
 
     An unreadable file is attached to the series in its folder if there is exactly one: it may belong to that series,
@@ -90,8 +102,17 @@ def sort_files(paths: Iterable[Path], keywords: Sequence[str] = (), keep_identif
         paths: DICOM files.
         keywords: DICOM keywords that the selection rules need.
         keep_identifiers: whether to leave ``SeriesFiles.identifiers`` empty.
+        display: maps a path to the one that is shown; the two differ for unpacked archives.
     """
-    extra_keywords = tuple(dict.fromkeys((*SELECTION_KEYWORDS, *IDENTIFIER_KEYWORDS, *keywords)))
+    extra_keywords = tuple(dict.fromkeys((*SELECTION_KEYWORDS, *keywords)))
+    collector = IdentifierCollector()
+    identifiers: frozenset[Identifier] = frozenset()  # of the current file
+    other_identifiers: set[Identifier] = set()
+
+    def collect(dataset: Dataset) -> None:
+        nonlocal identifiers
+        identifiers = collector.collect(dataset)
+
     series_by_key: dict[tuple[str, str, SeriesKind], SeriesFiles] = {}
     first_paths: dict[tuple[int, str], Path] = {}
     group_keys: dict[int, list[tuple[Values, ...]]] = {}
@@ -101,13 +122,16 @@ def sort_files(paths: Iterable[Path], keywords: Sequence[str] = (), keep_identif
     damaged: list[Path] = []
     non_images = 0
     for path in paths:
+        identifiers = frozenset()
         try:
-            header = read_header(path, extra_keywords)
+            header = read_header(path, extra_keywords, None if keep_identifiers else collect)
         except CaseError:
             damaged.append(path)
+            other_identifiers |= identifiers
             continue
         if not is_image(header):
             non_images += 1
+            other_identifiers |= identifiers
             continue
         substitute_uid = f"folder:{path.parent}"
         study = str(header.get("StudyInstanceUID") or substitute_uid)
@@ -116,8 +140,8 @@ def sort_files(paths: Iterable[Path], keywords: Sequence[str] = (), keep_identif
         series = series_by_key.setdefault(
             (study, uid or substitute_uid, kind), SeriesFiles(study=study, uid=uid, kind=kind)
         )
-        if not keep_identifiers:
-            series.identifiers |= collect_identifiers(header)
+        new = identifiers - series.identifiers
+        series.identifiers |= _to_keep(new, display(path)) if series.identifiers else new
         instance = (id(series), str(header.get("SOPInstanceUID") or path))
         first = first_paths.setdefault(instance, path)
         is_copy = first != path and _are_copies(first, path)
@@ -160,7 +184,17 @@ def sort_files(paths: Iterable[Path], keywords: Sequence[str] = (), keep_identif
         series=tuple(series for series in series_by_key.values() if series.files),
         damaged=tuple(unassigned),
         non_images=non_images,
+        identifiers=frozenset(other_identifiers),
     )
+
+
+def _to_keep(identifiers: Iterable[Identifier], shown: Path) -> set[Identifier]:
+    """Return which values of a further slice are kept: all of them, times and UIDs of a thousand, would fill memory.
+
+    Kept are names, dates, and whatever the path of the slice repeats.
+    """
+    in_path = repeated_in(str(shown))
+    return {one for one in identifiers if one.kind in ("name", "date") or in_path(one)}
 
 
 def _are_copies(first: Path, second: Path) -> bool:
@@ -195,7 +229,7 @@ def _positions(header: SliceHeader) -> list[str]:
 
 
 def _attributes(header: SliceHeader, keywords: Sequence[str]) -> dict[str, Values]:
-    required = {"Modality", "ImageType", "SeriesNumber", "SeriesDescription", *keywords}
+    required = {"Modality", "ImageType", "SeriesNumber", "SliceThickness", *keywords}
     attributes = {keyword: values for keyword in required if (values := _texts(header.get(keyword)))}
     if "Modality" not in attributes and str(header.get("SOPClassUID", "")).startswith(CT_IMAGE):
         attributes["Modality"] = ("CT",)

@@ -10,17 +10,20 @@ from s3net_monai.data.label_names import LabelName, find_labels, is_result
 from s3net_monai.file_formats import IMAGE_2D_SUFFIXES, KNOWN_INPUTS, SEGMENTATION_SUFFIX, VOLUME_SUFFIXES, suffixes_of
 from s3net_monai.inference.discovery.case_ids import stem, with_unique_ids
 from s3net_monai.inference.discovery.cases import Case, Discovery, ExcludedSeries, Kind
-from s3net_monai.inference.discovery.dicom_cases import dicom_cases, missing_files_problem
+from s3net_monai.inference.discovery.dicom_cases import Excluded, dicom_cases, missing_files_problem
 from s3net_monai.inference.discovery.dicom_headers import sort_files
-from s3net_monai.inference.discovery.identifiers import add_identifiers_of_paths, redact, uids_in
+from s3net_monai.inference.discovery.header_values import collect_identifiers
+from s3net_monai.inference.discovery.identifiers import IdentifierIndex, redact, redact_message, texts_of, uids_in
 from s3net_monai.inference.discovery.series_selection import DEFAULT, Selection, default_rules
+from s3net_monai.inference.discovery.spellings import Identifier
 from s3net_monai.inference.discovery.walk_files import walk_files
 from s3net_monai.io import CaseError
 from s3net_monai.io.archive import unpack
 from s3net_monai.io.archive_limits import UnpackedTotal
-from s3net_monai.io.dicom.dicomdir import is_dicomdir, read_dicomdir
+from s3net_monai.io.dicom.dicomdir import DicomDir, is_dicomdir, read_dicomdir
 from s3net_monai.io.dicom.files import looks_like_dicom
 from s3net_monai.utils.errors import UsageError
+from s3net_monai.utils.pseudonyms import Pseudonyms
 from s3net_monai.utils.walk import problem_of
 
 __all__ = ["IMAGE_2D_SUFFIXES", "VOLUME_SUFFIXES", "Case", "Discovery", "ExcludedSeries", "Kind", "find_cases", "stem"]
@@ -34,6 +37,7 @@ def find_cases(
     rules: Selection | None = None,
     unpack_to: Path | None = None,
     keep_identifiers: bool = False,
+    pseudonyms: Pseudonyms | None = None,
 ) -> Discovery:
     """Find every image in files, folders, trees of DICOM series, DICOMDIRs and zip archives.
 
@@ -54,6 +58,7 @@ def find_cases(
         unpack_to: an empty folder for the contents of archives, which must outlive the cases; without one, archives
             are cases that fail.
         keep_identifiers: whether patient identifiers may stay in names and texts.
+        pseudonyms: what replaces them; None for those of the user's own secret.
 
     Raises:
         UsageError: when no input contains an image.
@@ -66,15 +71,33 @@ def find_cases(
         keep_identifiers=keep_identifiers,
     )
     cases = [case for path in inputs for case in search.search(path)]
-    if not keep_identifiers:
-        cases = add_identifiers_of_paths(cases)
+    pseudonyms = pseudonyms or Pseudonyms()
+    # A folder may be named after a value of another series: that of the patient, or of a report beside the images.
+    all_identifiers = frozenset(search.identifiers).union(
+        *(case.identifiers for case in cases), *(excluded.identifiers for excluded in search.excluded)
+    )
+    index = IdentifierIndex(all_identifiers)
+    cases = [replace(case, identifiers=case.identifiers | index.found_in(texts_of(case))) for case in cases]
     if all(case.kind == "unusable" for case in cases):
-        raise UsageError(redact(cases[0].problem, cases[0].identifiers) if cases else "no input given")
+        raise UsageError(redact_message(cases[0].problem, cases[0], pseudonyms) if cases else "no input given")
     return Discovery(
-        cases=tuple(with_unique_ids(cases)),
+        cases=tuple(with_unique_ids(cases, pseudonyms)),
         ignored=search.ignored,
         labels=tuple(search.labels),
-        excluded=tuple(search.excluded),
+        excluded=tuple(_redacted(excluded, index, pseudonyms) for excluded in search.excluded),
+    )
+
+
+def _redacted(excluded: Excluded, index: IdentifierIndex, pseudonyms: Pseudonyms) -> ExcludedSeries:
+    series = excluded.series
+    identifiers = excluded.identifiers | index.found_in(f"{series.input}\n{series.reason}")
+    source = Path(series.input)
+    case = Case(case_id="", input=source, image=(source,), kind="unusable", identifiers=identifiers)
+    return replace(
+        series,
+        input=redact(series.input, identifiers, pseudonyms),
+        series=redact_message(series.series, case, pseudonyms),
+        reason=redact_message(series.reason, case, pseudonyms),
     )
 
 
@@ -94,7 +117,10 @@ class _SearchFolder:
 
 @dataclass(kw_only=True)
 class _Search:
-    """A search through inputs, with the count of ignored files, and the lists of labels and excluded series."""
+    """A search through inputs, with the count of ignored files, and the lists of labels and excluded series.
+
+    ``identifiers`` are those of files that belong to no case, such as a DICOMDIR.
+    """
 
     modality: str
     rules: Selection
@@ -103,7 +129,8 @@ class _Search:
     keep_identifiers: bool
     ignored: int = 0
     labels: list[LabelName] = field(default_factory=list)
-    excluded: list[ExcludedSeries] = field(default_factory=list)
+    excluded: list[Excluded] = field(default_factory=list)
+    identifiers: set[Identifier] = field(default_factory=set)
     archives: int = 0
     unpacked: UnpackedTotal = field(default_factory=UnpackedTotal)
 
@@ -133,6 +160,7 @@ class _Search:
     def _named_dicom_cases(self, case: Case) -> list[Case]:
         """The cases of a DICOM file that the user names; an object without an image is rejected by the reader later."""
         files = sort_files(case.image, (), self.keep_identifiers)
+        self.identifiers |= files.identifiers
         cases = dicom_cases(files, DEFAULT, display=lambda path: path, modality=self.modality).cases
         if not cases:
             return [case if self.keep_identifiers else replace(case, identifiers=uids_in(case.input))]
@@ -142,7 +170,7 @@ class _Search:
     def _search_dicomdir(self, path: Path) -> list[Case]:
         """The cases among the images that a DICOMDIR lists; other files beside it are not read."""
         try:
-            listed = read_dicomdir(path)
+            listed = self._read_dicomdir(path)
         except CaseError as error:
             return [_unusable(path, str(error))]
         folder = _SearchFolder(path.parent, path.parent)
@@ -164,7 +192,7 @@ class _Search:
         cases = self._search_folder(_SearchFolder(folder, path)) if is_searched else []
         if unpacked.nested:
             problem = f"{path.name}: archives in the archive are not opened ({unpacked.nested}); unpack it yourself"
-            identifiers = frozenset[str]().union(*(case.identifiers for case in cases))
+            identifiers = frozenset[Identifier]().union(*(case.identifiers for case in cases))
             cases.append(replace(_unusable(path, problem), identifiers=identifiers))
         return cases
 
@@ -203,19 +231,27 @@ class _Search:
             return [_unusable(root.display_path, problem)]
         return [case for _, case in sorted(cases, key=lambda pair: _walk_order(pair[0], root.folder))]
 
+    def _read_dicomdir(self, path: Path) -> DicomDir:
+        listed = read_dicomdir(path)
+        if not self.keep_identifiers:
+            self.identifiers |= collect_identifiers(listed.records)
+        return listed
+
     def _missing_files(self, path: Path) -> dict[str, tuple[str, ...]]:
         try:
-            return read_dicomdir(path).missing
+            return self._read_dicomdir(path).missing
         except CaseError as error:  # the walk finds the files without the DICOMDIR
-            self.excluded.append(ExcludedSeries(input=path.name, series="", reason=str(error)))
+            excluded = ExcludedSeries(input=path.name, series="", reason=str(error))
+            self.excluded.append(Excluded(excluded, frozenset()))
             return {}
 
     def _sort_dicom(
         self, root: _SearchFolder, paths: Iterable[Path], *, missing: dict[str, tuple[str, ...]], missing_source: Path
     ) -> list[tuple[Path, Case]]:
         """Cases from DICOM files; files missing from whole series become one unusable case at ``missing_source``."""
-        files = sort_files(paths, self.rules.keywords, self.keep_identifiers)
+        files = sort_files(paths, self.rules.keywords, self.keep_identifiers, display=root.display)
         self.ignored += files.non_images
+        self.identifiers |= files.identifiers
         cases, excluded = dicom_cases(
             files,
             self.rules,

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from s3net_monai.inference.discovery.identifying_attributes import may_be_shown
+from s3net_monai.io.dicom.header import quote_term
 from s3net_monai.utils.errors import UsageError
 
 # Computed for a series; every other key is a DICOM keyword.
 DERIVED_KEYS = ("Orientation", "NumberOfSlices", "NumberOfPhases")
+ORIENTATIONS = ("axial", "coronal", "sagittal", "oblique", "unknown")
 CHOICES = ("most-slices", "all")
 MAX_REGEX_LENGTH = 200
 MAX_TEXT_LENGTH = 1024  # the longest short text of DICOM (PS3.5 section 6.2)
@@ -38,13 +41,20 @@ class Condition:
     expected: Any
 
     def failure(self, attributes: Mapping[str, Values]) -> str:
-        """Return why a series with these attributes fails the condition, or an empty string if it satisfies it."""
+        """Return why a series with these attributes fails the condition, or an empty string if it satisfies it.
+
+        Values of attributes that identify, or that are free text, are not quoted, nor what the rule expects of them.
+        """
         values = attributes.get(self.keyword, ())
+        is_shown = self.keyword in DERIVED_KEYS or may_be_shown(self.keyword)
+        expectation = f"{self._expectation()} expected" if is_shown else f"the rule '{self.test}' needs it"
         if not values and self.test != "not_in":
-            return f"{self.keyword} is absent, {self._expectation()} expected"
+            return f"{self.keyword} is absent, {expectation}"
         if TESTS[self.test](values, self.expected):
             return ""
-        return f"{self.keyword} is {', '.join(values)}, {self._expectation()} expected"
+        if not is_shown:
+            return f"{self.keyword} does not meet the rule '{self.test}'"
+        return f"{self.keyword} is {', '.join(map(_shown, values))}, {expectation}"
 
     def _expectation(self) -> str:
         if self.test == "equals":
@@ -91,6 +101,11 @@ def _plain(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_plain(item) for item in value)
     return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _shown(value: str) -> str:
+    """Return a number or one of our own values as it is; a code only where it is one."""
+    return value if _numbers((value,)) or value in ORIENTATIONS else quote_term(value)
 
 
 def _numbers(values: Values) -> list[float]:

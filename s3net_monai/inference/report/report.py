@@ -71,6 +71,7 @@ class Report:
         interrupted: whether Ctrl-C ended the run.
         other_shards: ids of cases that other processes segment into the same folder. Their entries in the file are left
             as they are.
+        pseudonyms: check value of the secret of the run's pseudonyms; empty where it has none.
     """
 
     task: str
@@ -83,6 +84,7 @@ class Report:
     seconds: float = 0.0
     interrupted: bool = False
     other_shards: frozenset[str] = frozenset()
+    pseudonyms: str = ""
 
     def add(self, case: CaseReport) -> None:
         """Add the entry of a case."""
@@ -100,6 +102,7 @@ class Report:
             "task": self.task,
             "model": self.model,
             "settings": self.settings,
+            "pseudonyms": self.pseudonyms,
             "labels": self.labels,
             "cases": [asdict(case) for case in self.cases.values()],
             "excluded": self.excluded,
@@ -127,10 +130,13 @@ class Report:
             replace_others: a report of another model or other settings may be replaced.
 
         Raises:
-            UsageError: when a shard finds such a report and may not replace it.
+            UsageError: when a shard finds such a report and may not replace it, and when the run that is continued had
+                another secret for pseudonyms.
         """
         with exclusive_lock(folder / LOCK_NAME):
             earlier = read_report(folder)
+            if earlier is not None and (resume or (self.other_shards and not replace_others)):
+                self._check_pseudonyms(earlier, folder)
             differs = earlier is not None and earlier.configuration() != self.configuration()
             if self.other_shards and differs and not replace_others:
                 raise UsageError(
@@ -140,8 +146,17 @@ class Report:
             if earlier is None or not resume:
                 self._write_merged(folder, earlier if self.other_shards else None)
 
+    def _check_pseudonyms(self, earlier: Report, folder: Path) -> None:
+        if earlier.pseudonyms and self.pseudonyms and earlier.pseudonyms != self.pseudonyms:
+            raise UsageError(
+                f"{folder}: the run there had another secret for pseudonyms, so its cases would get other names; give "
+                "--key with the file of that run, or run as the same user on the same machine"
+            )
+
     def _write_merged(self, folder: Path, earlier: Report | None) -> dict[str, Any]:
         merged = replace(self, cases=dict(self.cases))
+        if earlier is not None:
+            merged.pseudonyms = self.pseudonyms or earlier.pseudonyms
         if earlier is not None and earlier.configuration() == self.configuration():
             for case in earlier.cases.values():
                 if case.case_id in self.other_shards:
@@ -164,6 +179,7 @@ def read_report(folder: Path) -> Report | None:
             model=stored["model"],
             settings=stored["settings"],
             labels=stored["labels"],
+            pseudonyms=stored.get("pseudonyms", ""),
             cases={case.case_id: case for case in cases},
         )
     except (OSError, ValueError, KeyError, TypeError):

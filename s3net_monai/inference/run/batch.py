@@ -15,7 +15,6 @@ from typing import Any
 
 from s3net_monai.inference.bundle import Bundle
 from s3net_monai.inference.discovery.find_cases import Case, ExcludedSeries
-from s3net_monai.inference.discovery.identifiers import redact, reported_input
 from s3net_monai.inference.report.html_report import write_html_report
 from s3net_monai.inference.report.report import CaseReport, Report, Status, read_report
 from s3net_monai.inference.run.earlier_run import check_output, named, of_other_cases, stale_mask_warnings
@@ -24,11 +23,13 @@ from s3net_monai.inference.run.outputs import OutputWriter
 from s3net_monai.inference.run.prefetch import LoadedCase, load_cases
 from s3net_monai.inference.run.run_lock import run_lock, running_shards
 from s3net_monai.inference.run.segmenter import infer_sample
+from s3net_monai.inference.run.shown_entry import shown_entry
 from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.io import CaseError
 from s3net_monai.labels import Label
 from s3net_monai.utils.atomic import remove_partial
 from s3net_monai.utils.printing import print_note, progress_bar
+from s3net_monai.utils.pseudonyms import Pseudonyms
 
 REPORT_INTERVAL = 2.0  # seconds between writes of the report: a killed run loses no more
 DONE_BEFORE = "complete from an earlier run"
@@ -59,7 +60,13 @@ class Settings:
 
 
 def run_batch(
-    cases: Sequence[Case], bundle: Bundle, output: Path, *, settings: Settings, excluded: Sequence[ExcludedSeries] = ()
+    cases: Sequence[Case],
+    bundle: Bundle,
+    output: Path,
+    *,
+    settings: Settings,
+    excluded: Sequence[ExcludedSeries] = (),
+    pseudonyms: Pseudonyms | None = None,
 ) -> Report:
     """Segment the cases of this shard into ``output`` and write the report and its page there.
 
@@ -75,6 +82,7 @@ def run_batch(
         output: folder for masks, previews and the report.
         settings: what the user chose.
         excluded: the series of the input that were not selected, for the report.
+        pseudonyms: those of ``find_cases``; None for those of the user's own secret.
 
     Returns:
         The report of this shard's cases.
@@ -83,6 +91,7 @@ def run_batch(
         UsageError: while another run, that is no shard of the same, writes into ``output``; when masks are there that
             neither ``resume`` nor ``overwrite`` allows to replace; and when ``output`` cannot be written to.
     """
+    pseudonyms = pseudonyms or Pseudonyms()
     first, step = settings.shard
     own_cases = list(cases[first - 1 :: step])
     own_ids = None if step == 1 else {case.case_id for case in own_cases}
@@ -105,17 +114,18 @@ def run_batch(
         labels=[_as_json(label) for label in bundle.task.labels],
         excluded=[asdict(series) for series in excluded],
         other_shards=frozenset(case.case_id for case in cases) - {case.case_id for case in own_cases},
+        pseudonyms=pseudonyms.check,
     )
     writer = OutputWriter(bundle=bundle, output=output, formats=settings.formats, allow=settings.allow)
     with run_lock(output, is_shard=step > 1), ExitStack() as ending:
         with suppress(OSError):  # a network drive may come back; if not, the write at the end reports it
             replace_others = settings.overwrite and (step == 1 or running_shards(output) == 1)
             report.begin(output, resume=settings.resume, replace_others=replace_others)
-        ending.enter_context(_report_written_at_end(report, own_cases, output))
+        ending.enter_context(_report_written_at_end(report, own_cases, output, pseudonyms))
         if step == 1:
             remove_partial(output)
         unfinished = _unfinished_cases(own_cases, report, output) if settings.resume else own_cases
-        _run(unfinished, writer, settings.workers, report)
+        _run(unfinished, writer, settings.workers, report, pseudonyms)
     return report
 
 
@@ -160,7 +170,9 @@ def _is_complete(entry: CaseReport, case: Case, configuration: dict[str, Any], o
 
 
 @contextmanager
-def _report_written_at_end(report: Report, cases: Sequence[Case], output: Path) -> Iterator[None]:
+def _report_written_at_end(
+    report: Report, cases: Sequence[Case], output: Path, pseudonyms: Pseudonyms
+) -> Iterator[None]:
     """Write the report with an entry for every case, whatever ends the run; Ctrl-C is not an error."""
     started = time.perf_counter()
     try:
@@ -169,8 +181,9 @@ def _report_written_at_end(report: Report, cases: Sequence[Case], output: Path) 
         report.interrupted = True
         for case in cases:
             if case.case_id not in report.cases:
-                report.add(_entry(case, "skipped", INTERRUPTED))
+                report.add(shown_entry(_entry(case, "skipped", INTERRUPTED), case, pseudonyms))
     finally:
+        report.pseudonyms = pseudonyms.check
         report.seconds = time.perf_counter() - started
         report.left = of_other_cases(output, report.other_shards | {case.case_id for case in cases})
         if report.left:
@@ -179,9 +192,9 @@ def _report_written_at_end(report: Report, cases: Sequence[Case], output: Path) 
         write_html_report(report.write(output), output)
 
 
-def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Report) -> None:
+def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Report, pseudonyms: Pseudonyms) -> None:
     last_write = time.perf_counter()
-    pending: list[Callable[[], CaseReport]] = []
+    pending: list[tuple[Case, Callable[[], CaseReport]]] = []
     with (
         progress_bar(total=len(cases), unit="case", smoothing=0.1) as progress,
         ThreadPoolExecutor(max_workers=1) as thread,
@@ -190,7 +203,8 @@ def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Repo
         def collect(*, max_pending: int) -> None:
             nonlocal last_write
             while len(pending) > max_pending:
-                entry = _with_total_seconds(pending[0]())
+                case, finished = pending[0]
+                entry = shown_entry(_with_total_seconds(finished()), case, pseudonyms)
                 pending.pop(0)
                 entry.warnings += stale_mask_warnings(entry.case_id, writer.output, entry.outputs.values())
                 report.add(entry)
@@ -204,7 +218,7 @@ def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Repo
 
         try:
             for loaded in load_cases(cases, writer.bundle, workers=workers, configuration=report.configuration()):
-                pending.append(_infer(loaded, writer, thread))
+                pending.append((loaded.case, _infer(loaded, writer, thread)))
                 collect(max_pending=1)
         finally:  # after Ctrl-C, too, the masks that exist are written
             collect(max_pending=0)
@@ -237,11 +251,7 @@ def _infer(loaded: LoadedCase, writer: OutputWriter, thread: ThreadPoolExecutor)
 
 def _entry(case: Case, status: Status, reason: str) -> CaseReport:
     return CaseReport(
-        case_id=case.case_id,
-        input=reported_input(case),
-        status=status,
-        reason=reason,
-        selection=redact(case.selection, case.identifiers),
+        case_id=case.case_id, input=str(case.input), status=status, reason=reason, selection=case.selection
     )
 
 

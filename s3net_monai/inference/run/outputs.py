@@ -10,7 +10,6 @@ from pathlib import Path
 from s3net_monai.file_formats import PREVIEW_SUFFIX
 from s3net_monai.inference.bundle import Bundle
 from s3net_monai.inference.discovery.find_cases import Case
-from s3net_monai.inference.discovery.identifiers import redact
 from s3net_monai.inference.report.measures import measures
 from s3net_monai.inference.report.previews import write_preview
 from s3net_monai.inference.report.report import CaseReport
@@ -82,7 +81,7 @@ class OutputWriter:
             self.output / preview, source.image, mask.array, affine=mask.affine, task=task, in_hu=source.in_hu
         )
         entry.outputs["preview"] = preview
-        entry.warnings = [redact(warning, case.identifiers) for warning in (*warnings, *format_warnings)]
+        entry.warnings = warnings + format_warnings
         entry.notes = notes + format_notes
 
     def _write_masks(self, mask: Mask, case: Case, outputs: dict[str, str]) -> tuple[list[str], list[str]]:

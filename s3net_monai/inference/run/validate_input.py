@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from s3net_monai.inference.discovery.cases import Case
-from s3net_monai.inference.discovery.identifiers import redact
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.dicom.geometry import Irregularity
@@ -20,6 +19,8 @@ from s3net_monai.tasks import Task
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.messages import causes, one_line
 from s3net_monai.utils.reasons import error_lines, in_words, is_out_of_memory
+
+MAX_REASON = 400  # characters
 
 
 def check_input(case: Case, task: Task) -> None:
@@ -84,7 +85,11 @@ def _sizes(shape: tuple[int, ...]) -> str:
 
 
 def failure_reason(error: BaseException, case: Case) -> str:
-    """Return one line for the report from any error of a case; it names the input and holds no identifier."""
+    """Return the reason for any error of a case, as it is: with identifiers and all characters.
+
+    It names the input. It becomes one visible line when identifiers are out (``shown_entry``): half a name, or an
+    escaped one, would not be found.
+    """
     chain = list(causes(error))
     for link in chain:
         if isinstance(link, CaseError):
@@ -109,7 +114,7 @@ def as_case_error(case: Case) -> Iterator[None]:
     except UsageError:
         raise
     except Exception as error:
-        raise CaseError(failure_reason(error, case)) from error
+        raise CaseError(one_line(failure_reason(error, case), limit=MAX_REASON)) from error
 
 
 def _is_damage(error: BaseException) -> bool:
@@ -126,9 +131,7 @@ def _with_input_name(text: str, case: Case) -> str:
     for folder in sorted({str(path.parent) for path in case.image}, key=len, reverse=True):
         text = text.replace(f"{folder}/", "")  # the file's name suffices, and a folder may have the patient's name
     name = " ".join(case.input.name.split())
-    if name not in text:
-        text = f"{name}: {text}"
-    return one_line(redact(text, case.identifiers), limit=400)
+    return text if name in text else f"{name}: {text}"
 
 
 def _unreadable(path: Path) -> str:

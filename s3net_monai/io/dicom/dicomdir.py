@@ -25,10 +25,12 @@ class DicomDir:
     Attributes:
         files: those that exist.
         missing: the file IDs of those that do not, by SeriesInstanceUID.
+        records: the DICOMDIR itself, whose records repeat values of the patients.
     """
 
     files: tuple[Path, ...]
     missing: dict[str, tuple[str, ...]]
+    records: Dataset
 
 
 def is_dicomdir(path: Path) -> bool:
@@ -72,7 +74,7 @@ def read_dicomdir(path: Path) -> DicomDir:
             raise CaseError(f"{path.name}: names a link out of its own folder; do not trust this disc")
         else:
             files[file] = None
-    return DicomDir(tuple(files), {series: tuple(absent) for series, absent in missing.items()})
+    return DicomDir(tuple(files), {series: tuple(absent) for series, absent in missing.items()}, dataset)
 
 
 def _images(dataset: Dataset) -> Iterator[tuple[list[str], str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,7 @@ HEADER_KEYWORDS = [
     "PerFrameFunctionalGroupsSequence",
 ]
 # Without these an image can be read.
+_CHARSET = 0x0008_0005  # always kept: the texts depend on it
 OPTIONAL_KEYWORDS = (*ACQUISITION_KEYWORDS, "SpacingBetweenSlices", "EchoTime", "InversionTime", "FlipAngle")
 
 
@@ -98,17 +99,26 @@ def list_dicom_files(paths: Iterable[Path]) -> list[Path]:
     return files
 
 
-def read_header(path: Path, extra: Sequence[str] = ()) -> SliceHeader:
+def read_header(path: Path, extra: Sequence[str] = (), visit: Callable[[Dataset], None] | None = None) -> SliceHeader:
     """Read the attributes that the geometry of a series needs, and those that ``extra`` names, without pixel data.
+
+    Args:
+        path: the file.
+        extra: keywords of further attributes.
+        visit: called with all attributes before the others are dropped; it must accept damaged ones.
 
     Raises:
         CaseError: if the file is not DICOM, its header is damaged, or it is an image without its matrix size.
     """
     try:
         check_deflated(path)
-        dataset = read_data_set(
-            path, stop_before_pixels=True, specific_tags=[*HEADER_KEYWORDS, *OPTIONAL_KEYWORDS, *extra]
-        )
+        keywords = [*HEADER_KEYWORDS, *OPTIONAL_KEYWORDS, *extra]
+        if visit is None:
+            dataset = read_data_set(path, stop_before_pixels=True, specific_tags=keywords)
+        else:
+            dataset = read_data_set(path, stop_before_pixels=True)
+            visit(dataset)
+            _keep_only(dataset, keywords)
         _drop_damaged(dataset, set(OPTIONAL_KEYWORDS) - set(extra))
         _convert_all(dataset)
         header = SliceHeader(dataset, path)
@@ -122,6 +132,14 @@ def read_header(path: Path, extra: Sequence[str] = ()) -> SliceHeader:
     if cut_off:
         raise CaseError(f"{path.name}: its header ends before, or lacks, Rows and Columns; copy the file again")
     return header
+
+
+def _keep_only(dataset: Dataset, keywords: Iterable[str]) -> None:
+    from pydicom.datadict import tag_for_keyword
+
+    kept = {_CHARSET, *map(tag_for_keyword, keywords)}
+    for tag in [tag for tag in dataset.keys() if tag not in kept]:  # noqa: SIM118 - iterating a data set sorts its tags
+        del dataset[tag]
 
 
 def _drop_damaged(dataset: Dataset, keywords: Iterable[str]) -> None:

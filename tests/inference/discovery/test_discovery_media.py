@@ -10,7 +10,8 @@ import pytest
 
 from s3net_monai.inference import UsageError, find_cases
 from s3net_monai.inference.discovery.dicom_cases import missing_files_problem
-from s3net_monai.inference.discovery.identifiers import redact
+from s3net_monai.inference.discovery.identifiers import redact_message
+from s3net_monai.utils.pseudonyms import Pseudonyms
 from tests.helpers.dicom_media import series, write_media
 from tests.helpers.discovery_results import described, touch, zipped
 
@@ -33,7 +34,7 @@ def test_nested_archives_are_a_failed_case(tmp_path: Path) -> None:
     archived, failed = find_cases([path], unpack_to=tmp_path / "unpacked").cases
     assert archived.kind == "dicom_series"
     assert failed.problem == "Doe.zip: archives in the archive are not opened (1); unpack it yourself"
-    assert "Doe" not in failed.case_id + redact(failed.problem, failed.identifiers)
+    assert "Doe" not in failed.case_id + redact_message(failed.problem, failed, Pseudonyms())
 
 
 def test_series_at_the_top_of_an_archive_gets_its_name(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_phases_at_the_same_position_count_once(tmp_path: Path) -> None:
     phases.save(tmp_path / "st" / "phases")
     discovery = find_cases([tmp_path])
     assert described(discovery) == [("whole", "dicom_series", 5)]
-    assert reasons(discovery) == ["series 3 of 3 slices: 3 slices, the selected series has 5"]
+    assert reasons(discovery) == ["series 3 (CT, axial, 2 mm) of 3 slices: 3 slices, the selected series has 5"]
 
 
 @pytest.mark.parametrize(("stated", "frames"), [(10**9, 10**9), (-3, 1)])
@@ -58,15 +58,16 @@ def test_axial_series_with_most_slices_is_selected(tmp_path: Path) -> None:
     discovery = find_cases([tmp_path])
     assert described(discovery) == [("s3", "dicom_series", 9)]
     assert discovery.cases[0].selection == (
-        "series 3 (Lung) of 9 slices, selected from 7 series of its study: satisfies 'primary axial CT'"
+        "series 3 (CT, axial, 2 mm) of 9 slices, selected from 7 series of its study: satisfies 'primary axial CT'"
     )
     assert reasons(discovery) == [
-        "series 1 (Scout) of 1 slice: ImageType is ORIGINAL, PRIMARY, LOCALIZER, not in LOCALIZER, SCOUT expected",
-        "series 2 (Thick) of 5 slices: 5 slices, the selected series has 9",
-        "series 4 of 20 slices: Orientation is coronal, axial expected",
-        "series 5 of 30 slices: ImageType is DERIVED, SECONDARY, MPR, contains PRIMARY expected",
-        "series 6 of 40 slices: Modality is MR, CT expected",
-        "series 7 of 40 slices: SEG, derived from images and not an image itself",
+        "series 1 (CT, axial, 2 mm) of 1 slice: "
+        "ImageType is ORIGINAL, PRIMARY, LOCALIZER, not in LOCALIZER, SCOUT expected",
+        "series 2 (CT, axial, 2 mm) of 5 slices: 5 slices, the selected series has 9",
+        "series 4 (CT, coronal, 2 mm) of 20 slices: Orientation is coronal, axial expected",
+        "series 5 (CT, axial, 2 mm) of 30 slices: ImageType is DERIVED, SECONDARY, MPR, contains PRIMARY expected",
+        "series 6 (MR, axial, 2 mm) of 40 slices: Modality is MR, CT expected",
+        "series 7 (SEG, axial, 2 mm) of 40 slices: SEG, derived from images and not an image itself",
     ]
     assert all(json.dumps(asdict(excluded)) for excluded in discovery.excluded)
 
@@ -125,8 +126,8 @@ def test_study_that_satisfies_no_rule_fails_with_its_reason(tmp_path: Path) -> N
     cases = find_cases([tmp_path], rules=rules(SeriesDescription={"regex": "Lung"})).cases
     assert [case.kind for case in cases] == ["dicom_series", "unusable"]
     assert cases[1].problem == (
-        "b: no series satisfies the rules of rules.json: SeriesDescription is Head, regex Lung expected "
-        "in series 2 (Head) of 4 slices"
+        "b: no series satisfies the rules of rules.json: SeriesDescription does not meet the rule "
+        "'regex' in series 2 (CT, axial, 2 mm) of 4 slices"
     )
 
 
@@ -141,7 +142,9 @@ def test_series_may_be_spread_over_several_folders(tmp_path: Path) -> None:
     maker.save(tmp_path / "copy")
     discovery = find_cases([tmp_path])
     assert [(len(case.image), case.kind) for case in discovery.cases] == [(4, "dicom_series")]
-    assert reasons(discovery) == ["series 3 of 4 slices: 4 files in other folders repeat its instances"]
+    assert reasons(discovery) == [
+        "series 3 (CT, axial, 2 mm) of 4 slices: 4 files in other folders repeat its instances"
+    ]
 
 
 def test_unequal_copies_in_other_folders_are_left_to_the_reader(tmp_path: Path) -> None:
@@ -166,7 +169,7 @@ def test_copies_count_no_slices(tmp_path: Path, name: str) -> None:
     series(5, SeriesNumber=2).save(tmp_path / "st" / "larger")
     discovery = find_cases([tmp_path])
     assert described(discovery) == [("larger", "dicom_series", 5)]
-    assert reasons(discovery)[-1] == "series 1 of 4 slices: 4 slices, the selected series has 5"
+    assert reasons(discovery)[-1] == "series 1 (CT, axial, 2 mm) of 4 slices: 4 slices, the selected series has 5"
 
 
 def test_enhanced_object_and_its_copy_count_once(tmp_path: Path) -> None:

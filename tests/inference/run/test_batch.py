@@ -71,7 +71,7 @@ def test_a_broken_case_fails_alone(volumes: Path, bundle: Bundle, tmp_path: Path
 def test_report_has_the_documented_keys(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
     report = run(volumes, bundle, tmp_path / "out", formats=("nifti",))
     assert list(report)[:-1] == [
-        *("schema_version", "package_version", "task", "model", "settings", "labels"),
+        *("schema_version", "package_version", "task", "model", "settings", "pseudonyms", "labels"),
         *("cases", "excluded", "left", "summary"),
         "interrupted",
     ]

@@ -1,0 +1,219 @@
+"""Identifiers, and the spellings in which paths repeat them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from itertools import permutations
+from typing import Literal, NamedTuple
+
+from s3net_monai.inference.discovery.identifying_attributes import COMMON_WORDS
+
+MIN_LENGTH = 3  # letters and digits; what is shorter identifies nobody, names apart
+MIN_FREE_LENGTH = 6  # letters and digits; a shorter value is not looked for inside longer words and numbers
+MIN_EMBEDDED_DIGITS = 6  # of a number in a text that is taken for a number of a person
+MAX_PERMUTED_PARTS = 3
+MAX_LENGTH = 1024  # characters; a longer value is in no path
+SEPARATOR = r"[\W_]"
+# UIDs of any kind except those that the DICOM standard defines, which identify nobody.
+UID = r"(?<!\d)(?<!\d\.)(?!1\.2\.840\.10008\.)[0-2](?:\.\d+){5,}"
+
+Kind = Literal["name", "date", "time", "value"]
+
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
+_UMLAUTS = {ord(k): v for k, v in {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"}.items()}
+_ATOMS = re.compile(r"[^\W\d_]+|\d+")
+
+
+class Identifier(NamedTuple):
+    """One value that must not be shown.
+
+    Attributes:
+        kind: what decides how it may be spelled: the parts of a name in any order, a date or a time in several forms,
+            any other value as it is.
+        value: the value, in one spelling of its letters; YYYYMMDD for a date, HHMMSS for a time.
+        meaning: what its pseudonym stands for, the same for all spellings.
+    """
+
+    kind: Kind
+    value: str
+    meaning: str
+
+
+def names(text: str) -> Iterator[Identifier]:
+    """Yield the identifiers in a person's name (PS3.5 section 6.2.1): whole, family and given name, each part."""
+    for group in text.split("="):
+        parts = _words(group)
+        for some in {tuple(parts), tuple(parts[:2]), *((part,) for part in parts)}:
+            if len(some) > 1 or _is_name(some):
+                for spelled in _spellings("^".join(some)):
+                    yield Identifier("name", spelled, meaning_of("\0".join(sorted(some))))
+
+
+def _is_name(parts: tuple[str, ...]) -> bool:
+    text = "".join(parts).casefold()
+    # A single character, such as a middle initial, identifies nobody and occurs as a word in ordinary text.
+    return len(text) >= (MIN_LENGTH if text.isdecimal() else 2) and text not in COMMON_WORDS
+
+
+def date(text: str) -> Iterator[Identifier]:
+    """Yield the date at the beginning of a DA or DT value (PS3.5 section 6.2), also of the old form YYYY.MM.DD."""
+    match = re.match(r"((?:1[89]|20|21)\d\d)\.?(0[1-9]|1[0-2])\.?(0[1-9]|[12]\d|3[01])", text.strip())
+    if match:
+        yield Identifier("date", "".join(match.groups()), "".join(match.groups()))
+
+
+def time(text: str) -> Iterator[Identifier]:
+    """Yield the time of day in a TM value; hours and minutes alone are too common."""
+    match = re.match(r"([01]\d|2[0-3]):?([0-5]\d):?([0-5]\d|60)", text.strip())
+    if match and any(map(int, match.groups())):  # midnight is what is stored where the time is not known
+        yield Identifier("time", "".join(match.groups()), "".join(match.groups()))
+
+
+def value(text: str) -> Iterator[Identifier]:
+    """Yield any other value as a whole: free text, a code, an address, a number, a UID."""
+    if len(text) > MAX_LENGTH:
+        return
+    squashed = "".join(atoms(text))
+    if len(squashed) >= MIN_LENGTH and squashed not in COMMON_WORDS:
+        for spelled in _spellings(text):
+            yield Identifier("value", spelled, meaning_of(text))
+        yield from _national_number(text)
+
+
+def embedded(text: str) -> Iterator[Identifier]:
+    """Yield the long numbers inside a text, such as the telephone number in a comment."""
+    for number in re.findall(r"\+?\d[\d /().-]*\d", text):
+        if len(re.sub(r"\D", "", number)) >= MIN_EMBEDDED_DIGITS:
+            yield from value(number)
+            yield from date(number)
+
+
+def pieces(text: str) -> Iterator[Identifier]:
+    """Yield the lines and parts of an address, each as a value."""
+    for piece in re.split(r"[,;^\r\n|]+|\s{2,}", text):
+        yield from value(piece)
+
+
+def uid(text: str) -> Iterator[Identifier]:
+    """Yield a UID, and its last component where that is long, as in the names of some files."""
+    if not text.startswith("1.2.840.10008."):
+        yield from value(text)
+        last = text.rpartition(".")[2]
+        if len(last) >= 8:
+            yield from value(last)
+
+
+def _national_number(text: str) -> Iterator[Identifier]:
+    """Yield a telephone number without the code of its country."""
+    digits = atoms(text)
+    if text.lstrip("( ").startswith(("+", "00")) and "".join(digits).isdecimal() and len(digits) > 1:
+        national = "".join(digits[1:]).lstrip("0")
+        if len(national) >= MIN_FREE_LENGTH:
+            yield Identifier("value", national, meaning_of(text))
+
+
+def meaning_of(text: str) -> str:
+    """Return what a pseudonym stands for: letters and digits, without case and separators."""
+    return "\0".join(atoms(text))
+
+
+@lru_cache(maxsize=1 << 18)
+def atoms(text: str) -> tuple[str, ...]:
+    """Return the runs of letters and of digits in a text, without regard to case."""
+    return tuple(_ATOMS.findall(unicodedata.normalize("NFC", text).casefold()))
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in re.split(f"{SEPARATOR}+", unicodedata.normalize("NFC", text)) if word]
+
+
+def _spellings(text: str) -> set[str]:
+    """Return a text and its usual spellings in file names: without accents, and with German umlauts spelled out."""
+    text = unicodedata.normalize("NFC", text)
+    without_accents = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return {text, text.translate(_UMLAUTS), without_accents if _words(without_accents) else text}
+
+
+def anchors(identifier: Identifier) -> tuple[str, ...]:
+    """Return parts that every spelling of an identifier contains, once separators are left out."""
+    if identifier.kind == "date":
+        return (identifier.value[2:4], identifier.value[6:].lstrip("0"))
+    if identifier.kind == "time":
+        return (identifier.value,)
+    return tuple(part.lstrip("0") or part for part in atoms(identifier.value))
+
+
+def repeated_in(text: str) -> Callable[[Identifier], bool]:
+    """Return a test of whether a text may hold a spelling of an identifier; it is quick, and never wrongly false."""
+    squashed = "".join(atoms(text))
+    return lambda identifier: all(part in squashed for part in anchors(identifier))
+
+
+@lru_cache(maxsize=4096)
+def pattern(identifier: Identifier) -> str:
+    """Return a regular expression for all spellings of an identifier in text without capital letters."""
+    if identifier.kind == "date":
+        return _date_pattern(identifier.value)
+    if identifier.kind == "time":
+        hours, minutes, seconds = (identifier.value[i : i + 2] for i in (0, 2, 4))
+        digits = rf"{hours}{SEPARATOR}?{minutes}{SEPARATOR}?{seconds}(?:[.,]?\d{{1,6}})?(?!\d)"
+        return rf"(?:(?<!\d)|(?<=(?<!\d)\d{{8}})){digits}"
+    if identifier.kind == "name":
+        words = _words(identifier.value)
+        orders: Iterable[tuple[str, ...]] = [tuple(words)]
+        if len(words) <= MAX_PERMUTED_PARTS:
+            orders = sorted(set(permutations(words)))
+        found = "|".join(_joined(part for word in order for part in atoms(word)) for order in orders)
+        return _bounded(found, identifier.value, free_from=MIN_LENGTH)
+    return _value_pattern(identifier.value)
+
+
+def _value_pattern(text: str) -> str:
+    parts = atoms(text)
+    digits = "".join(parts)
+    if not digits.isdecimal():
+        return _bounded(_joined(parts), text, free_from=MIN_FREE_LENGTH)
+    stripped = digits.lstrip("0")
+    if len(stripped) >= MIN_FREE_LENGTH:
+        return "0*" + rf"{SEPARATOR}{{0,2}}".join(stripped)
+    if len(parts) == 1 and len(stripped) >= MIN_LENGTH:
+        return rf"(?<!\d)0*{stripped}(?!\d)"
+    return _bounded(_joined(parts), text, free_from=MIN_FREE_LENGTH)
+
+
+def _date_pattern(digits: str) -> str:
+    year, month, day = digits[:4], digits[4:6], digits[6:]
+    name = _MONTHS[int(month) - 1]
+    months = f"0?{int(month)}|{name}|{name[:3]}"
+    forms = {f"{SEPARATOR}*".join(order) for order in permutations((year, month, day))}
+    short_day = f"0?{int(day)}"
+    gap = f"{SEPARATOR}+"
+    orders = [("{y}", "{m}", "{d}"), ("{d}", "{m}", "{y}"), ("{m}", "{d}", "{y}")]
+    for years in (year, year[2:]):
+        separated = (gap.join(order).format(y=years, m=f"(?:{months})", d=short_day) for order in orders)
+        named = (f"{short_day}{SEPARATOR}*(?:{months.partition('|')[2]}){SEPARATOR}*{years}",)
+        forms |= {rf"(?<!\d){form}(?!\d)" for form in (*separated, *named)}
+    forms |= {rf"(?<!\d){''.join(order).format(y=year[2:], m=month, d=day)}(?!\d)" for order in orders}
+    return "|".join(sorted(forms, key=lambda form: (-len(form), form)))
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return f"{SEPARATOR}*".join(map(re.escape, parts))
+
+
+def _bounded(found: str, text: str, *, free_from: int) -> str:
+    """Bind a short value to the ends of words and numbers, since it would occur inside ordinary ones."""
+    squashed = "".join(atoms(text))
+    if len(squashed) >= free_from:
+        return f"(?:{found})"
+    if free_from == MIN_LENGTH:  # the parts of a name of two letters
+        return rf"(?<![^\W_])(?:{found})(?![^\W_])"
+    before = r"\d" if squashed[0].isdecimal() else r"[^\W\d_]"
+    after = r"\d" if squashed[-1].isdecimal() else r"[^\W\d_]"
+    return f"(?<!{before})(?:{found})(?!{after})"

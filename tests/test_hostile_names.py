@@ -303,7 +303,7 @@ def test_what_a_server_says(
     monkeypatch.setenv(TOKEN_VARIABLE, token)
     assert main(words(dicomweb=f"{server}/{path}", study=STUDY)) == 2
     last = check_lines(capsys.readouterr().err)[-1]
-    assert last.startswith("s3net: error: ")
+    assert last.startswith(f"s3net: error: {TOKEN_VARIABLE if token else server}")
     assert "secret" not in last
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -171,6 +172,8 @@ def _credentials(split: SplitResult) -> tuple[str, str, str]:
         return unquote(split.username), unquote(split.password or ""), ""
     token = os.environ.get(TOKEN_VARIABLE, "").strip()
     if token:
+        if not re.fullmatch("[!-~]+", token):  # RFC 6750, section 2.1; libraries would quote it in their errors
+            raise UsageError(f"{TOKEN_VARIABLE}: a character found that no token has; set it without blanks, line ends")
         return "", "", token
     return os.environ.get(USER_VARIABLE, ""), os.environ.get(PASSWORD_VARIABLE, ""), ""
 

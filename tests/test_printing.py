@@ -17,6 +17,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from s3net_monai.utils.console import closed_pipes_are_quiet
 from s3net_monai.utils.messages import one_line, visible
 from s3net_monai.utils.printing import (
     ArgumentParser,
@@ -209,3 +210,13 @@ def test_other_ways_to_a_terminal_are_refused(folder: str) -> None:
         cwd=Path(__file__).parents[1],
     )
     assert {finding["location"]["row"] for finding in json.loads(done.stdout)} == set(range(2, 2 + len(ways)))
+
+
+def test_a_path_into_a_closed_pipe_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        with closed_pipes_are_quiet():
+            print_path(Path("datalist.json"))
+            print_result("more")

@@ -232,7 +232,7 @@ def _check_entries(content: dict[str, Any], file: Path) -> None:
                 raise DataError(f"{file}: cases in a section {section!r}, expected one of {names}; rename it")
             continue
         if not isinstance(entries, list):
-            raise DataError(f"{file}: section {section} is {type(entries).__name__}, expected a list of cases")
+            raise DataError(f"{file}: section {section} is no list, expected a list of cases")
         for number, entry in enumerate(entries, 1):
             position = f"{file}: entry {number} of {section}"
             if not isinstance(entry, dict):

@@ -13,7 +13,7 @@ from s3net_monai.io.archive_limits import UnpackedTotal, check_space
 from s3net_monai.io.archive_members import check_members, member_path
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.messages import one_line
-from s3net_monai.utils.reasons import words_of
+from s3net_monai.utils.reasons import NO_MEMORY, is_out_of_memory, words_of
 
 NESTED_SUFFIXES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 BLOCK_BYTES = 2**20
@@ -61,6 +61,8 @@ def unpack(archive: Path, folder: Path, total: UnpackedTotal) -> Unpacked:
 
 def _problem(error: Exception) -> str:
     """What is wrong with an archive, and the remedy, without the names of its members."""
+    if is_out_of_memory(error):
+        return NO_MEMORY
     if isinstance(error, FileExistsError):
         return "holds two members of one name; unpack it yourself"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from s3net_monai.inference.discovery.identifying_attributes import may_be_shown
 from s3net_monai.io.dicom.header import quote_term
 from s3net_monai.utils.errors import UsageError
+from s3net_monai.utils.reasons import in_words
 
 # Computed for a series; every other key is a DICOM keyword.
 DERIVED_KEYS = ("Orientation", "NumberOfSlices", "NumberOfPhases")
@@ -204,7 +205,7 @@ def read_rules(path: Path) -> Selection:
     except OSError as error:
         raise UsageError(f"{path}: rules not readable ({error.strerror}); check the path") from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: rules are not valid JSON ({error}); correct the file") from error
+        raise UsageError(f"{path}: {in_words(error, 'rules are not valid JSON', 'correct the file')}") from error
     if not isinstance(rules, dict):
         raise UsageError(f"{path}: {_kind(rules)} found, an object with 'conditions' expected")
     unknown = sorted(set(rules) - {"conditions", "choose"})
@@ -260,7 +261,8 @@ def _check_regex(location: str, expected: Any) -> None:
     try:
         re.compile(expected)
     except (re.error, OverflowError, RecursionError) as error:
-        raise UsageError(f"{location}: {expected!r} is not a valid regular expression ({error})") from error
+        found = f"{expected!r} is not a valid regular expression"
+        raise UsageError(f"{location}: {in_words(error, found, 'correct it')}") from error
 
 
 def _is_scalar(value: Any) -> bool:

@@ -9,8 +9,8 @@ from s3net_monai.io import limits
 from tests.helpers.paths import ROOT
 
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
-# What is a condition of another limit, or concerns the place of an image and not the cost of reading it.
 EXTENT = f"{limits.MIN_EXTENT_MM:.0f} to {limits.MAX_EXTENT_MM:.0f} mm"  # tests run with another lower limit
+# What is a condition of another limit, or concerns the place of an image and not the cost of reading it.
 NOT_LISTED = {"MAX_EXPANSION", "MAX_SHIFT", "MAX_POSITION_MM"}
 
 
@@ -27,7 +27,7 @@ def binary(count: int) -> str:
 
 
 def test_the_limits_are_those_of_the_code() -> None:
-    connect, silence = dicomweb_limits.CONNECT_SECONDS, dicomweb_limits.SILENCE_SECONDS
+    image = dicomweb_limits.INSTANCE
     assert table() == {
         "voxels of a volume": f"{limits.MAX_VOXELS:,}",
         "pixels of a 2-D image": f"{limits.MAX_PIXELS:,}",
@@ -37,14 +37,18 @@ def test_the_limits_are_those_of_the_code() -> None:
         "bytes before the voxels of NIfTI": binary(limits.MAX_NIFTI_OFFSET),
         "a deflated DICOM file, expanded": binary(limits.MAX_DEFLATED_BYTES),
         "DICOM sequences inside sequences": str(limits.MAX_SEQUENCE_DEPTH),
-        "members of a zip archive": f"{limits.MAX_ARCHIVE_MEMBERS:,}",
-        "a zip archive, unpacked": binary(limits.MAX_ARCHIVE_BYTES),
-        f"the same, above {binary(limits.MIN_RATIO_BYTES)}": f"{limits.MAX_ARCHIVE_RATIO} times its size",
-        "images of a study on a DICOMweb server": f"{dicomweb_limits.STUDY_INSTANCES:,}",
-        "all images of the study": binary(dicomweb_limits.STUDY_BYTES),
-        "one image on a DICOMweb server": binary(dicomweb_limits.INSTANCE.size),
-        "wait for a connection": f"{connect:.0f} s",
-        "wait for the next byte": f"{silence:.0f} s",
+        "a zip archive": f"{limits.MAX_ARCHIVE_MEMBERS:,} members, {binary(limits.MAX_ARCHIVE_BYTES)} unpacked, "
+        f"{limits.MAX_ARCHIVE_DEPTH} folders in each other",
+        "all zip archives of a run": f"{limits.MAX_UNPACKED_MEMBERS:,} members, "
+        f"{binary(limits.MAX_UNPACKED_BYTES)} unpacked",
+        f"what exceeds {limits.MAX_ARCHIVE_RATIO} times the size of its archive": f"{binary(limits.MIN_RATIO_BYTES)} "
+        "in a run",
+        "disk space that unpacking leaves free": f"{binary(limits.MAX_DISK_RESERVE)}, of a small disk a twentieth",
+        "one image from a DICOMweb server": f"{binary(image.size)}, {image.seconds:,.0f} s",
+        "a study from a DICOMweb server": f"{dicomweb_limits.STUDY_INSTANCES:,} images, "
+        f"{binary(dicomweb_limits.STUDY_BYTES)}, {dicomweb_limits.STUDY_SECONDS / 3600:.0f} h",
+        "wait for a DICOMweb server": f"{dicomweb_limits.CONNECT_SECONDS:.0f} s for a connection, "
+        f"{dicomweb_limits.SILENCE_SECONDS:.0f} s for a byte",
     }
 
 

@@ -119,7 +119,7 @@ def test_empty_section_is_refused_with_counts(tmp_path):
         ("[]", "none of the sections"),
         ('{"training": [{"case_id": "a"}]}', '"image"'),
         ('{"training": ["a.png"]}', "entry 1 of training is 'a.png'"),
-        ('{"training": "a.png"}', "section training is str, expected a list"),
+        ('{"training": "a.png"}', "section training is no list, expected a list"),
         (
             '{"training": [], "without_labels": [{"case_id": "a", "image": "a.png"}]}',
             "'without_labels', expected one of training",

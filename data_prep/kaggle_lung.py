@@ -14,6 +14,7 @@ import numpy as np
 from data_prep.layout import VOLUME_SUFFIXES, find_label, list_files, require_cases
 from s3net_monai.data.datalist import DatalistCase
 from s3net_monai.data.splits import choose_split, hash_fraction
+from s3net_monai.io.png import save_image
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import CaseError, DataError
 from s3net_monai.utils.reasons import in_words
@@ -100,7 +101,7 @@ def _write_png(path: Path, array: np.ndarray) -> Path:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
-        Image.fromarray(array).save(temporary)
+        save_image(Image.fromarray(array), temporary)
     return path
 
 

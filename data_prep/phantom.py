@@ -16,6 +16,7 @@ from data_prep.phantom_skin import DEFAULT_SHAPE as SKIN_SHAPE
 from data_prep.phantom_skin import skin_phantom
 from s3net_monai.data.datalist import DatalistCase, write_datalist
 from s3net_monai.file_formats import DATALIST_FILE
+from s3net_monai.io.png import save_image
 from s3net_monai.tasks import TASKS
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.output_paths import check_output_folder
@@ -136,7 +137,7 @@ def write_skin_phantom(
         path = destination / folder / f"{case_id}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary:
-            Image.fromarray(array).save(temporary)
+            save_image(Image.fromarray(array), temporary)
         paths.append(path)
     return paths[0], paths[1]
 

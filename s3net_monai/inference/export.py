@@ -13,7 +13,7 @@ from monai.bundle import ckpt_export, onnx_export
 from s3net_monai.inference.bundle import model_file, read_metadata
 from s3net_monai.inference.bundle_task import task_of_bundle
 from s3net_monai.tasks import get_task
-from s3net_monai.utils.atomic import atomic_path_of_same_name
+from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.output_paths import check_output_folder
 from s3net_monai.utils.reasons import error_lines
@@ -42,7 +42,7 @@ def export_bundle(task: str, root: Path, output: Path) -> tuple[list[Path], list
     for suffix, write in writers.items():
         path = output / f"{root.name}{suffix}"
         try:
-            with atomic_path_of_same_name(path) as temporary:
+            with atomic_path(path) as temporary:
                 write(root, temporary)
             written.append(path)
         except Exception as error:  # torch's exporters raise many types, and the other forms are still useful

@@ -11,6 +11,7 @@ from monai.bundle import ConfigParser
 
 from s3net_monai.inference.bundle import bundle_root
 from s3net_monai.tasks import TASKS
+from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.output_paths import check_output_folder
 from s3net_monai.utils.printing import print_note, print_result
@@ -40,7 +41,8 @@ def make_app(folder: Path, tasks: Sequence[str] = tuple(TASKS)) -> list[str]:
     """
     check_output_folder(folder, ["main.py"])
     (folder / "model").mkdir(parents=True, exist_ok=True)
-    (folder / "main.py").write_text(_APP, encoding="utf-8")
+    with atomic_path(folder / "main.py") as temporary:
+        temporary.write_text(_APP, encoding="utf-8")
     names = []
     for task in tasks:
         released = bundle_root(task)

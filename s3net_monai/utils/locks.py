@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from s3net_monai.utils.errors import UsageError
 
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 
@@ -28,7 +32,9 @@ def exclusive_lock(file: Path, *, wait: float | None = None) -> Iterator[None]:
 
     Raises:
         LockedError: if another process still holds the lock after ``wait`` seconds.
+        UsageError: if ``file`` is a link or has content, so that it is no lock file.
     """
+    _check_lock_file(file)
     lock = FileLock(file, timeout=-1 if wait is None else wait, thread_local=False, fallback_to_soft=False)
     try:
         lock.acquire()
@@ -44,3 +50,21 @@ def exclusive_lock(file: Path, *, wait: float | None = None) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _check_lock_file(file: Path) -> None:
+    """Refuse what is not the empty file that a lock leaves.
+
+    Releases of filelock before 4.2.1, which are the newest ones for Python 3.10, empty the file that they lock. A link
+    that is put there after this check is not followed by filelock.
+    """
+    try:
+        status = os.lstat(file)
+    except OSError:  # there is none yet, or opening it says what is wrong
+        return
+    if stat.S_ISDIR(status.st_mode):  # opening it says so
+        return
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        raise UsageError(f"{file}: a link or a special file, a lock file is expected; remove it")
+    if status.st_size:
+        raise UsageError(f"{file}: a file with content, an empty lock file is expected; move it away")

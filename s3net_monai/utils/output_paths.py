@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.messages import one_line
 
+# What ends every later write as well: (what is wrong, what to do).
+STORAGE = {
+    errno.ENOSPC: ("no space left on its disk", "free some"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space"),
+    errno.EFBIG: ("a file larger than its disk or this process (ulimit -f) may hold", "raise the limit"),
+    errno.EROFS: ("on a read-only file system", "make it writable"),
+    errno.EIO: ("its disk or network drive fails (input/output error)", "check it"),
+}
 REMEDIES = {
     errno.EEXIST: "a file of this name exists where a folder is needed; give another path or rename the file",
     errno.ENOTDIR: "a part of the path is a file, a folder is needed; give another path",
     errno.EISDIR: "a folder, a file is to be written there; give another path or rename the folder",
     errno.EACCES: "no permission; change the permissions or give another path",
     errno.EPERM: "no permission; change the permissions or give another path",
-    errno.EROFS: "on a read-only file system; give another path",
-    errno.ENOSPC: "no space left on its disk; free some or give a path on another disk",
-    errno.EDQUOT: "the disk quota is used up; free some space or give a path on another disk",
     errno.ENOENT: "no such file or folder; check the path",
     errno.ENAMETOOLONG: "the name is too long; give a shorter path",
+    errno.ELOOP: "a link, a file is expected; remove it",
+    **dict.fromkeys(
+        (errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.ENODEV, errno.ENXIO),
+        "its disk or network drive is gone; connect it again",
+    ),
 }
 
 
@@ -59,7 +70,26 @@ def check_output_file(path: Path) -> None:
 def os_error_line(error: OSError) -> str:
     """Return what the operating system refused, as one line with the file and a remedy."""
     path = error.filename2 or error.filename
+    if path is not None and error.errno in STORAGE:
+        return one_line(f"{os.fsdecode(path)}: {storage_problem(error, Path(os.fsdecode(path)))}", limit=400)
     remedy = REMEDIES.get(error.errno or 0)
     if path is None or remedy is None:
         return one_line(error, limit=400)
     return one_line(f"{os.fsdecode(path)}: {remedy}", limit=400)
+
+
+def storage_problem(error: OSError, path: Path) -> str:
+    """Return what is wrong with the storage that ``path`` is on, and what to do, for an error of ``STORAGE``."""
+    what, remedy = STORAGE[error.errno or 0]
+    return f"{what}; {remedy} or {'set TMPDIR to a folder' if is_scratch(path) else 'give a path'} on another disk"
+
+
+def is_scratch(path: Path) -> bool:
+    """Return whether a path is in a temporary folder of this program."""
+    temporary = Path(tempfile.gettempdir())
+    return any(folder.parent == temporary and folder.name.startswith("s3net-") for folder in (path, *path.parents))
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Return whether an error says that no file can be written any more, whichever file it was."""
+    return isinstance(error, OSError) and error.errno in STORAGE and error.errno != errno.EIO

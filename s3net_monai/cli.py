@@ -11,7 +11,8 @@ from importlib.metadata import entry_points
 from s3net_monai.command_line import built_in, command_line
 from s3net_monai.utils.commands import ENTRY_POINTS, Command
 from s3net_monai.utils.console import closed_pipes_are_quiet, log_to_stderr
-from s3net_monai.utils.output_paths import check_output_file
+from s3net_monai.utils.messages import causes
+from s3net_monai.utils.output_paths import check_output_file, is_full
 from s3net_monai.utils.printing import get_logger, print_json, print_note, print_path, print_result
 from s3net_monai.utils.reasons import error_lines, words_of
 from s3net_monai.utils.scratch import scratch_folder
@@ -37,7 +38,7 @@ def _main(argv: Sequence[str] | None) -> int:
     except Exception as error:  # a message for users, or the words for what nobody foresaw
         first, *more = error_lines(error)
         print_note(f"s3net: error: {first}", *more)
-        return UNUSABLE
+        return SOME_FAILED if any(is_full(link) for link in causes(error)) else UNUSABLE
     return code
 
 

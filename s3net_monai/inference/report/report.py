@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
 from s3net_monai.file_formats import REPORT_NAME
 from s3net_monai.utils.atomic import atomic_path
-from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.locks import exclusive_lock
 from s3net_monai.version import __version__
 
@@ -31,6 +31,7 @@ class CaseReport:
             or "skipped" for one that was not reached before the run was interrupted.
         reason: why the case is not "ok"; None for one that is.
         outputs: format name -> path relative to the report.
+        files: name in ``outputs`` -> "bytes" and "sha256" of the file as it was written, which ``--resume`` compares.
         seconds: duration of "read", "infer", "write" and "total".
         measures: numbers about the mask, see ``measures.MEASURES``.
         consistency: agreement of the mask with those of transformed copies, 0 to 1; None where it was not measured.
@@ -46,6 +47,7 @@ class CaseReport:
     status: Status = "failed"
     reason: str | None = None
     outputs: dict[str, str] = field(default_factory=dict)
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     measures: dict[str, Any] = field(default_factory=dict)
     consistency: float | None = None
@@ -68,10 +70,14 @@ class Report:
         excluded: the series that were not selected, each with "input", "series" and "reason".
         left: names of masks and previews in the folder that belong to no case of the run.
         seconds: duration of the run.
-        interrupted: whether Ctrl-C ended the run.
+        interrupted: whether Ctrl-C or a full disk ended the run before its last case.
+        shards: number of processes that share the cases and the folder.
+        case_ids: of all cases of all shards, in the order of the report.
         other_shards: ids of cases that other processes segment into the same folder. Their entries in the file are left
             as they are.
         pseudonyms: check value of the secret of the run's pseudonyms; empty where it has none.
+        num_cases: number of the cases of all shards.
+        cases_sha256: hash of their ids.
     """
 
     task: str
@@ -83,8 +89,17 @@ class Report:
     left: list[str] = field(default_factory=list)
     seconds: float = 0.0
     interrupted: bool = False
+    shards: int = 1
+    case_ids: tuple[str, ...] = ()
     other_shards: frozenset[str] = frozenset()
     pseudonyms: str = ""
+    num_cases: int = 0
+    cases_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        if self.case_ids:
+            self.num_cases = len(self.case_ids)
+            self.cases_sha256 = sha256("\n".join(sorted(self.case_ids)).encode()).hexdigest()
 
     def add(self, case: CaseReport) -> None:
         """Add the entry of a case."""
@@ -102,6 +117,7 @@ class Report:
             "task": self.task,
             "model": self.model,
             "settings": self.settings,
+            "run": {"shards": self.shards, "cases": self.num_cases, "cases_sha256": self.cases_sha256},
             "pseudonyms": self.pseudonyms,
             "labels": self.labels,
             "cases": [asdict(case) for case in self.cases.values()],
@@ -121,37 +137,17 @@ class Report:
         with exclusive_lock(folder / LOCK_NAME):  # shards read, merge and write the same report
             return self._write_merged(folder, read_report(folder) if self.other_shards else None)
 
-    def begin(self, folder: Path, *, resume: bool, replace_others: bool) -> None:
+    def begin(self, folder: Path, *, resume: bool) -> None:
         """Write the report of a run that begins, so that a shard with another model or other settings notices it.
 
         Args:
             folder: of the run.
             resume: keep the report that the run continues.
-            replace_others: a report of another model or other settings may be replaced.
-
-        Raises:
-            UsageError: when a shard finds such a report and may not replace it, and when the run that is continued had
-                another secret for pseudonyms.
         """
         with exclusive_lock(folder / LOCK_NAME):
             earlier = read_report(folder)
-            if earlier is not None and (resume or (self.other_shards and not replace_others)):
-                self._check_pseudonyms(earlier, folder)
-            differs = earlier is not None and earlier.configuration() != self.configuration()
-            if self.other_shards and differs and not replace_others:
-                raise UsageError(
-                    f"{folder}: another model or other settings wrote the report there, and shards of one run share "
-                    "both; start all shards alike, or give another folder"
-                )
             if earlier is None or not resume:
                 self._write_merged(folder, earlier if self.other_shards else None)
-
-    def _check_pseudonyms(self, earlier: Report, folder: Path) -> None:
-        if earlier.pseudonyms and self.pseudonyms and earlier.pseudonyms != self.pseudonyms:
-            raise UsageError(
-                f"{folder}: the run there had another secret for pseudonyms, so its cases would get other names; give "
-                "--key with the file of that run, or run as the same user on the same machine"
-            )
 
     def _write_merged(self, folder: Path, earlier: Report | None) -> dict[str, Any]:
         merged = replace(self, cases=dict(self.cases))
@@ -161,6 +157,8 @@ class Report:
             for case in earlier.cases.values():
                 if case.case_id in self.other_shards:
                     merged.add(case)
+        place = {case_id: index for index, case_id in enumerate(self.case_ids)}
+        merged.cases = dict(sorted(merged.cases.items(), key=lambda item: place.get(item[0], len(place))))
         written = merged.as_dict()
         with atomic_path(folder / REPORT_NAME) as temporary:
             temporary.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
@@ -168,12 +166,19 @@ class Report:
 
 
 def read_report(folder: Path) -> Report | None:
-    """Read the report of an earlier run; None where there is none that this version understands."""
+    """Read the report of an earlier run; None where there is none that this version understands.
+
+    Raises:
+        OSError: when there is one that cannot be read, as on a network drive that is gone: it may hold entries.
+    """
     try:
         stored = json.loads((folder / REPORT_NAME).read_text(encoding="utf-8"))
         if stored["schema_version"] != SCHEMA_VERSION:
             return None
         cases = [CaseReport(**case) for case in stored["cases"]]
+        if any(Path(name).name != name for case in cases for name in case.outputs.values()):
+            return None  # no run wrote it: its files are beside the report
+        run = stored.get("run", {})
         report = Report(
             task=stored["task"],
             model=stored["model"],
@@ -181,7 +186,10 @@ def read_report(folder: Path) -> Report | None:
             labels=stored["labels"],
             pseudonyms=stored.get("pseudonyms", ""),
             cases={case.case_id: case for case in cases},
+            shards=run.get("shards", 1),
+            num_cases=run.get("cases", 0),
+            cases_sha256=run.get("cases_sha256", ""),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return report

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,23 +17,22 @@ from s3net_monai.inference.bundle import Bundle
 from s3net_monai.inference.discovery.find_cases import Case, ExcludedSeries
 from s3net_monai.inference.report.html_report import write_html_report
 from s3net_monai.inference.report.report import CaseReport, Report, Status, read_report
+from s3net_monai.inference.run.agreement import check_agreement, check_pseudonyms
 from s3net_monai.inference.run.earlier_run import check_output, named, of_other_cases, stale_mask_warnings
-from s3net_monai.inference.run.fingerprint import fingerprint
 from s3net_monai.inference.run.outputs import OutputWriter
 from s3net_monai.inference.run.prefetch import LoadedCase, load_cases
-from s3net_monai.inference.run.run_lock import run_lock, running_shards
+from s3net_monai.inference.run.resume import INTERRUPTED, unfinished_cases
+from s3net_monai.inference.run.run_lock import run_lock
 from s3net_monai.inference.run.segmenter import infer_sample
 from s3net_monai.inference.run.shown_entry import shown_entry
+from s3net_monai.inference.run.storage import StorageError, output_storage_error, passing_errors
 from s3net_monai.inference.run.validate_input import failure_reason
-from s3net_monai.io import CaseError
 from s3net_monai.labels import Label
-from s3net_monai.utils.atomic import remove_partial
+from s3net_monai.utils.output_paths import is_full
 from s3net_monai.utils.printing import print_note, progress_bar
 from s3net_monai.utils.pseudonyms import Pseudonyms
 
 REPORT_INTERVAL = 2.0  # seconds between writes of the report: a killed run loses no more
-DONE_BEFORE = "complete from an earlier run"
-INTERRUPTED = "interrupted before it was finished"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +70,10 @@ def run_batch(
     """Segment the cases of this shard into ``output`` and write the report and its page there.
 
     While the network has one case, a worker process reads the next and a thread writes the previous one, so that
-    memory holds at most three cases, and one more for each further worker. Ctrl-C ends the run early: unfinished cases
-    are reported as skipped. With ``resume`` a case is left as it is when its entry in the existing report is complete,
-    its files exist, and the hash of its input, the model and the settings is the same. Shards of one run share
-    ``output`` and its report.
+    memory holds at most three cases, and one more for each further worker. Ctrl-C and a full disk end the run early:
+    unfinished cases are reported as skipped. With ``resume`` a case is left as it is when its entry in the existing
+    report is complete, its files are as they were written, and the hash of its input, the model and the settings is the
+    same. Shards of one run share ``output`` and its report.
 
     Args:
         cases: all cases of the run, the same for every shard.
@@ -88,8 +87,10 @@ def run_batch(
         The report of this shard's cases.
 
     Raises:
-        UsageError: while another run, that is no shard of the same, writes into ``output``; when masks are there that
-            neither ``resume`` nor ``overwrite`` allows to replace; and when ``output`` cannot be written to.
+        UsageError: while another run, that is no other shard of the same, writes into ``output``; when masks are there
+            that neither ``resume`` nor ``overwrite`` allows to replace; when the report there is of shards with other
+            settings or cases; and when ``output`` cannot be written to.
+        OSError: when the disk of ``output`` is full before the first case.
     """
     pseudonyms = pseudonyms or Pseudonyms()
     first, step = settings.shard
@@ -113,18 +114,29 @@ def run_batch(
         },
         labels=[_as_json(label) for label in bundle.task.labels],
         excluded=[asdict(series) for series in excluded],
+        shards=step,
+        case_ids=tuple(case.case_id for case in cases),
         other_shards=frozenset(case.case_id for case in cases) - {case.case_id for case in own_cases},
         pseudonyms=pseudonyms.check,
     )
     writer = OutputWriter(bundle=bundle, output=output, formats=settings.formats, allow=settings.allow)
-    with run_lock(output, is_shard=step > 1), ExitStack() as ending:
-        with suppress(OSError):  # a network drive may come back; if not, the write at the end reports it
-            replace_others = settings.overwrite and (step == 1 or running_shards(output) == 1)
-            report.begin(output, resume=settings.resume, replace_others=replace_others)
-        ending.enter_context(_report_written_at_end(report, own_cases, output, pseudonyms))
-        if step == 1:
-            remove_partial(output)
-        unfinished = _unfinished_cases(own_cases, report, output) if settings.resume else own_cases
+
+    def begin(others_run: bool) -> None:
+        earlier = read_report(output)
+        if earlier is not None:
+            may_replace = settings.overwrite and not others_run
+            if settings.resume or (step > 1 and not may_replace):
+                check_pseudonyms(earlier, report, output)
+            if step > 1 and not may_replace:
+                check_agreement(earlier, report, output, others_run=others_run)
+        try:
+            report.begin(output, resume=settings.resume)
+        except OSError as error:  # a network drive may come back; if not, the write at the end reports it
+            if is_full(error):
+                raise
+
+    with run_lock(output, settings.shard, begin), _report_written_at_end(report, own_cases, output, pseudonyms):
+        unfinished = unfinished_cases(own_cases, report, output) if settings.resume else own_cases
         _run(unfinished, writer, settings.workers, report, pseudonyms)
     return report
 
@@ -133,63 +145,40 @@ def _as_json(label: Label) -> dict[str, Any]:
     return {**asdict(label), "rgb": list(label.rgb)}  # a list compares equal after it was stored
 
 
-def _unfinished_cases(cases: Sequence[Case], report: Report, output: Path) -> list[Case]:
-    """Return the cases that an earlier run did not complete or that changed; add the others to the report."""
-    earlier = read_report(output)
-    if earlier is None:
-        return list(cases)
-    if earlier.cases and earlier.configuration() != report.configuration():
-        print_note("another model or other settings than in the earlier run: all cases are repeated")
-    unfinished: list[Case] = []
-    num_compared = 0
-    try:
-        for case in progress_bar(cases, description="comparing with the earlier run", unit="case", leave=False):
-            entry = earlier.cases.get(case.case_id)
-            if entry is not None and _is_complete(entry, case, report.configuration(), output):
-                report.add(replace(entry, status="complete", reason=DONE_BEFORE))
-            else:
-                unfinished.append(case)
-            num_compared += 1
-    except KeyboardInterrupt:  # the next run compares the other cases
-        for case in cases[num_compared:]:
-            if case.case_id in earlier.cases:
-                report.add(replace(earlier.cases[case.case_id], status="skipped", reason=INTERRUPTED))
-        raise
-    return unfinished
-
-
-def _is_complete(entry: CaseReport, case: Case, configuration: dict[str, Any], output: Path) -> bool:
-    if entry.status == "failed" or not entry.outputs:
-        return False
-    if not all((output / name).is_file() for name in entry.outputs.values()):
-        return False
-    try:
-        return entry.fingerprint == fingerprint(case, configuration)
-    except (OSError, CaseError):  # the reader says what is wrong
-        return False
-
-
 @contextmanager
 def _report_written_at_end(
     report: Report, cases: Sequence[Case], output: Path, pseudonyms: Pseudonyms
 ) -> Iterator[None]:
-    """Write the report with an entry for every case, whatever ends the run; Ctrl-C is not an error."""
+    """Write the report with an entry for every case, whatever ends the run; Ctrl-C and a full disk are no errors."""
     started = time.perf_counter()
+    ending: StorageError | None = None
+    reason = INTERRUPTED
     try:
         yield
     except KeyboardInterrupt:
         report.interrupted = True
-        for case in cases:
-            if case.case_id not in report.cases:
-                report.add(shown_entry(_entry(case, "skipped", INTERRUPTED), case, pseudonyms))
+    except StorageError as error:
+        ending, report.interrupted, reason = error, True, error.reason
     finally:
+        if report.interrupted:
+            for case in cases:
+                if case.case_id not in report.cases:
+                    report.add(shown_entry(_entry(case, "skipped", reason), case, pseudonyms))
         report.pseudonyms = pseudonyms.check
         report.seconds = time.perf_counter() - started
-        report.left = of_other_cases(output, report.other_shards | {case.case_id for case in cases})
+        try:
+            report.left = of_other_cases(output, report.other_shards | {case.case_id for case in cases})
+            write_html_report(report.write(output), output)
+        except OSError as error:
+            ending = ending or output_storage_error(error, output)
+            if ending is None:
+                raise
+            report.interrupted = True
         if report.left:
             remedy = "they are of cases that are not in this run; move them away"
             print_note(f"{output}: {named(report.left)} left from an earlier run: {remedy}")
-        write_html_report(report.write(output), output)
+        if ending is not None:
+            print_note(str(ending))
 
 
 def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Report, pseudonyms: Pseudonyms) -> None:
@@ -204,7 +193,11 @@ def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Repo
             nonlocal last_write
             while len(pending) > max_pending:
                 case, finished = pending[0]
-                entry = shown_entry(_with_total_seconds(finished()), case, pseudonyms)
+                try:
+                    entry = shown_entry(_with_total_seconds(finished()), case, pseudonyms)
+                except StorageError:
+                    pending.pop(0)
+                    raise
                 pending.pop(0)
                 entry.warnings += stale_mask_warnings(entry.case_id, writer.output, entry.outputs.values())
                 report.add(entry)
@@ -212,14 +205,16 @@ def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Repo
                 for line in [f"failed: {entry.reason}"] if entry.reason else entry.warnings:
                     print_note(f"{entry.case_id}: {line}")
             if time.perf_counter() - last_write > REPORT_INTERVAL:
-                with suppress(OSError):  # a network drive may come back; if not, the write at the end reports it
+                with passing_errors(writer.output):
                     report.write(writer.output)
                 last_write = time.perf_counter()
 
         try:
-            for loaded in load_cases(cases, writer.bundle, workers=workers, configuration=report.configuration()):
-                pending.append((loaded.case, _infer(loaded, writer, thread)))
-                collect(max_pending=1)
+            loading = load_cases(cases, writer.bundle, workers=workers, configuration=report.configuration())
+            with closing(loading):  # ends the workers
+                for loaded in loading:
+                    pending.append((loaded.case, _infer(loaded, writer, thread)))
+                    collect(max_pending=1)
         finally:  # after Ctrl-C, too, the masks that exist are written
             collect(max_pending=0)
 
@@ -229,8 +224,13 @@ def _infer(loaded: LoadedCase, writer: OutputWriter, thread: ThreadPoolExecutor)
 
     Returns:
         A function that waits for the entry.
+
+    Raises:
+        StorageError: when no other case could be read either.
     """
     case = loaded.case
+    if loaded.storage_error is not None:
+        raise loaded.storage_error
     entry = _entry(case, "failed", loaded.problem)
     entry.fingerprint = loaded.fingerprint
     entry.seconds = {"read": loaded.seconds, "infer": 0.0, "write": 0.0}
@@ -246,7 +246,9 @@ def _infer(loaded: LoadedCase, writer: OutputWriter, thread: ThreadPoolExecutor)
     finally:
         entry.seconds["infer"] = time.perf_counter() - started
         loaded.sample = None  # writing does not need the preprocessed image, and a volume is large
-    return thread.submit(writer.write_case, entry, case, segmentation=segmentation, source=source).result
+    return thread.submit(
+        writer.write_case, entry, case, segmentation=segmentation, source=source, file_states=loaded.file_states
+    ).result
 
 
 def _entry(case: Case, status: Status, reason: str) -> CaseReport:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Collection, Iterable
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 from s3net_monai.file_formats import HTML_REPORT_NAME, LABEL_TABLE_NAME, MASK_ENDING, PREVIEW_SUFFIX, REPORT_NAME
-from s3net_monai.inference.report.report import read_report
+from s3net_monai.inference.report.report import CaseReport, read_report
 from s3net_monai.io import FORMATS
 from s3net_monai.utils.errors import UsageError
+from s3net_monai.utils.hashing import file_sha256
 from s3net_monai.utils.output_paths import check_output_folder
 
 MASK_ENDINGS = tuple(f"{MASK_ENDING}{file_format.extension}" for file_format in FORMATS.values())
+CHANGED = ".changed-"  # and a number, behind the name of a file that was changed after the run
 MAX_NAMED = 3
 
 
@@ -77,6 +82,38 @@ def stale_mask_warnings(case_id: str, output: Path, written: Collection[str]) ->
         path.name for path in output.glob(f"{glob.escape(case_id)}{MASK_ENDING}.*") if path.name not in written
     )
     return [f"{', '.join(names)}: of an earlier run, not of this one"] if names else []
+
+
+def file_record(path: Path) -> dict[str, Any]:
+    """Return the size and the SHA-256 of a file that was written, by which ``changed_files`` knows it again."""
+    return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+
+
+def changed_files(entry: CaseReport, output: Path) -> list[str]:
+    """Return the names of the files of an entry that are gone or are no longer as the run wrote them."""
+    changed = []
+    for key, name in entry.outputs.items():
+        path, record = output / name, entry.files.get(key, {})
+        same = path.is_file() and path.stat().st_size == record.get("bytes") and file_record(path) == record
+        if not same:
+            changed.append(name)
+    return changed
+
+
+def set_aside(output: Path, names: Iterable[str]) -> list[str]:
+    """Rename files that someone may have corrected, so that a repeated case does not replace them.
+
+    Returns:
+        The new names. Files that are gone or empty are left out.
+    """
+    kept = []
+    for name in names:
+        path = output / name
+        if path.is_file() and path.stat().st_size:
+            number = next(number for number in count(1) if not os.path.lexists(f"{path}{CHANGED}{number}"))
+            kept.append(f"{name}{CHANGED}{number}")
+            path.rename(output / kept[-1])
+    return kept
 
 
 def named(names: Iterable[str]) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from s3net_monai.file_formats import DETACHED_HEADER_SUFFIXES
 from s3net_monai.inference.discovery.cases import Case
+from s3net_monai.io import CaseError
 from s3net_monai.io.volume_header import read_volume_header
 from s3net_monai.utils.hashing import file_sha256
 
@@ -30,6 +32,38 @@ def fingerprint(case: Case, configuration: dict[str, Any]) -> str:
     file_hashes = sorted(file_sha256(path) for path in _files(case))
     text = json.dumps([file_hashes, configuration], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+GONE = "was removed"
+FileStates = dict[Path, tuple[int, int]]
+
+
+def file_states(case: Case) -> FileStates:
+    """Return the size and the time of the last change, in ns, of the files of a case that exist."""
+    states = {}
+    with suppress(OSError, CaseError):  # the reader says what is wrong
+        for path in _files(case):
+            status = path.stat()
+            states[path] = (status.st_size, status.st_mtime_ns)
+    return states
+
+
+def change_of_input(case: Case, before: FileStates) -> str | None:
+    """Return what became of a case whose files are still written or moved; None while they are as they were.
+
+    Header, voxels and hash of such a case could be of different contents.
+
+    Args:
+        case: the input.
+        before: ``file_states`` before it was read.
+    """
+    after = file_states(case)
+    for path, state in before.items():
+        if after.get(path) != state:
+            which = "" if path.name == case.input.name else f"{path.name} "
+            what = "changed" if path in after else GONE
+            return f"{case.input.name}: {which}{what} while it was segmented; repeat with --resume"
+    return None
 
 
 def _files(case: Case) -> Iterator[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from s3net_monai.inference.discovery.find_cases import Case
 from s3net_monai.inference.report.measures import measures
 from s3net_monai.inference.report.previews import write_preview
 from s3net_monai.inference.report.report import CaseReport
+from s3net_monai.inference.run.earlier_run import file_record
+from s3net_monai.inference.run.fingerprint import GONE, FileStates, change_of_input, fingerprint
 from s3net_monai.inference.run.remarks import case_remarks
 from s3net_monai.inference.run.segmenter import Segmentation, SourceImage
+from s3net_monai.inference.run.storage import output_storage_error
 from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.io import FORMATS, CaseError, Mask, UnsuitedFormatError, write_label_table, write_mask
 
@@ -41,18 +45,37 @@ class OutputWriter:
     allow: tuple[str, ...]
 
     def write_case(
-        self, entry: CaseReport, case: Case, *, segmentation: Segmentation, source: SourceImage
+        self,
+        entry: CaseReport,
+        case: Case,
+        *,
+        segmentation: Segmentation,
+        source: SourceImage,
+        file_states: FileStates,
     ) -> CaseReport:
-        """Write one case and complete its entry; whatever goes wrong becomes the reason of the entry."""
+        """Write one case and complete its entry; whatever goes wrong becomes the reason of the entry.
+
+        Raises:
+            StorageError: when no other case could be written either.
+        """
         started = time.perf_counter()
         try:
             self._write_outputs(entry, case, segmentation, source)
+            change = change_of_input(case, file_states)  # whose header the masks have
+            if change is not None and GONE not in change:
+                raise CaseError(change)
             entry.status, entry.reason = "ok", None
         except Exception as error:  # isolation is the point: no case may end the batch
             for name in entry.outputs.values():
-                (self.output / name).unlink(missing_ok=True)
-            entry.outputs, entry.measures, entry.consistency = {}, {}, None
-            entry.status, entry.reason = "failed", failure_reason(error, case)
+                with suppress(OSError):
+                    (self.output / name).unlink(missing_ok=True)
+            entry.outputs, entry.files, entry.measures, entry.consistency = {}, {}, {}, None
+            change = change_of_input(case, file_states)
+            reason = failure_reason(error if change is None else CaseError(change), case)
+            entry.status, entry.reason = "failed", reason
+            ending = output_storage_error(error, self.output, source_is_readable=lambda: _is_readable(case))
+            if ending is not None:
+                raise ending from error
         entry.seconds["write"] = time.perf_counter() - started
         return entry
 
@@ -81,6 +104,7 @@ class OutputWriter:
             self.output / preview, source.image, mask.array, affine=mask.affine, task=task, in_hu=source.in_hu
         )
         entry.outputs["preview"] = preview
+        entry.files = {name: file_record(self.output / file) for name, file in entry.outputs.items()}
         entry.warnings = warnings + format_warnings
         entry.notes = notes + format_notes
 
@@ -110,3 +134,11 @@ class OutputWriter:
         if not outputs:
             raise CaseError("; ".join(problems))
         return warnings, notes
+
+
+def _is_readable(case: Case) -> bool:
+    try:
+        fingerprint(case, {})
+    except (OSError, CaseError):
+        return False
+    return True

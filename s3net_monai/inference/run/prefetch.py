@@ -6,9 +6,9 @@ import multiprocessing
 import pickle
 import signal
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -17,8 +17,9 @@ import torch
 
 from s3net_monai.inference.bundle import Bundle
 from s3net_monai.inference.discovery.find_cases import Case
-from s3net_monai.inference.run.fingerprint import fingerprint
+from s3net_monai.inference.run.fingerprint import FileStates, change_of_input, file_states, fingerprint
 from s3net_monai.inference.run.segmenter import read_case
+from s3net_monai.inference.run.storage import StorageError, scratch_storage_error
 from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.io import CaseError
 from s3net_monai.utils.signals import ENDING_SIGNALS
@@ -37,6 +38,8 @@ class LoadedCase:
         problem: why reading failed; empty where it did not.
         seconds: duration of reading.
         fingerprint: hash of the input's content, the model and the settings.
+        file_states: of the files before they were read.
+        storage_error: why no further case can be read; None while they can.
     """
 
     case: Case
@@ -44,11 +47,13 @@ class LoadedCase:
     sample: dict[str, Any] | None = None
     problem: str = ""
     fingerprint: str = ""
+    file_states: FileStates = field(default_factory=dict)
+    storage_error: StorageError | None = None
 
 
 def load_cases(
     cases: Sequence[Case], bundle: Bundle, *, workers: int, configuration: dict[str, Any]
-) -> Iterator[LoadedCase]:
+) -> Generator[LoadedCase, None, None]:
     """Load cases in order; each worker process holds one case at most.
 
     A worker that dies, because a decoder crashed or memory ran out, or that hangs costs only the case that it was
@@ -68,7 +73,7 @@ def load_cases(
         try:
             with closing(_read_ahead(cases[num_loaded:], bundle, configuration, workers)) as payloads:
                 for payload in payloads:
-                    yield pickle.loads(payload)
+                    yield _unpacked(payload, cases[num_loaded])
                     num_loaded += 1
         except _WorkerLostError:
             yield _load_alone(cases[num_loaded], bundle, configuration)
@@ -79,14 +84,13 @@ def _load_alone(case: Case, bundle: Bundle, configuration: dict[str, Any]) -> Lo
     started = time.perf_counter()
     try:
         with closing(_read_ahead([case], bundle, configuration, 1)) as payloads:
-            loaded: LoadedCase = pickle.loads(next(payloads))
+            return _unpacked(next(payloads), case)
     except _WorkerLostError:
         problem = CaseError(
             f"{case.input.name}: reading it ended or blocked the process that read it, twice; the file is damaged, or "
             "memory ran out: copy it again or convert it to NIfTI"
         )
         return LoadedCase(case=case, problem=failure_reason(problem, case), seconds=time.perf_counter() - started)
-    return loaded
 
 
 class _WorkerLostError(Exception):
@@ -135,7 +139,7 @@ def _receive(pipe: Connection) -> bytes:
     try:
         if pipe.poll(READ_TIMEOUT):
             return pipe.recv_bytes()
-    except (EOFError, OSError) as error:
+    except (EOFError, OSError, MemoryError) as error:  # the rest of a payload without memory would come next
         raise _WorkerLostError from error
     raise _WorkerLostError
 
@@ -156,16 +160,38 @@ def _read_in_worker(
     torch.set_num_threads(1)  # OpenMP's threads do not survive a fork
     try:
         for case in cases:
-            # As bytes: tensors would go through shared memory, which containers limit to 64 MB.
-            sending.send_bytes(pickle.dumps(_load(case, bundle, configuration), protocol=pickle.HIGHEST_PROTOCOL))
+            sending.send_bytes(_packed(_load(case, bundle, configuration)))
     except BrokenPipeError:  # the run was killed
         return
 
 
+def _packed(loaded: LoadedCase) -> bytes:
+    """Return a loaded case as bytes: tensors would go through shared memory, which containers limit to 64 MB."""
+    try:
+        return pickle.dumps(loaded, protocol=pickle.HIGHEST_PROTOCOL)
+    except MemoryError as error:
+        failed = replace(loaded, sample=None, problem=failure_reason(error, loaded.case))
+        return pickle.dumps(failed, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def _unpacked(payload: bytes, case: Case) -> LoadedCase:
+    try:
+        loaded: LoadedCase = pickle.loads(payload)
+    except MemoryError as error:
+        return LoadedCase(case=case, problem=failure_reason(error, case), seconds=0.0)
+    return loaded
+
+
 def _load(case: Case, bundle: Bundle, configuration: dict[str, Any]) -> LoadedCase:
     started = time.perf_counter()
+    loaded = LoadedCase(case=case, seconds=0.0, file_states=file_states(case))
     try:
-        sample, content_hash = read_case(case, bundle), fingerprint(case, configuration)
+        sample, loaded.fingerprint = read_case(case, bundle), fingerprint(case, configuration)
+        loaded.sample = sample
     except Exception as error:  # isolation is the point: no case may end the batch
-        return LoadedCase(case=case, problem=failure_reason(error, case), seconds=time.perf_counter() - started)
-    return LoadedCase(case=case, sample=sample, seconds=time.perf_counter() - started, fingerprint=content_hash)
+        loaded.problem, loaded.storage_error = failure_reason(error, case), scratch_storage_error(error)
+    change = change_of_input(case, loaded.file_states)
+    if change is not None:
+        loaded.sample, loaded.problem = None, failure_reason(CaseError(change), case)
+    loaded.seconds = time.perf_counter() - started
+    return loaded

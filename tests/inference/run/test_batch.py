@@ -18,7 +18,7 @@ from PIL import Image
 
 from s3net_monai.inference import Bundle, Case, Settings, find_cases, load_bundle, run_batch
 from s3net_monai.inference.report.report import CaseReport
-from s3net_monai.inference.run import batch
+from s3net_monai.inference.run import batch, resume
 from s3net_monai.inference.run.outputs import OutputWriter
 
 
@@ -71,7 +71,7 @@ def test_a_broken_case_fails_alone(volumes: Path, bundle: Bundle, tmp_path: Path
 def test_report_has_the_documented_keys(volumes: Path, bundle: Bundle, tmp_path: Path) -> None:
     report = run(volumes, bundle, tmp_path / "out", formats=("nifti",))
     assert list(report)[:-1] == [
-        *("schema_version", "package_version", "task", "model", "settings", "pseudonyms", "labels"),
+        *("schema_version", "package_version", "task", "model", "settings", "run", "pseudonyms", "labels"),
         *("cases", "excluded", "left", "summary"),
         "interrupted",
     ]
@@ -79,7 +79,7 @@ def test_report_has_the_documented_keys(volumes: Path, bundle: Bundle, tmp_path:
     assert report["model"] == {"name": "toy_lung", "version": "1.2.3", **hashes}
     assert set(report["cases"][0]) == {
         *("case_id", "input", "status", "reason", "outputs", "seconds", "measures", "consistency", "warnings", "notes"),
-        *("selection", "fingerprint"),
+        *("selection", "fingerprint", "files"),
     }
     assert {key: report["summary"][key] for key in ("ok", "failed", "skipped")} == {"ok": 3, "failed": 1, "skipped": 0}
 
@@ -314,15 +314,15 @@ def test_an_interruption_while_comparing_loses_no_entry(
     volumes: Path, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(volumes, bundle, tmp_path / "out")
-    original = batch.fingerprint
+    original = resume.fingerprint
 
     def interrupt_at_b(case: Case, configuration: dict[str, Any]) -> str:
         if case.case_id == "b":
             raise KeyboardInterrupt
         return original(case, configuration)
 
-    monkeypatch.setattr(batch, "fingerprint", interrupt_at_b)
+    monkeypatch.setattr(resume, "fingerprint", interrupt_at_b)
     assert run(volumes, bundle, tmp_path / "out", resume=True)["interrupted"] is True
-    monkeypatch.setattr(batch, "fingerprint", original)
+    monkeypatch.setattr(resume, "fingerprint", original)
     resumed = run(volumes, bundle, tmp_path / "out", resume=True)
     assert [resumed["by_id"][name]["status"] for name in "abcd"] == ["complete", "complete", "failed", "complete"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,8 @@ import pytest
 import torch
 
 from s3net_monai.inference import Bundle, Settings, UsageError, find_cases, load_bundle, run_batch
-from s3net_monai.inference.run import batch
+from s3net_monai.inference.report.report import read_report
 from s3net_monai.inference.run.earlier_run import case_of, check_output, stale_mask_warnings
-from s3net_monai.inference.run.run_lock import run_lock, running_shards
 
 
 @pytest.fixture
@@ -119,55 +119,25 @@ def test_resuming_with_another_model_says_that_all_is_repeated(
     assert "another model or other settings than in the earlier run: all cases are repeated" in capsys.readouterr().err
 
 
-# Shards
+def test_a_report_that_names_files_elsewhere_is_not_continued(volumes: Path, bundle: Bundle, output: Path) -> None:
+    report = run(volumes, bundle, output)
+    report["cases"][0]["outputs"]["nifti"] = "../in/a.nii.gz"
+    (output / "report.json").write_text(json.dumps(report))
+    before = content(volumes)
+    with pytest.raises(UsageError, match=r"no report\.json of this version"):
+        run(volumes, bundle, output, resume=True)
+    assert content(volumes) == before
 
 
-def test_shards_do_not_stop_each_other_but_themselves(volumes: Path, bundle: Bundle, output: Path) -> None:
-    run(volumes, bundle, output, shard=(1, 2))
-    assert run(volumes, bundle, output, shard=(2, 2))["summary"]["ok"] == 2
-    with pytest.raises(UsageError, match=r"masks are there already \(b_seg\.nii\.gz\)"):
-        run(volumes, bundle, output, shard=(2, 2))
-    assert run(volumes, bundle, output, shard=(2, 2), resume=True)["summary"]["complete"] == 1
+def test_a_report_that_cannot_be_read_is_not_taken_for_none(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network drive that is gone for a moment: whoever then wrote the report would drop the entries of others."""
 
+    def fail(*_: Any, **__: Any) -> str:
+        raise OSError(errno.ESTALE, "Stale file handle")
 
-@pytest.mark.parametrize("settings", [{}, {"resume": True}])
-def test_shards_with_other_weights_are_refused(
-    volumes: Path, bundle: Bundle, output: Path, settings: dict[str, Any]
-) -> None:
-    run(volumes, bundle, output, shard=(1, 2))
-    before = content(output)
-    with pytest.raises(UsageError, match="another model or other settings wrote the report there"):
-        run(volumes, replace(bundle, sha256="other"), output, shard=(2, 2), **settings)
-    assert content(output).keys() - before.keys() <= {".shard-1.lock"}
-    assert {name: data for name, data in content(output).items() if name in before} == before
-
-
-def test_shards_with_other_weights_are_refused_before_the_first_has_a_mask(
-    volumes: Path, bundle: Bundle, output: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    refused: list[str] = []
-    original = batch.infer_sample
-
-    def start_the_other(sample: dict[str, Any], own: Bundle) -> Any:
-        if not refused:
-            refused.append("")
-            with pytest.raises(UsageError, match="start all shards alike") as caught:
-                run(volumes, replace(bundle, sha256="other"), output, shard=(2, 2), overwrite=True)
-            refused[0] = str(caught.value)
-        return original(sample, own)
-
-    monkeypatch.setattr(batch, "infer_sample", start_the_other)
-    report = run(volumes, bundle, output, shard=(1, 2))
-    assert refused[0]
-    assert report["model"]["sha256"] == bundle.sha256
-
-
-def test_shards_may_replace_an_earlier_run_with_other_weights(volumes: Path, bundle: Bundle, output: Path) -> None:
-    run(volumes, bundle, output)
-    other = replace(bundle, sha256="other")
-    run(volumes, other, output, shard=(1, 2), overwrite=True)
-    report = run(volumes, other, output, shard=(2, 2), overwrite=True)
-    assert (report["model"]["sha256"], report["summary"]["ok"]) == ("other", 2)
+    monkeypatch.setattr(Path, "read_text", fail)
+    with pytest.raises(OSError, match="Stale"):
+        read_report(output)
 
 
 # Names
@@ -192,10 +162,3 @@ def test_names_with_brackets_are_names(tmp_path: Path) -> None:
     (tmp_path / "a1_seg.png").touch()
     assert stale_mask_warnings("a[1]", tmp_path, ()) == ["a[1]_seg.png: of an earlier run, not of this one"]
     assert stale_mask_warnings("a[1]", tmp_path, ["a[1]_seg.png"]) == []
-
-
-def test_the_lock_counts_shards(tmp_path: Path) -> None:
-    assert running_shards(tmp_path) == 0
-    with run_lock(tmp_path, is_shard=True), run_lock(tmp_path, is_shard=True):
-        assert running_shards(tmp_path) == 2
-    assert running_shards(tmp_path) == 0

@@ -32,8 +32,11 @@ def exclusive_lock(file: Path, *, wait: float | None = None) -> Iterator[None]:
 
     Raises:
         LockedError: if another process still holds the lock after ``wait`` seconds.
+        FileNotFoundError: if its folder does not exist.
         UsageError: if ``file`` is a link or has content, so that it is no lock file.
     """
+    if not file.parent.is_dir():  # which filelock would make, in the place of a drive that is gone
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file.parent))
     _check_lock_file(file)
     lock = FileLock(file, timeout=-1 if wait is None else wait, thread_local=False, fallback_to_soft=False)
     try:

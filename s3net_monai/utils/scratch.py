@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.locks import LockedError, exclusive_lock
 from s3net_monai.utils.printing import get_logger
 
@@ -65,7 +66,7 @@ def remove_stale(own: Path) -> list[Path]:
             with exclusive_lock(folder / _lock_name(), wait=0):
                 held_files = len(os.listdir(folder)) > 1  # else it may be one that is only being made
                 shutil.rmtree(folder)  # under the lock: a second process would fail at half of it
-        except (LockedError, OSError):  # in use, or already removed by a second process
+        except (LockedError, UsageError, OSError):  # in use, no lock, or already removed by a second process
             continue
         removed += [folder] if held_files else []
     return removed
@@ -78,7 +79,7 @@ def _locked_folder(lock: ExitStack) -> Path:
         file.touch(0o600)
         try:
             lock.enter_context(exclusive_lock(file, wait=0))
-        except (LockedError, FileNotFoundError):
+        except (LockedError, FileNotFoundError, FileExistsError):  # filelock says "exists" of a folder that vanishes
             continue  # another process looked for stale folders before the lock was held, and took this one for one
         if file.exists():
             return folder

@@ -160,6 +160,7 @@ def test_an_output_folder_that_is_gone_ends_the_run(
     shown = capsys.readouterr().err
     assert shown.count(f"{tmp_path / 'out'}: no such file or folder; check the path") == 1
     assert "Traceback" not in shown
+    assert not (tmp_path / "out").exists()  # nobody looks for results in a new folder beside the drive that is gone
 
 
 def test_a_key_that_does_not_fit_on_its_disk_ends_with_one_line(

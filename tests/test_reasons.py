@@ -19,6 +19,7 @@ import torch
 from data_prep.checks import check_cases
 from s3net_monai.cli import main
 from s3net_monai.data.datalist import DatalistCase
+from s3net_monai.data.readable import UnreadableCases
 from s3net_monai.evaluation import evaluate
 from s3net_monai.inference import load_bundle
 from s3net_monai.utils.errors import CaseError, DataError, UsageError, UserError
@@ -282,3 +283,18 @@ def test_a_pair_of_masks_on_a_small_machine(tmp_path: Path, monkeypatch: pytest.
         (tmp_path / name).write_bytes(b"never opened")
     monkeypatch.setattr("s3net_monai.evaluation.evaluate_folders.read_label", lambda _: np.empty(TOO_MANY))
     assert evaluate(tmp_path / "masks", tmp_path / "labels").failed == {"a": NO_MEMORY}
+
+
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        (ALLOCATORS["torch"], NO_MEMORY),
+        (STUMBLES["a stream"], "damaged or cut off; copy it again"),
+        (STUMBLES["shapes"], "the steps of the config cannot prepare it; look at it"),
+    ],
+)
+def test_cases_of_a_training(act: Callable[[], Any], reason: str) -> None:
+    unreadable = UnreadableCases()
+    with unreadable.collect({"case_id": "a"}):
+        act()
+    assert unreadable.reasons == {"a": reason}

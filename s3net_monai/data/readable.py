@@ -12,8 +12,9 @@ from typing import Any
 from monai.data import CacheDataset
 from monai.transforms import LoadImaged
 
-from s3net_monai.utils.errors import CaseError, DataError
+from s3net_monai.utils.errors import DataError
 from s3net_monai.utils.messages import causes, one_line
+from s3net_monai.utils.reasons import in_words, message_for_users
 
 _NO_READER = "cannot find a suitable reader"
 
@@ -107,11 +108,11 @@ def _file_name(case: Mapping[str, Any]) -> str:
 
 def _reason(error: Exception, case: Mapping[str, Any]) -> str:
     """Return one line; the message of a transform names the transform alone, that of LoadImage holds tracebacks."""
+    if (lines := message_for_users(error)) is not None:
+        return one_line("; ".join(lines), limit=400)
     chain = list(causes(error))
-    for link in chain:
-        if isinstance(link, (CaseError, DataError)):
-            return one_line(link, limit=400)
     if any(_NO_READER in str(link) for link in chain):  # a bundle without RefuseOthersReader
         return f"{_file_name(case)} cannot be read: no reader takes it"
     damaged = isinstance(chain[-1], (EOFError, struct.error, zlib.error, OSError))
-    return f"{'damaged or cut off: ' if damaged else ''}{one_line(chain[-1], limit=400)}"
+    found = "damaged or cut off" if damaged else "the steps of the config cannot prepare it"
+    return one_line(in_words(chain[-1], found, "copy it again" if damaged else "look at it"), limit=400)

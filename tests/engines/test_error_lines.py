@@ -80,8 +80,8 @@ def test_lines_of_a_data_set_stay_lines_and_those_of_a_name_do_not(capsys: pytes
     print_error(refusal.type, refusal.value, refusal.tb)
     lines = capsys.readouterr().err.splitlines()
     assert lines[2:] == [
-        r"a\x1b[2J\nerror: forged: damaged or cut off: cut off",
-        "b: damaged or cut off: cut off",
+        r"a\x1b[2J\nerror: forged: damaged or cut off (cut off); copy it again",
+        "b: damaged or cut off (cut off); copy it again",
     ]
 
 

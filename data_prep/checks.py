@@ -116,9 +116,11 @@ def _decode(path: Path | list[Path]) -> Content:
 
         array, affine, _ = load_nifti(path)
         return Content(array.shape, affine, _digest(array))
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    with Image.open(path) as image:
+    from s3net_monai.io.open_image_2d import open_image_2d
+
+    with open_image_2d(path) as image:
         upright = ImageOps.exif_transpose(image)  # as every reader of images shows it
         return Content(upright.size, None, _digest(np.asarray(image)))
 

@@ -71,15 +71,15 @@ def _unpack(file: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
 
 
 def _convert_slice(destination: Path, image: Path, masks: Path) -> DatalistCase:
-    from PIL import Image
-
     # Importing ``io`` imports MONAI and pydicom; listing 2-D images should not wait for them.
     from s3net_monai.io.label_maps.read_label import read_label
+    from s3net_monai.io.open_image_2d import open_image_2d
 
     label = find_label(masks, image.stem, (".tif", ".tiff"))
     try:
         low, high = WINDOW_HU
-        hounsfield = np.asarray(Image.open(image), np.float32)
+        with open_image_2d(image) as opened:
+            hounsfield = np.asarray(opened, np.float32)
         pixels = np.rint(np.clip((hounsfield - low) / (high - low), 0, 1) * 255).astype(np.uint8)
         mask = None if label is None else read_label(label, binary=True).array.T > 0
     except (OSError, CaseError) as error:

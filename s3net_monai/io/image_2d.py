@@ -13,14 +13,11 @@ from monai.utils import ensure_tuple
 from PIL import Image, ImageOps
 
 from s3net_monai.file_formats import IMAGE_2D_SUFFIXES
-from s3net_monai.io.limits import MAX_PIXELS, check_pixels
+from s3net_monai.io.open_image_2d import library_reason, open_image_2d
 from s3net_monai.utils.errors import CaseError
-from s3net_monai.utils.messages import one_line
 from s3net_monai.utils.non_finite import fill_non_finite
 from s3net_monai.utils.robust_range import robust_range
 
-# By content, whatever the name says: some of Pillow's other formats start programs.
-IMAGE_2D_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 MIN_DEEP = 32  # of 255, in colors of 16 bits: 12 significant bits reach 15
 _NOTES_KEY = "s3net_notes"  # of Pillow's ``info``
 
@@ -75,9 +72,8 @@ class Image2DReader(PILReader):
         return array, {**meta, "notes": notes} if notes else meta
 
     def _converted(self, path: Path) -> Image.Image:
-        check_image_2d(path)
         try:
-            with Image.open(path, formats=IMAGE_2D_FORMATS) as image:
+            with open_image_2d(path) as image:
                 is_deep = image.mode.startswith("RGB") and any(";16" in str(tile) for tile in image.tile)
                 image.load()
                 if is_deep and int(np.asarray(image.convert("RGB")).max()) < MIN_DEEP:
@@ -87,38 +83,12 @@ class Image2DReader(PILReader):
                     )
                 converted: Image.Image = self.converter(image)  # type: ignore[misc]  # given in the constructor
         except CaseError as error:
-            raise CaseError(f"{path.name}: {error}") from error
+            raise error if str(error).startswith(path.name) else CaseError(f"{path.name}: {error}") from error
         except MemoryError:
             raise
         except Exception as error:  # Pillow's plugins raise whatever the damage provokes
-            raise CaseError(f"{path.name}: damaged or cut off{_reason(error, path)}; copy it again") from error
+            raise CaseError(f"{path.name}: damaged or cut off{library_reason(error, path)}; copy it again") from error
         return converted
-
-
-def check_image_2d(path: Path) -> tuple[int, int]:
-    """Return the shape (X, Y) of a 2-D image that has passed every check of its header.
-
-    Raises:
-        CaseError: if it is damaged, beyond the limits of ``io.limits``, or holds several pages.
-    """
-    try:
-        with Image.open(path, formats=IMAGE_2D_FORMATS) as image:
-            size, pages = image.size, getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
-    except Image.DecompressionBombError as error:  # Pillow's own limit, which lies above this one
-        raise CaseError(f"{path.name}: beyond the limit of {MAX_PIXELS} pixels; crop or shrink it") from error
-    except Exception as error:  # Pillow's plugins raise whatever the damage provokes
-        raise CaseError(f"{path.name}: not readable as a 2-D image{_reason(error, path)}; copy it again") from error
-    check_pixels(path.name, *size)
-    if pages > 1:
-        raise CaseError(f"{path.name}: {pages} pages found, one image expected; save each page as a file")
-    return size
-
-
-def _reason(error: Exception, path: Path) -> str:
-    """Return the library's reason in brackets; what its own code stumbled over tells a user nothing."""
-    if not isinstance(error, OSError | SyntaxError | ValueError):
-        return ""
-    return f" ({one_line(str(error).replace(str(path), path.name) or type(error).__name__)})"
 
 
 def upright_rgb(image: Image.Image, percentile: float = 0.5) -> Image.Image:

@@ -8,7 +8,9 @@ import numpy as np
 
 from s3net_monai.io.dicom.files import looks_like_dicom, read_header
 from s3net_monai.io.dicom.vl_image import vl_spacing
+from s3net_monai.io.file_bytes import open_file
 from s3net_monai.io.itk_affine import VIEWERS, itk_to_ras
+from s3net_monai.io.open_image_2d import IMAGE_2D_FORMATS
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.geometry import LPS_TO_RAS
 
@@ -65,7 +67,7 @@ def exif_orientation(path: Path) -> int:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with open_file(path) as file, Image.open(file, formats=IMAGE_2D_FORMATS) as image:
             orientation = image.getexif().get(ORIENTATION_TAG, 1)
     except OSError:  # not readable by Pillow, as DICOM is not
         return 1

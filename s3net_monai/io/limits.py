@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
-import zlib
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from s3net_monai.io.dicom.uids import DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
 from s3net_monai.utils.errors import CaseError
 
 MAX_VOXELS = 2**31  # a whole-body CT of 1024x1024x1500 has 1.6e9
 MAX_PIXELS = 150_000_000  # the largest camera sensors give 100 to 150 megapixels
+MAX_FILE_BYTES = 2**35  # of one image or label file; the most voxels, of 8 bytes each, take 2**34
+MAX_IMAGE_2D_BYTES = 2**31  # of a 2-D image file; the most pixels, of 4 channels of 16 bits, take 1.2e9
 MAX_EXPANSION = 1032  # the highest ratio of deflate, on constant data
 MAX_DEFLATED_BYTES = 2**31  # of one DICOM data set; pydicom expands it as a whole, in memory
 MAX_VOLUME_HEADER = 2**20  # bytes of NRRD or MetaImage; keys take a few kilobytes
@@ -35,9 +33,6 @@ MAX_UNPACKED_MEMBERS = 1_000_000  # of all archives of a run
 MAX_UNPACKED_BYTES = 256 * 2**30  # of all archives of a run
 MIN_RATIO_BYTES = 2**30  # beyond MAX_ARCHIVE_RATIO, of all archives of a run; so little is harmless
 MAX_DISK_RESERVE = 2**30  # bytes that remain free on the disk of the temporary folder
-
-_DEFLATED = DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN.encode()
-_META_INFORMATION = 4096  # bytes that contain the file meta information, a few hundred in practice
 
 
 def check_voxels(name: str, shape: Sequence[int]) -> None:
@@ -110,29 +105,3 @@ def check_capacity(name: str, *, needed: int, stored: int, compressed: bool) -> 
     """
     if needed > stored * (MAX_EXPANSION if compressed else 1):
         raise CaseError(f"{name}: cut off, {stored} bytes cannot hold the {needed} of its voxels; copy the file again")
-
-
-def check_deflated(path: Path) -> None:
-    """Refuse a DICOM file in the deflated transfer syntax (PS3.5 section A.5) that expands beyond the limit.
-
-    Raises:
-        CaseError: if it expands to more than ``MAX_DEFLATED_BYTES``.
-        OSError: if the file cannot be read.
-    """
-    with path.open("rb") as file:
-        start = file.read(_META_INFORMATION)
-        if _DEFLATED not in start or os.fstat(file.fileno()).st_size * MAX_EXPANSION <= MAX_DEFLATED_BYTES:
-            return
-        # The length of group 2 is stored at byte 140 and counts from byte 144 (PS3.10 section 7.1).
-        file.seek(144 + int.from_bytes(start[140:144], "little"))
-        stream = zlib.decompressobj(-zlib.MAX_WBITS)
-        expanded = 0
-        while not stream.eof and (block := stream.unconsumed_tail or file.read(2**20)):
-            try:
-                expanded += len(stream.decompress(block, 2**24))
-            except zlib.error:
-                return  # damaged: the reader refuses it
-            if expanded > MAX_DEFLATED_BYTES:
-                raise CaseError(
-                    f"{path.name}: expands beyond the limit of {MAX_DEFLATED_BYTES} bytes; store it uncompressed"
-                )

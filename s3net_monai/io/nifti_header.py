@@ -7,8 +7,6 @@ to 4, and has another convention without codes. Here nibabel's affine counts, an
 
 from __future__ import annotations
 
-import gzip
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,15 +16,15 @@ import numpy as np
 
 from s3net_monai.file_formats import NIFTI_SUFFIXES
 from s3net_monai.io.itk_affine import VIEWERS, nifti_in_itk
-from s3net_monai.io.limits import MAX_NIFTI_OFFSET, check_capacity, check_extent, check_voxels
+from s3net_monai.io.limits import check_extent, check_voxels
+from s3net_monai.io.nifti_file import NiftiFile, check_storage, open_nifti
 from s3net_monai.io.shear import check_shear
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.geometry import corner_shift, is_invertible
-from s3net_monai.utils.messages import one_line
 
 VISIBLE_MM = 0.5  # rounded axes put the corners of a volume off by less
 MAX_SIZE_ERROR = 0.005  # of a voxel, between pixdim and the sform; three decimals round thin voxels by 0.002
-_GZIP = b"\x1f\x8b"
+MAX_SLOPE = 1e20  # and its inverse the least: values in SI units reach 1e-15
 _MM_PER_UNIT = {"meter": 1000.0, "micron": 0.001}
 
 
@@ -65,51 +63,35 @@ def read_nifti_header(path: Path, allow: Sequence[str] = ()) -> NiftiHeader:
         CaseError: if it is damaged, not one volume or slice of one channel, beyond the limits of ``io.limits``, or if
             its fields leave the position of the voxels or their size open.
     """
-    raw, image = _opened(path)
-    header = check_nifti_header(path.name, raw, image.shape, np.asarray(image.affine, dtype=np.float64), allow)
-    header = replace(header, notes=(*header.notes, *_viewer_notes(header)))
-    _check_storage(path, image, header.shape)
-    return header
+    with open_nifti(path) as file:
+        return check_nifti_file(file, allow)
 
 
-def read_label_header(path: Path) -> NiftiHeader:
-    """Read the header of the label of an image; its position is not checked, since the image's is.
+def check_nifti_file(file: NiftiFile, allow: Sequence[str] = ()) -> NiftiHeader:
+    """Check the header of an open file, of which no block is taken.
+
+    Raises:
+        CaseError: as ``read_nifti_header``.
+    """
+    affine = np.asarray(file.header.get_best_affine(), dtype=np.float64)
+    header = check_nifti_header(file.name, file.raw, file.header.get_data_shape(), affine, allow)
+    _check_scale(file.name, file.raw)
+    check_storage(file, header.shape)
+    return replace(header, notes=(*header.notes, *_position_notes(header), *_bitpix_notes(file)))
+
+
+def check_label_file(file: NiftiFile) -> NiftiHeader:
+    """Check the header of the label of an image; its position is not checked, since the image's is.
 
     Raises:
         CaseError: if it is damaged, not one volume or slice of one channel, or beyond the limits of ``io.limits``.
     """
-    raw, image = _opened(path)
-    shape = _one_volume(path.name, image.shape)
-    _check_storage(path, image, shape)
-    affine = np.diag([*[mm_per_unit(raw)] * 3, 1.0]) @ np.asarray(image.affine, dtype=np.float64)
-    return NiftiHeader(shape=shape, affine=affine, raw=raw, shear=0.0, notes=())
-
-
-def _opened(path: Path) -> tuple[Any, Any]:
-    """Return the header as it is stored, and nibabel's image, without its voxels."""
-    import nibabel
-
-    try:
-        raw = _raw_header(path)
-        # Extensions before the voxels are read as a whole.
-        image: Any = nibabel.load(path) if raw["vox_offset"] <= MAX_NIFTI_OFFSET else None
-    except CaseError:
-        raise
-    except Exception as error:  # damaged headers raise struct, value, EOF and zlib errors
-        reason = one_line(str(error).replace(str(path), path.name) or type(error).__name__)
-        raise CaseError(f"{path.name}: not readable as NIfTI ({reason}); copy it again") from error
-    if image is None:
-        raise CaseError(f"{path.name}: voxels begin at byte {raw['vox_offset']:.0f}, beyond the limit; save it again")
-    return raw, image
-
-
-def _check_storage(path: Path, image: Any, shape: tuple[int, ...]) -> None:
-    """Refuse color, and a file that is too short for its voxels."""
-    dtype = image.get_data_dtype()
-    if dtype.fields is not None:
-        raise CaseError(f"{path.name}: color voxels found, one channel expected; give the image itself")
-    needed = math.prod(shape) * dtype.itemsize
-    check_capacity(path.name, needed=needed, stored=path.stat().st_size, compressed=path.name.lower().endswith(".gz"))
+    shape = _one_volume(file.name, file.header.get_data_shape())
+    _check_scale(file.name, file.raw)
+    check_storage(file, shape)
+    in_unit = np.asarray(file.header.get_best_affine(), dtype=np.float64)
+    affine = np.diag([*[mm_per_unit(file.raw)] * 3, 1.0]) @ in_unit
+    return NiftiHeader(shape=shape, affine=affine, raw=file.raw, shear=0.0, notes=())
 
 
 def check_nifti_header(
@@ -158,30 +140,27 @@ def _one_volume(name: str, shape: Sequence[int]) -> tuple[int, ...]:
     return sizes
 
 
-def _raw_header(path: Path) -> Any:
-    """Return the header as it is stored; nibabel repairs what it reads, a voxel size of 0 becomes 1."""
-    from nibabel import Nifti1Header, Nifti2Header
+def _check_scale(name: str, raw: Any) -> None:
+    """Refuse a scale of the values that programs read differently, or that no scanner or program writes.
 
-    named_gzip = path.name.lower().endswith(".gz")
-    with path.open("rb") as file:
-        start = file.read(Nifti2Header.sizeof_hdr)
-    if start.startswith(_GZIP) and not named_gzip:
-        raise CaseError(f"{path.name}: is gzip-compressed, which its name does not say; rename it to {path.name}.gz")
-    if named_gzip and not start.startswith(_GZIP) and _looks_like_nifti(start):
-        raise CaseError(f"{path.name}: is not gzip-compressed, though named so; rename it to {path.name[:-3]}")
-    if named_gzip:
-        with gzip.open(path) as file:
-            start = file.read(Nifti2Header.sizeof_hdr)
-    header_type: Any = Nifti2Header if _header_size(start, Nifti2Header.sizeof_hdr) else Nifti1Header
-    return header_type(start[: header_type.sizeof_hdr], check=False)
+    A slope of 0 or NaN says that the values are not scaled.
+    """
+    slope, inter = float(raw["scl_slope"]), float(raw["scl_inter"])
+    if slope == 0 or np.isnan(slope):
+        return
+    if not (1 / MAX_SLOPE <= abs(slope) <= MAX_SLOPE and np.isfinite(inter)):
+        raise CaseError(
+            f"{name}: values scaled by {slope:.4g} and {inter:.4g} (scl_slope, scl_inter), plausible numbers "
+            "expected; correct the header"
+        )
 
 
-def _looks_like_nifti(start: bytes) -> bool:
-    return _header_size(start, 348) or _header_size(start, 540)
-
-
-def _header_size(start: bytes, size: int) -> bool:
-    return size in (int.from_bytes(start[:4], "little"), int.from_bytes(start[:4], "big"))
+def _bitpix_notes(file: NiftiFile) -> list[str]:
+    """Return a note where the header states the size of a voxel twice and differently; the file's length decides."""
+    stated, bits = int(file.raw["bitpix"]), 8 * file.header.get_data_dtype().itemsize
+    if stated in (0, bits):
+        return []
+    return [f"bitpix is {stated}, but a voxel of its datatype has {bits} bits, which its length confirms"]
 
 
 def _check_mixed_phases(name: str, raw: Any) -> None:
@@ -220,8 +199,8 @@ def _check_pixdim(name: str, raw: Any, affine: np.ndarray, shear: float) -> None
         )
 
 
-def _viewer_notes(header: NiftiHeader) -> list[str]:
-    """Return a note where ITK shows the volume at another place than its affine."""
+def _position_notes(header: NiftiHeader) -> list[str]:
+    """Return a note where the header states another position, too, or ITK shows the volume at another place."""
     if header.shear:
         return [
             f"axes sheared by {header.shear:.1f} degrees: resampled to a rectangular grid; {VIEWERS} do not open the "
@@ -230,9 +209,24 @@ def _viewer_notes(header: NiftiHeader) -> list[str]:
     seen = nifti_in_itk(header.raw) if len(header.shape) == 3 else None
     distance = 0.0 if seen is None else corner_shift(seen, header.affine, header.shape)[1]
     if distance <= VISIBLE_MM:
-        return []
+        return _second_position_notes(header)
     other = "take the qform, not the sform," if header.raw["qform_code"] > 0 else "have another convention"
     return [f"{VIEWERS} {other} and show it up to {distance:.0f} mm elsewhere; the .seg.nrrd lies there"]
+
+
+def _second_position_notes(header: NiftiHeader) -> list[str]:
+    """Return a note where the qform is another place than the sform, which counts."""
+    if header.raw["sform_code"] <= 0 or header.raw["qform_code"] <= 0 or len(header.shape) < 3:
+        return []
+    try:
+        second = np.diag([*[mm_per_unit(header.raw)] * 3, 1.0]) @ header.raw.get_qform()
+        distance = corner_shift(second, header.affine, header.shape)[1]
+    except ValueError:  # what is no quaternion
+        distance = np.inf
+    if distance <= VISIBLE_MM:
+        return []
+    where = f"puts it up to {distance:.0f} mm elsewhere" if np.isfinite(distance) else "is not usable"
+    return [f"its qform {where}: the sform counts"]
 
 
 def _unit(raw: Any) -> str:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import math
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from s3net_monai.io.limits import MAX_NIFTI_OFFSET
-from s3net_monai.io.nifti_header import NiftiHeader, is_nifti, read_nifti_header
+from s3net_monai.io.nifti_file import open_nifti, read_voxels
+from s3net_monai.io.nifti_header import check_nifti_file, is_nifti
 from s3net_monai.io.shear import resample_sheared
 from s3net_monai.io.volume_file_reader import VolumeFileReader
-from s3net_monai.utils.errors import CaseError
-from s3net_monai.utils.messages import one_line
-
-BLOCK = 2**24  # bytes that are expanded at a time
 
 
 class NiftiReader(VolumeFileReader):
@@ -64,43 +56,10 @@ def load_nifti(path: Path, allow: Sequence[str] = ()) -> tuple[np.ndarray, np.nd
     Raises:
         CaseError: with the reason, if it is not one sound volume of one channel.
     """
-    header = read_nifti_header(path, allow)
-    array, affine = read_voxels(path, header), header.affine
+    with open_nifti(path) as file:
+        header = check_nifti_file(file, allow)
+        array, notes = read_voxels(file, header.shape)
+    affine = header.affine
     if header.shear:
         array, affine = resample_sheared(path.name, array, affine)
-    return array, affine, header.notes
-
-
-def read_voxels(path: Path, header: NiftiHeader) -> np.ndarray:
-    """Return the voxels of a file, of the shape that its header states, without trailing axes of length 1.
-
-    Raises:
-        CaseError: if its compressed stream is damaged, or holds more than its header says.
-    """
-    import nibabel
-
-    image: Any = nibabel.load(path)
-    if path.name.lower().endswith(".gz"):
-        _check_stream(path, math.prod(header.shape) * image.get_data_dtype().itemsize + MAX_NIFTI_OFFSET)
-    return np.asanyarray(image.dataobj).reshape(header.shape)
-
-
-def _check_stream(path: Path, limit: int) -> None:
-    """Expand a gzip stream to its end, whose checksum tells of damage: nibabel stops where it has the voxels.
-
-    Args:
-        path: the file.
-        limit: bytes that it may hold.
-
-    Raises:
-        CaseError: if it is damaged, or holds more than its header says.
-    """
-    expanded = 0
-    try:
-        with gzip.open(path) as file:
-            while block := file.read(BLOCK):
-                expanded += len(block)
-                if expanded > limit:
-                    raise CaseError(f"{path.name}: holds more than the voxels of its header; save it again")
-    except (OSError, EOFError, zlib.error) as error:
-        raise CaseError(f"{path.name}: damaged or cut off ({one_line(error)}); copy the file again") from error
+    return array, affine, (*header.notes, *notes)

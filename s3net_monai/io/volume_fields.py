@@ -10,16 +10,13 @@ from s3net_monai.utils.errors import CaseError
 
 _META_PER_AXIS = {"DimSize", "ElementSpacing", "ElementSize", "Offset", "Origin", "Position", "CenterOfRotation"}
 _META_PER_MATRIX = {"TransformMatrix", "Rotation", "Orientation"}
+_META_SAME = (  # names of one field, of which each program takes another one
+    ("Offset", "Origin", "Position"),
+    ("TransformMatrix", "Rotation", "Orientation"),
+    ("BinaryDataByteOrderMSB", "ElementByteOrderMSB"),
+)
 # also keys of other formats that ITK carries along: dim[0] of NIfTI, 0008|0060 of DICOM
 _META_LINE = re.compile(r"(\w[\w.\-\[\]| ]*?)\s*=\s*(.*?)\s*")
-
-
-def _header_text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_VOLUME_HEADER).decode("latin-1")
-    except OSError as error:
-        raise CaseError(f"{path.name}: not readable ({error.strerror}); check the file") from error
 
 
 def damaged(path: Path, problem: str) -> CaseError:
@@ -27,12 +24,15 @@ def damaged(path: Path, problem: str) -> CaseError:
     return CaseError(f"{path.name}: damaged header ({problem}); save the volume again")
 
 
-def nrrd_fields(path: Path) -> tuple[dict[str, str], int]:
+def nrrd_fields(path: Path, text: str) -> tuple[dict[str, str], int]:
     """Return the fields up to the first empty line, and the header's length in bytes.
 
     Names are in lower case without blanks.
+
+    Args:
+        path: the file, for messages.
+        text: its first ``MAX_VOLUME_HEADER`` bytes as Latin-1.
     """
-    text = _header_text(path)
     if not text.startswith("NRRD000"):
         raise damaged(path, "it does not begin with NRRD")
     end = re.search("\r?\n\r?\n", text)
@@ -55,14 +55,14 @@ def nrrd_fields(path: Path) -> tuple[dict[str, str], int]:
     return fields, end.end() if end else len(text)
 
 
-def meta_fields(path: Path) -> tuple[dict[str, str], int]:
+def meta_fields(path: Path, text: str) -> tuple[dict[str, str], int]:
     """Return the fields up to ElementDataFile, which ends the header, and the header's length in bytes.
 
-    The spelling is checked, as the library is strict about it.
+    The spelling is checked, as the library is strict about it. Arguments are those of ``nrrd_fields``.
     """
     fields: dict[str, str] = {}
     length = 0
-    for line in _header_text(path).split("\n"):
+    for line in text.split("\n"):
         length += len(line) + 1
         line = line.removesuffix("\r")
         match = _META_LINE.fullmatch(line) if len(line) <= 4096 and line.isprintable() else None
@@ -79,4 +79,20 @@ def meta_fields(path: Path) -> tuple[dict[str, str], int]:
     for name, count in [(n, int(axes)) for n in _META_PER_AXIS] + [(n, int(axes) ** 2) for n in _META_PER_MATRIX]:
         if name in fields and len(fields[name].split()) != count:
             raise damaged(path, f"{name} has not {count} values")
+    for names in _META_SAME:
+        stated = {name: _comparable(fields[name]) for name in names if name in fields}
+        if len(set(stated.values())) > 1:
+            raise damaged(path, f"{' and '.join(stated)} differ, which programs read differently")
     return fields, length
+
+
+def meta_flag(fields: dict[str, str], name: str, default: str = "False") -> bool:
+    """Return a field that is true or false, as MetaIO reads it: by its first letter."""
+    return fields.get(name, default).lower().startswith(("t", "1"))
+
+
+def _comparable(value: str) -> tuple[float, ...] | bool:
+    try:
+        return tuple(float(word) for word in value.split())
+    except ValueError:
+        return value.lower().startswith(("t", "1"))

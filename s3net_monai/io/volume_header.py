@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import math
 import re
-import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from s3net_monai.file_formats import META_SUFFIXES, NRRD_SUFFIXES
-from s3net_monai.io.limits import check_capacity, check_extent, check_voxels
-from s3net_monai.io.volume_fields import damaged, meta_fields, nrrd_fields
+from s3net_monai.io.file_bytes import open_file, size_of
+from s3net_monai.io.limits import MAX_VOLUME_HEADER, check_capacity, check_extent, check_voxels
+from s3net_monai.io.volume_fields import damaged, meta_fields, meta_flag, nrrd_fields
 from s3net_monai.io.volume_scale import VolumeScale, meta_scale, nrrd_scale
+from s3net_monai.io.volume_voxels import FROM_END, Packing, Storage, check_length
 from s3net_monai.utils.errors import CaseError
 
-_BYTES = {
-    **dict.fromkeys(("signedchar", "int8", "int8_t", "uchar", "unsignedchar", "uint8", "uint8_t"), 1),
-    **dict.fromkeys(("short", "shortint", "signedshort", "signedshortint", "int16", "int16_t"), 2),
-    **dict.fromkeys(("ushort", "unsignedshort", "unsignedshortint", "uint16", "uint16_t"), 2),
-    **dict.fromkeys(("int", "signedint", "int32", "int32_t", "uint", "unsignedint", "uint32", "uint32_t", "float"), 4),
-    **dict.fromkeys(("longlong", "int64", "int64_t", "ulonglong", "uint64", "uint64_t", "double"), 8),
-    **dict.fromkeys(("met_char", "met_uchar"), 1),
-    **dict.fromkeys(("met_short", "met_ushort"), 2),
-    **dict.fromkeys(("met_int", "met_uint", "met_float"), 4),
-    **dict.fromkeys(("met_long_long", "met_ulong_long", "met_double"), 8),
+_TYPES = {  # names of a voxel's type, in lower case without blanks, and NumPy's codes
+    **dict.fromkeys(("signedchar", "int8", "int8_t", "met_char"), "i1"),
+    **dict.fromkeys(("uchar", "unsignedchar", "uint8", "uint8_t", "met_uchar"), "u1"),
+    **dict.fromkeys(("short", "shortint", "signedshort", "signedshortint", "int16", "int16_t", "met_short"), "i2"),
+    **dict.fromkeys(("ushort", "unsignedshort", "unsignedshortint", "uint16", "uint16_t", "met_ushort"), "u2"),
+    **dict.fromkeys(("int", "signedint", "int32", "int32_t", "met_int"), "i4"),
+    **dict.fromkeys(("uint", "unsignedint", "uint32", "uint32_t", "met_uint"), "u4"),
+    **dict.fromkeys(("longlong", "int64", "int64_t", "met_long_long"), "i8"),
+    **dict.fromkeys(("ulonglong", "uint64", "uint64_t", "met_ulong_long"), "u8"),
+    **dict.fromkeys(("float", "met_float"), "f4"),
+    **dict.fromkeys(("double", "met_double"), "f8"),
+}
+_NRRD_PACKINGS: dict[str, Packing] = {
+    **dict.fromkeys(("raw",), "raw"),
+    **dict.fromkeys(("gz", "gzip"), "gzip"),
+    **dict.fromkeys(("txt", "text", "ascii"), "text"),
+    **dict.fromkeys(("hex",), "hex"),
 }
 _NRRD_SPACES = {  # those that refer to the patient's sides (NRRD format definition, section 5.2)
     *("right-anterior-superior", "ras", "left-anterior-superior", "las", "left-posterior-superior", "lps")
@@ -38,18 +48,20 @@ class VolumeHeader:
     """A checked header.
 
     Attributes:
-        shape: (X, Y, Z).
+        shape: (X, Y, Z), or with a first axis of layers where these were asked for.
         data: the file that holds the voxels: the header's own, or one beside it.
-        nbytes: bytes of all voxels.
-        deflated_at: byte of ``data`` where a deflated stream begins that the library would not check, or None.
+        storage: of the voxels in that file.
         scale: size, unit and scale of the voxels.
+        fields: all fields, by the format's names; those of NRRD in lower case without blanks.
+        text: the header in bytes.
     """
 
     shape: tuple[int, ...]
     data: Path
-    nbytes: int
-    deflated_at: int | None
+    storage: Storage
     scale: VolumeScale
+    fields: dict[str, str]
+    text: bytes
 
 
 def is_volume(path: Path) -> bool:
@@ -67,85 +79,137 @@ def read_volume_header(path: Path) -> VolumeHeader:
         CaseError: if it is damaged, not one 3-D volume, of no or an impossible size in mm, beyond the limits of
             ``io.limits``, or if its voxels are neither in the file itself nor in one file of the same folder.
     """
-    is_nrrd = path.suffix.lower() in NRRD_SUFFIXES
-    layout = _nrrd_layout(path) if is_nrrd else _meta_layout(path)
-    shape = _shape(path, layout.sizes)
-    scale = (nrrd_scale if is_nrrd else meta_scale)(path.name, layout.fields)
-    size = _BYTES.get("".join(layout.type_name.lower().split()))
-    if size is None:
-        raise CaseError(
-            f"{path.name}: voxel type '{layout.type_name[:40]}' found, integers or floats expected; convert it"
-        )
-    data = path if layout.data_file is None else _data_file(path, layout.data_file)
-    needed = math.prod(shape) * size
-    if layout.packing != "text":
-        check_capacity(path.name, needed=needed, stored=data.stat().st_size, compressed=layout.packing == "deflated")
-    if layout.packing == "raw" and not layout.skips:
-        _check_length(path, needed, data.stat().st_size - (layout.length if data == path else 0))
-    deflated_at = None
-    # ITK's NRRD reader ignores a wrong length, and the checksum of a stream that holds more than the voxels.
-    if layout.packing == "deflated" and (path.suffix.lower() in META_SUFFIXES or not layout.skips):
-        deflated_at = layout.length if data == path else 0
-    check_extent(path.name, shape, np.diag([*(step * scale.mm for step in scale.spacing), 1.0]))
-    return VolumeHeader(shape=shape, data=data, nbytes=needed, deflated_at=deflated_at, scale=scale)
+    with open_file(path) as file:
+        return check_volume_header(path, file)
 
 
-def check_deflated_voxels(path: Path, header: VolumeHeader) -> None:
-    """Expand deflated voxels without keeping them, since ITK returns the readable part of a damaged stream.
+def check_volume_header(path: Path, file: BinaryIO) -> VolumeHeader:
+    """Read and check the header of an open file.
 
     Raises:
-        CaseError: if the stream is damaged or does not hold exactly what the header promises.
+        CaseError: as ``read_volume_header``.
     """
-    if header.deflated_at is None:
-        return
-    expanded = 0
-    stream = zlib.decompressobj(zlib.MAX_WBITS | 32)  # zlib or gzip, as MetaIO takes both
-    with header.data.open("rb") as file:
-        file.seek(header.deflated_at)
-        try:
-            while not stream.eof and (block := stream.unconsumed_tail or file.read(2**20)):
-                expanded += len(stream.decompress(block, 2**24))
-                if expanded > header.nbytes:
-                    break
-        except zlib.error as error:
-            raise CaseError(f"{path.name}: damaged voxels ({error}); copy the file again") from error
-    if expanded != header.nbytes or not stream.eof:
-        raise CaseError(
-            f"{path.name}: damaged voxels, {header.nbytes} bytes expected, another number found; copy the file again"
-        )
+    is_nrrd = path.suffix.lower() in NRRD_SUFFIXES
+    text = file.read(MAX_VOLUME_HEADER).decode("latin-1")
+    fields, length = (nrrd_fields if is_nrrd else meta_fields)(path, text)
+    shape = _shape(path, fields.get("sizes" if is_nrrd else "DimSize", ""))
+    if is_nrrd:
+        check_nrrd_position(path, fields)
+    scale = (nrrd_scale if is_nrrd else meta_scale)(path.name, fields)
+    storage = (nrrd_storage if is_nrrd else _meta_storage)(path, fields, length)
+    name = fields.get("datafile") if is_nrrd else fields["ElementDataFile"]
+    data = path if name in (None, "LOCAL") else _data_file(path, name)
+    check_stored(path, storage, shape, size_of(file) if data == path else data.stat().st_size)
+    check_extent(path.name, shape, np.diag([*(step * scale.mm for step in scale.spacing), 1.0]))
+    return VolumeHeader(
+        shape=shape,
+        data=data,
+        storage=storage,
+        scale=scale,
+        fields=fields,
+        text=text[:length].encode("latin-1"),
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Layout:
-    """The fields of a header that are common to both formats, as text.
+def check_stored(path: Path, storage: Storage, shape: Sequence[int], stored: int) -> None:
+    """Refuse a file that cannot hold exactly its voxels.
 
-    Attributes:
-        sizes: along every axis.
-        type_name: of a voxel.
-        data_file: that holds the voxels; None for the header's own.
-        packing: "raw", "deflated" or "text".
-        length: of the header in bytes.
-        skips: whether bytes or lines are skipped before the voxels.
-        fields: all fields, by the format's names.
+    Args:
+        path: the file of the header, for messages.
+        storage: of the voxels.
+        shape: of the voxels.
+        stored: bytes of the file that holds them.
+
+    Raises:
+        CaseError: naming both lengths.
     """
-
-    sizes: str
-    type_name: str
-    data_file: str | None
-    packing: str
-    length: int
-    skips: bool
-    fields: dict[str, str]
+    if storage.packing in ("raw", "gzip", "zlib"):
+        needed = math.prod(shape) * storage.dtype.itemsize
+        check_capacity(path.name, needed=needed, stored=stored, compressed=storage.packing != "raw")
+    check_length(path.name, storage, shape, stored)
 
 
-def _check_length(path: Path, needed: int, stored: int) -> None:
-    """Refuse excess voxels, too: they mean other sizes than the header's, which would shift every row."""
-    if stored != needed:
-        raise CaseError(f"{path.name}: {stored} bytes of voxels found, {needed} expected by its sizes; copy it again")
+def nrrd_storage(path: Path, fields: dict[str, str], length: int) -> Storage:
+    """Return how the voxels of an NRRD file are stored.
+
+    Args:
+        path: the file, for messages.
+        fields: of its header.
+        length: of its header in bytes.
+
+    Raises:
+        CaseError: for a type, encoding or byte order that is not known.
+    """
+    encoding, endian = fields.get("encoding", "").lower(), fields.get("endian", "").lower()
+    packing = _NRRD_PACKINGS.get(encoding)
+    if packing is None:
+        raise CaseError(f"{path.name}: encoding '{encoding[:20]}' found, raw or gzip expected; save it again")
+    dtype = _voxel_type(path, fields.get("type", ""), big_endian=endian == "big")
+    if dtype.itemsize > 1 and packing != "text" and endian not in ("big", "little"):
+        raise CaseError(f"{path.name}: endian '{endian[:20]}' found, little or big expected; save it again")
+    skip_lines, skip_bytes = _count(path, fields, "lineskip"), _count(path, fields, "byteskip")
+    if skip_bytes == FROM_END and packing != "raw":
+        raise CaseError(f"{path.name}: 'byte skip' of -1 found, which only raw voxels have; save it again")
+    return Storage(
+        dtype=dtype,
+        packing=packing,
+        start=0 if "datafile" in fields else length,
+        skip_lines=max(skip_lines, 0),
+        skip_bytes=skip_bytes,
+    )
 
 
-def _nrrd_layout(path: Path) -> _Layout:
-    fields, length = nrrd_fields(path)
+def _meta_storage(path: Path, fields: dict[str, str], length: int) -> Storage:
+    if fields.get("ElementNumberOfChannels", "1") != "1":
+        raise CaseError(f"{path.name}: several components per voxel found, one channel expected; give the image itself")
+    local = fields["ElementDataFile"] == "LOCAL"
+    packing: Packing = "raw"
+    if meta_flag(fields, "CompressedData"):
+        if "CompressedDataSize" not in fields and local:
+            raise CaseError(
+                f"{path.name}: compressed voxels without CompressedDataSize, which ITK needs to expand them; add their "
+                "size in bytes to the header"
+            )
+        packing = "zlib"
+    elif not meta_flag(fields, "BinaryData", default="True"):
+        packing = "text"
+    big_endian = any(meta_flag(fields, name) for name in ("BinaryDataByteOrderMSB", "ElementByteOrderMSB"))
+    header_size = _count(path, fields, "HeaderSize")  # from the start of the file that holds the voxels
+    start = header_size if header_size > 0 else length if local else 0
+    if (local and start < length) or (header_size == FROM_END and packing != "raw"):
+        raise CaseError(f"{path.name}: HeaderSize {header_size} contradicts the rest of its header; correct it")
+    return Storage(
+        dtype=_voxel_type(path, fields.get("ElementType", ""), big_endian),
+        packing=packing,
+        start=start,
+        skip_bytes=FROM_END if header_size == FROM_END else 0,
+        stream_bytes=_count(path, fields, "CompressedDataSize")
+        if packing == "zlib" and "CompressedDataSize" in fields
+        else None,
+    )
+
+
+def _voxel_type(path: Path, name: str, big_endian: bool) -> np.dtype:
+    code = _TYPES.get("".join(name.lower().split()))
+    if code is None:
+        raise CaseError(f"{path.name}: voxel type '{name[:40]}' found, integers or floats expected; convert it")
+    return np.dtype(code).newbyteorder(">" if big_endian else "<")
+
+
+def _count(path: Path, fields: dict[str, str], name: str) -> int:
+    """Return a field that counts bytes or lines, -1 or more; 0 where it is missing."""
+    text = fields.get(name, "0")
+    if not re.fullmatch(r"-1|[0-9]{1,12}", text):
+        raise damaged(path, f"{name} is '{text[:20]}'")
+    return int(text)
+
+
+def check_nrrd_position(path: Path, fields: dict[str, str]) -> None:
+    """Refuse a space, an origin or directions of an NRRD header that libraries read differently or not at all.
+
+    Raises:
+        CaseError: naming the field.
+    """
     space = fields.get("space", "").lower()
     if space and space not in _NRRD_SPACES:
         raise CaseError(
@@ -155,16 +219,10 @@ def _nrrd_layout(path: Path) -> _Layout:
         raise CaseError(f"{path.name}: an axis without space direction found, three expected; repair the header")
     for field in ("space origin", "space directions"):
         _check_vectors(path, field, fields.get(field.replace(" ", ""), ""))
-    packing = {"raw": "raw", "gz": "deflated", "gzip": "deflated"}.get(fields.get("encoding", "").lower(), "text")
-    return _Layout(
-        sizes=fields.get("sizes", ""),
-        type_name=fields.get("type", ""),
-        data_file=fields.get("datafile"),
-        packing=packing,
-        length=length,
-        skips="lineskip" in fields or "byteskip" in fields,
-        fields=fields,
-    )
+    directions, axes = fields.get("spacedirections", ""), len(fields.get("sizes", "").split())
+    found = directions.count("(") + directions.count("none")
+    if directions and found != axes:
+        raise damaged(path, f"{found} space directions, but {axes} sizes")
 
 
 def _check_vectors(path: Path, field: str, text: str) -> None:
@@ -180,32 +238,6 @@ def _check_vectors(path: Path, field: str, text: str) -> None:
             raise damaged(path, f"'{field}' has a vector that is not of numbers")
     if rest.replace("none", "").strip():
         raise damaged(path, f"'{field}' is not a list of vectors")
-
-
-def _meta_layout(path: Path) -> _Layout:
-    fields, length = meta_fields(path)
-    if fields.get("ElementNumberOfChannels", "1") != "1":
-        raise CaseError(f"{path.name}: several components per voxel found, one channel expected; give the image itself")
-    packing = "raw"
-    if fields.get("CompressedData", "").lower().startswith(("t", "1")):
-        if "CompressedDataSize" not in fields and fields["ElementDataFile"] == "LOCAL":
-            raise CaseError(
-                f"{path.name}: compressed voxels without CompressedDataSize, which ITK needs to expand them; add their "
-                "size in bytes to the header"
-            )
-        packing = "deflated"
-    elif fields.get("BinaryData", "True").lower().startswith(("f", "0")):
-        packing = "text"
-    data_file = fields["ElementDataFile"]
-    return _Layout(
-        sizes=fields.get("DimSize", ""),
-        type_name=fields.get("ElementType", ""),
-        data_file=None if data_file == "LOCAL" else data_file,
-        packing=packing,
-        length=length,
-        skips="HeaderSize" in fields,
-        fields=fields,
-    )
 
 
 def _shape(path: Path, sizes: str) -> tuple[int, ...]:

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from s3net_monai.file_formats import NRRD_SUFFIXES
 from s3net_monai.io.dicom.geometry import Irregularity
+from s3net_monai.io.file_bytes import open_file, size_of
 from s3net_monai.io.itk_affine import itk_to_ras
 from s3net_monai.io.shear import check_shear, resample_sheared
 from s3net_monai.io.volume_file_reader import VolumeFileReader
-from s3net_monai.io.volume_header import check_deflated_voxels, is_volume, read_volume_header
+from s3net_monai.io.volume_header import (
+    VolumeHeader,
+    check_stored,
+    check_volume_header,
+    is_volume,
+    read_volume_header,
+)
 from s3net_monai.io.volume_scale import VolumeScale
+from s3net_monai.io.volume_voxels import read_voxels
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.geometry import is_invertible
 from s3net_monai.utils.messages import one_line
 
 MAX_SIZE_ERROR = 0.005  # of a direction's length, as for NIfTI
+MIN_COSINE = 0.3  # between an axis and the side that letters name; oblique axes are close to two sides
 
 
 class VolumeReader(VolumeFileReader):
@@ -63,21 +74,15 @@ def load_volume(
     Raises:
         CaseError: with the reason, if it is not one sound 3-D volume of one channel.
     """
-    import SimpleITK
-
-    header = read_volume_header(path)
-    check_deflated_voxels(path, header)
-    # ITK writes warnings with the whole path to stderr, past every log.
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
-        image = SimpleITK.ReadImage(str(path), imageIO=_image_io(path))
-    except Exception as error:  # ITK raises RuntimeError for every problem, with a text of many lines
-        raise CaseError(f"{path.name}: not readable ({_reason(error, path)}); copy the file again") from error
-    if image.GetDimension() != 3 or image.GetSize() != header.shape or image.GetNumberOfComponentsPerPixel() != 1:
-        raise CaseError(f"{path.name}: several components per voxel found, one channel expected; give the image itself")
-    affine, notes = _affine_in_mm(path, image, header.scale), header.scale.notes
+    with open_file(path) as file:
+        header = check_volume_header(path, file)
+        with nullcontext(file) if header.data == path else open_file(header.data) as data:
+            check_stored(path, header.storage, header.shape, size_of(data))
+            array = read_voxels(path.name, data, header.storage, header.shape)
+    itk = _itk_information(path, header)
+    affine = _affine_in_mm(path, itk, header.scale)
+    notes = (*header.scale.notes, *_orientation_notes(header, itk))
     angle = 0.0 if labels and Irregularity.TILT not in allow else check_shear(path.name, affine, allow)
-    array = SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0)
     if (header.scale.slope, header.scale.offset) != (1, 0):
         array = (array * np.float64(header.scale.slope) + header.scale.offset).astype(np.float32)
     if angle:
@@ -94,22 +99,70 @@ def volume_places(path: Path) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         CaseError: with the reason, if the header is not sound.
     """
+    header = read_volume_header(path)
+    itk = _itk_information(path, header)
+    return _affine_in_mm(path, itk, header.scale), itk_to_ras(itk)
+
+
+def _itk_information(path: Path, header: VolumeHeader) -> Any:
+    """Return a SimpleITK reader that has read a header, which is given to it as a file of its own, without voxels.
+
+    Raises:
+        CaseError: if ITK refuses it, or reads other sizes or another type out of it.
+    """
     import SimpleITK
 
-    scale = read_volume_header(path).scale
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # its warnings contain the whole path
+    is_nrrd = path.suffix.lower() in NRRD_SUFFIXES
     reader = SimpleITK.ImageFileReader()
-    reader.SetImageIO(_image_io(path))
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise CaseError(f"{path.name}: not readable ({_reason(error, path)}); copy the file again") from error
-    return _affine_in_mm(path, reader, scale), itk_to_ras(reader)
+    reader.SetImageIO("NrrdImageIO" if is_nrrd else "MetaImageIO")
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # its warnings contain the whole path
+    with TemporaryDirectory(prefix="s3net-") as folder:
+        copy = Path(folder) / ("header.nrrd" if is_nrrd else "header.mha")
+        copy.write_bytes((_nrrd_in_one_file if is_nrrd else _meta_in_one_file)(header.text))
+        reader.SetFileName(str(copy))
+        try:
+            reader.ReadImageInformation()
+        except RuntimeError as error:  # with a text of many lines
+            reason = _reason(error, copy).replace(copy.name, path.name)
+            raise CaseError(f"{path.name}: not readable ({reason}); copy the file again") from error
+    if reader.GetDimension() != 3 or reader.GetSize() != header.shape or reader.GetNumberOfComponents() != 1:
+        raise CaseError(f"{path.name}: several components per voxel found, one channel expected; give the image itself")
+    if reader.GetPixelID() != _pixel_id(header.storage.dtype):
+        raise CaseError(f"{path.name}: ITK reads another type of voxels than {header.storage.dtype}; save it again")
+    return reader
 
 
-def _image_io(path: Path) -> str:
-    return "NrrdImageIO" if path.suffix.lower() in NRRD_SUFFIXES else "MetaImageIO"
+def _pixel_id(dtype: np.dtype) -> int:
+    import SimpleITK
+
+    kind = {"i": "Int", "u": "UInt", "f": "Float"}[dtype.kind]
+    return int(getattr(SimpleITK, f"sitk{kind}{8 * dtype.itemsize}"))
+
+
+def _nrrd_in_one_file(text: bytes) -> bytes:
+    """Return an NRRD header without the line that names a data file, so that ITK opens no other file."""
+    lines = [line for line in text.splitlines() if line and not re.match(rb"data ?file *:", line, re.IGNORECASE)]
+    return b"\n".join(lines) + b"\n\n"
+
+
+def _meta_in_one_file(text: bytes) -> bytes:
+    return re.sub(rb"(?m)^ElementDataFile\b.*", b"ElementDataFile = LOCAL", text)
+
+
+def _orientation_notes(header: VolumeHeader, itk: Any) -> list[str]:
+    """Return a note where a MetaImage states its orientation in letters, too, and otherwise than by its matrix.
+
+    The letters name the sides that the axes come from, of which right, anterior and inferior are the low ends in LPS.
+    """
+    letters = header.fields.get("AnatomicalOrientation", "").upper()
+    if not re.fullmatch("[RLAPIS]{3}", letters):
+        return []
+    directions = np.array(itk.GetDirection()).reshape(3, 3)
+    for axis, letter in enumerate(letters):
+        along = directions["RLAPIS".index(letter) // 2, axis] * (1 if letter in "RAI" else -1)
+        if along < MIN_COSINE:
+            return [f"AnatomicalOrientation {letters} contradicts TransformMatrix, which counts"]
+    return []
 
 
 def _affine_in_mm(path: Path, image: Any, scale: VolumeScale) -> np.ndarray:

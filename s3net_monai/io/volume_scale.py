@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from s3net_monai.io.itk_affine import VIEWERS
 from s3net_monai.utils.errors import CaseError
 
@@ -51,6 +53,9 @@ def nrrd_scale(name: str, fields: Mapping[str, str]) -> VolumeScale:
     Raises:
         CaseError: if no voxel size is stated, if its unit is unknown, or if the values are quantized.
     """
+    count = math.prod(int(size) for size in fields["sizes"].split())
+    if fields.get("number", str(count)) != str(count):
+        raise CaseError(f"{name}: 'number' and 'sizes' in its header contradict each other; save it again")
     if "oldmin" in fields or "oldmax" in fields:
         raise CaseError(f"{name}: quantized values ('old min', 'old max') found; restore them with unu unquantize")
     notes = []
@@ -91,6 +96,8 @@ def meta_scale(name: str, fields: Mapping[str, str]) -> VolumeScale:
     if (slopes[0], offsets[0]) != (1, 0):
         notes.append(f"ElementToIntensityFunction of {slopes[0]:g}, {offsets[0]:g} applied, which {VIEWERS} ignore")
     sizes = _numbers(fields.get("ElementSpacing", fields.get("ElementSize", "")))
+    if not np.array_equal(sizes, _numbers(fields.get("ElementSize", fields.get("ElementSpacing", "")))):
+        notes.append("ElementSpacing and ElementSize differ: the spacing counts")
     spacing = _checked(name, [abs(size) for size in sizes], "ElementSpacing")
     return VolumeScale(spacing=spacing, mm=mm, slope=slopes[0], offset=offsets[0], notes=tuple(notes))
 

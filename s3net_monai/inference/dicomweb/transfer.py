@@ -26,7 +26,6 @@ from s3net_monai.inference.dicomweb.server import Server, connect
 from s3net_monai.inference.discovery.cases import Case, ExcludedSeries
 from s3net_monai.io.dicom.files import describe_damage, read_data_set
 from s3net_monai.io.dicom.uids import MAX_UID_LENGTH, is_uid
-from s3net_monai.io.limits import check_deflated
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import CaseError, UsageError
 from s3net_monai.utils.printing import progress_bar
@@ -207,7 +206,6 @@ def fetch_instance(server: Server, uids: tuple[str, str, str], path: Path) -> No
     keywords = [f"{level}InstanceUID" for level in ("Study", "Series", "SOP")]
     with atomic_path(path) as temporary, response.raw as body:
         write_only_part(body, response.headers.get("Content-Type", ""), temporary)
-        check_deflated(temporary)
         dataset = read_data_set(temporary, stop_before_pixels=True, specific_tags=keywords)
         if tuple(dataset.get(keyword) for keyword in keywords) != uids:
             raise ItemError("received another image than the requested one; see the server's log")

@@ -12,8 +12,8 @@ from s3net_monai.inference.discovery.cases import Case
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.dicom.geometry import Irregularity
-from s3net_monai.io.image_2d import check_image_2d
 from s3net_monai.io.nifti_header import read_nifti_header
+from s3net_monai.io.open_image_2d import check_image_2d
 from s3net_monai.io.volume_header import is_volume, read_volume_header
 from s3net_monai.tasks import Task
 from s3net_monai.utils.errors import UsageError

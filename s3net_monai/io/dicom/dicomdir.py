@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s3net_monai.io.dicom.files import describe_damage
+from s3net_monai.io.dicom.open_file import open_dicom
 from s3net_monai.io.dicom.uids import MEDIA_STORAGE_DIRECTORY
-from s3net_monai.io.limits import check_deflated
 from s3net_monai.utils.errors import CaseError
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def read_dicomdir(path: Path) -> DicomDir:
     from pydicom import dcmread
 
     try:
-        check_deflated(path)
-        dataset = dcmread(path)
+        with open_dicom(path) as opened:
+            dataset = dcmread(opened)
         if dataset.file_meta.get("MediaStorageSOPClassUID") != MEDIA_STORAGE_DIRECTORY:
             raise CaseError(
                 f"{path.name}: not readable as DICOMDIR (not a media storage directory); give the folder around it"

@@ -12,7 +12,8 @@ from s3net_monai.file_formats import DICOM_SUFFIXES
 from s3net_monai.io.dicom.acquisitions import ACQUISITION_KEYWORDS
 from s3net_monai.io.dicom.bare_data_set import START_BYTES, add_transfer_syntax, starts_bare
 from s3net_monai.io.dicom.header import SliceHeader, is_image
-from s3net_monai.io.limits import MAX_SEQUENCE_DEPTH, check_deflated
+from s3net_monai.io.dicom.open_file import open_dicom
+from s3net_monai.io.limits import MAX_SEQUENCE_DEPTH
 from s3net_monai.utils.errors import CaseError
 
 if TYPE_CHECKING:
@@ -80,12 +81,16 @@ def read_data_set(path: Path, **options: Any) -> Dataset:
         The data set; its ``file_meta`` always has a TransferSyntaxUID, which is empty where the file's is.
 
     Raises:
-        CaseError: if nothing says which codec compressed its pixel data.
+        CaseError: if it cannot be opened, if nothing says which codec compressed its pixel data, or if its deflated
+            part is damaged.
         Exception: of any kind from pydicom, if the file is damaged or of another format.
     """
     from pydicom import dcmread
 
-    dataset = dcmread(path, force=starts_bare(_read_start(path)), **options)
+    with open_dicom(path) as file:
+        bare = starts_bare(file.read(START_BYTES))
+        file.seek(0)
+        dataset = dcmread(file, force=bare, **options)
     add_transfer_syntax(dataset, path.name)
     return dataset
 
@@ -111,7 +116,6 @@ def read_header(path: Path, extra: Sequence[str] = (), visit: Callable[[Dataset]
         CaseError: if the file is not DICOM, its header is damaged, or it is an image without its matrix size.
     """
     try:
-        check_deflated(path)
         keywords = [*HEADER_KEYWORDS, *OPTIONAL_KEYWORDS, *extra]
         if visit is None:
             dataset = read_data_set(path, stop_before_pixels=True, specific_tags=keywords)

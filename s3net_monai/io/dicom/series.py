@@ -18,6 +18,7 @@ from s3net_monai.io.dicom.header import SliceHeader, is_image
 from s3net_monai.io.dicom.phases import select_phase
 from s3net_monai.io.dicom.pixels import check_unit, decode_to_hu, is_integral
 from s3net_monai.io.dicom.trailing_zeros import zeros_note
+from s3net_monai.io.file_bytes import file_state
 from s3net_monai.utils.errors import CaseError
 
 
@@ -107,6 +108,8 @@ def load_series(
         CaseError: with the reason, if the series is not regular or a slice cannot be decoded.
         ValueError: if a name in ``allow`` is unknown.
     """
+    paths = list(paths)
+    before = {file: file_state(file) for file in list_dicom_files(paths)}
     geometry = read_geometry(paths, allow, modality, phase)
     for header in geometry.headers:
         check_unit(header)
@@ -125,6 +128,8 @@ def load_series(
         }
         headers = {frame: geometry.headers[index] for frame, index in slice_of_frame.items()}
         image = read_image(file)
+        if file_state(file) != before.get(file):
+            raise CaseError(f"{file.name}: changed while the series was read; wait until it is complete")
         if dropped := check_pixel_data(image):
             zeros[file] = dropped
         for frame in decode_to_hu(image, headers, targets):

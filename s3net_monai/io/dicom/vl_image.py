@@ -86,8 +86,9 @@ def load_vl_image(path: Path, notes: list[str] | None = None) -> tuple[np.ndarra
     Raises:
         CaseError: with the reason, if the file is not a VL image or cannot be decoded.
     """
-    _check_kind(read_header(path))
+    _check_kind(read_header(path))  # before its pixels are read
     image = read_image(path)
+    _check_kind(image)  # the file may have been exchanged
     photometric = _check_values(image)
     zeros = check_pixel_data(image)
     frame = next(decode_frames(image))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
+from PIL.ImageFile import ImageFile
 
-from s3net_monai.io.image_2d import IMAGE_2D_FORMATS
-from s3net_monai.io.limits import check_pixels
+from s3net_monai.io.open_image_2d import open_image_2d
 from s3net_monai.utils.errors import CaseError
 
 JPEG_COLOR_NOISE = 12  # difference between the channels of a gray JPEG
@@ -22,16 +22,15 @@ def read_image_2d(path: Path) -> tuple[np.ndarray, bool]:
     two colors it is the background, and grays in another order than their numbers count by their gray.
 
     Raises:
-        CaseError: for several pages, more pixels than ``io.limits`` allows, colors, and a label in the alpha channel.
-        OSError: and other errors of Pillow, if the file is damaged.
+        CaseError: as ``open_image_2d``, and for several pages, colors, and a label in the alpha channel.
+        OSError: and other errors of Pillow, if pixels without a checksum are damaged.
     """
-    with Image.open(path, formats=IMAGE_2D_FORMATS) as image:
-        check_pixels(path.name, *image.size)
+    with open_image_2d(path) as image:
         pages = getattr(image, "n_frames", 1)
         if pages > 1:
             raise CaseError(f"{path.name}: {pages} pages found, one expected; save each page as a file")
         lossy = image.format == "JPEG"
-        factor = _gray_step(path) if image.format == "PNG" else 1
+        factor = _gray_step(image) if image.format == "PNG" else 1
         upright = ImageOps.exif_transpose(image)
     if upright.mode == "P":
         values = _palette(upright)
@@ -46,11 +45,9 @@ def read_image_2d(path: Path) -> tuple[np.ndarray, bool]:
     return values.T, lossy
 
 
-def _gray_step(path: Path) -> int:
-    """What Pillow multiplies the values of a gray PNG of 2 or 4 bits by (PNG specification, IHDR)."""
-    with path.open("rb") as file:
-        header = file.read(26)
-    return {2: 85, 4: 17}.get(header[24], 1) if header[25] == 0 else 1
+def _gray_step(image: ImageFile) -> int:
+    """What Pillow multiplies the values of a gray PNG of 2 or 4 bits by, before it has decoded them."""
+    return {"L;2": 85, "L;4": 17}.get(str(image.tile[0].args), 1) if image.tile else 1
 
 
 def _one_channel(image: Image.Image, name: str, noise: int) -> np.ndarray:

@@ -20,8 +20,8 @@ from s3net_monai.io.label_maps.image_2d import read_image_2d
 from s3net_monai.io.label_maps.label_map import LabelMap
 from s3net_monai.io.label_maps.segments import read_dicom_seg, read_seg_nrrd
 from s3net_monai.io.label_maps.values import to_label_values
-from s3net_monai.io.nifti_header import read_label_header
-from s3net_monai.io.nifti_reader import read_voxels
+from s3net_monai.io.nifti_file import open_nifti, read_voxels
+from s3net_monai.io.nifti_header import check_label_file
 from s3net_monai.io.shear import check_shear, resample_sheared
 from s3net_monai.io.volume_reader import load_volume
 from s3net_monai.utils.errors import CaseError
@@ -78,8 +78,10 @@ def _read(path: Path, binary: bool | None, allow: Sequence[str]) -> LabelMap:
 
 def _read_nifti(path: Path, allow: Sequence[str]) -> tuple[np.ndarray, np.ndarray | None, bool]:
     """Values (X, Y[, Z]), the RAS+ affine (4, 4) in mm of a volume, and whether one of its codes states a position."""
-    header = read_label_header(path)
-    array, affine = read_voxels(path, header), header.affine
+    with open_nifti(path) as file:
+        header = check_label_file(file)
+        array, _ = read_voxels(file, header.shape)
+    affine = header.affine
     if len(header.shape) == 2:
         return array, None, True
     if Irregularity.TILT in allow and is_invertible(affine) and check_shear(path.name, affine, allow):

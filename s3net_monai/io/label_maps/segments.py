@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import math
+import re
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
-from s3net_monai.io.limits import check_capacity, check_voxels
+from s3net_monai.io.dicom.open_file import open_dicom
+from s3net_monai.io.file_bytes import open_file, size_of
+from s3net_monai.io.limits import MAX_VOLUME_HEADER, check_voxels
+from s3net_monai.io.volume_fields import damaged, nrrd_fields
+from s3net_monai.io.volume_header import check_nrrd_position, check_stored, nrrd_storage
+from s3net_monai.io.volume_voxels import read_voxels
 from s3net_monai.utils.errors import CaseError
-from s3net_monai.utils.geometry import LPS_TO_RAS
+from s3net_monai.utils.geometry import LPS_TO_RAS, is_invertible
 
 
 def is_dicom_seg(path: Path) -> bool:
@@ -18,7 +25,8 @@ def is_dicom_seg(path: Path) -> bool:
     from pydicom import dcmread
 
     try:
-        return str(dcmread(path, specific_tags=["Modality"], stop_before_pixels=True).get("Modality")) == "SEG"
+        with open_dicom(path) as file:
+            return str(dcmread(file, specific_tags=["Modality"], stop_before_pixels=True).get("Modality")) == "SEG"
     except Exception:  # not DICOM, or damaged: pydicom raises many types of exceptions
         return False
 
@@ -32,13 +40,15 @@ def read_dicom_seg(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         Segment numbers (X, Y, Z) and RAS+ affine (4, 4) in mm; (X, Y) and None for the SEG of a VL image.
 
     Raises:
+        CaseError: if it cannot be opened, or if its deflated part is damaged.
         ValueError: when segments overlap or the planes do not form a regular volume.
     """
     import highdicom as hd
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom quotes malformed values, such as the patient's name
-        seg = hd.seg.segread(path)
+        with open_dicom(path) as file:
+            seg = hd.seg.segread(file)
         if "FrameOfReferenceUID" not in seg:
             frames = seg.get_pixels_by_source_instance(
                 [seg.SourceImageSequence[0].ReferencedSOPInstanceUID],
@@ -57,14 +67,20 @@ def read_seg_nrrd(path: Path) -> tuple[np.ndarray, np.ndarray]:
     it before 4.11, is the layer of its own number with the value 1, as Slicer reads it.
 
     Raises:
-        CaseError: if segments overlap, or for layers on the last axis, which Slicer does not write.
+        CaseError: if it is damaged, if segments overlap, or for layers on the last axis, which Slicer does not write.
     """
-    import slicerio
-
-    _check_layout(path)
-    segmentation = slicerio.read_segmentation(str(path))
-    voxels, segments = segmentation["voxels"], segmentation["segments"]
-    affine = LPS_TO_RAS @ segmentation["ijkToLPS"]
+    with open_file(path) as file:
+        text = file.read(MAX_VOLUME_HEADER).decode("latin-1")
+        fields, length = nrrd_fields(path, text)
+        shape = _layers_shape(path, fields)
+        check_nrrd_position(path, fields)
+        storage = nrrd_storage(path, fields, length)
+        check_stored(path, storage, shape, size_of(file))
+        voxels = read_voxels(path.name, file, storage, shape)
+    segmentation = _described(text[:length].encode("latin-1"))
+    segments, affine = segmentation["segments"], LPS_TO_RAS @ segmentation["ijkToLPS"]
+    if not is_invertible(affine):
+        raise CaseError(f"{path.name}: its directions are not invertible, so voxels have no position; save it again")
     if voxels.ndim == 3:
         return voxels, affine
     values = [segment.get("labelValue", 1) for segment in segments]
@@ -88,24 +104,38 @@ def read_seg_nrrd(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return array, affine
 
 
-def _check_layout(path: Path) -> None:
-    """Refuse what its header makes too large, and layers that are not where Slicer keeps them.
+def _described(header: bytes) -> dict[str, Any]:
+    """Return what a header says of the position and the segments, without voxels."""
+    import slicerio
 
-    MedVol 0.0.22 writes them last, in a space with time.
+    with TemporaryDirectory(prefix="s3net-") as folder:  # slicerio reads files by name
+        copy = Path(folder) / "header.seg.nrrd"
+        copy.write_bytes(header.rstrip() + b"\n\n")
+        described: dict[str, Any] = slicerio.read_segmentation(str(copy), skip_voxels=True)
+    return described
+
+
+def _layers_shape(path: Path, fields: dict[str, str]) -> tuple[int, ...]:
+    """Return the sizes (X, Y, Z), or (layers, X, Y, Z), within the limits.
+
+    MedVol 0.0.22 writes layers last, in a space with time.
+
+    Raises:
+        CaseError: for other sizes, for layers that are not where Slicer keeps them, and for voxels in another file.
     """
-    import nrrd
-
-    header = nrrd.read_header(str(path))
-    if {"data file", "datafile"} & header.keys():
+    if "datafile" in fields:
         raise CaseError(f"{path.name}: its voxels are in another file; save it as one file from 3D Slicer")
-    sizes, encoding = [int(size) for size in header.get("sizes", ())], header.get("encoding")
-    check_voxels(path.name, sizes)
-    if encoding in ("raw", "gzip", "gz"):  # each voxel takes a byte or more
-        stored = path.stat().st_size
-        check_capacity(path.name, needed=math.prod(sizes), stored=stored, compressed=encoding != "raw")
-    space, kinds = str(header.get("space", "")), list(header.get("kinds", ()))
-    if header.get("dimension") == 4 and (kinds[:1] != ["list"] or space.endswith("-time")):
+    words = fields.get("sizes", "").split()
+    if len(words) not in (3, 4) or not all(re.fullmatch("[0-9]{1,9}", word) and int(word) > 0 for word in words):
+        raise damaged(path, "no usable sizes")
+    if fields.get("dimension") != str(len(words)):
+        raise damaged(path, f"{len(words)} sizes, but dimension {fields.get('dimension', 'none')[:9]}")
+    shape = tuple(int(word) for word in words)
+    check_voxels(path.name, shape)
+    space, kinds = fields.get("space", "").lower(), fields.get("kinds", "").split()
+    if len(words) == 4 and (kinds[:1] != ["list"] or space.endswith("-time")):
         raise CaseError(
             f"{path.name}: layers of overlapping segments on the last axis and the space {space!r} found, layers on "
             "the first axis and a space of three axes expected; save the segmentation from 3D Slicer"
         )
+    return shape

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s3net_monai.inference.discovery import spellings
 from s3net_monai.inference.discovery.identifying_attributes import PROFILE_VRS, holds_identifier, is_in_profile
@@ -13,12 +16,28 @@ from s3net_monai.io.limits import MAX_SEQUENCE_DEPTH
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+    from pydicom.tag import BaseTag
 
 MAX_CACHED = 100_000  # values; bounds the memory of a run over millions of files
-MAX_BINARY = 256  # bytes of a value of VR OB or UN that may be a text
+# Bytes of a value; a longer one is no text that a path could repeat. Longer sequences are not kept in memory.
+_MAX_BYTES = {"OB": 256, "UN": 256, "SQ": 16384}
 _CHARSET = 0x0008_0005
 _ENCODED_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _ONE_VALUE_VRS = frozenset({"LT", "ST", "UR", "UT"})  # a backslash in them separates nothing
+
+
+class _Surroundings(NamedTuple):
+    """Where a data set is.
+
+    Attributes:
+        encodings: Python's names of the encodings of its texts.
+        whole: whether it is an item of a sequence of the profile, of which everything identifies.
+        depth: number of sequences around it.
+    """
+
+    encodings: tuple[str, ...] = ("iso8859",)
+    whole: bool = False
+    depth: int = 0
 
 
 class IdentifierCollector:
@@ -32,46 +51,51 @@ class IdentifierCollector:
 
     def collect(self, dataset: Dataset) -> frozenset[Identifier]:
         """Return the identifiers in a data set and its file meta information; what is damaged is passed over."""
-        found: set[Identifier] = set()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom's quote values
-            for part in (getattr(dataset, "file_meta", None), dataset):
-                if part is not None:
-                    self._collect(part, found, ("iso8859",), whole=False, depth=0)
-        return frozenset(found)
+            parts = (getattr(dataset, "file_meta", None), dataset)
+            return frozenset().union(*(self._of(part, _Surroundings()) for part in parts if part is not None))
 
-    def _collect(
-        self, dataset: Dataset, found: set[Identifier], encodings: tuple[str, ...], *, whole: bool, depth: int
-    ) -> None:
-        """Add the identifiers of a data set; with ``whole``, those of an item of a sequence that identifies as such."""
-        encodings = _encodings(dataset) or encodings
+    def _of(self, dataset: Dataset, around: _Surroundings) -> set[Identifier]:
+        around = around._replace(encodings=_encodings(dataset) or around.encodings)
+        found: set[Identifier] = set()
         for tag in list(dataset.keys()):
-            element: Any = dataset.get_item(tag, keep_deferred=True)
-            vr = _vr(int(tag), element.VR)
-            if vr != "SQ":
-                if tag.is_private_creator or not (holds_identifier(tag, vr) or (whole and vr in PROFILE_VRS)):
-                    continue
-                found |= self._of_value(int(tag), vr, element.value, encodings)
-            elif depth < MAX_SEQUENCE_DEPTH:
-                try:
-                    items = dataset[tag].value
-                except Exception:  # damaged data raises all kinds of errors in pydicom; the reader reports it
-                    continue
-                for item in items or ():
-                    self._collect(item, found, encodings, whole=whole or is_in_profile(int(tag)), depth=depth + 1)
+            element: Any = dataset.get_item(tag)
+            vr = _vr_to_collect(tag, element.VR, around.whole)
+            if vr and isinstance(element.value, bytes):
+                found |= self._of_bytes(element.value, vr, dataset, tag, around)
+            elif vr == "SQ":
+                found |= self._of_sequence(dataset, tag, around)
+            elif vr:
+                found.update(_identifiers(vr, _converted(element.value)))
+        return found
 
-    def _of_value(self, tag: int, vr: str, value: Any, encodings: tuple[str, ...]) -> frozenset[Identifier]:
-        if not isinstance(value, bytes):
-            return frozenset(_identifiers(vr, _converted(value)))
-        if len(value) > 4 * MAX_LENGTH or (vr in ("OB", "UN") and len(value) > MAX_BINARY):
-            return frozenset()
-        key = (vr, value, encodings)
+    def _of_bytes(
+        self, value: bytes, vr: str, dataset: Dataset, tag: BaseTag, around: _Surroundings
+    ) -> AbstractSet[Identifier]:
+        """Return the identifiers in a value that pydicom has not converted, from memory where it is known."""
+        if len(value) > _MAX_BYTES.get(vr, 4 * MAX_LENGTH):
+            return self._of_sequence(dataset, tag, around) if vr == "SQ" else frozenset()
+        key = (vr, value, around, vr == "SQ" and tag)
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= MAX_CACHED:
                 self._known.clear()
-            known = self._known[key] = frozenset(_identifiers(vr, _decoded(vr, value, encodings)))
+            if vr == "SQ":
+                known = frozenset(self._of_sequence(dataset, tag, around))
+            else:
+                known = frozenset(_identifiers(vr, _decoded(vr, value, around.encodings)))
+            self._known[key] = known
         return known
+
+    def _of_sequence(self, dataset: Dataset, tag: BaseTag, around: _Surroundings) -> set[Identifier]:
+        if around.depth >= MAX_SEQUENCE_DEPTH:
+            return set()
+        inside = around._replace(whole=around.whole or is_in_profile(tag), depth=around.depth + 1)
+        try:
+            return set().union(*(self._of(item, inside) for item in dataset[tag].value or ()))
+        except Exception:  # damaged data raises all kinds of errors in pydicom; the reader reports it
+            return set()
 
 
 def collect_identifiers(dataset: Dataset) -> frozenset[Identifier]:
@@ -79,16 +103,23 @@ def collect_identifiers(dataset: Dataset) -> frozenset[Identifier]:
     return IdentifierCollector().collect(dataset)
 
 
-def _vr(tag: int, stated: str | None) -> str:
-    """Return the value representation; the dictionary's where a file states none, as in implicit VR."""
-    from pydicom.datadict import dictionary_VR
+@lru_cache(maxsize=1 << 16)
+def _vr_to_collect(tag: BaseTag, stated: str | None, whole: bool) -> str:
+    """Return the value representation of an attribute that may hold identifiers, and an empty string for another one.
 
-    if stated not in (None, "UN") or tag >> 16 & 1:
-        return str(stated or "UN")
-    try:
-        return dictionary_VR(tag).partition(" ")[0]
-    except KeyError:
-        return "UN"
+    It is the dictionary's where a file states none, as in implicit VR.
+    """
+    vr = stated or "UN"
+    if vr == "UN" and not tag.is_private:
+        from pydicom.datadict import dictionary_VR
+
+        with suppress(KeyError):
+            vr = dictionary_VR(tag).partition(" ")[0]
+    if vr == "SQ":
+        return vr
+    if tag.is_private_creator or not (holds_identifier(tag, vr) or (whole and vr in PROFILE_VRS)):
+        return ""
+    return vr
 
 
 def _encodings(dataset: Dataset) -> tuple[str, ...]:

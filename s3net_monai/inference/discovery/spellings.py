@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from itertools import permutations
+from itertools import permutations, product
 from typing import Literal, NamedTuple
 
 from s3net_monai.inference.discovery.identifying_attributes import COMMON_WORDS
@@ -141,9 +141,9 @@ def _spellings(text: str) -> set[str]:
 
 
 def anchors(identifier: Identifier) -> tuple[str, ...]:
-    """Return parts that every spelling of an identifier contains, once separators are left out."""
+    """Return parts that all spellings of an identifier contain, once separators are left out; of a date, its year."""
     if identifier.kind == "date":
-        return (identifier.value[2:4], identifier.value[6:].lstrip("0"))
+        return (identifier.value[2:4],)
     if identifier.kind == "time":
         return (identifier.value,)
     return tuple(part.lstrip("0") or part for part in atoms(identifier.value))
@@ -152,7 +152,22 @@ def anchors(identifier: Identifier) -> tuple[str, ...]:
 def repeated_in(text: str) -> Callable[[Identifier], bool]:
     """Return a test of whether a text may hold a spelling of an identifier; it is quick, and never wrongly false."""
     squashed = "".join(atoms(text))
-    return lambda identifier: all(part in squashed for part in anchors(identifier))
+
+    def is_repeated(identifier: Identifier) -> bool:
+        if not all(part in squashed for part in anchors(identifier)):
+            return False
+        return identifier.kind != "date" or any(form in squashed for form in _squashed_dates(identifier.value))
+
+    return is_repeated
+
+
+@lru_cache(maxsize=4096)
+def _squashed_dates(digits: str) -> frozenset[str]:
+    """Return all spellings of a date without separators."""
+    year, month, day = digits[:4], digits[4:6], digits[6:]
+    name = _MONTHS[int(month) - 1]
+    parts = product((year, year[2:]), (month, str(int(month)), name, name[:3]), (day, str(int(day))))
+    return frozenset("".join(order) for y, m, d in parts for order in ((y, m, d), (d, m, y), (m, d, y)))
 
 
 @lru_cache(maxsize=4096)
@@ -190,17 +205,15 @@ def _value_pattern(text: str) -> str:
 def _date_pattern(digits: str) -> str:
     year, month, day = digits[:4], digits[4:6], digits[6:]
     name = _MONTHS[int(month) - 1]
-    months = f"0?{int(month)}|{name}|{name[:3]}"
-    forms = {f"{SEPARATOR}*".join(order) for order in permutations((year, month, day))}
-    short_day = f"0?{int(day)}"
+    orders = ("{y}{gap}{m}{gap}{d}", "{d}{gap}{m}{gap}{y}", "{m}{gap}{d}{gap}{y}")
+    # Eight digits may be a part of a longer number, such as a date with a time; everything else stands alone.
+    forms = [order.format(y=year, m=month, d=day, gap="") for order in orders]
+    alone = [order.format(y=year[2:], m=month, d=day, gap="") for order in orders]
+    years, days = f"(?:{year[:2]})?{year[2:]}", f"0?{int(day)}"
     gap = f"{SEPARATOR}+"
-    orders = [("{y}", "{m}", "{d}"), ("{d}", "{m}", "{y}"), ("{m}", "{d}", "{y}")]
-    for years in (year, year[2:]):
-        separated = (gap.join(order).format(y=years, m=f"(?:{months})", d=short_day) for order in orders)
-        named = (f"{short_day}{SEPARATOR}*(?:{months.partition('|')[2]}){SEPARATOR}*{years}",)
-        forms |= {rf"(?<!\d){form}(?!\d)" for form in (*separated, *named)}
-    forms |= {rf"(?<!\d){''.join(order).format(y=year[2:], m=month, d=day)}(?!\d)" for order in orders}
-    return "|".join(sorted(forms, key=lambda form: (-len(form), form)))
+    alone += [order.format(y=years, m=f"(?:0?{int(month)}|{name}|{name[:3]})", d=days, gap=gap) for order in orders]
+    alone.append(f"{days}{SEPARATOR}*(?:{name}|{name[:3]}){SEPARATOR}*{years}")
+    return "|".join([*(rf"(?<!\d)(?:{form})(?!\d)" for form in reversed(alone)), *forms])
 
 
 def _joined(parts: Iterable[str]) -> str:

@@ -77,7 +77,7 @@ def measure(folder: Path, *, step: int = 1, places: Sequence[str] = _PLACES) -> 
         for number, mark in enumerate(marks):
             _WRITERS[place](tree / f"p{number:04d}", mark, number)
         texts = _outputs(tree, folder / f"{tree.name}_out", "skin" if place == "VL image" else "lung")
-        found = [_name(mark.tag) for mark in marks if any(_squashed(mark.written) in text for text in texts)]
+        found = [_name(mark.tag) for mark in marks if _spelled(mark.written).search(texts)]
         kinds[place] = {"tried": len(marks), "wrong": len(found)}
         leaking[place] = found
     return {
@@ -240,8 +240,8 @@ def _template_files() -> list[bytes]:
         return [path.read_bytes() for path in write_ct_series(image, affine, Path(folder), case_id="x")]
 
 
-def _outputs(tree: Path, output: Path, task: str) -> list[str]:
-    """Return what a run over a tree leaves: strings of the report, the page, names and printed lines, squashed."""
+def _outputs(tree: Path, output: Path, task: str) -> str:
+    """Return what a run over a tree leaves, without pseudonyms: strings of the report, page, names, printed lines."""
     from s3net_monai.inference import Settings, find_cases, run_batch
     from s3net_monai.utils.pseudonyms import Pseudonyms
 
@@ -261,7 +261,7 @@ def _outputs(tree: Path, output: Path, task: str) -> list[str]:
     texts = list(_strings(json.loads((output / "report.json").read_text(encoding="utf-8"))))
     texts += re.findall(r"[^<>]+", (output / "report.html").read_text(encoding="utf-8"))
     texts += [path.name for path in output.iterdir()] + printed.getvalue().splitlines()
-    return [_squashed(re.sub("anon-[0-9a-f]{12}", " ", text)) for text in set(texts)]
+    return re.sub("anon-[0-9a-f]{12}", " ", "\n\n\n".join(sorted(set(texts))).casefold())
 
 
 def _bundle(task: str) -> Bundle:
@@ -303,8 +303,10 @@ def _strings(value: Any) -> Iterator[str]:
         yield value
 
 
-def _squashed(text: str) -> str:
-    return re.sub(r"[\W_]", "", text).casefold()
+def _spelled(written: str) -> re.Pattern[str]:
+    """Return an expression for a mark with any separators; the digits of a hash or of a decimal fraction are none."""
+    letters = re.sub(r"[\W_]", "", written).casefold()
+    return re.compile(r"(?<![0-9a-f.])" + r"[\W_]{0,2}".join(letters))
 
 
 def _name(tag: int) -> str:

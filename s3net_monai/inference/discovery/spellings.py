@@ -178,7 +178,8 @@ def pattern(identifier: Identifier) -> str:
     if identifier.kind == "time":
         hours, minutes, seconds = (identifier.value[i : i + 2] for i in (0, 2, 4))
         digits = rf"{hours}{SEPARATOR}?{minutes}{SEPARATOR}?{seconds}(?:[.,]?\d{{1,6}})?(?!\d)"
-        return rf"(?:(?<!\d)|(?<=(?<!\d)\d{{8}})){digits}"
+        after_date = rf"(?<=(?<!\d)\d{{8}})|(?<={SEPARATOR}\d\d)|(?<={SEPARATOR}\d{{4}})"
+        return rf"(?:(?<!\d)|{after_date}){digits}"
     if identifier.kind == "name":
         words = _words(identifier.value)
         orders: Iterable[tuple[str, ...]] = [tuple(words)]
@@ -206,8 +207,8 @@ def _date_pattern(digits: str) -> str:
     year, month, day = digits[:4], digits[4:6], digits[6:]
     name = _MONTHS[int(month) - 1]
     orders = ("{y}{gap}{m}{gap}{d}", "{d}{gap}{m}{gap}{y}", "{m}{gap}{d}{gap}{y}")
-    # Eight digits may be a part of a longer number, such as a date with a time; everything else stands alone.
-    forms = [order.format(y=year, m=month, d=day, gap="") for order in orders]
+    # Eight digits may be followed by others, such as those of a time; everything else stands alone.
+    forms = [order.format(y=year, m=month, d=day, gap=f"{SEPARATOR}*") for order in orders]
     alone = [order.format(y=year[2:], m=month, d=day, gap="") for order in orders]
     years, days = f"(?:{year[:2]})?{year[2:]}", f"0?{int(day)}"
     gap = f"{SEPARATOR}+"

@@ -15,6 +15,7 @@ from s3net_monai.inference.discovery.case_ids import with_unique_ids
 from s3net_monai.inference.discovery.cases import Case
 from s3net_monai.io.dicom.copies import drop_copies
 from s3net_monai.io.dicom.files import read_header
+from s3net_monai.utils.pseudonyms import Pseudonyms
 from tests.helpers.counted_calls import counted_calls
 from tests.helpers.discovery_results import touch
 
@@ -33,7 +34,7 @@ def test_names_of_cases(template: str) -> None:
     def work(count: int) -> Callable[[], Any]:
         paths = [Path(template.format(number)) for number in range(count)]
         cases = [Case(case_id=path.stem, input=path, image=(path,), kind="image_2d") for path in paths]
-        return lambda: with_unique_ids(cases)
+        return lambda: with_unique_ids(cases, Pseudonyms())
 
     assert growth(work, 500) < LINEAR
 

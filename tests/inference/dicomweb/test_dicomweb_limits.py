@@ -140,7 +140,14 @@ def test_compressed_answer_is_not_expanded(image: bytes, tmp_path: Path, kind: s
         assert "the answer is compressed, which was not asked for" in refusal(url, tmp_path)
 
 
-@pytest.mark.parametrize("before", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n["])
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"HTTP/1.1 200 OK\r\nX: ",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: ",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n[",
+    ],
+)
 @pytest.mark.parametrize("kind", ["series", "image"])
 def test_dripping_answer(
     image: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, before: bytes
@@ -292,7 +299,10 @@ def test_a_connection_is_used_again_and_cookies_are_not_kept(image: bytes, tmp_p
         b'{"0020000E":',
         b"[{}] x",
         b"[" * 100_000,
+        b"[{}, " + b"[" * 100 + b"]" * 100 + b"]",
+        b'[{"00400275": ' + b"[" * 100 + b"]" * 100 + b"}]",
         b'["' + b"x" * 200_000,
+        b'[{"0020000E": {"Value": ["' + b"x" * 200_000 + b'"]}}]',
         b'[{"0020000E": {"Value": [1e999999]}}',
         b'[{"0020000E": {"Value": ["\xff"]}}]',
     ],
@@ -354,9 +364,15 @@ def test_answer_to_a_stored_mask(
 
 @pytest.mark.parametrize("body", [b"[" * 50_000, b'{"00081198": 3}', b'{"00081199": {"vr": "SQ", "Value": [7]}}', b"x"])
 def test_after_a_meaningless_answer_the_server_is_asked_for_the_mask(image: bytes, tmp_path: Path, body: bytes) -> None:
-    path = stored(tmp_path, image)
-    with archive(image, studies=lambda handler: answers.whole(handler, body)) as (url, paths):
+    path, hosts = stored(tmp_path, image), []
+
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        hosts.append(handler.headers.get_all("Host"))
+        answers.whole(handler, body)
+
+    with archive(image, studies=send) as (url, paths):
         assert store_files(url, [path]) == {}
+    assert hosts == [[url.split("/")[2]]], "with the port"
     assert [kind_of(path) for path in paths] == ["studies", "instances"]
     nothing: Answer = lambda handler: answers.whole(handler, b"[]")  # noqa: E731
     with archive(image, studies=lambda handler: answers.whole(handler, body), instances=nothing) as (url, _):

@@ -69,6 +69,8 @@ class Image2DReader(PILReader):
             raise img
         array, meta = super().get_data(img)
         notes = [note for image in ensure_tuple(img) for note in image.info.get(_NOTES_KEY, ())]
+        for image in ensure_tuple(img):
+            image.close()  # LoadImage keeps it until its own copies are made
         return array, {**meta, "notes": notes} if notes else meta
 
     def _converted(self, path: Path) -> Image.Image:

@@ -10,7 +10,7 @@ import numpy as np
 from s3net_monai.utils.errors import CaseError
 
 MAX_VOXELS = 2**31  # a whole-body CT of 1024x1024x1500 has 1.6e9
-MAX_PIXELS = 150_000_000  # the largest camera sensors give 100 to 150 megapixels
+MAX_PIXELS = 150_000_000  # the largest camera sensors give 100 to 150 megapixels, for which 2 GB of memory suffice
 MAX_FILE_BYTES = 2**35  # of one image or label file; the most voxels, of 8 bytes each, take 2**34
 MAX_IMAGE_2D_BYTES = 2**31  # of a 2-D image file; the most pixels, of 4 channels of 16 bits, take 1.2e9
 MAX_EXPANSION = 1032  # the highest ratio of deflate, on constant data

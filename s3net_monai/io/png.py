@@ -23,9 +23,9 @@ def write_png(mask: Mask, path: Path) -> None:
     if array is None:
         raise UnsuitedFormatError(f"a PNG holds one slice, the mask has {mask.array.shape[2]}; ask for nifti")
     if len(mask.labels) == 1:
-        array = np.where(array > 0, 255, 0)
+        array = (array > 0) * np.uint8(255)
     # MONAI stores x first, PNG stores rows first.
-    save_image(Image.fromarray(np.ascontiguousarray(array.T.astype(np.uint8))), path, format="PNG")
+    save_image(Image.fromarray(np.ascontiguousarray(array.T, dtype=np.uint8)), path, format="PNG")
 
 
 def save_image(image: Image.Image, path: Path, **options: Any) -> None:

@@ -24,6 +24,7 @@ from s3net_monai.transforms.second_view import SecondViewd
 from s3net_monai.transforms.set_filename import SetFilenameFromCaseIdd
 from s3net_monai.transforms.skin_labeling import skin_lesion_prior, skin_weak_label
 from s3net_monai.transforms.slice_to_volume import SliceToVolumed
+from s3net_monai.transforms.smooth_resize import SmoothResized
 from s3net_monai.transforms.solidity import Solidityd
 from s3net_monai.transforms.start_at_zero import StartAtZerod
 from s3net_monai.transforms.superpixels import Superpixelsd
@@ -55,6 +56,7 @@ __all__ = [
     "SetFilenameFromCaseIdd",
     "SkinWeakLabeld",
     "SliceToVolumed",
+    "SmoothResized",
     "Solidityd",
     "StartAtZerod",
     "Superpixelsd",

@@ -18,6 +18,7 @@ _CONTRAST = 30.0  # of a 2-D image with a bright frame; overexposed skin fades
 _UNIFORM = 0.9  # fraction of a line
 _DEPTH = 16  # pixels from a frame within which JPEG and interpolation blur its edge
 _MIN_SIDE = 8  # pixels of a content
+_BLOCK = 64  # lines that are compared at a time
 
 
 class CropSurroundd(MapTransform, InvertibleTransform):
@@ -124,16 +125,22 @@ def _between_lines(image: np.ndarray) -> slice:
 def _lines(image: np.ndarray) -> int:
     """Return how many lines X of a 2-D image (C, X, Y), from the first on, have the color of the first."""
     color = np.median(image[:, :1], axis=2, keepdims=True)
+    for start in range(0, image.shape[1], _BLOCK):
+        alike = _near(image[:, start : start + _BLOCK], color).all(axis=0).mean(axis=1) >= _UNIFORM
+        if not alike.all():
+            return start + int(np.argmin(alike))
+    return image.shape[1]
+
+
+def _near(lines: np.ndarray, color: np.ndarray) -> np.ndarray:
+    """Return which values of the lines (C, X, Y) have the color (C, 1, 1) of an edge, if it is that of a frame."""
     if color.max() <= _BLACK:
-        near = image <= _BLACK + _TOLERANCE
-    elif color.min() >= _WHITE:
-        near = image >= _WHITE
-    elif np.ptp(color) <= _EXACT:
-        near = np.abs(image - color) <= _EXACT
-    else:
-        return 0
-    alike = near.all(axis=0).mean(axis=1) >= _UNIFORM
-    return len(alike) if alike.all() else int(np.argmin(alike))
+        return lines <= _BLACK + _TOLERANCE
+    if color.min() >= _WHITE:
+        return lines >= _WHITE
+    if np.ptp(color) <= _EXACT:
+        return np.abs(lines - color) <= _EXACT
+    return np.zeros(lines.shape, dtype=bool)
 
 
 def _is_framed(content: np.ndarray, color: np.ndarray) -> bool:
@@ -141,7 +148,8 @@ def _is_framed(content: np.ndarray, color: np.ndarray) -> bool:
 
     A gray one has to surround colors, as gray skin would not.
     """
-    inside = np.abs(content - color[:, None, None]).max(axis=0) > _CONTRAST
-    ends = (inside[:_DEPTH], inside[-_DEPTH:], inside[:, :_DEPTH].T, inside[:, -_DEPTH:].T)
-    straight = all(end.mean(axis=1).max() > 0.5 for end in ends)
+    turned = content.swapaxes(1, 2)
+    ends = (content[:, :_DEPTH], content[:, -_DEPTH:], turned[:, :_DEPTH], turned[:, -_DEPTH:])
+    inside = [np.abs(end - color[:, None, None]).max(axis=0) > _CONTRAST for end in ends]
+    straight = all(end.mean(axis=1).max() > 0.5 for end in inside)
     return straight and bool(color.min() >= _WHITE or np.ptp(content, axis=0).mean() > _TOLERANCE)

@@ -12,6 +12,8 @@ from monai.transforms import MapTransform
 from s3net_monai.transforms.notes import add_note, log_notes, named_refusal
 from s3net_monai.utils.non_finite import fill_non_finite
 
+_BLOCK = 64  # lines or planes that are checked at a time
+
 
 class FillNonFinited(MapTransform):
     """Replace NaN and infinite values of images by background, with a note that counts them.
@@ -43,7 +45,7 @@ class FillNonFinited(MapTransform):
         for key in self.key_iterator(sample):
             log_notes(sample, key)
             image = sample[key]
-            if bool(torch.isfinite(image).all()):
+            if _is_finite(torch.as_tensor(image)):
                 continue
             with named_refusal(sample, key):
                 filled, note = fill_non_finite(torch.as_tensor(image).cpu().numpy(), self.percentile)
@@ -51,3 +53,8 @@ class FillNonFinited(MapTransform):
             sample[key][...] = torch.as_tensor(filled)
             add_note(sample, key, note)
         return sample
+
+
+def _is_finite(image: torch.Tensor) -> bool:
+    """Return whether all values of (C, X, ...) are finite; in blocks, to save memory."""
+    return not image.is_floating_point() or all(bool(torch.isfinite(block).all()) for block in image.split(_BLOCK, 1))

@@ -11,9 +11,12 @@ from monai.data import MetaTensor
 from monai.transforms import InvertibleTransform, MapTransform, Resize
 from monai.utils import TraceKeys, ensure_tuple_rep
 
+from s3net_monai.transforms.smooth_resize import SmoothResize
+
 # Files that have lost their pixel size state exactly 1 mm; no scanner makes short-axis pixels of exactly that size.
 UNKNOWN_SPACING_MM = 1.0
 PLAUSIBLE_SPACING_MM = (0.3, 6.0)  # outside this range the size is not that of a patient
+MAX_AT_ONCE = 2**23  # voxels; MONAI's smoothing takes 80 bytes for each
 
 
 class InPlaneSpacingd(MapTransform, InvertibleTransform):
@@ -95,6 +98,10 @@ class InPlaneSpacingd(MapTransform, InvertibleTransform):
 def _resized(image: MetaTensor, size: Sequence[int], mode: str) -> MetaTensor:
     if tuple(size) == tuple(image.shape[1:]):
         return image
+    if mode == "linear" and image[0].numel() > MAX_AT_ONCE and size[0] < image.shape[1]:
+        smooth = SmoothResize(size[:2])
+        with smooth.trace_transform(False):
+            return smooth(image)
     linear = "trilinear" if len(size) == 3 else "bilinear"
     resize = Resize(
         spatial_size=size,

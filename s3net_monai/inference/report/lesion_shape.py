@@ -54,10 +54,10 @@ def asymmetry(mask: np.ndarray) -> float | None:
     Returns:
         The asymmetry, or None where the mask is empty.
     """
-    points = np.argwhere(mask)
-    if not points.size:
+    extents = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
+    if not extents[0].size:
         return None
-    step = int(np.ceil((np.ptp(points, axis=0).max() + 1) / MAX_MIRROR_TEST_PIXELS))
+    step = int(np.ceil((max(np.ptp(extent) for extent in extents) + 1) / MAX_MIRROR_TEST_PIXELS))
     mask = mask[::step, ::step]
     points = np.argwhere(mask)
     if not points.size:  # the shape is finer than the step, so that no sample met it

@@ -65,7 +65,7 @@ def preview(
     the last axis, as they were acquired.
 
     Args:
-        image: (X, Y, Z) of a volume, (X, Y) or (X, Y, 3) of a 2-D image.
+        image: (X, Y, Z) of a volume, (X, Y) or (X, Y, 3) of a 2-D image, or of such an image every n-th pixel.
         mask: (X, Y, Z) or (X, Y) label values.
         affine: (4, 4) RAS+ in mm of a volume; not used for a 2-D image.
         task: its labels are drawn in its preview style.
@@ -185,7 +185,7 @@ def _to_eight_bit(values: np.ndarray, low: float, high: float) -> np.ndarray:
 def _draw(
     values: np.ndarray, mask: np.ndarray, *, pixel_size: tuple[float, float], task: Task, size: int
 ) -> Image.Image:
-    """Draw a plane of uint8 (rows, columns[, 3]) with its mask, fitted into ``size``.
+    """Draw a plane of uint8 (rows, columns[, 3]), or every n-th of its pixels, with its mask, fitted into ``size``.
 
     ``pixel_size`` is (width, height) in any unit.
     """
@@ -195,7 +195,7 @@ def _draw(
     extent = np.array([columns * pixel_size[0], rows * pixel_size[1]])
     scale = size / extent.max()
     target = (max(1, round(extent[0] * scale)), max(1, round(extent[1] * scale)))
-    step = max(1, min(columns // (2 * target[0]), rows // (2 * target[1])))  # camera images are larger than needed
+    step = _thinning_step(values.shape[1], values.shape[0], target)
     values = np.ascontiguousarray(values[::step, ::step])
     drawing = Image.fromarray(values).convert("RGB").resize(target, Image.Resampling.BICUBIC)
     width = task.preview.outline_width
@@ -212,14 +212,29 @@ def _draw(
     return drawing
 
 
+def thinning_step(width: int, height: int, size: int = WIDTH) -> int:
+    """Return n, where every n-th pixel of a 2-D image along both axes suffices for its preview."""
+    scale = size / max(width, height)
+    return _thinning_step(width, height, (max(1, round(width * scale)), max(1, round(height * scale))))
+
+
+def _thinning_step(columns: int, rows: int, target: tuple[int, int]) -> int:
+    return max(1, min(columns // (2 * target[0]), rows // (2 * target[1])))  # camera images are larger than needed
+
+
 def _resized(inside: np.ndarray, target: tuple[int, int]) -> Image.Image | None:
     """Resize the mask of one class to the preview, as 0 or 255; None where the class is absent."""
     from PIL import Image
 
     if not inside.any():
         return None
-    fraction = np.asarray(Image.fromarray(inside.astype(np.float32)).resize(target, Image.Resampling.BILINEAR))
-    covered = fraction >= 0.5
+    step = _thinning_step(inside.shape[1], inside.shape[0], target)
+    if step > 1:  # in 8 bits, since the mask of a large image in floating point takes as much as all else
+        reduced = Image.fromarray(inside * np.uint8(255)).reduce(step).convert("F")
+    else:
+        reduced = Image.fromarray(inside.astype(np.float32))
+    fraction = np.asarray(reduced.resize(target, Image.Resampling.BILINEAR))
+    covered = fraction >= (127.5 if step > 1 else 0.5)
     if not covered.any():  # a class smaller than a pixel of the preview stays visible
         covered = fraction > 0.5 * fraction.max()
     return Image.fromarray(covered.astype(np.uint8) * 255)

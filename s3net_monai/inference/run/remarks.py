@@ -42,7 +42,7 @@ def case_remarks(
         vl_image: the file, where the image is a DICOM VL image.
     """
     warnings = [*source.notes, *([segmentation.warning] if segmentation.warning else [])]
-    warnings += _image_warnings(source.image, segmentation.affine, task)
+    warnings += _image_warnings(source, segmentation.affine, task)
     warnings += mask_warnings(segmentation.mask, task, source.content)
     warnings += measure_warnings(measured)
     notes = spacing_notes(segmentation.affine) if segmentation.mask.ndim == 3 else []
@@ -51,9 +51,9 @@ def case_remarks(
     return Remarks(warnings, notes)
 
 
-def _image_warnings(image: np.ndarray, affine: np.ndarray, task: Task) -> list[str]:
-    warnings = ["all voxels of the image have the same value"] if image.min() == image.max() else []
-    if task.preview.planes == "slices" and image.ndim == 3:
+def _image_warnings(source: SourceImage, affine: np.ndarray, task: Task) -> list[str]:
+    warnings = ["all voxels of the image have the same value"] if source.uniform else []
+    if task.preview.planes == "slices" and source.image.ndim == 3:
         sizes = np.linalg.norm(affine[:3, :3], axis=0)
         thickest = int(sizes.argmax())
         if thickest != 2 and sizes[thickest] > THICK_SLICE * sizes[2]:

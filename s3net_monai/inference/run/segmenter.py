@@ -14,6 +14,7 @@ from s3net_monai.engines.agreement import view_agreement
 from s3net_monai.inference.bundle import Bundle, reading_steps, repairing_steps
 from s3net_monai.inference.class_count import check_channels
 from s3net_monai.inference.discovery.find_cases import Case
+from s3net_monai.inference.report.previews import thinning_step
 from s3net_monai.inference.run.memory import with_smaller_windows
 from s3net_monai.inference.run.validate_input import check_input
 from s3net_monai.io import CaseError
@@ -22,6 +23,7 @@ from s3net_monai.transforms.crop_surround import CONTENT_KEY
 from s3net_monai.transforms.ct_values import HOUNSFIELD_KEY
 
 AFFINE_TOLERANCE = 1e-4
+BLOCK = 16  # lines or planes that are converted at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,9 @@ class SourceImage:
     """The image as it was read, its values repaired, before any other preprocessing.
 
     Attributes:
-        image: (X, Y, Z), int16 in HU for CT, else float32 as stored; (X, Y) or (X, Y, 3) uint8 for 2-D images.
+        image: (X, Y, Z), int16 in HU for CT, else float32 as stored; (X, Y) or (X, Y, 3) uint8 for 2-D images, of large
+            ones every n-th pixel, as many as their preview needs.
+        uniform: whether all its values are equal.
         spacing: (row, column) spacing in mm of a 2-D image whose file states it.
         notes: what the reader and the preprocessing did that a user must know, such as slices that were filled in.
         in_hu: whether the values of a CT are Hounsfield units.
@@ -37,6 +41,7 @@ class SourceImage:
     """
 
     image: np.ndarray
+    uniform: bool
     spacing: tuple[float, float] | None
     notes: tuple[str, ...]
     in_hu: bool = True
@@ -109,20 +114,32 @@ def _source_image(image: Any, modality: str) -> SourceImage:
     """Copy an image (C, X, Y[, Z]), as integers where possible, since it stays in memory while the network runs."""
     pixels = _without_metadata(torch.as_tensor(image))
     in_hu = modality == "CT" and bool(image.meta.get(HOUNSFIELD_KEY, True))
-    if image.ndim == 4 and not in_hu:  # values can have any scale, such as 0 to 1
-        pixels = pixels.float()
-    else:
-        dtype = torch.int16 if image.ndim == 4 else torch.uint8
-        limits = torch.iinfo(dtype)
-        pixels = pixels.nan_to_num().round().clamp(limits.min, limits.max).to(dtype)
+    dtype = torch.uint8 if image.ndim == 3 else torch.int16 if in_hu else torch.float32  # values can have any scale
+    lowest, highest = _converted(torch.stack([pixels.min(), pixels.max()])[None], dtype)[0].tolist()
+    if image.ndim == 3:
+        step = thinning_step(int(image.shape[1]), int(image.shape[2]))
+        pixels = pixels[:, ::step, ::step]
+    pixels = _converted(pixels, dtype)
     array = pixels[0].numpy() if pixels.shape[0] == 1 else pixels.movedim(0, -1).numpy()
     spacing = image.meta.get("spacing")
     return SourceImage(
         image=array,
+        uniform=lowest == highest,
         spacing=None if spacing is None else (float(spacing[0]), float(spacing[1])),
         notes=(),
         in_hu=in_hu,
     )
+
+
+def _converted(pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Copy values (C, X, ...) to a data type, those beyond the range of integers clipped; in blocks, to save memory."""
+    copied = torch.empty_like(pixels, dtype=dtype)
+    for block, target in zip(pixels.split(BLOCK, dim=1), copied.split(BLOCK, dim=1), strict=True):
+        if pixels.is_floating_point() and not dtype.is_floating_point:
+            limits = torch.iinfo(dtype)
+            block = block.nan_to_num().round_().clamp_(limits.min, limits.max)
+        target.copy_(block)
+    return copied
 
 
 def _with_notes(source: SourceImage, meta: Mapping[str, Any]) -> SourceImage:

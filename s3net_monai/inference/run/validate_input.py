@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from s3net_monai.inference.discovery.cases import Case
+from s3net_monai.inference.run.memory_need import check_memory
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.dicom.geometry import Irregularity
+from s3net_monai.io.dicom.header import read_integer
 from s3net_monai.io.nifti_header import read_nifti_header
 from s3net_monai.io.open_image_2d import check_image_2d
 from s3net_monai.io.volume_header import is_volume, read_volume_header
@@ -24,9 +26,9 @@ MAX_REASON = 400  # characters
 
 
 def check_input(case: Case, task: Task) -> None:
-    """Refuse what the task cannot take or what would expand beyond ``io.limits``, from the file's header alone.
+    """Refuse what the task cannot take or what would expand beyond ``io.limits`` or memory, from the header alone.
 
-    DICOM is checked by discovery and by its readers.
+    All else of DICOM is checked by discovery and by its readers.
 
     Args:
         case: the input.
@@ -44,6 +46,20 @@ def check_input(case: Case, task: Task) -> None:
     shape = check_header(case, [Irregularity.TILT])  # whether a shear is repaired the reader knows
     if case.kind == "volume" and task.dimensions != 3:
         raise CaseError(_unsuitable(case, f"a volume of {_sizes(shape)}", task))
+    if case.kind in ("dicom_series", "dicom_vl_image"):
+        shape = _dicom_shape(case)
+    check_memory(case.input.name, shape, len(task.labels))
+
+
+def _dicom_shape(case: Case) -> tuple[int, ...]:
+    """Return the columns, rows and images of DICOM, as its first file states them; empty where it does not."""
+    try:
+        header = read_header(case.image[0])
+        sizes = read_integer(header, "Columns", 0), read_integer(header, "Rows", 0)
+        frames = read_integer(header, "NumberOfFrames", 1)
+    except CaseError:  # the reader says what is wrong
+        return ()
+    return sizes if case.kind == "dicom_vl_image" else (*sizes, frames * len(case.image))
 
 
 def check_header(case: Case, allow: Sequence[str] = ()) -> tuple[int, ...]:

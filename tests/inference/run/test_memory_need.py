@@ -38,6 +38,7 @@ def write_large_nifti(path: Path) -> None:
     header.set_data_dtype(np.uint8)
     header.set_sform(np.diag([0.5, 0.5, 2, 1]), 1)
     header.set_zooms((0.5, 0.5, 2))
+    header["vox_offset"] = 352
     noise = np.random.default_rng(0).bytes(3 * 2**20)
     path.write_bytes(gzip.compress(header.binaryblock + b"\0" * 4 + noise, compresslevel=1))
 

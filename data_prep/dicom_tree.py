@@ -63,11 +63,11 @@ def find_cases(source: Path, destination: Path) -> list[DatalistCase]:
 
 
 def _read_header(path: Path) -> SliceHeader:
-    from s3net_monai.io.dicom.files import describe_damage, read_data_set
+    from s3net_monai.io.dicom.files import dicom_problem, read_data_set
     from s3net_monai.io.dicom.header import SliceHeader
 
     try:
         return SliceHeader(read_data_set(path, stop_before_pixels=True, specific_tags=_KEYWORDS), path)
     except Exception as error:  # damaged data raises all kinds of errors in pydicom
-        reason = describe_damage(error)  # pydicom's own messages quote values
-        raise DataError(f"{path}: header not readable as DICOM ({reason}); copy the file again or remove it") from error
+        reason = dicom_problem(error, "header not readable as DICOM", "copy the file again or remove it")
+        raise DataError(f"{path}: {reason}") from error

@@ -14,6 +14,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK
 import torch
 
 from data_prep.checks import check_cases
@@ -22,6 +23,13 @@ from s3net_monai.data.datalist import DatalistCase
 from s3net_monai.data.readable import UnreadableCases
 from s3net_monai.evaluation import evaluate
 from s3net_monai.inference import load_bundle
+from s3net_monai.io.archive import unpack
+from s3net_monai.io.archive_limits import UnpackedTotal
+from s3net_monai.io.dicom.dicomdir import read_dicomdir
+from s3net_monai.io.dicom.files import read_header, read_image
+from s3net_monai.io.label_maps.read_label import read_label
+from s3net_monai.io.open_image_2d import check_image_2d
+from s3net_monai.io.volume_reader import volume_places
 from s3net_monai.utils.errors import CaseError, DataError, UsageError, UserError
 from s3net_monai.utils.reasons import (
     NO_MEMORY,
@@ -298,3 +306,33 @@ def test_cases_of_a_training(act: Callable[[], Any], reason: str) -> None:
     with unreadable.collect({"case_id": "a"}):
         act()
     assert unreadable.reasons == {"a": reason}
+
+
+READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
+    "picture": ("PIL.Image.open", check_image_2d),
+    "header of DICOM": ("s3net_monai.io.dicom.files.read_data_set", read_header),
+    "DICOM": ("s3net_monai.io.dicom.files.read_data_set", read_image),
+    "DICOMDIR": ("pydicom.dcmread", read_dicomdir),
+    "archive": ("zipfile.ZipFile", lambda path: unpack(path, path.with_name("unpacked"), UnpackedTotal())),
+    "label": ("s3net_monai.io.label_maps.read_label._read", read_label),
+    "volume": ("SimpleITK.ImageFileReader.ReadImageInformation", volume_places),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "allocator"),
+    [
+        *((name, "python") for name in READERS if name != "volume"),
+        *((name, "torch") for name in READERS),  # a RuntimeError, as ITK raises for everything
+    ],
+)
+def test_readers_tell_too_little_memory_from_damage(
+    name: str, allocator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function, read = READERS[name]
+    path = tmp_path / "a.mha"
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.zeros((3, 3, 3), np.int16)), str(path))
+    monkeypatch.setattr(function, lambda *_, **__: ALLOCATORS[allocator]())
+    with pytest.raises(CaseError) as refused:
+        read(path)
+    assert str(refused.value) == f"a.mha: {NO_MEMORY}"

@@ -16,7 +16,7 @@ from s3net_monai.io.file_bytes import open_file
 from s3net_monai.io.png_stream import check_png
 from s3net_monai.io.tiff_strips import check_tiff
 from s3net_monai.utils.errors import CaseError
-from s3net_monai.utils.reasons import words_of
+from s3net_monai.utils.reasons import NO_MEMORY, is_out_of_memory, words_of
 
 # By content, whatever the name says: some of Pillow's other formats start programs.
 IMAGE_2D_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
@@ -65,8 +65,8 @@ def _opened(path: Path, file: BinaryIO) -> ImageFile:
     except Image.DecompressionBombError as error:  # Pillow's own limit, which lies above this one
         raise CaseError(f"{path.name}: beyond the limit of {limits.MAX_PIXELS} pixels; crop or shrink it") from error
     except Exception as error:  # Pillow's plugins raise whatever the damage provokes
-        reason = library_reason(error, path)
-        raise CaseError(f"{path.name}: not readable as a 2-D image{reason}; copy it again") from error
+        found = f"not readable as a 2-D image{library_reason(error, path)}; copy it again"
+        raise CaseError(f"{path.name}: {NO_MEMORY if is_out_of_memory(error) else found}") from error
     limits.check_pixels(path.name, *image.size)
     if pages > 1:
         raise CaseError(f"{path.name}: {pages} pages found, one image expected; save each page as a file")

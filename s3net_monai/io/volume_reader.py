@@ -29,6 +29,7 @@ from s3net_monai.io.volume_voxels import read_voxels
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.geometry import is_invertible
 from s3net_monai.utils.messages import one_line
+from s3net_monai.utils.reasons import NO_MEMORY, is_out_of_memory
 
 MAX_SIZE_ERROR = 0.005  # of a direction's length, as for NIfTI
 MIN_COSINE = 0.3  # between an axis and the side that letters name; oblique axes are close to two sides
@@ -123,8 +124,8 @@ def _itk_information(path: Path, header: VolumeHeader) -> Any:
         try:
             reader.ReadImageInformation()
         except RuntimeError as error:  # with a text of many lines
-            reason = _reason(error, copy).replace(copy.name, path.name)
-            raise CaseError(f"{path.name}: not readable ({reason}); copy the file again") from error
+            found = f"not readable ({_reason(error, copy).replace(copy.name, path.name)}); copy the file again"
+            raise CaseError(f"{path.name}: {NO_MEMORY if is_out_of_memory(error) else found}") from error
     if reader.GetDimension() != 3 or reader.GetSize() != header.shape or reader.GetNumberOfComponents() != 1:
         raise CaseError(f"{path.name}: several components per voxel found, one channel expected; give the image itself")
     if reader.GetPixelID() != _pixel_id(header.storage.dtype):

@@ -24,7 +24,7 @@ from s3net_monai.inference.dicomweb.search import (
 )
 from s3net_monai.inference.dicomweb.server import Server, connect
 from s3net_monai.inference.discovery.cases import Case, ExcludedSeries
-from s3net_monai.io.dicom.files import describe_damage, read_data_set
+from s3net_monai.io.dicom.files import dicom_problem, read_data_set
 from s3net_monai.io.dicom.uids import MAX_UID_LENGTH, is_uid
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import CaseError, UsageError
@@ -219,7 +219,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, (RequestException, AnswerError)):
         return server_problem(error)
     # The messages of parsers may quote the data that they could not parse.
-    return f"not readable as DICOM ({describe_damage(error)}); see the server's log"
+    return dicom_problem(error, "not readable as DICOM", "see the server's log")
 
 
 def store_files(url: str, paths: Iterable[Path]) -> dict[Path, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s3net_monai.io.dicom.files import describe_damage
+from s3net_monai.io.dicom.files import dicom_problem
 from s3net_monai.io.dicom.open_file import open_dicom
 from s3net_monai.io.dicom.uids import MEDIA_STORAGE_DIRECTORY
 from s3net_monai.utils.errors import CaseError
@@ -57,9 +57,8 @@ def read_dicomdir(path: Path) -> DicomDir:
     except CaseError:
         raise
     except Exception as error:  # damaged data raises all kinds of errors in pydicom
-        raise CaseError(
-            f"{path.name}: not readable as DICOMDIR ({describe_damage(error)}); give the folder that contains it"
-        ) from error
+        reason = dicom_problem(error, "not readable as DICOMDIR", "give the folder that contains it")
+        raise CaseError(f"{path.name}: {reason}") from error
     root = path.parent.resolve()
     names = _Names()
     files: dict[Path, None] = {}

@@ -15,6 +15,8 @@ from s3net_monai.io.dicom.header import SliceHeader, is_image
 from s3net_monai.io.dicom.open_file import open_dicom
 from s3net_monai.io.limits import MAX_SEQUENCE_DEPTH
 from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.messages import causes
+from s3net_monai.utils.reasons import NO_MEMORY, is_out_of_memory
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -130,9 +132,8 @@ def read_header(path: Path, extra: Sequence[str] = (), visit: Callable[[Dataset]
     except CaseError:
         raise
     except Exception as error:  # damaged data raises all kinds of errors in pydicom
-        raise CaseError(
-            f"{path.name}: not readable as DICOM ({describe_damage(error)}); copy the file again"
-        ) from error
+        reason = dicom_problem(error, "not readable as DICOM", "copy the file again")
+        raise CaseError(f"{path.name}: {reason}") from error
     if cut_off:
         raise CaseError(f"{path.name}: its header ends before, or lacks, Rows and Columns; copy the file again")
     return header
@@ -185,9 +186,8 @@ def read_image(path: Path) -> SliceHeader:
     except CaseError:
         raise
     except Exception as error:  # damaged data raises all kinds of errors in pydicom
-        raise CaseError(
-            f"{path.name}: not readable as DICOM ({describe_damage(error)}); copy the file again"
-        ) from error
+        reason = dicom_problem(error, "not readable as DICOM", "copy the file again")
+        raise CaseError(f"{path.name}: {reason}") from error
 
 
 def _should_be_image(header: SliceHeader) -> bool:
@@ -202,11 +202,21 @@ def _should_be_image(header: SliceHeader) -> bool:
     return "Image Storage" in f"{own.name} {stated.name}" or (not own and stated.name == stated)
 
 
-def describe_damage(error: BaseException) -> str:
-    """Return what pydicom could not read, without a value.
+def dicom_problem(error: BaseException, found: str, remedy: str) -> str:
+    """Return why pydicom cannot read a file, without a value, and the remedy.
 
     Its own messages quote source code, and values that may belong to a patient.
+
+    Args:
+        error: that pydicom raised.
+        found: what the error means, such as "not readable as DICOM".
+        remedy: what helps then.
     """
+    no_memory = any(is_out_of_memory(link) for link in causes(error))
+    return NO_MEMORY if no_memory else f"{found} ({_damage(error)}); {remedy}"
+
+
+def _damage(error: BaseException) -> str:
     from pydicom.errors import InvalidDicomError
 
     if isinstance(error, InvalidDicomError):

@@ -17,6 +17,7 @@ from s3net_monai.utils.locks import LockedError, exclusive_lock
 from s3net_monai.utils.printing import get_logger
 
 PREFIX = "s3net-"
+ATTEMPTS = 10  # to make a folder that no other process takes for a stale one
 MAX_NAMED = 3  # removed folders that the message names
 
 logger = get_logger(__name__)
@@ -44,7 +45,7 @@ def scratch_folder() -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
             lock.close()
             shutil.rmtree(folder, ignore_errors=True)  # Windows keeps the lock's file while it is open
-            if folder.exists():
+            if _holds_files(folder):
                 logger.warning("%s could not be removed and may hold images of patients; delete it", folder)
 
 
@@ -64,26 +65,43 @@ def remove_stale(own: Path) -> list[Path]:
     for folder in candidates:
         try:
             with exclusive_lock(folder / _lock_name(), wait=0):
-                held_files = len(os.listdir(folder)) > 1  # else it may be one that is only being made
-                shutil.rmtree(folder)  # under the lock: a second process would fail at half of it
-        except (LockedError, UsageError, OSError):  # in use, no lock, or already removed by a second process
+                held_files = _holds_files(folder)  # else it may be one that is only being made
+                shutil.rmtree(folder, ignore_errors=True)  # under the lock, so that no two processes do
+        except (LockedError, OSError, UsageError):  # in use, removed by its own process, or no lock file of ours
             continue
-        removed += [folder] if held_files else []
+        removed += [folder] if held_files and not folder.exists() else []
     return removed
 
 
 def _locked_folder(lock: ExitStack) -> Path:
-    while True:
+    for attempt in range(ATTEMPTS):
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))  # mode 0700
-        file = folder / _lock_name()
-        file.touch(0o600)
+        made = _identity(folder)
         try:
-            lock.enter_context(exclusive_lock(file, wait=0))
-        except (LockedError, FileNotFoundError, FileExistsError):  # filelock says "exists" of a folder that vanishes
-            continue  # another process looked for stale folders before the lock was held, and took this one for one
-        if file.exists():
-            return folder
-        lock.close()  # likewise
+            lock.enter_context(exclusive_lock(folder / _lock_name(), wait=0))
+            if _identity(folder) == made:
+                return folder
+        except (LockedError, OSError):
+            if attempt == ATTEMPTS - 1:
+                raise
+        # Before the lock was held, another process looked for stale folders and removed this one. The lock may have
+        # made it again, readable by others.
+        lock.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    raise LockedError(str(folder))
+
+
+def _identity(folder: Path) -> tuple[int, int, int, int]:
+    status = folder.lstat()
+    return status.st_dev, status.st_ino, status.st_mode, status.st_uid
+
+
+def _holds_files(folder: Path) -> bool:
+    """Whether there is anything beside the lock's file."""
+    try:
+        return any(name != _lock_name() for name in os.listdir(folder))
+    except OSError:  # no such folder
+        return False
 
 
 def _lock_name() -> str:

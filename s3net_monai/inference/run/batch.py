@@ -210,7 +210,13 @@ def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Repo
                 last_write = time.perf_counter()
 
         try:
-            loading = load_cases(cases, writer.bundle, workers=workers, configuration=report.configuration())
+            loading = load_cases(
+                cases,
+                writer.bundle,
+                workers=workers,
+                configuration=report.configuration(),
+                before_fork=lambda: collect(max_pending=0),
+            )
             with closing(loading):  # ends the workers
                 for loaded in loading:
                     pending.append((loaded.case, _infer(loaded, writer, thread)))

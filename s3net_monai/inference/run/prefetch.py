@@ -6,7 +6,7 @@ import multiprocessing
 import pickle
 import signal
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
@@ -52,7 +52,12 @@ class LoadedCase:
 
 
 def load_cases(
-    cases: Sequence[Case], bundle: Bundle, *, workers: int, configuration: dict[str, Any]
+    cases: Sequence[Case],
+    bundle: Bundle,
+    *,
+    workers: int,
+    configuration: dict[str, Any],
+    before_fork: Callable[[], None] = lambda: None,
 ) -> Generator[LoadedCase, None, None]:
     """Load cases in order; each worker process holds one case at most.
 
@@ -64,6 +69,8 @@ def load_cases(
         bundle: its preprocessing reads them.
         workers: number of processes. With 0, or where processes cannot be forked (Windows), this process reads.
         configuration: model and settings, for the fingerprints.
+        before_fork: waits for the other threads of this process. A lock that one of them holds inside a library stays
+            locked forever in a process that is forked meanwhile.
     """
     if not workers or not CAN_FORK:
         yield from (_load(case, bundle, configuration) for case in cases)
@@ -71,11 +78,13 @@ def load_cases(
     num_loaded = 0
     while num_loaded < len(cases):
         try:
+            before_fork()
             with closing(_read_ahead(cases[num_loaded:], bundle, configuration, workers)) as payloads:
                 for payload in payloads:
                     yield _unpacked(payload, cases[num_loaded])
                     num_loaded += 1
         except _WorkerLostError:
+            before_fork()
             yield _load_alone(cases[num_loaded], bundle, configuration)
             num_loaded += 1
 

@@ -16,8 +16,10 @@ import pytest
 import torch
 from monai.transforms import Compose, Lambda
 
-from s3net_monai.inference import Bundle, find_cases, load_bundle
+from s3net_monai.inference import Bundle, Settings, find_cases, load_bundle, run_batch
+from s3net_monai.inference.report.report import CaseReport
 from s3net_monai.inference.run import prefetch
+from s3net_monai.inference.run.outputs import OutputWriter
 from s3net_monai.inference.run.prefetch import LoadedCase, load_cases
 
 
@@ -102,3 +104,37 @@ def test_a_crash_during_inference_of_another_case(volumes: Path, bundle: Bundle)
         time.sleep(0.5)  # inference, in which no exception of another case may arrive
         outcomes.append((loaded.case.case_id, loaded.sample is not None))
     assert outcomes == [(name, name != "c") for name in "abcdef"]
+
+
+def test_no_process_is_forked_while_a_mask_is_written(
+    volumes: Path, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock that the writing thread holds inside a library would stay locked in the new process."""
+
+    def crash_at_c_and_e(sample: dict[str, Any]) -> dict[str, Any]:
+        if sample["case_id"] in "ce":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return sample
+
+    writing: list[str] = []
+    forked_while_writing: list[list[str]] = []
+    write_case, start_worker = OutputWriter.write_case, prefetch._start_worker
+
+    def write_slowly(writer: OutputWriter, entry: CaseReport, *arguments: Any, **options: Any) -> CaseReport:
+        writing.append(entry.case_id)
+        time.sleep(0.3)
+        try:
+            return write_case(writer, entry, *arguments, **options)
+        finally:
+            writing.remove(entry.case_id)
+
+    def start_and_look(*arguments: Any) -> Any:
+        forked_while_writing.append(list(writing))
+        return start_worker(*arguments)
+
+    monkeypatch.setattr(OutputWriter, "write_case", write_slowly)
+    monkeypatch.setattr(prefetch, "_start_worker", start_and_look)
+    cases = find_cases([volumes]).cases
+    report = run_batch(cases, with_step(bundle, crash_at_c_and_e), tmp_path / "out", settings=Settings(workers=1))
+    assert [case.status for case in report.cases.values()] == ["ok", "ok", "failed", "ok", "failed", "ok"]
+    assert forked_while_writing == [[]] * 5  # at the start, and twice for each crash

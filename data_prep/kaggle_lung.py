@@ -14,7 +14,6 @@ import numpy as np
 from data_prep.layout import VOLUME_SUFFIXES, find_label, list_files, require_cases
 from s3net_monai.data.datalist import DatalistCase
 from s3net_monai.data.splits import choose_split, hash_fraction
-from s3net_monai.io.png import save_image
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import CaseError, DataError
 from s3net_monai.utils.reasons import in_words
@@ -98,6 +97,8 @@ def _write_slice(destination: Path, name: str, *, pixels: np.ndarray, mask: np.n
 
 def _write_png(path: Path, array: np.ndarray) -> Path:
     from PIL import Image
+
+    from s3net_monai.io.png import save_image
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:

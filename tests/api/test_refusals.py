@@ -24,7 +24,7 @@ def test_a_damaged_file_is_named_in_one_line(skin: Bundle, lung: Bundle, tmp_pat
     Image.fromarray(pixels).save(tmp_path / "whole.png")
     cut = tmp_path / "cut.png"
     cut.write_bytes((tmp_path / "whole.png").read_bytes()[:1500])
-    with pytest.raises(CaseError, match=r"^cut\.png: damaged or cut off .*copy the file again$"):
+    with pytest.raises(CaseError, match=r"^cut\.png: damaged or cut off.*; copy the file again$"):
         s3net_monai.segment(cut, bundle=skin)
     with pytest.raises(CaseError, match=r"^image 1 of the list: cut\.png: damaged"):
         s3net_monai.segment([tmp_path / "whole.png", cut], bundle=skin)

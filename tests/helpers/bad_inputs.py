@@ -161,7 +161,7 @@ def _magnetic(maker: SeriesMaker) -> None:
 
 
 BAD: dict[str, tuple[Callable[[Path], None], str]] = {
-    "cut nifti": (_cut_nifti, "damaged or cut off (Compressed file ended before"),
+    "cut nifti": (_cut_nifti, "damaged or cut off (its compressed stream has no end)"),
     "text": (_text, "not readable as NIfTI"),
     "frames": (_frames, "4x4x4x3 has several channels or frames, one 3-D volume expected"),
     "singular": (_singular, "its affine is not invertible"),

@@ -20,8 +20,9 @@ from s3net_monai.file_formats import DATALIST_FILE
 from s3net_monai.inference.bundle import bundle_root
 from s3net_monai.utils.atomic import atomic_path
 from s3net_monai.utils.errors import DataError
+from s3net_monai.utils.messages import one_line
 from s3net_monai.utils.printing import print_note, print_traceback
-from s3net_monai.utils.reasons import error_lines
+from s3net_monai.utils.reasons import message_for_users
 from s3net_monai.version import __version__
 
 Job = tuple[FewLabelsRow, Cell]
@@ -116,7 +117,8 @@ def run_jobs(jobs: Sequence[Job], context: RunContext) -> list[str]:
                 busy.append((row, cell))
             except Exception as error:  # a config can name anything, so anything can be raised
                 print_traceback(error)
-                failures.append(f"{name}: {'; '.join(error_lines(error))}")
+                lines = message_for_users(error) or [one_line(error)]
+                failures.append(f"{name}: {'; '.join(lines)}")
             else:
                 wait = False  # after waiting for one job, others may be free again
         wait = len(busy) == len(todo)

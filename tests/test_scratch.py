@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
@@ -15,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from s3net_monai.cli import main
 from s3net_monai.utils import scratch
+from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.scratch import remove_stale, scratch_folder
 
 HOLD = """
@@ -181,3 +184,57 @@ def test_processes_that_start_at_once_keep_their_folders(own_temporary_folder: P
         runs = list(pool.map(lambda _: subprocess.run(command, capture_output=True, text=True), range(3)))
     assert [(run.returncode, run.stderr) for run in runs] == [(0, "")] * 3
     assert list(own_temporary_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("variable", ["TMPDIR", "TEMP", "TMP"])
+def test_a_stated_folder_that_does_not_exist_is_refused(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / "absent"))
+    with (
+        pytest.raises(UsageError, match=rf"^{variable} is .*absent, but .* go to .* \(no such file.*\); set it"),
+        scratch_folder(),
+    ):
+        pass
+
+
+def test_a_full_stated_folder_is_refused(own_temporary_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full, opened = str(own_temporary_folder), os.open
+
+    def open_file(path: str, *arguments: int, **options: int) -> int:
+        if str(path).startswith(full):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", open_file)
+    with pytest.raises(UsageError, match=r"\(no space left on device\); set it to a folder"), scratch_folder():
+        pass
+
+
+def test_a_folder_that_was_full_when_the_process_began_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(UsageError, match="not usable when this process began"), scratch_folder():
+        pass
+
+
+def test_segment_ends_with_code_two_before_a_file_is_unpacked(
+    skin_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "absent"))
+    (tmp_path / "a.zip").touch()
+    words = [tmp_path / "a.zip", "--task", "skin", "--bundle", skin_bundle, "--output", tmp_path / "out"]
+    assert main(["segment", *map(str, words)]) == 2
+    assert "TMPDIR is" in capsys.readouterr().err
+
+
+def test_a_relative_stated_folder_is_used(
+    own_temporary_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", "tmp")
+    with scratch_folder() as folder:
+        assert folder.parent == own_temporary_folder

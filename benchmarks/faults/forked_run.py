@@ -101,7 +101,7 @@ def _changes(log: Path) -> Path:
 
 
 def _run(words: list[str], log: Path, scratch: Path, kill_at: int, before: Callable[[], None] | None) -> None:
-    tempfile.tempdir = str(scratch)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
     torch.set_num_threads(1)  # OpenMP's threads do not survive a fork
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _changes(log).unlink(missing_ok=True)

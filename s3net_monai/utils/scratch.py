@@ -14,11 +14,13 @@ from pathlib import Path
 
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.locks import LockedError, exclusive_lock
+from s3net_monai.utils.messages import one_line
 from s3net_monai.utils.printing import get_logger
 
 PREFIX = "s3net-"
 ATTEMPTS = 10  # to make a folder that no other process takes for a stale one
 MAX_NAMED = 3  # removed folders that the message names
+_VARIABLES = ("TMPDIR", "TEMP", "TMP")  # in the order in which Python looks at them
 
 logger = get_logger(__name__)
 _searched: set[Path] = set()  # folders that this process has searched for stale ones
@@ -32,8 +34,10 @@ def scratch_folder() -> Iterator[Path]:
     processes that were killed, and logs one line about them.
 
     Raises:
+        UsageError: if the folder that ``TMPDIR``, ``TEMP`` or ``TMP`` names cannot be used.
         OSError: if no folder can be made.
     """
+    _check_stated_folder()
     with ExitStack() as lock:
         folder = _locked_folder(lock)
         try:
@@ -71,6 +75,29 @@ def remove_stale(own: Path) -> list[Path]:
             continue
         removed += [folder] if held_files and not folder.exists() else []
     return removed
+
+
+def _check_stated_folder() -> None:
+    """Refuse a temporary folder that is stated and not used: Python takes another one then, and says nothing."""
+    variable = next((name for name in _VARIABLES if os.environ.get(name)), None)
+    if variable is None:
+        return
+    stated, used = os.path.abspath(os.environ[variable]), os.path.abspath(tempfile.gettempdir())
+    if stated == used:
+        return
+    reason = "it was not usable when this process began"
+    try:
+        with tempfile.TemporaryFile(dir=stated) as file:
+            file.write(b"\0")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+    raise UsageError(
+        one_line(
+            f"{variable} is {os.environ[variable]}, but temporary files would go to {used} ({reason}); set it to a "
+            "folder that exists, has room and can be written to",
+            limit=400,
+        )
+    )
 
 
 def _locked_folder(lock: ExitStack) -> Path:

@@ -136,7 +136,8 @@ def test_a_full_temporary_folder_ends_the_run_and_is_named(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
+    monkeypatch.setattr("tempfile.tempdir", None)
     (tmp_path / "scratch").mkdir()
     failing(prefetch, "read_case", OSError(errno.ENOSPC, "No space left on device"))
     assert main(words) == 1

@@ -70,7 +70,7 @@ def open_nifti(path: Path) -> Iterator[NiftiFile]:
 
 
 def check_storage(file: NiftiFile, shape: Sequence[int]) -> None:
-    """Refuse color, and a file that is shorter or longer than its voxels.
+    """Refuse color, complex values, and a file that is shorter or longer than its voxels.
 
     Raises:
         CaseError: naming what was found.
@@ -78,6 +78,8 @@ def check_storage(file: NiftiFile, shape: Sequence[int]) -> None:
     dtype, offset = file.header.get_data_dtype(), file.header.get_data_offset()
     if dtype.fields is not None:
         raise CaseError(f"{file.name}: color voxels found, one channel expected; give the image itself")
+    if dtype.kind == "c":
+        raise CaseError(f"{file.name}: complex voxels found, one real value each expected; save their magnitude")
     needed = math.prod(shape) * dtype.itemsize
     check_capacity(file.name, needed=needed + offset, stored=file.stored, compressed=file.compressed)
     if not file.compressed:

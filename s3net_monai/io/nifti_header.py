@@ -73,7 +73,7 @@ def check_nifti_file(file: NiftiFile, allow: Sequence[str] = ()) -> NiftiHeader:
     Raises:
         CaseError: as ``read_nifti_header``.
     """
-    affine = np.asarray(file.header.get_best_affine(), dtype=np.float64)
+    affine = _stated_affine(file)
     header = check_nifti_header(file.name, file.raw, file.header.get_data_shape(), affine, allow)
     _check_scale(file.name, file.raw)
     check_storage(file, header.shape)
@@ -89,8 +89,7 @@ def check_label_file(file: NiftiFile) -> NiftiHeader:
     shape = _one_volume(file.name, file.header.get_data_shape())
     _check_scale(file.name, file.raw)
     check_storage(file, shape)
-    in_unit = np.asarray(file.header.get_best_affine(), dtype=np.float64)
-    affine = np.diag([*[mm_per_unit(file.raw)] * 3, 1.0]) @ in_unit
+    affine = np.diag([*[mm_per_unit(file.raw)] * 3, 1.0]) @ _stated_affine(file)
     return NiftiHeader(shape=shape, affine=affine, raw=file.raw, shear=0.0, notes=())
 
 
@@ -123,6 +122,20 @@ def check_nifti_header(
     if raw["sform_code"] <= 0 and raw["qform_code"] <= 0:
         notes.append("the file states no orientation (qform_code and sform_code are 0): left and right are a guess")
     return NiftiHeader(shape=sizes, affine=in_mm, raw=raw, shear=shear, notes=tuple(notes))
+
+
+def _stated_affine(file: NiftiFile) -> np.ndarray:
+    """Return the affine (4, 4) that nibabel takes, in the header's unit."""
+    from nibabel.spatialimages import HeaderDataError
+
+    try:
+        return np.asarray(file.header.get_best_affine(), dtype=np.float64)
+    except (ValueError, HeaderDataError) as error:  # only the qform can fail, and only where it counts
+        stated = ", ".join(f"{float(file.raw[f'quatern_{letter}']):.6g}" for letter in "bcd")
+        raise CaseError(
+            f"{file.name}: its quaternion {stated} (quatern_b, c, d) is longer than 1, so it is no rotation; correct "
+            "it, or state the position in the sform"
+        ) from error
 
 
 def _one_volume(name: str, shape: Sequence[int]) -> tuple[int, ...]:
@@ -218,10 +231,12 @@ def _second_position_notes(header: NiftiHeader) -> list[str]:
     """Return a note where the qform is another place than the sform, which counts."""
     if header.raw["sform_code"] <= 0 or header.raw["qform_code"] <= 0 or len(header.shape) < 3:
         return []
+    from nibabel.spatialimages import HeaderDataError
+
     try:
         second = np.diag([*[mm_per_unit(header.raw)] * 3, 1.0]) @ header.raw.get_qform()
         distance = corner_shift(second, header.affine, header.shape)[1]
-    except ValueError:  # what is no quaternion
+    except (ValueError, HeaderDataError):  # no quaternion, or no handedness in pixdim[0]
         distance = np.inf
     if distance <= VISIBLE_MM:
         return []

@@ -14,6 +14,7 @@ from benchmarks.faults import sound_files
 from benchmarks.faults.header_edits import Change, with_tag, with_value
 from benchmarks.faults.sound_files import recompressed, with_png_checksums
 from s3net_monai.io import CaseError, Image2DReader, LabelReader, NiftiReader, VolumeReader, upright_gray
+from tests.helpers.nifti_headers import UPRIGHT, save_nifti
 
 READERS = (Image2DReader(upright_gray), NiftiReader(), VolumeReader())
 
@@ -69,6 +70,7 @@ def test_nifti(name: str, layout: str, offset: int, value: float, message: str, 
         ("<f", 268, -33.0, "its qform puts it up to 3 mm elsewhere: the sform counts"),  # qoffset_x of -30
         ("<f", 292, -26.0, "its qform puts it up to 4 mm elsewhere: the sform counts"),  # srow_x[3] of -30
         ("<f", 260, 2.0, "its qform is not usable: the sform counts"),  # quatern_c beyond 1
+        ("<f", 76, 5.0, "its qform is not usable: the sform counts"),  # pixdim[0], neither 1 nor -1
     ],
 )
 def test_nifti_notes(layout: str, offset: int, value: float, note: str, tmp_path: Path) -> None:
@@ -77,6 +79,29 @@ def test_nifti_notes(layout: str, offset: int, value: float, note: str, tmp_path
     np.testing.assert_array_equal(array, sound[0])
     assert sound[1] == []
     assert any(note in line for line in notes), notes
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+@pytest.mark.parametrize("quaternion", [(5, 0, 0), (0.7072, 0.7072, 0)])  # the second rounded to a length above 1
+def test_a_quaternion_that_is_no_rotation_is_refused_where_it_counts(
+    name: str, quaternion: tuple[float, ...], tmp_path: Path
+) -> None:
+    def change(data: bytes) -> bytes:
+        return data[:256] + struct.pack("<3f", *quaternion) + data[268:]  # quatern_b, c, d
+
+    path = nifti(tmp_path / name, change, codes=(0, 1))
+    assert "is longer than 1, so it is no rotation; correct it, or state" in refusal(path)
+    with pytest.raises(CaseError, match=f"^{name}: its quaternion"):
+        LabelReader().get_data([path])
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_complex_voxels_are_refused(name: str, tmp_path: Path) -> None:
+    voxels = np.full((6, 5, 4), 1 + 1j, np.complex64)
+    path = save_nifti(tmp_path / name, voxels, sform=(UPRIGHT, 1), pixdim=[4, 4, 8])
+    assert "complex voxels found, one real value each expected; save their magnitude" in refusal(path)
+    with pytest.raises(CaseError, match="complex voxels"):
+        LabelReader().get_data([path])
 
 
 @pytest.mark.parametrize("code", [0, 2, 4])

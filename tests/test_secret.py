@@ -73,6 +73,27 @@ def test_a_damaged_one_is_refused(text: str) -> None:
         secret_of_user()
 
 
+@pytest.mark.usefixtures("state")
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o602])
+def test_one_that_others_can_reach_is_restricted(mode: int) -> None:
+    secret = secret_of_user()
+    secret_file().chmod(mode)
+    assert secret_of_user() == secret
+    assert stat.S_IMODE(secret_file().stat().st_mode) == 0o600
+
+
+@pytest.mark.usefixtures("state")
+def test_one_whose_mode_cannot_be_changed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    secret_of_user()
+    secret_file().chmod(0o644)
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with pytest.raises(UsageError, match="others can read or write this secret"):
+        secret_of_user()
+
+
 def test_the_check_value_says_nothing_where_no_pseudonym_was_made() -> None:
     names = Pseudonyms(lambda: bytes(32))
     assert names.check == ""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -17,6 +18,7 @@ from s3net_monai.utils.printing import get_logger
 
 NUM_BYTES = 32
 OWNER_ONLY = 0o600
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 _log = get_logger(__name__)
 
@@ -47,12 +49,13 @@ def secret_of_user() -> bytes:
     Where it cannot be stored, the secret is one of this process, with a warning.
 
     Raises:
-        UsageError: if the file is there and holds no secret.
+        UsageError: if the file is there and holds no secret, or others can read it and that cannot be changed.
     """
     try:
         path = secret_file()
         if not path.exists():
             _make(path)
+        _restrict(path)
         text = path.read_text(encoding="ascii", errors="replace")
     except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
         reason = os_error_line(error) if isinstance(error, OSError) else str(error)
@@ -74,6 +77,23 @@ def private_file(path: Path) -> Iterator[TextIO]:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
         with open(descriptor, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             yield file
+
+
+def _restrict(path: Path) -> None:
+    """Take the permissions of others away from a file of the user: whoever can read it can test names.
+
+    Raises:
+        UsageError: if others keep them.
+    """
+    if os.name != "posix" or not path.stat().st_mode & _OTHERS:
+        return
+    with suppress(OSError):  # a file of another user, or a file system without permissions
+        path.chmod(OWNER_ONLY)
+    if path.stat().st_mode & _OTHERS:
+        raise UsageError(
+            f"{path}: others can read or write this secret, and its mode cannot be changed to 0600; give --key, or set "
+            "XDG_STATE_HOME to a folder of your own"
+        )
 
 
 def _make(path: Path) -> None:

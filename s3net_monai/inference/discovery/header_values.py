@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s3net_monai.inference.discovery import spellings
 from s3net_monai.inference.discovery.identifying_attributes import PROFILE_VRS, holds_identifier, is_in_profile
-from s3net_monai.inference.discovery.spellings import MAX_LENGTH, Identifier
+from s3net_monai.inference.discovery.spellings import MAX_LENGTH, MAX_TEXT, Identifier
 from s3net_monai.io.limits import MAX_SEQUENCE_DEPTH
 
 if TYPE_CHECKING:
@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from pydicom.tag import BaseTag
 
 MAX_CACHED = 100_000  # values; bounds the memory of a run over millions of files
-# Bytes of a value; a longer one is no text that a path could repeat. Longer sequences are not kept in memory.
-_MAX_BYTES = {"OB": 256, "UN": 256, "SQ": 16384}
+_MAX_CACHED_BYTES = 4 * MAX_LENGTH  # of a value; longer ones are not kept in memory
+_MAX_CACHED_SEQUENCE = 16_384  # bytes
+_MAX_BINARY = 256  # bytes of a binary value (OB) that may be text
+_ITEM = b"\xfe\xff\x00\xe0"  # the tag with which an item of a sequence begins, in little endian
 _CHARSET = 0x0008_0005
 _ENCODED_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
+_PADDING = " \0\r\n\t\f"
+_WITHOUT_LINES = dict.fromkeys(map(ord, "\r\n\t\f"))  # for the test whether bytes are text
 _ONE_VALUE_VRS = frozenset({"LT", "ST", "UR", "UT"})  # a backslash in them separates nothing
 
 
@@ -62,7 +66,9 @@ class IdentifierCollector:
         for tag in list(dataset.keys()):
             element: Any = dataset.get_item(tag)
             vr = _vr_to_collect(tag, element.VR, around.whole)
-            if vr and isinstance(element.value, bytes):
+            if vr == "UN" and isinstance(element.value, bytes) and element.value.startswith(_ITEM):
+                found |= self._of_items(element.value, tag, around)
+            elif vr and isinstance(element.value, bytes):
                 found |= self._of_bytes(element.value, vr, dataset, tag, around)
             elif vr == "SQ":
                 found |= self._of_sequence(dataset, tag, around)
@@ -74,19 +80,39 @@ class IdentifierCollector:
         self, value: bytes, vr: str, dataset: Dataset, tag: BaseTag, around: _Surroundings
     ) -> AbstractSet[Identifier]:
         """Return the identifiers in a value that pydicom has not converted, from memory where it is known."""
-        if len(value) > _MAX_BYTES.get(vr, 4 * MAX_LENGTH):
-            return self._of_sequence(dataset, tag, around) if vr == "SQ" else frozenset()
+        if vr == "OB" and len(value) > _MAX_BINARY:
+            return frozenset()
+        if vr != "SQ":
+            value = value[: 4 * MAX_TEXT]  # a character has up to four bytes
+        if len(value) > (_MAX_CACHED_SEQUENCE if vr == "SQ" else _MAX_CACHED_BYTES):
+            return self._read_bytes(value, vr, dataset, tag, around)
         key = (vr, value, around, vr == "SQ" and tag)
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= MAX_CACHED:
                 self._known.clear()
-            if vr == "SQ":
-                known = frozenset(self._of_sequence(dataset, tag, around))
-            else:
-                known = frozenset(_identifiers(vr, _decoded(vr, value, around.encodings)))
+            known = frozenset(self._read_bytes(value, vr, dataset, tag, around))
             self._known[key] = known
         return known
+
+    def _read_bytes(
+        self, value: bytes, vr: str, dataset: Dataset, tag: BaseTag, around: _Surroundings
+    ) -> set[Identifier]:
+        if vr == "SQ":
+            return self._of_sequence(dataset, tag, around)
+        return set(_identifiers(vr, _decoded(vr, value, around.encodings)))
+
+    def _of_items(self, value: bytes, tag: BaseTag, around: _Surroundings) -> set[Identifier]:
+        """Return the identifiers in a sequence whose VR is not known; it is in implicit VR (PS3.5 section 6.2.2)."""
+        from pydicom import DataElement, Dataset
+        from pydicom.values import convert_SQ
+
+        dataset = Dataset()
+        try:
+            dataset[tag] = DataElement(tag, "SQ", convert_SQ(value, True, True, list(around.encodings)))
+        except Exception:  # no sequence, or a damaged one
+            return set()
+        return self._of_sequence(dataset, tag, around)
 
     def _of_sequence(self, dataset: Dataset, tag: BaseTag, around: _Surroundings) -> set[Identifier]:
         if around.depth >= MAX_SEQUENCE_DEPTH:
@@ -133,25 +159,41 @@ def _encodings(dataset: Dataset) -> tuple[str, ...]:
 
 
 def _decoded(vr: str, value: bytes, encodings: tuple[str, ...]) -> Iterator[str]:
+    """Yield the values in the bytes of an attribute, in every reading of their letters that makes sense."""
+    for text in _readings(vr, value, encodings):
+        stripped = text[:MAX_TEXT].strip(_PADDING)
+        if vr in ("OB", "UN") and not stripped.translate(_WITHOUT_LINES).isprintable():
+            continue
+        yield from [stripped] if vr in _ONE_VALUE_VRS else stripped.split("\\")
+
+
+def _readings(vr: str, value: bytes, encodings: tuple[str, ...]) -> set[str]:
+    """Return a text by its stated character set, by Latin-1, which is often left unstated, and by UTF-8 if it may be.
+
+    Letters in valid UTF-8 are hardly ever anything else, whatever a header says.
+    """
     from pydicom.charset import decode_bytes
 
-    try:
-        if vr in _ENCODED_VRS:
-            text = decode_bytes(value, list(encodings), {0x5C, 0x5E, 0x3D})
-        else:
-            text = value.decode("utf-8" if vr in ("OB", "UN") else "latin-1")
-    except Exception:  # damaged, or no text
-        return
-    text = text.strip(" \0\r\n\t")
-    if vr in ("OB", "UN") and not text.isprintable():
-        return
-    yield from [text] if vr in _ONE_VALUE_VRS else text.split("\\")
+    readings = set()
+    if vr in _ENCODED_VRS or vr == "UN":
+        with suppress(Exception):  # damaged, or no text
+            readings.add(decode_bytes(value, list(encodings), {0x5C, 0x5E, 0x3D}))
+    if vr not in _ENCODED_VRS and (vr != "OB" or value.isascii()):
+        readings.add(value.decode("latin-1"))
+    if not value.isascii():
+        with suppress(UnicodeDecodeError):
+            readings.add(value.decode("utf-8"))
+    return readings
 
 
 def _converted(value: Any) -> Iterator[str]:
-    """Yield the texts of a value that pydicom has converted."""
+    """Yield the texts of a value that pydicom has converted, also as UTF-8 where they were taken for Latin-1."""
     is_one = value is None or isinstance(value, str) or hasattr(value, "components") or not hasattr(value, "__iter__")
-    yield from (str(item) for item in ([value] if is_one else value) if item is not None)
+    for text in (str(item) for item in ([value] if is_one else value) if item is not None):
+        yield text
+        if not text.isascii():
+            with suppress(UnicodeError):
+                yield text.encode("latin-1").decode("utf-8")
 
 
 def _identifiers(vr: str, values: Iterable[str]) -> Iterator[Identifier]:
@@ -173,3 +215,5 @@ def _identifiers(vr: str, values: Iterable[str]) -> Iterator[Identifier]:
             yield from spellings.value(text)
             yield from spellings.pieces(text)
             yield from spellings.embedded(text)
+            if vr == "UN" and "^" in text:
+                yield from spellings.names(text)

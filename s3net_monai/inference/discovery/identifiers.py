@@ -16,7 +16,9 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from s3net_monai.inference.discovery.cases import Case
 from s3net_monai.inference.discovery.spellings import (
@@ -25,8 +27,10 @@ from s3net_monai.inference.discovery.spellings import (
     anchors,
     atoms,
     meaning_of,
+    must_stand_alone,
     pattern,
     repeated_in,
+    stands_alone,
     uid,
 )
 from s3net_monai.utils.pseudonyms import PSEUDONYM, Pseudonyms
@@ -36,6 +40,27 @@ _OWN_WORD = re.compile(r"[a-z]+|\d{1,4}(?:[.,]\d+)?%?|\d+(?:x\d+)+")
 _PUNCTUATION = "()[],;:.!?"
 _KEY_LENGTH = 3
 MAX_NAMES = 20
+
+
+class _Match(NamedTuple):
+    """A place where a pattern matches; matches are sorted by their start, then by the order of the patterns.
+
+    Attributes:
+        start: index of its first character in the folded text.
+        number: number of the pattern.
+        end: index after its last character in the folded text.
+        first: index of its first character in the text.
+        last: index after its last character in the text.
+    """
+
+    start: int
+    number: int
+    end: int
+    first: int
+    last: int
+
+
+_compiled = lru_cache(maxsize=4096)(re.compile)
 
 
 def redact(text: str, identifiers: Iterable[Identifier], pseudonyms: Pseudonyms) -> str:
@@ -105,6 +130,8 @@ def _is_own(text: str, first: int, last: int) -> bool:
     first = text.rfind(" ", 0, first) + 1
     end = text.find(" ", last)
     words = [word.strip(_PUNCTUATION) for word in text[first : end if end >= 0 else len(text)].split()]
+    if text[end:].startswith(" bytes") and words[-1].isdecimal():  # a size, which only the program states
+        words.pop()
     return all(not word or _OWN_WORD.fullmatch(word) or _is_keyword(word) for word in words)
 
 
@@ -123,22 +150,36 @@ def _replaced(
         return text
     text = unicodedata.normalize("NFC", text)
     # Case folding may lengthen a character (ß), so every folded character keeps the index of its source.
-    folded_characters = [(letter, index) for index, character in enumerate(text) for letter in character.casefold()]
-    folded = "".join(letter for letter, _ in folded_characters)
+    sources = [index for index, character in enumerate(text) for _ in character.casefold()]
+    folded = text.casefold()
     present = sorted(filter(repeated_in(text), identifiers), key=_longest_first)
-    # Existing pseudonyms match first and are kept.
-    groups = [f"(?P<i{number}>{pattern(one)})" for number, one in enumerate(present)]
-    matcher = re.compile("|".join([f"(?P<pseudonym>{PSEUDONYM})", f"(?P<uid>{UID})", *groups]))
+    patterns = [PSEUDONYM, UID, *map(pattern, present)]
+    alone = [False, False, *map(must_stand_alone, present)]
+
+    def find(number: int, start: int) -> _Match | None:
+        """Return the next match of a pattern, with its place in the text."""
+        while match := _compiled(patterns[number]).search(folded, start):
+            first, last = sources[match.start()], sources[match.end() - 1] + 1
+            is_made = number > 0 or text[first:last] in pseudonyms.originals  # or a folder only looks like a pseudonym
+            if is_made and (not alone[number] or stands_alone(text, first, last)):
+                return _Match(match.start(), number, match.end(), first, last)
+            start = match.start() + 1
+        return None
+
+    matches = [match for number in range(len(patterns)) if (match := find(number, 0))]
     result, end = "", 0
-    for match in matcher.finditer(folded):
-        first, last = folded_characters[match.start()][1], folded_characters[match.end() - 1][1]
-        found = text[first : last + 1]
-        if match.lastgroup == "pseudonym" or is_kept(text, first, last + 1):
-            continue
-        is_uid = match.lastgroup == "uid"
-        meaning = meaning_of(found) if is_uid else present[int(str(match.lastgroup)[1:])].meaning
-        result += text[end:first] + pseudonyms.of(meaning, found)
-        end = last + 1
+    while matches:
+        _, number, after, first, last = min(matches)
+        if number > 0 and not is_kept(text, first, last):
+            found = text[first:last]
+            meaning = present[number - 2].meaning if number > 1 else meaning_of(found)
+            result += text[end:first] + pseudonyms.of(meaning, found)
+            end = last
+            while end < len(text) and unicodedata.combining(text[end]):  # an accent of the last letter
+                end += 1
+        matches = [one for one in matches if one.start >= after] + [
+            match for one in matches if one.start < after and (match := find(one.number, after))
+        ]
     return result + text[end:]
 
 

@@ -14,6 +14,7 @@ from s3net_monai.file_formats import INPUTS
 IDENTIFYING_VRS = frozenset({"PN", "DA", "DT", "TM", "UI", "AE", "LT", "ST", "UT"})
 # Of private attributes, nobody knows what the text means.
 TEXT_VRS = IDENTIFYING_VRS | {"LO", "SH", "UC", "UR", "UN"}
+_PRIVATE_VRS = TEXT_VRS | {"CS", "IS"}  # codes and numbers, such as that of a patient in the system of a ward
 # The profile names binary values, too. Only those that are printable text can be repeated in a path.
 PROFILE_VRS = TEXT_VRS | {"CS", "AS", "DS", "IS", "OB"}
 _SHOWN_VRS = frozenset({"CS", "IS", "DS", "US", "SS", "UL", "FL", "FD"})
@@ -65,7 +66,7 @@ def holds_identifier(tag: int, vr: str) -> bool:
     if vr in IDENTIFYING_VRS:
         return True
     if tag >> 16 & 1:
-        return vr in TEXT_VRS
+        return vr in _PRIVATE_VRS
     return vr in PROFILE_VRS and is_in_profile(tag)
 
 

@@ -19,7 +19,7 @@ from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.locks import exclusive_lock
 from s3net_monai.utils.output_paths import check_output_file, os_error_line
 from s3net_monai.utils.pseudonyms import Pseudonyms
-from s3net_monai.utils.secret import new_secret, parse_secret, private_file
+from s3net_monai.utils.secret import NUM_BYTES, new_secret, parse_secret, private_file
 
 HEADER_KEYWORDS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")
 CASE_COLUMNS = ("case_id", "source", *HEADER_KEYWORDS)  # all columns of earlier versions
@@ -34,14 +34,15 @@ def check_key(path: Path, output: Path) -> None:
     """Refuse a key that would be passed on together with the masks, or that would replace another file.
 
     Raises:
-        UsageError: when the path is inside the output folder, is not writable or holds something else than a key.
+        UsageError: when the path is inside the output folder, is not writable, is a link, holds something else than a
+            key, or a key with a damaged secret.
     """
     if path.resolve().is_relative_to(output.resolve()):
         raise UsageError(
             f"{path}: inside {output}, so whoever gets the masks would get the names; give --key a path outside of it"
         )
     check_output_file(path)
-    _read(path)
+    _secret_in(_read(path), path)
 
 
 def pseudonyms_of_key(path: Path) -> Pseudonyms:
@@ -50,14 +51,14 @@ def pseudonyms_of_key(path: Path) -> Pseudonyms:
     Shards that share the file share the secret, whichever comes first.
 
     Raises:
-        UsageError: when the file there is not a key.
+        UsageError: when the file there is not a key, or its secret is damaged.
     """
 
     def load_secret() -> bytes:
         path.parent.mkdir(parents=True, exist_ok=True)
         with exclusive_lock(_lock_of(path)):
             rows = _read(path)
-            secret = next((parse_secret(row["original"]) for row in rows if row["kind"] == "secret"), None)
+            secret = _secret_in(rows, path)
             if secret is None:
                 secret = new_secret()
                 _write(path, [_row("secret", original=secret.hex()), *rows])
@@ -102,6 +103,17 @@ def read_originals(path: Path) -> dict[str, str]:
     return {row["pseudonym"]: row["original"] for row in _read(path) if row["kind"] == "pseudonym"}
 
 
+def _secret_in(rows: Sequence[Row], path: Path) -> bytes | None:
+    """Return the secret of a key, or None where it has no row for one; a second one would give all cases new names."""
+    secrets = {parse_secret(row["original"]) for row in rows if row["kind"] == "secret"}
+    if len(secrets) > 1 or None in secrets:
+        raise UsageError(
+            f"{path}: one secret of {2 * NUM_BYTES} hexadecimal digits expected in the row of the kind 'secret', which "
+            "is damaged; restore the file from a copy, or give --key another path, and names change"
+        )
+    return next(iter(secrets), None)
+
+
 def _lock_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.lock")
 
@@ -111,6 +123,8 @@ def _identity(row: Row) -> tuple[str, ...]:
 
 
 def _read(path: Path) -> list[Row]:
+    if path.is_symlink():  # writing would replace the link and leave the file behind it as it is
+        raise UsageError(f"{path}: a link; give --key the path of the file itself")
     if not path.exists():
         return []
     try:

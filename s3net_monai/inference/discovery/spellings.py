@@ -10,12 +10,15 @@ from itertools import permutations, product
 from typing import Literal, NamedTuple
 
 from s3net_monai.inference.discovery.identifying_attributes import COMMON_WORDS
+from s3net_monai.inference.discovery.letters import spellings_of
 
 MIN_LENGTH = 3  # letters and digits; what is shorter identifies nobody, names apart
-MIN_FREE_LENGTH = 6  # letters and digits; a shorter value is not looked for inside longer words and numbers
+MIN_FREE_LENGTH = 6  # letters and digits; a shorter name or value is not looked for inside longer words and numbers
 MIN_EMBEDDED_DIGITS = 6  # of a number in a text that is taken for a number of a person
 MAX_PERMUTED_PARTS = 3
-MAX_LENGTH = 1024  # characters; a longer value is in no path
+MAX_LENGTH = 1024  # characters; a longer value is in no path as a whole
+MAX_TEXT = 10_240  # characters of a value, whose lines, parts and numbers are looked for
+MAX_COUNTRY_CODE = 3  # digits, as of ITU-T E.164
 SEPARATOR = r"[\W_]"
 # UIDs of any kind except those that the DICOM standard defines, which identify nobody.
 UID = r"(?<!\d)(?<!\d\.)(?!1\.2\.840\.10008\.)[0-2](?:\.\d+){5,}"
@@ -26,7 +29,6 @@ _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
 )
-_UMLAUTS = {ord(k): v for k, v in {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"}.items()}
 _ATOMS = re.compile(r"[^\W\d_]+|\d+")
 
 
@@ -47,12 +49,15 @@ class Identifier(NamedTuple):
 
 def names(text: str) -> Iterator[Identifier]:
     """Yield the identifiers in a person's name (PS3.5 section 6.2.1): whole, family and given name, each part."""
-    for group in text.split("="):
-        parts = _words(group)
-        for some in {tuple(parts), tuple(parts[:2]), *((part,) for part in parts)}:
+    for group in text[:MAX_TEXT].split("="):
+        components = [tuple(_words(component)) for component in group.split("^")]
+        parts = [part for component in components for part in component]
+        # Of more words than are permuted, such as "van der Berg^Jo Anna", the components still are.
+        family, given = (*components, (), ())[:2]
+        for some in {tuple(parts), tuple(parts[:2]), given + family, *components, *((part,) for part in parts)}:
             if len(some) > 1 or _is_name(some):
-                for spelled in _spellings("^".join(some)):
-                    yield Identifier("name", spelled, meaning_of("\0".join(sorted(some))))
+                for spelled in spellings_of("^".join(some)):
+                    yield Identifier("name", spelled, meaning_of("\0".join(sorted(map(meaning_of, some)))))
 
 
 def _is_name(parts: tuple[str, ...]) -> bool:
@@ -81,14 +86,14 @@ def value(text: str) -> Iterator[Identifier]:
         return
     squashed = "".join(atoms(text))
     if len(squashed) >= MIN_LENGTH and squashed not in COMMON_WORDS:
-        for spelled in _spellings(text):
+        for spelled in spellings_of(text):
             yield Identifier("value", spelled, meaning_of(text))
         yield from _national_number(text)
 
 
 def embedded(text: str) -> Iterator[Identifier]:
     """Yield the long numbers inside a text, such as the telephone number in a comment."""
-    for number in re.findall(r"\+?\d[\d /().-]*\d", text):
+    for number in re.findall(r"\+?\d[\d /().-]*\d", text[:MAX_TEXT]):
         if len(re.sub(r"\D", "", number)) >= MIN_EMBEDDED_DIGITS:
             yield from value(number)
             yield from date(number)
@@ -96,7 +101,7 @@ def embedded(text: str) -> Iterator[Identifier]:
 
 def pieces(text: str) -> Iterator[Identifier]:
     """Yield the lines and parts of an address, each as a value."""
-    for piece in re.split(r"[,;^\r\n|]+|\s{2,}", text):
+    for piece in re.split(r"[,;^\r\n\t\f|]+|\s{2,}", text[:MAX_TEXT]):
         yield from value(piece)
 
 
@@ -110,10 +115,14 @@ def uid(text: str) -> Iterator[Identifier]:
 
 
 def _national_number(text: str) -> Iterator[Identifier]:
-    """Yield a telephone number without the code of its country."""
-    digits = atoms(text)
-    if text.lstrip("( ").startswith(("+", "00")) and "".join(digits).isdecimal() and len(digits) > 1:
-        national = "".join(digits[1:]).lstrip("0")
+    """Yield a telephone number without the code of its country, also one whose digits are written in one run."""
+    first, *others = atoms(text) or ("",)
+    if not text.lstrip("( ").startswith(("+", "00")) or not "".join((first, *others)).isdecimal():
+        return
+    first = first.removeprefix("00")
+    is_code = others and len(first) <= MAX_COUNTRY_CODE
+    for length in (len(first),) if is_code else range(1, MAX_COUNTRY_CODE + 1):
+        national = "".join((first[length:], *others)).lstrip("0")
         if len(national) >= MIN_FREE_LENGTH:
             yield Identifier("value", national, meaning_of(text))
 
@@ -131,13 +140,6 @@ def atoms(text: str) -> tuple[str, ...]:
 
 def _words(text: str) -> list[str]:
     return [word for word in re.split(f"{SEPARATOR}+", unicodedata.normalize("NFC", text)) if word]
-
-
-def _spellings(text: str) -> set[str]:
-    """Return a text and its usual spellings in file names: without accents, and with German umlauts spelled out."""
-    text = unicodedata.normalize("NFC", text)
-    without_accents = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return {text, text.translate(_UMLAUTS), without_accents if _words(without_accents) else text}
 
 
 def anchors(identifier: Identifier) -> tuple[str, ...]:
@@ -186,21 +188,46 @@ def pattern(identifier: Identifier) -> str:
         if len(words) <= MAX_PERMUTED_PARTS:
             orders = sorted(set(permutations(words)))
         found = "|".join(_joined(part for word in order for part in atoms(word)) for order in orders)
-        return _bounded(found, identifier.value, free_from=MIN_LENGTH)
+        return f"(?:{found})"
     return _value_pattern(identifier.value)
 
 
 def _value_pattern(text: str) -> str:
     parts = atoms(text)
     digits = "".join(parts)
-    if not digits.isdecimal():
-        return _bounded(_joined(parts), text, free_from=MIN_FREE_LENGTH)
     stripped = digits.lstrip("0")
-    if len(stripped) >= MIN_FREE_LENGTH:
+    if digits.isdecimal() and len(stripped) >= MIN_FREE_LENGTH:
         return "0*" + rf"{SEPARATOR}{{0,2}}".join(stripped)
-    if len(parts) == 1 and len(stripped) >= MIN_LENGTH:
+    if digits.isdecimal() and len(parts) == 1 and len(stripped) >= MIN_LENGTH:
         return rf"(?<!\d)0*{stripped}(?!\d)"
-    return _bounded(_joined(parts), text, free_from=MIN_FREE_LENGTH)
+    return f"(?:{_joined(parts)})"
+
+
+def must_stand_alone(identifier: Identifier) -> bool:
+    """Return whether an identifier is so short that it occurs inside ordinary words.
+
+    Scripts without capital letters, such as Chinese, do not part their words.
+    """
+    if identifier.kind in ("date", "time"):
+        return False
+    letters = "".join(atoms(identifier.value))
+    has_case = letters.isdecimal() or letters.upper() != letters.lower()
+    return len(letters) < (MIN_FREE_LENGTH if has_case or identifier.kind == "value" else MIN_LENGTH)
+
+
+def stands_alone(text: str, first: int, last: int) -> bool:
+    """Return whether ``text[first:last]`` is a word or number of its own.
+
+    Words end at anything but a letter, and in camel case before a capital letter; numbers end at anything but a digit.
+    """
+    return _is_end(text, first) and _is_end(text, last)
+
+
+def _is_end(text: str, index: int) -> bool:
+    before, after, next_one = text[max(0, index - 1) : index], text[index : index + 1], text[index + 1 : index + 2]
+    if before.isalpha() and after.isalpha():
+        return after.isupper() and (before.islower() or next_one.islower())
+    return not (before.isdecimal() and after.isdecimal())
 
 
 def _date_pattern(digits: str) -> str:
@@ -219,15 +246,3 @@ def _date_pattern(digits: str) -> str:
 
 def _joined(parts: Iterable[str]) -> str:
     return f"{SEPARATOR}*".join(map(re.escape, parts))
-
-
-def _bounded(found: str, text: str, *, free_from: int) -> str:
-    """Bind a short value to the ends of words and numbers, since it would occur inside ordinary ones."""
-    squashed = "".join(atoms(text))
-    if len(squashed) >= free_from:
-        return f"(?:{found})"
-    if free_from == MIN_LENGTH:  # the parts of a name of two letters
-        return rf"(?<![^\W_])(?:{found})(?![^\W_])"
-    before = r"\d" if squashed[0].isdecimal() else r"[^\W\d_]"
-    after = r"\d" if squashed[-1].isdecimal() else r"[^\W\d_]"
-    return f"(?<!{before})(?:{found})(?!{after})"

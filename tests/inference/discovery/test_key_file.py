@@ -210,3 +210,32 @@ def test_processes_that_make_a_secret_at_once_get_the_same(tmp_path: Path) -> No
     assert len({name.result() for name in names}) == 1
     assert len(rows(key, "secret")) == 1
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("damage", ["zz", "00"])
+def test_a_damaged_secret_is_refused_and_the_file_stays(tmp_path: Path, damage: str) -> None:
+    key = tmp_path / "key.csv"
+    pseudonyms_of_key(key).of("a", "b")
+    damaged = key.read_text().replace("secret,,,,,,,", f"secret,,,,,,,{damage}")
+    assert damaged != key.read_text()
+    key.write_text(damaged)
+    with pytest.raises(UsageError, match="'secret', which is damaged; restore the file from a copy"):
+        check_key(key, tmp_path / "out")
+    with pytest.raises(UsageError, match="which is damaged"):
+        pseudonyms_of_key(key).of("a", "b")
+    assert key.read_text() == damaged
+
+
+def test_a_link_is_refused_and_stays(tmp_path: Path) -> None:
+    target, link = tmp_path / "target.csv", tmp_path / "key.csv"
+    target.write_text("")
+    link.symlink_to(target)
+    for use in (
+        lambda: check_key(link, tmp_path / "out"),
+        lambda: pseudonyms_of_key(link).of("a", "b"),
+        lambda: write_key(link, ()),
+    ):
+        with pytest.raises(UsageError, match=r"key\.csv: a link; give --key the path of the file itself"):
+            use()
+    assert link.is_symlink()
+    assert target.read_text() == ""

@@ -70,10 +70,10 @@ def test_pretraining_opens_no_label_and_gives_an_encoder(
 def test_superpixels_are_kept_for_the_next_run(data: Path, tmp_path: Path) -> None:
     cache = tmp_path / "regions"
     train(data, tmp_path / "first", "pretrain_lrc", regions_cache=str(cache))
-    times = {path: path.stat().st_mtime_ns for path in cache.rglob("output.pkl")}
+    times = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")}
     assert len(times) == 3 * 2  # patients, frames of each
     train(data, tmp_path / "second", "pretrain_lrc", regions_cache=str(cache))
-    assert {path: path.stat().st_mtime_ns for path in cache.rglob("output.pkl")} == times
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")} == times
 
 
 @pytest.mark.slow

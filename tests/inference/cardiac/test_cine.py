@@ -95,8 +95,8 @@ def test_the_cine_stack_of_a_study_is_selected(segment: Callable[..., dict[str, 
     cases = segment(tmp_path / "study")
     assert list(cases) == ["sax_phase1", "sax_phase2", "sax_phase3"]
     assert cases["sax_phase2"]["selection"] == (
-        "series 4 (cine sax) of 5 slices, selected from 4 series of its study: satisfies 'primary cine stack of MR'; "
-        "phase 2 of 3, 42 ms after the R wave"
+        "series 4 (MR, oblique, 6 mm) of 5 slices, selected from 4 series of its study: satisfies 'primary "
+        "cine stack of MR'; phase 2 of 3, 42 ms after the R wave"
     )
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert {entry["reason"] for entry in report["excluded"]} == {

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from monai.data import PILReader
 from monai.utils import ensure_tuple
-from PIL import Image, ImageOps
+from PIL import Image
 
 from s3net_monai.file_formats import IMAGE_2D_SUFFIXES
+from s3net_monai.io.exif import upright
 from s3net_monai.io.open_image_2d import library_reason, open_image_2d
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.non_finite import fill_non_finite
@@ -99,7 +100,7 @@ def upright_rgb(image: Image.Image, percentile: float = 0.5) -> Image.Image:
     Gray is repeated, a palette resolved, transparency blended with white, and 16 bits scaled by their range; the
     percentile of floating point takes the place of values that are not finite.
     """
-    image = ImageOps.exif_transpose(image)
+    image = upright(image)
     if image.mode == "RGB":
         return image
     if image.mode.startswith(("I", "F")):
@@ -114,7 +115,7 @@ def upright_rgb(image: Image.Image, percentile: float = 0.5) -> Image.Image:
 
 def upright_gray(image: Image.Image, percentile: float = 0.5) -> Image.Image:
     """Apply the EXIF orientation and convert to one channel of 8 bits; color by its luma; percentile as above."""
-    image = ImageOps.exif_transpose(image)
+    image = upright(image)
     if image.mode == "L":
         return image
     if image.mode.startswith(("I", "F")):

@@ -8,9 +8,11 @@ import numpy as np
 
 from s3net_monai.io.dicom.files import looks_like_dicom, read_header
 from s3net_monai.io.dicom.vl_image import vl_spacing
+from s3net_monai.io.exif import stated_orientation
 from s3net_monai.io.file_bytes import open_file
 from s3net_monai.io.itk_affine import VIEWERS, itk_to_ras
 from s3net_monai.io.open_image_2d import IMAGE_2D_FORMATS
+from s3net_monai.io.png_chunks import without_texts
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.geometry import LPS_TO_RAS
 
@@ -67,8 +69,8 @@ def exif_orientation(path: Path) -> int:
     from PIL import Image
 
     try:
-        with open_file(path) as file, Image.open(file, formats=IMAGE_2D_FORMATS) as image:
-            orientation = image.getexif().get(ORIENTATION_TAG, 1)
+        with open_file(path) as file, Image.open(without_texts(file), formats=IMAGE_2D_FORMATS) as image:
+            orientation = stated_orientation(image)
     except OSError:  # not readable by Pillow, as DICOM is not
         return 1
     return orientation if orientation in STORED_FROM_UPRIGHT else 1

@@ -13,6 +13,7 @@ from PIL.ImageFile import ImageFile
 
 from s3net_monai.io import limits
 from s3net_monai.io.file_bytes import open_file
+from s3net_monai.io.png_chunks import without_texts
 from s3net_monai.io.png_stream import check_png
 from s3net_monai.io.tiff_strips import check_tiff
 from s3net_monai.utils.errors import CaseError
@@ -31,13 +32,13 @@ def open_image_2d(path: Path) -> Iterator[ImageFile]:
     """
     with open_file(path, limits.MAX_IMAGE_2D_BYTES) as file:
         content = file.read()
-    with _opened(path, BytesIO(content)) as image:
+    with _opened(path, without_texts(BytesIO(content))) as image:
         if image.format == "PNG":
             check_png(path.name, content)
         elif image.format == "TIFF":
             check_tiff(path.name, content, image)
         elif image.format == "BMP":
-            _check_bmp(path.name, len(content), image)
+            _check_bmp(path.name, content, image)
         yield image
 
 
@@ -47,7 +48,7 @@ def check_image_2d(path: Path) -> tuple[int, int]:
     Raises:
         CaseError: if it is damaged, beyond the limits of ``io.limits``, or holds several pages.
     """
-    with open_file(path, limits.MAX_IMAGE_2D_BYTES) as file, _opened(path, file) as image:
+    with open_file(path, limits.MAX_IMAGE_2D_BYTES) as file, _opened(path, without_texts(file, end=b"IDAT")) as image:
         return image.size
 
 
@@ -73,13 +74,34 @@ def _opened(path: Path, file: BinaryIO) -> ImageFile:
     return image
 
 
-def _check_bmp(name: str, stored: int, image: ImageFile) -> None:
-    """Refuse a BMP whose size contradicts that of its pixels; Pillow itself refuses one that is too short."""
+def _check_bmp(name: str, content: bytes, image: ImageFile) -> None:
+    """Refuse a BMP whose size contradicts that of its pixels; Pillow itself refuses one that is too short.
+
+    A color profile may follow the pixels (BITMAPV5HEADER), and zeros where the header states the bytes of the pixels.
+    """
     codec, _, offset, options = image.tile[0]
     if codec != "raw" or not isinstance(options, tuple) or len(options) < 2:
         return
     row, needed = int(options[1]), int(options[1]) * image.size[1]
-    if stored - offset - needed >= row:
+    after = content[offset + needed :]
+    profile, profile_bytes = _bmp_profile(content)
+    start = profile - offset - needed
+    if profile_bytes and 0 <= start <= len(after) - profile_bytes:
+        after = after[:start] + after[start + profile_bytes :]
+    stated = int.from_bytes(content[34:38], "little")  # biSizeImage
+    is_padding = needed <= stated < needed + row and not after.strip(b"\0")
+    if len(after) >= row and not is_padding:
         raise CaseError(
-            f"{name}: {stored - offset} bytes of pixels found, {needed} expected by its width and height; copy it again"
+            f"{name}: {len(content) - offset} bytes of pixels found, {needed} expected by its width and height; copy "
+            "it again"
         )
+
+
+def _bmp_profile(content: bytes) -> tuple[int, int]:
+    """Return where the color profile of a BMP begins, and its bytes; 0 where there is none."""
+    header = 14  # of the file, before that of the image
+    has_profile = content[header + 56 : header + 60] in (b"DEBM", b"KNIL")  # bV5CSType: PROFILE_EMBEDDED, _LINKED
+    if int.from_bytes(content[header : header + 4], "little") < 124 or not has_profile:
+        return 0, 0
+    start, size = (int.from_bytes(content[header + at : header + at + 4], "little") for at in (112, 116))
+    return header + start, size  # bV5ProfileData counts from the header of the image

@@ -27,6 +27,8 @@ def check_tiff(name: str, content: bytes, image: Image.Image) -> None:
     """Compare number, lengths and checksums of the strips or tiles with what the tags say.
 
     Only deflate has a checksum. Of compressions other than that and PackBits the number of strips alone is compared.
+    Zeros may follow the rows of a last strip up to the length of the others, as some writers pad it; anything else
+    would be rows that a damaged height leaves out.
 
     Args:
         name: of the file, for messages.
@@ -45,32 +47,38 @@ def check_tiff(name: str, content: bytes, image: Image.Image) -> None:
             f"{name}: {len(offsets)} strips or tiles found, {len(expected)} expected by its sizes; save it again"
         )
     directory, directory_end = _directory(content)
-    for offset, length, needed in zip(offsets, lengths, expected, strict=False):
+    for offset, length, (needed, allowed) in zip(offsets, lengths, expected, strict=False):
         segment = content[offset : offset + length]
         if len(segment) < length:
             raise damaged_stream(name, "a strip lies outside the file")
         if offset < _HEADER_BYTES or (offset < directory_end and directory < offset + length):
             raise damaged_stream(name, "a strip lies where the tags are")
-        padding = _PADDING
+        padding, after = _PADDING, b"not known"
         if compression in _DEFLATE:
-            found, padding = _expanded_bytes(name, segment, needed), 0
+            found, after = _expanded_bytes(name, segment, needed, allowed)
+            padding = 0
         elif compression == _PACK_BITS:
             found = _unpacked_bytes(segment)
         elif compression == _RAW and length:
-            found = length
+            found, after = length, segment[needed:] if needed is not None else b""
         else:
             continue
-        if needed is not None and not needed <= found <= needed + padding:
+        if needed is None or needed <= found <= needed + padding:
+            continue
+        if not needed < found <= allowed or after.strip(b"\0"):
             raise damaged_stream(name, f"a strip of {found} bytes found, {needed} expected by its sizes")
 
 
-def _expanded_bytes(name: str, segment: bytes, needed: int | None) -> int:
-    found = 0
+def _expanded_bytes(name: str, segment: bytes, needed: int | None, allowed: int) -> tuple[int, bytes]:
+    """Return how many bytes a strip of deflate expands to, little more than ``allowed``, and those after its rows."""
+    found, after = 0, bytearray()
     for block in expand(name, iter([segment]), ZLIB):
         found += len(block)
         if needed is not None and found > needed:
-            break
-    return found
+            after += block[-min(found - needed, len(block)) :]
+            if found > allowed:
+                break
+    return found, bytes(after)
 
 
 def _unpacked_bytes(segment: bytes) -> int:
@@ -93,8 +101,11 @@ def _directory(content: bytes) -> tuple[int, int]:
     return directory, directory + count_bytes + entry * int.from_bytes(content[directory:][:count_bytes], order)
 
 
-def _segment_bytes(tags: Any) -> Iterator[int | None]:
-    """Yield the bytes of every strip or tile, expanded; None where the tags alone do not tell."""
+def _segment_bytes(tags: Any) -> Iterator[tuple[int | None, int]]:
+    """Yield the bytes of every strip or tile, expanded, and how many it has at most with zeros that pad it.
+
+    The former are None where the tags alone do not tell.
+    """
     width, height, samples = int(tags[_WIDTH]), int(tags[_HEIGHT]), int(tags.get(_SAMPLES, 1))
     bits = set(tags.get(_BITS, (1,)))
     planes = samples if tags.get(_PLANAR, 1) == 2 else 1
@@ -105,9 +116,11 @@ def _segment_bytes(tags: Any) -> Iterator[int | None]:
         if tile_width and tile_height:
             tile = tile_height * -(-tile_width * bits_per_pixel // 8)
             for _ in range(-(-width // tile_width) * -(-height // tile_height)):
-                yield tile if known else None
+                yield (tile if known else None), tile
             continue
         rows_per_strip = int(tags.get(_ROWS_PER_STRIP, height)) or height
         for first in range(0, height, rows_per_strip):
             rows = min(rows_per_strip, height - first)
-            yield rows * -(-width * bits_per_pixel // 8) if known else None
+            row = -(-width * bits_per_pixel // 8)
+            # A strip alone has no others that are longer, and would hide that the height is wrong.
+            yield (rows * row if known else None), (rows_per_strip if first else rows) * row

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 from PIL.ImageFile import ImageFile
 
+from s3net_monai.io.exif import upright
 from s3net_monai.io.open_image_2d import open_image_2d
 from s3net_monai.utils.errors import CaseError
 
@@ -31,17 +32,17 @@ def read_image_2d(path: Path) -> tuple[np.ndarray, bool]:
             raise CaseError(f"{path.name}: {pages} pages found, one expected; save each page as a file")
         lossy = image.format == "JPEG"
         factor = _gray_step(image) if image.format == "PNG" else 1
-        upright = ImageOps.exif_transpose(image)
-    if upright.mode == "P":
-        values = _palette(upright)
-    elif upright.mode == "1":
-        values = np.asarray(upright).astype(np.uint8)
-    elif upright.mode == "L":
-        values = np.asarray(upright) // factor
-    elif upright.mode.startswith(("I", "F")):
-        values = np.asarray(upright)
+        turned = upright(image)
+    if turned.mode == "P":
+        values = _palette(turned)
+    elif turned.mode == "1":
+        values = np.asarray(turned).astype(np.uint8)
+    elif turned.mode == "L":
+        values = np.asarray(turned) // factor
+    elif turned.mode.startswith(("I", "F")):
+        values = np.asarray(turned)
     else:
-        values = _one_channel(upright, path.name, JPEG_COLOR_NOISE if lossy else 0)
+        values = _one_channel(turned, path.name, JPEG_COLOR_NOISE if lossy else 0)
     return values.T, lossy
 
 

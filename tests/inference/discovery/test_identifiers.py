@@ -19,7 +19,7 @@ from pydicom.sequence import Sequence
 from s3net_monai.inference.discovery import spellings
 from s3net_monai.inference.discovery.cases import Case
 from s3net_monai.inference.discovery.header_values import collect_identifiers
-from s3net_monai.inference.discovery.identifiers import IdentifierIndex, reported_input, uids_in
+from s3net_monai.inference.discovery.identifiers import IdentifierIndex, redact_message, reported_input, uids_in
 from s3net_monai.inference.discovery.identifiers import redact as redact_by
 from s3net_monai.inference.discovery.identifying_attributes import COMMON_WORDS
 from s3net_monai.inference.discovery.spellings import Identifier
@@ -363,6 +363,17 @@ def test_reported_input() -> None:
         identifiers=JANE,
     )
     assert re.fullmatch("/data/anon-[0-9a-f]{12}/ct", reported_input(case, Pseudonyms(lambda: SECRET)))
+
+
+def test_a_number_of_bytes_in_a_message_is_its_own() -> None:
+    found = collect_identifiers(header(PatientID="131072"))
+    case = Case(case_id="x", input=Path("/a/131072 bytes"), image=(), kind="dicom_series", identifiers=found)
+    names = Pseudonyms(lambda: SECRET)
+    message = "pixel data truncated, 131072 bytes found"
+    assert redact_message(message, case, names) == message
+    assert "131072" not in redact_message("131072 pixels", case, names)
+    assert redact_message("131072 bytes: cut", case, names).endswith(" bytes: cut")
+    assert "131072" not in redact_message("131072 bytes: cut", case, names)  # the name of the folder
 
 
 def test_the_index_finds_what_a_search_through_all_finds() -> None:

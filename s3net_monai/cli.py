@@ -23,8 +23,12 @@ OK, SOME_FAILED, UNUSABLE = 0, 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 all succeeded, 1 some case failed, 2 nothing could be done."""
-    with closed_pipes_are_quiet():
-        return _main(argv)
+    try:
+        with closed_pipes_are_quiet():
+            return _main(argv)
+    except OSError as error:  # of the last words, such as those of --help
+        print_note(*(f"s3net: error: {line}" for line in error_lines(error)))
+        return SOME_FAILED
 
 
 def _main(argv: Sequence[str] | None) -> int:

@@ -1,8 +1,4 @@
-"""Write the software bill of materials of the product: this package with the extra ``dicom-codecs``, in CycloneDX.
-
-Usage: python scripts/sbom.py TOOL OUTPUT
-  TOOL    a Python that has cyclonedx-bom; this one has the product
-"""
+"""Write the software bill of materials of the product: this package with the extra ``dicom-codecs``, in CycloneDX."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ from typing import Any
 from dependencies import ROOT, closure, requirements
 from packaging.utils import canonicalize_name
 
-from s3net_monai.utils.printing import print_result
+from s3net_monai.utils.printing import ArgumentParser, print_result
 from s3net_monai.version import __version__
 
 _VALIDATE = """
@@ -60,4 +56,8 @@ def main(tool: str, output: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    _parser = ArgumentParser(description=__doc__)
+    _parser.add_argument("tool", help="a Python that has cyclonedx-bom; this one has the product")
+    _parser.add_argument("output", type=Path, help="the file to write")
+    _arguments = _parser.parse_args()
+    main(_arguments.tool, _arguments.output)

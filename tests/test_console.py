@@ -31,6 +31,27 @@ def test_a_closed_pipe_is_quiet(closed_pipe: int) -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("words", [["info"], ["info", "--help"]])
+def test_results_that_cannot_be_printed_are_an_error_in_words(words: list[str]) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with open("/dev/full", "w") as full:
+        command = [*PROGRAM, *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment)
+    problem = "standard output: no space left on its disk; free some or give a path on another disk"
+    assert (done.returncode, done.stderr) == (1, f"s3net: error: {problem}\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_messages_that_cannot_be_printed_end_nothing() -> None:
+    with open("/dev/full", "w") as full:
+        words = [*PROGRAM, "segment"]
+        done = subprocess.run([*PROGRAM, "info"], stdout=subprocess.PIPE, stderr=full, text=True, check=False)
+        unusable = subprocess.run([*words, "--task", "lung", "--output", "/"], stderr=full, check=False)
+    assert (done.returncode, unusable.returncode) == (0, 2)
+    assert done.stdout.startswith("s3net ")
+
+
 def test_a_run_goes_on_without_its_reader(closed_pipe: int, lung_bundle: Path, tmp_path: Path) -> None:
     for name in "ab":
         nib.save(

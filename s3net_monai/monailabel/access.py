@@ -29,8 +29,9 @@ class RestrictAccess:
 
     The token is the first part of the path, so the address ``http://127.0.0.1:8000/TOKEN`` works as the server address
     of 3D Slicer, which can send no header with a download. It may also come as ``Authorization: Bearer TOKEN``. A
-    browser that opens the address gets it as a cookie and is sent on to the address without it, where OHIF finds its
-    files.
+    browser that opens the address gets a cookie and is sent on to the address without it, where OHIF finds its files.
+    The cookie holds another value, made from the token, that opens nothing as path or header: browsers send a cookie to
+    every port of its host, where other users' servers may listen.
 
     No answer carries a header that lets a page of another origin read it.
 
@@ -44,6 +45,7 @@ class RestrictAccess:
 
     def __init__(self, application: Application, token: str) -> None:
         self.application, self.token = application, check_token(token)
+        self._cookie = hmac.new(token.encode(), COOKIE.encode(), "sha256").hexdigest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
@@ -68,23 +70,22 @@ class RestrictAccess:
             await _answer(send, 401, "The token is missing or wrong: use the address that the terminal shows.")
 
     def _in_path(self, path: str) -> bool:
-        return self._is_token(path.lstrip("/").partition("/")[0])
+        return _equal(path.lstrip("/").partition("/")[0], self.token)
 
     def _in_headers(self, headers: dict[str, list[str]]) -> bool:
         bearers = [value[7:] for value in headers.get("authorization", []) if value[:7].lower() == "bearer "]
         cookies = [part.strip() for value in headers.get("cookie", []) for part in value.split(";")]
         values = [cookie.partition("=")[2] for cookie in cookies if cookie.startswith(f"{COOKIE}=")]
-        return any(self._is_token(value) for value in bearers + values)
-
-    def _is_token(self, value: str) -> bool:
-        return hmac.compare_digest(value.encode(), self.token.encode())
+        return any(_equal(value, self.token) for value in bearers) or any(
+            _equal(value, self._cookie) for value in values
+        )
 
     def _without_token(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         path = quote("/" + scope["path"].lstrip("/").partition("/")[2].lstrip("/"))
         query = scope["query_string"]
         return [
             (b"location", path.encode() + (b"?" + query if query else b"")),
-            (b"set-cookie", f"{COOKIE}={self.token}; Path=/; HttpOnly; SameSite=Strict".encode()),
+            (b"set-cookie", f"{COOKIE}={self._cookie}; Path=/; HttpOnly; SameSite=Strict".encode()),
         ]
 
 
@@ -109,6 +110,10 @@ def foreign(scheme: str, headers: dict[str, list[str]]) -> str:
     return ""
 
 
+def _equal(value: str, secret: str) -> bool:
+    return hmac.compare_digest(value.encode(), secret.encode())
+
+
 def _texts(headers: list[tuple[bytes, bytes]]) -> dict[str, list[str]]:
     texts: dict[str, list[str]] = {}
     for name, value in headers:
@@ -117,8 +122,11 @@ def _texts(headers: list[tuple[bytes, bytes]]) -> dict[str, list[str]]:
 
 
 def _without_secrets(scope: Scope) -> Scope:
-    """Drop the token, which MONAI Label would pass on to a DICOMweb server, and the origin, to which it would reply."""
-    dropped = (b"authorization", b"cookie", b"origin")
+    """Drop what MONAI Label would pass on to a DICOMweb server, the origin, to which it would reply, and the referer.
+
+    The referer of a page whose address has the token has it too.
+    """
+    dropped = (b"authorization", b"cookie", b"origin", b"referer")
     return {**scope, "headers": [(name, value) for name, value in scope["headers"] if name.lower() not in dropped]}
 
 

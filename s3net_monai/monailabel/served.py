@@ -12,9 +12,10 @@ from monai.bundle import ConfigParser
 from s3net_monai.inference.bundle import bundle_root
 from s3net_monai.tasks import TASKS
 from s3net_monai.utils.atomic import atomic_path
-from s3net_monai.utils.errors import UsageError
+from s3net_monai.utils.errors import UsageError, UserError
 from s3net_monai.utils.output_paths import check_output_folder
-from s3net_monai.utils.printing import print_note, print_result
+from s3net_monai.utils.printing import ArgumentParser, print_note, print_result
+from s3net_monai.utils.reasons import error_lines
 
 _APP = '''"""Starts MONAI Label's own app for bundles; written by ``s3net_monai.monailabel.served``."""
 
@@ -98,8 +99,12 @@ def _write(parser: ConfigParser, path: Path) -> None:
 
 
 if __name__ == "__main__":
+    _parser = ArgumentParser(description="Create or update the folder that MONAI Label serves; print its bundles.")
+    _parser.add_argument("folder", type=Path, help="of the app")
+    _parser.add_argument("tasks", nargs="*", metavar="task", default=tuple(TASKS), help=f"default: {' '.join(TASKS)}")
+    _arguments = _parser.parse_args()
     try:
-        print_result(",".join(make_app(Path(sys.argv[1]), sys.argv[2:] or tuple(TASKS))))
-    except UsageError as error:
-        print_note(*error.lines)
+        print_result(",".join(make_app(_arguments.folder, _arguments.tasks)))
+    except (UserError, OSError) as error:
+        print_note(*error_lines(error))
         sys.exit(2)

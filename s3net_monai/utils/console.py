@@ -30,16 +30,22 @@ def log_to_stderr() -> None:
 def closed_pipes_are_quiet() -> Iterator[None]:
     """Go on without a word where the reader of standard output or error has gone, as in ``s3net info | head``.
 
-    A run of hours is not ended by a pager that was closed.
+    A run of hours is not ended by a pager that was closed, nor by a full disk for its messages. Results that cannot be
+    written to standard output for another reason are an error.
+
+    Raises:
+        OSError: for standard output on a full or broken disk, with its name.
     """
     original = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _Quiet(sys.stdout), _Quiet(sys.stderr)
     try:
         yield
     finally:
-        sys.stdout.flush()  # here, since Python itself would complain at its end
-        sys.stderr.flush()
-        sys.stdout, sys.stderr = original
+        try:
+            sys.stdout.flush()  # here, since Python itself would complain at its end
+            sys.stderr.flush()
+        finally:
+            sys.stdout, sys.stderr = original
 
 
 class _Quiet:
@@ -54,17 +60,19 @@ class _Quiet:
     def write(self, text: str) -> int:
         try:
             self._stream.write(text)
-        except BrokenPipeError:
-            self._drop()
+        except OSError as error:
+            self._drop(error)
         return len(text)
 
     def flush(self) -> None:
         try:
             self._stream.flush()
-        except BrokenPipeError:
-            self._drop()
+        except OSError as error:
+            self._drop(error)
 
-    def _drop(self) -> None:
+    def _drop(self, error: OSError) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)
+        if not isinstance(error, BrokenPipeError) and sys.stdout is self:
+            raise OSError(error.errno, error.strerror, "standard output") from None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import os
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from s3net_monai.monailabel.access import RestrictAccess
 from s3net_monai.monailabel.token import VARIABLE, check_token
 
 TOKEN = "a-token_of-the-tests"
+COOKIE = hmac.new(TOKEN.encode(), b"s3net_label", hashlib.sha256).hexdigest()
 ADDRESS = "127.0.0.1:8000"
 
 
@@ -85,15 +88,29 @@ def test_without_the_token_nothing_is_asked(path: str, method: str) -> None:
     [
         {"authorization": f"Bearer {TOKEN}"},
         {"authorization": f"bearer {TOKEN}"},
-        {"cookie": f"s3net_label={TOKEN}"},
-        {"cookie": f"other=1; s3net_label={TOKEN}"},
+        {"cookie": f"s3net_label={COOKIE}"},
+        {"cookie": f"other=1; s3net_label={COOKIE}"},
     ],
 )
 def test_the_token_in_a_header_is_taken_and_not_passed_on(header: dict[str, str]) -> None:
     answer = ask("/info/", **header)
     assert answer.status == 200
     assert answer.inner is not None
+    assert [name for name, _ in answer.inner["headers"]] == [b"host"]
+
+
+def test_the_address_of_the_asking_page_is_not_passed_on() -> None:
+    answer = ask(referer=f"http://{ADDRESS}/{TOKEN}/ohif/")
+    assert answer.inner is not None
     assert not [value for _, value in answer.inner["headers"] if TOKEN.encode() in value]
+
+
+def test_cookie_and_token_do_not_stand_for_each_other() -> None:
+    """Browsers send a cookie to other ports of its host as well."""
+    assert ask(f"/{COOKIE}/info/").status == 401
+    assert ask("/info/", authorization=f"Bearer {COOKIE}").status == 401
+    assert ask("/info/", cookie=f"s3net_label={TOKEN}").status == 401
+    assert ask("/info/", cookie=f"s3net_label={COOKIE}").status == 200
 
 
 @pytest.mark.parametrize(
@@ -118,7 +135,7 @@ def test_the_token_in_another_header_is_not(header: dict[str, str]) -> None:
     ],
 )
 def test_pages_of_others_are_refused_even_with_the_token(header: dict[str, str], method: str) -> None:
-    for path, proof in ((f"/{TOKEN}/datastore/image", {}), ("/datastore/image", {"cookie": f"s3net_label={TOKEN}"})):
+    for path, proof in ((f"/{TOKEN}/datastore/image", {}), ("/datastore/image", {"cookie": f"s3net_label={COOKIE}"})):
         answer = ask(path, method, **header, **proof)
         assert (answer.status, answer.inner) == (403, None)
         assert not [name for name in answer.headers if name.startswith("access-control-")]
@@ -130,7 +147,7 @@ def test_a_second_origin_does_not_help() -> None:
 
 @pytest.mark.parametrize("header", [{"origin": f"http://{ADDRESS}"}, {"sec_fetch_site": "same-origin"}])
 def test_the_servers_own_pages_are_answered_and_no_origin_is_allowed_to_read(header: dict[str, str]) -> None:
-    answer = ask("/infer/lung", "POST", **header, cookie=f"s3net_label={TOKEN}")
+    answer = ask("/infer/lung", "POST", **header, cookie=f"s3net_label={COOKIE}")
     assert answer.status == 200
     assert not [name for name in answer.headers if name.startswith("access-control-")]
 
@@ -155,7 +172,7 @@ def test_two_hosts_are_refused() -> None:
 def test_a_browser_gets_a_cookie_and_an_address_without_the_token() -> None:
     answer = ask(f"/{TOKEN}/ohif/", sec_fetch_mode="navigate", sec_fetch_site="none")
     assert (answer.status, answer.headers["location"]) == (303, "/ohif/?a=1")
-    assert answer.headers["set-cookie"] == f"s3net_label={TOKEN}; Path=/; HttpOnly; SameSite=Strict"
+    assert answer.headers["set-cookie"] == f"s3net_label={COOKIE}; Path=/; HttpOnly; SameSite=Strict"
     assert ask(f"/{TOKEN}//attacker.example/", sec_fetch_mode="navigate").headers["location"].startswith("/attacker")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +219,19 @@ def test_invalid_volumes_do_not_stop_the_training(tmp_path: Path) -> None:
     assert neighboring_or_own_images([case], 10) == [{"image": str(tmp_path / "b.nii.gz")}]
     (tmp_path / "b.nii.gz").unlink()
     assert neighboring_or_own_images([case], 10) == [{"image": case["image"]}]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ([], "the following arguments are required: folder"),
+        (["/proc/nope"], "/proc/nope: no such file or folder; check the path"),
+        (["{folder}", "nope"], "task 'nope' is not known"),
+    ],
+)
+def test_errors_of_the_command_are_one_line(tmp_path: Path, words: list[str], problem: str) -> None:
+    command = [sys.executable, "-m", "s3net_monai.monailabel.served", *(word.format(folder=tmp_path) for word in words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert problem in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr

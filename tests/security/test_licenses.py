@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from collections.abc import Iterator
 from email.message import Message
@@ -116,3 +117,10 @@ def test_the_bill_of_materials_is_restricted_to_what_is_needed(script: Any) -> N
         {"ref": "torch==1", "dependsOn": []},
         {"ref": "PyYAML==1"},
     ]
+
+
+def test_the_bill_needs_two_arguments() -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "sbom.py"), "python3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "sbom.py: error: the following arguments are required: output"

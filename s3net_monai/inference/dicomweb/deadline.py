@@ -14,6 +14,8 @@ from typing import Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
+from s3net_monai.inference.dicomweb.interim import FinalResponse
+
 
 class DeadlineError(Exception):
     """The time of a request is over; no error of a connection, so that urllib3 does not try again."""
@@ -81,6 +83,8 @@ def watched_pools(deadline: Deadline) -> dict[str, Any]:
 
     def watched(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
         class Connection(pool.ConnectionCls):  # type: ignore[name-defined]
+            response_class = FinalResponse
+
             def _new_conn(self) -> socket.socket:
                 deadline.check()
                 connected: socket.socket = super()._new_conn()

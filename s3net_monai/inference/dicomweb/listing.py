@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -35,13 +36,16 @@ def read_items(file: IO[bytes], keywords: Collection[str]) -> Iterator[dict[str,
     empty = True
     unfinished = 0  # bytes since the last event; a parser keeps an unfinished value in memory
     try:
-        while block := file.read(BLOCK_BYTES):
+        # RFC 8259 section 8.1 lets a reader ignore a byte order mark.
+        block = file.read(BLOCK_BYTES).removeprefix(BOM_UTF8)
+        while block:
             empty = empty and not block.strip()
             parser.send(block)
             unfinished = 0 if events else unfinished + len(block)
             if unfinished > limits.VALUE_BYTES:
                 raise ValueError("a value without end")
             yield from builder.take(events)
+            block = file.read(BLOCK_BYTES)
         if not empty:
             parser.close()
             yield from builder.take(events)

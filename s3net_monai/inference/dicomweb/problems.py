@@ -26,8 +26,13 @@ class ItemError(AnswerError):
 
 
 def is_fatal(error: Exception) -> bool:
-    """Return whether the next request would fail too: because of the server, its permissions, or a full local disk."""
-    if isinstance(error, ItemError):
+    """Return whether the next request would fail too: because of the server, its permissions, or a full local disk.
+
+    An answer that was cut short at every try says nothing about the next one: the server could be reached each time.
+    """
+    from requests.exceptions import ChunkedEncodingError
+
+    if isinstance(error, (ItemError, ChunkedEncodingError)):
         return False
     return isinstance(error, OSError) and _status(error) in FATAL_STATUSES  # exceptions of requests are OSErrors too
 

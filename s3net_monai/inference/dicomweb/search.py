@@ -196,7 +196,7 @@ def _all_pages(
 ) -> dict[str, dict[str, Any]]:
     """Ask with increasing offsets until nothing new comes; the results by the UID ``keyword``.
 
-    This also ends with a server that ignores the offset and repeats itself.
+    This also ends with a server that ignores the offset and repeats itself, and with one that has no page there (404).
 
     Args:
         server: to ask.
@@ -212,7 +212,7 @@ def _all_pages(
         AnswerError: for more results than ``most``, more pages than ``limits.PAGES``, and beyond ``limits.ALL_PAGES``.
         ItemError: for a UID that is none, since it would become part of an address.
     """
-    from requests.exceptions import InvalidJSONError
+    from requests.exceptions import HTTPError, InvalidJSONError
 
     items: dict[str, dict[str, Any]] = {}
     size, end = server.adapter.received + limits.ALL_PAGES.size, time.monotonic() + limits.ALL_PAGES.seconds
@@ -225,18 +225,22 @@ def _all_pages(
         )
         if allowance.size <= 0 or allowance.seconds <= 0:
             break
-        for item in _page(server, path, (keyword, *others), parameters, allowance):
-            uid = item.get(keyword)
-            if not uid:
-                raise InvalidJSONError("not DICOM JSON")
-            if not is_uid(uid):
-                raise ItemError(
-                    f"a {keyword} in the listing is not a UID (numbers with dots between them, at most "
-                    f"{MAX_UID_LENGTH} characters, expected); see the server's log"
-                )
-            items.setdefault(uid, item)
-            if len(items) > most:
-                raise AnswerError(beyond)
+        try:
+            for item in _page(server, path, (keyword, *others), parameters, allowance):
+                uid = item.get(keyword)
+                if not uid:
+                    raise InvalidJSONError("not DICOM JSON")
+                if not is_uid(uid):
+                    raise ItemError(
+                        f"a {keyword} in the listing is not a UID (numbers with dots between them, at most "
+                        f"{MAX_UID_LENGTH} characters, expected); see the server's log"
+                    )
+                items.setdefault(uid, item)
+                if len(items) > most:
+                    raise AnswerError(beyond)
+        except HTTPError as error:
+            if not count or error.response is None or error.response.status_code != 404:
+                raise
         if len(items) == count:
             return items
     raise AnswerError(

@@ -32,7 +32,7 @@ class BoundedAdapter(HTTPAdapter):
     - An answer that is compressed although the request forbids it is refused before it is expanded.
     - A redirect is refused before its body is read. Of other errors to a search or retrieval, no body is read.
     - No proxy comes between this machine and itself.
-    - A busy server is asked again when it says so, within limits.
+    - A busy server is asked again when it says so, and for an answer that was cut short, within limits.
 
     Attributes:
         received: bytes of all bodies so far.
@@ -94,16 +94,25 @@ class BoundedAdapter(HTTPAdapter):
             options["proxies"] = {}
         request.headers.pop("Host", None)  # that of dicomweb-client lacks the port
         repeated = limits.RETRY_STATUSES if request.method == "GET" else limits.BUSY_STATUSES
+        allowance = allowance or limits.STORE
+        left = allowance.seconds
         for attempt in range(limits.RETRIES):
-            response = self._exchange(request, allowance or limits.STORE, options)
-            if response.status_code not in repeated or not self._pause(response, attempt):
-                return response
-        return self._exchange(request, allowance or limits.STORE, options)
+            start, response = time.monotonic(), None
+            try:
+                response = self._exchange(request, allowance, options, left)
+            except (ChunkedEncodingError, ReadTimeout):  # within the answer; before it, urllib3 has tried again
+                left -= time.monotonic() - start
+                if request.method != "GET" or left <= 0 or not self._pause(None, attempt):
+                    raise
+            else:
+                if response.status_code not in repeated or not self._pause(response, attempt):
+                    return response
+        return self._exchange(request, allowance, options, left)
 
-    def _pause(self, response: Response, attempt: int) -> bool:
-        """Wait before the next try; False if the server wants too long a wait."""
+    def _pause(self, response: Response | None, attempt: int) -> bool:
+        """Wait before the next try; False if the server wants too long a wait. No response means a cut answer."""
         seconds = limits.BACKOFF_SECONDS * 2**attempt if attempt else 0.0
-        if response.status_code in limits.BUSY_STATUSES:
+        if response is not None and response.status_code in limits.BUSY_STATUSES:
             seconds = seconds_to_wait(response.headers) or seconds
         if seconds > limits.PAUSE_SECONDS or self._paused + seconds > limits.ALL_PAUSES_SECONDS:
             return False
@@ -111,9 +120,12 @@ class BoundedAdapter(HTTPAdapter):
         time.sleep(seconds)
         return True
 
-    def _exchange(self, request: PreparedRequest, allowance: Allowance, options: dict[str, Any]) -> Response:
+    def _exchange(
+        self, request: PreparedRequest, allowance: Allowance, options: dict[str, Any], seconds: float
+    ) -> Response:
+        """Send a request once, with ``seconds`` left of those of its allowance."""
         timeout = (limits.CONNECT_SECONDS, limits.SILENCE_SECONDS)
-        with self._deadline.within(allowance.seconds):
+        with self._deadline.within(seconds):
             try:
                 response = super().send(request, stream=True, timeout=timeout, **options)
                 response.raw = self._body(response, allowance)
@@ -135,7 +147,7 @@ class BoundedAdapter(HTTPAdapter):
             self._deadline.cut()
             response.close()
             return BytesIO()
-        if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
             raise AnswerError("the answer is compressed, which was not asked for; turn compression off at the server")
         stated = response.headers.get("Content-Length", "")
         if re.fullmatch("[0-9]{1,18}", stated) and int(stated) > allowance.size:

@@ -254,7 +254,7 @@ def _store(server: Server, path: Path) -> str:
     """Store one file; the problem, or an empty string if the server now has the instance."""
     from pydicom import Dataset, dcmread
     from requests import HTTPError, RequestException
-    from requests.exceptions import InvalidJSONError
+    from requests.exceptions import ChunkedEncodingError, InvalidJSONError
 
     dataset = dcmread(path)
     try:
@@ -263,13 +263,15 @@ def _store(server: Server, path: Path) -> str:
         if error.response is None or is_fatal(error):
             raise
         try:  # PS3.18 section 10.5.3: status 409 comes with reasons too
-            response = Dataset.from_json(error.response.json())
+            answer = error.response.json()
+            response = Dataset.from_json(answer[0] if isinstance(answer, list) else answer)
         except Exception:
             return server_problem(error)
     except Exception as error:
-        if isinstance(error, (RequestException, AnswerError)) and not isinstance(error, InvalidJSONError):
+        asked = (InvalidJSONError, ChunkedEncodingError)  # no DICOM JSON, no body, a cut one
+        if isinstance(error, (RequestException, AnswerError)) and not isinstance(error, asked):
             raise
-        response = Dataset()  # the answer is no DICOM JSON; the server is asked below
+        response = Dataset()  # the server is asked below
     uid = dataset.SOPInstanceUID
     try:
         outcome = _outcome(response, uid)

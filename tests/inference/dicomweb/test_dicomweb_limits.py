@@ -5,28 +5,25 @@ from __future__ import annotations
 import gzip
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 from requests.exceptions import InvalidJSONError
 
 from benchmarks.faults import answers
 from benchmarks.faults.answers import JSON, PART, PART_HEAD, PART_TAIL, Answer, item, listing
-from data_prep.phantom_dicom import write_ct_series
 from s3net_monai.inference.dicomweb import limits
 from s3net_monai.inference.dicomweb.limits import Allowance
 from s3net_monai.inference.dicomweb.listing import read_items
 from s3net_monai.inference.dicomweb.transfer import FetchedStudy, fetch_study, store_files
 from s3net_monai.utils.errors import UsageError
+from tests.helpers.dicomweb_archive import SERIES, STUDY, archive, kind_of, one_image
 
-STUDY, SERIES = "1.2.3", "1.2.3.4"
 KINDS = ("series", "instances", "image")  # of requests
 PADDING = [b" " * 2**16]  # white space may stand before the items of a listing
 
@@ -34,13 +31,7 @@ PADDING = [b" " * 2**16]  # white space may stand before the items of a listing
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A DICOM file of the study."""
-    folder = tmp_path_factory.mktemp("image") / "ct"
-    write_ct_series(np.zeros((5, 4, 1), np.int16), np.diag([-1.0, -1, 2, 1]), folder, case_id="P1")
-    dataset = dcmread(next(folder.iterdir()))
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = STUDY, SERIES
-    file = BytesIO()
-    dataset.save_as(file)
-    return file.getvalue()
+    return one_image(tmp_path_factory.mktemp("image"))
 
 
 @pytest.fixture(autouse=True)
@@ -50,37 +41,6 @@ def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "STORE", Allowance(2**16, 5.0))
     monkeypatch.setattr(limits, "MEMORY_BYTES", 2**12)  # so that bodies go through a file
     monkeypatch.setattr(limits, "BACKOFF_SECONDS", 0.01)
-
-
-def kind_of(path: str) -> str:
-    """The kind of a request by its path."""
-    path = path.partition("?")[0]
-    if path.endswith(("/studies", "/series", "/instances")):
-        return path.rpartition("/")[2]
-    return "image"
-
-
-@contextmanager
-def archive(dicom: bytes, **others: Answer) -> Iterator[tuple[str, list[str]]]:
-    """An archive of one study, one series and one image, with other answers to some kinds of requests.
-
-    Yields its address and the paths of the requests.
-    """
-    uid = str(dcmread(BytesIO(dicom)).SOPInstanceUID)
-    paths: list[str] = []
-    sound: dict[str, Answer] = {
-        "studies": lambda handler: answers.whole(handler, listing(item(StudyInstanceUID=STUDY, PatientID="P1"))),
-        "series": lambda handler: answers.whole(handler, listing(item(SeriesInstanceUID=SERIES, Modality="CT"))),
-        "instances": lambda handler: answers.whole(handler, listing(item(SOPInstanceUID=uid))),
-        "image": lambda handler: answers.whole(handler, PART_HEAD + dicom + PART_TAIL, PART),
-    }
-
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        paths.append(handler.path)
-        (sound | others)[kind_of(handler.path)](handler)
-
-    with answers.serving(answer) as url:
-        yield url, paths
 
 
 def fetch(url: str, tmp_path: Path, **options: Any) -> FetchedStudy:

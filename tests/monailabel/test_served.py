@@ -225,7 +225,7 @@ def test_invalid_volumes_do_not_stop_the_training(tmp_path: Path) -> None:
     ("words", "problem"),
     [
         ([], "the following arguments are required: folder"),
-        (["/proc/nope"], "/proc/nope: no such file or folder; check the path"),
+        (["{folder}/" + "x" * 300], "the name is too long; give a shorter path"),
         (["{folder}", "nope"], "task 'nope' is not known"),
     ],
 )

@@ -225,13 +225,13 @@ def test_invalid_volumes_do_not_stop_the_training(tmp_path: Path) -> None:
     ("words", "problem"),
     [
         ([], "the following arguments are required: folder"),
-        (["{folder}/" + "x" * 300], "the name is too long; give a shorter path"),
-        (["{folder}", "nope"], "task 'nope' is not known"),
+        (["x" * 256], "main.py: the name is too long; give a shorter path"),
+        (["app", "nope"], "task 'nope' is not known"),
     ],
 )
 def test_errors_of_the_command_are_one_line(tmp_path: Path, words: list[str], problem: str) -> None:
-    command = [sys.executable, "-m", "s3net_monai.monailabel.served", *(word.format(folder=tmp_path) for word in words)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "s3net_monai.monailabel.served", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert problem in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

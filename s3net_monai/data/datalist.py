@@ -182,7 +182,7 @@ def _read_json(file: Path) -> dict[str, Any]:
         raise DataError(f"{file}: no such file or folder; give a datalist.json, or a folder of images")
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))  # Windows programs begin a file with a BOM
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the second where it is nested too deeply
         expected = "expected a datalist as `s3net prepare` writes it"
         raise DataError(f"{file}: {in_words(error, 'not JSON', expected)}") from error
     if not isinstance(content, dict) or not (

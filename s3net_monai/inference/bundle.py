@@ -94,7 +94,7 @@ def read_metadata(root: Path) -> dict[str, Any]:
     path = root / "configs" / "metadata.json"
     try:
         metadata: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the second where it is nested too deeply
         raise UsageError(f"{path}: {in_words(error, 'not valid JSON', 'restore the file')}") from error
     return metadata
 
@@ -182,7 +182,7 @@ def _check_overlay(overlay: Path, base: Path) -> None:
         keys, known = (json.loads(path.read_text(encoding="utf-8")) for path in (overlay, base))
         text = json.dumps(keys)
         roots = [key.lstrip("+~").partition("#")[0] for key in keys]
-    except (ValueError, AttributeError) as error:
+    except (ValueError, RecursionError, AttributeError) as error:
         raise UsageError(f"{overlay}: {in_words(error, 'not an overlay in JSON', 'give a mapping of keys')}") from error
     unknown = [root for root in roots if root not in known and f"@{root}" not in text and f"%{root}" not in text]
     if unknown:

@@ -18,6 +18,8 @@ from s3net_monai.inference import Bundle
 from s3net_monai.utils.errors import CaseError, UsageError
 from tests.helpers.affines import OBLIQUE
 
+DEEP_JSON = "[" * 100_000 + "]" * 100_000  # more than the parser of Python descends into
+
 
 def test_a_damaged_file_is_named_in_one_line(skin: Bundle, lung: Bundle, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (40, 30, 3), dtype=np.uint8)
@@ -63,6 +65,9 @@ def test_an_overlay_with_an_unknown_key_is_refused(lung_bundle: Path, tmp_path: 
     device = torch.device("cpu")
     with pytest.raises(UsageError, match="weights do not fit network_def"):  # the overlay itself is taken
         s3net_monai.load_bundle("lung", bundle=lung_bundle, configs=[overlay], device=device)
+    overlay.write_text(DEEP_JSON)
+    with pytest.raises(UsageError, match=r"overlay\.json: not an overlay in JSON"):
+        s3net_monai.load_bundle("lung", bundle=lung_bundle, configs=[overlay])
     overlay.write_text("{")
     with pytest.raises(UsageError, match=r"overlay\.json: not an overlay in JSON"):
         s3net_monai.load_bundle("lung", bundle=lung_bundle, configs=[overlay])

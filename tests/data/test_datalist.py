@@ -218,3 +218,9 @@ def test_a_label_of_several_cases_is_said(tmp_path: Path, caplog: pytest.LogCapt
         (tmp_path / name).touch()
     load_datalist(tmp_path, "training", labels=True)
     assert "datalist.json: 1 labels belong to several cases each, the first is a_mask.png" in caplog.text
+
+
+def test_a_datalist_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "datalist.json").write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(DataError, match="not JSON; expected a datalist"):
+        load_datalist(tmp_path, "training")

@@ -190,6 +190,6 @@ def read_report(folder: Path) -> Report | None:
             num_cases=run.get("cases", 0),
             cases_sha256=run.get("cases_sha256", ""),
         )
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return None
     return report

@@ -162,3 +162,8 @@ def test_names_with_brackets_are_names(tmp_path: Path) -> None:
     (tmp_path / "a1_seg.png").touch()
     assert stale_mask_warnings("a[1]", tmp_path, ()) == ["a[1]_seg.png: of an earlier run, not of this one"]
     assert stale_mask_warnings("a[1]", tmp_path, ["a[1]_seg.png"]) == []
+
+
+def test_a_report_that_is_nested_too_deeply_is_none(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text("[" * 100_000 + "]" * 100_000)
+    assert read_report(tmp_path) is None

@@ -65,7 +65,7 @@ def expand(name: str, blocks: Iterator[bytes], wbits: int) -> Iterator[bytes]:
             raise damaged_stream(name, "other bytes follow its compressed stream")
 
 
-def fill(blocks: Iterator[bytes], target: memoryview, *, skip: int = 0, spare: int = 0) -> tuple[int, int]:
+def fill(blocks: Iterator[bytes], target: memoryview, *, skip: int = 0, spare: int = 0) -> tuple[int, bytes]:
     """Write blocks into memory, and take all that remain.
 
     Args:
@@ -75,16 +75,16 @@ def fill(blocks: Iterator[bytes], target: memoryview, *, skip: int = 0, spare: i
         spare: bytes that may be left over; with more of them no further block is taken.
 
     Returns:
-        How many bytes of the target were filled, and how many were left over.
+        How many bytes of the target were filled, and those that were left over.
     """
-    filled = left_over = 0
+    filled, left_over = 0, bytearray()
     for block in blocks:
         data = memoryview(block)[skip:]
         skip -= len(block) - len(data)
         taken = min(len(data), len(target) - filled)
         target[filled : filled + taken] = data[:taken]
         filled += taken
-        left_over += len(data) - taken
-        if left_over > spare:
+        left_over += data[taken:]
+        if len(left_over) > spare:
             break
-    return filled, left_over
+    return filled, bytes(left_over)

@@ -76,6 +76,23 @@ def check_extent(name: str, shape: Sequence[int], affine: np.ndarray) -> None:
     )
 
 
+def check_position(name: str, affine: np.ndarray) -> None:
+    """Refuse a volume that lies where no patient is.
+
+    Args:
+        name: of the file, for the message.
+        affine: (4, 4) in mm.
+
+    Raises:
+        CaseError: if its first voxel is further than ``MAX_POSITION_MM`` from the origin.
+    """
+    if not np.abs(affine[:3, 3]).max() <= MAX_POSITION_MM:
+        raise CaseError(
+            f"{name}: its first voxel is more than {MAX_POSITION_MM / 1000:.0f} m off the origin; correct the header, "
+            "or save it again"
+        )
+
+
 def check_pixels(name: str, width: int, height: int) -> None:
     """Refuse a 2-D image beyond the limit.
 

@@ -16,6 +16,7 @@ import numpy as np
 from s3net_monai.io.expand import GZIP, damaged_stream, expand, fill
 from s3net_monai.io.file_bytes import blocks_of, open_file, size_of
 from s3net_monai.io.limits import MAX_NIFTI_OFFSET, check_capacity
+from s3net_monai.io.surplus import is_padding, spare_bytes, surplus_notes
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.reasons import in_words
 
@@ -100,23 +101,19 @@ def read_voxels(file: NiftiFile, shape: Sequence[int]) -> tuple[np.ndarray, tupl
 
     dtype = file.header.get_data_dtype()
     array = np.empty(math.prod(shape), dtype)
-    spare = _spare_bytes(array.nbytes, shape)
+    spare = spare_bytes(array.nbytes, shape)
     filled, surplus = fill(file.blocks, array.view(np.uint8).data, skip=file.header.get_data_offset(), spare=spare)
     if filled < array.nbytes:
         raise damaged_stream(file.name, f"{array.nbytes} bytes of voxels expected, {filled} found")
-    _check_surplus(file.name, surplus, array.nbytes, shape)
-    notes = (f"{surplus} bytes after the voxels left out",) if surplus else ()
+    _check_surplus(file.name, len(surplus), array.nbytes, shape)
+    if not is_padding(surplus):
+        raise damaged_stream(file.name, f"{len(surplus)} bytes follow its voxels, zeros or none expected")
     slope, inter = file.header.get_slope_inter()
-    return apply_read_scaling(array.reshape(shape, order="F"), slope, inter), notes
-
-
-def _spare_bytes(needed: int, shape: Sequence[int]) -> int:
-    """Return how many bytes may follow the voxels: as many as one more index along any axis needs mean other sizes."""
-    return max(needed // max(shape) - 1, 0)
+    return apply_read_scaling(array.reshape(shape, order="F"), slope, inter), surplus_notes(surplus)
 
 
 def _check_surplus(name: str, surplus: int, needed: int, shape: Sequence[int]) -> None:
-    if surplus > _spare_bytes(needed, shape):
+    if surplus > spare_bytes(needed, shape):
         raise CaseError(
             f"{name}: holds more than the voxels of its header ({needed} bytes expected); correct its dim, or save it "
             "again"

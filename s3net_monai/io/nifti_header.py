@@ -16,7 +16,7 @@ import numpy as np
 
 from s3net_monai.file_formats import NIFTI_SUFFIXES
 from s3net_monai.io.itk_affine import VIEWERS, nifti_in_itk
-from s3net_monai.io.limits import check_extent, check_voxels
+from s3net_monai.io.limits import check_extent, check_position, check_voxels
 from s3net_monai.io.nifti_file import NiftiFile, check_storage, open_nifti
 from s3net_monai.io.shear import check_shear
 from s3net_monai.utils.errors import CaseError
@@ -118,6 +118,7 @@ def check_nifti_header(
     _check_pixdim(name, raw, affine, shear)
     in_mm = np.diag([*[mm_per_unit(raw)] * 3, 1.0]) @ affine if mm_per_unit(raw) != 1 else affine
     check_extent(name, sizes, in_mm)
+    check_position(name, in_mm)
     notes = [f"voxel sizes in {_unit(raw)} found: converted to mm"] if mm_per_unit(raw) != 1 else []
     if raw["sform_code"] <= 0 and raw["qform_code"] <= 0:
         notes.append("the file states no orientation (qform_code and sform_code are 0): left and right are a guess")

@@ -14,7 +14,8 @@ import numpy as np
 from s3net_monai.file_formats import META_SUFFIXES, NRRD_SUFFIXES
 from s3net_monai.io.file_bytes import open_file, size_of
 from s3net_monai.io.limits import MAX_VOLUME_HEADER, check_capacity, check_extent, check_voxels
-from s3net_monai.io.volume_fields import damaged, meta_fields, meta_flag, nrrd_fields
+from s3net_monai.io.volume_axes import without_last_axis, without_single_axis
+from s3net_monai.io.volume_fields import damaged, meta_fields, meta_flag, meta_for_itk, nrrd_fields, nrrd_for_itk
 from s3net_monai.io.volume_scale import VolumeScale, meta_scale, nrrd_scale
 from s3net_monai.io.volume_voxels import FROM_END, Packing, Storage, check_length
 from s3net_monai.utils.errors import CaseError
@@ -24,10 +25,12 @@ _TYPES = {  # names of a voxel's type, in lower case without blanks, and NumPy's
     **dict.fromkeys(("uchar", "unsignedchar", "uint8", "uint8_t", "met_uchar"), "u1"),
     **dict.fromkeys(("short", "shortint", "signedshort", "signedshortint", "int16", "int16_t", "met_short"), "i2"),
     **dict.fromkeys(("ushort", "unsignedshort", "unsignedshortint", "uint16", "uint16_t", "met_ushort"), "u2"),
-    **dict.fromkeys(("int", "signedint", "int32", "int32_t", "met_int"), "i4"),
-    **dict.fromkeys(("uint", "unsignedint", "uint32", "uint32_t", "met_uint"), "u4"),
-    **dict.fromkeys(("longlong", "int64", "int64_t", "met_long_long"), "i8"),
-    **dict.fromkeys(("ulonglong", "uint64", "uint64_t", "met_ulong_long"), "u8"),
+    **dict.fromkeys(("int", "signedint", "int32", "int32_t", "met_int", "met_long"), "i4"),
+    **dict.fromkeys(("uint", "unsignedint", "uint32", "uint32_t", "met_uint", "met_ulong"), "u4"),
+    **dict.fromkeys(("longlong", "longlongint", "signedlonglong", "signedlonglongint"), "i8"),
+    **dict.fromkeys(("int64", "int64_t", "met_long_long"), "i8"),
+    **dict.fromkeys(("ulonglong", "unsignedlonglong", "unsignedlonglongint"), "u8"),
+    **dict.fromkeys(("uint64", "uint64_t", "met_ulong_long"), "u8"),
     **dict.fromkeys(("float", "met_float"), "f4"),
     **dict.fromkeys(("double", "met_double"), "f8"),
 }
@@ -40,6 +43,7 @@ _NRRD_PACKINGS: dict[str, Packing] = {
 _NRRD_SPACES = {  # those that refer to the patient's sides (NRRD format definition, section 5.2)
     *("right-anterior-superior", "ras", "left-anterior-superior", "las", "left-posterior-superior", "lps")
 }
+_LOCAL = ("LOCAL", "Local", "local")  # as MetaIO spells it
 _NRRD_VECTOR = re.compile(r"\([^()]*\)")
 
 
@@ -53,7 +57,7 @@ class VolumeHeader:
         storage: of the voxels in that file.
         scale: size, unit and scale of the voxels.
         fields: all fields, by the format's names; those of NRRD in lower case without blanks.
-        text: the header in bytes.
+        for_itk: a header with what ITK needs for the position, without a data file.
     """
 
     shape: tuple[int, ...]
@@ -61,7 +65,7 @@ class VolumeHeader:
     storage: Storage
     scale: VolumeScale
     fields: dict[str, str]
-    text: bytes
+    for_itk: bytes
 
 
 def is_volume(path: Path) -> bool:
@@ -92,13 +96,14 @@ def check_volume_header(path: Path, file: BinaryIO) -> VolumeHeader:
     is_nrrd = path.suffix.lower() in NRRD_SUFFIXES
     text = file.read(MAX_VOLUME_HEADER).decode("latin-1")
     fields, length = (nrrd_fields if is_nrrd else meta_fields)(path, text)
+    fields = (without_single_axis if is_nrrd else without_last_axis)(fields)
     shape = _shape(path, fields.get("sizes" if is_nrrd else "DimSize", ""))
     if is_nrrd:
         check_nrrd_position(path, fields)
     scale = (nrrd_scale if is_nrrd else meta_scale)(path.name, fields)
     storage = (nrrd_storage if is_nrrd else _meta_storage)(path, fields, length)
     name = fields.get("datafile") if is_nrrd else fields["ElementDataFile"]
-    data = path if name in (None, "LOCAL") else _data_file(path, name)
+    data = path if name is None or (name in _LOCAL and not is_nrrd) else _data_file(path, name)
     check_stored(path, storage, shape, size_of(file) if data == path else data.stat().st_size)
     check_extent(path.name, shape, np.diag([*(step * scale.mm for step in scale.spacing), 1.0]))
     return VolumeHeader(
@@ -107,7 +112,7 @@ def check_volume_header(path: Path, file: BinaryIO) -> VolumeHeader:
         storage=storage,
         scale=scale,
         fields=fields,
-        text=text[:length].encode("latin-1"),
+        for_itk=nrrd_for_itk(text.split("\n")[0].strip(), fields) if is_nrrd else meta_for_itk(fields),
     )
 
 
@@ -162,7 +167,7 @@ def nrrd_storage(path: Path, fields: dict[str, str], length: int) -> Storage:
 def _meta_storage(path: Path, fields: dict[str, str], length: int) -> Storage:
     if fields.get("ElementNumberOfChannels", "1") != "1":
         raise CaseError(f"{path.name}: several components per voxel found, one channel expected; give the image itself")
-    local = fields["ElementDataFile"] == "LOCAL"
+    local = fields["ElementDataFile"] in _LOCAL
     packing: Packing = "raw"
     if meta_flag(fields, "CompressedData"):
         if "CompressedDataSize" not in fields and local:
@@ -250,8 +255,8 @@ def _shape(path: Path, sizes: str) -> tuple[int, ...]:
         raise CaseError(f"{path.name}: shape {text} found, a 3-D volume expected; give slices as PNG")
     if len(shape) > 3:
         raise CaseError(
-            f"{path.name}: shape {text} has several components or frames, one 3-D volume expected; save the one "
-            "you want as a file"
+            f"{path.name}: shape {text} has {len(shape)} axes, one 3-D volume expected; save the one that you want, "
+            "without components or frames"
         )
     check_voxels(path.name, shape)
     return shape

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from s3net_monai.file_formats import NRRD_SUFFIXES
 from s3net_monai.io.dicom.geometry import Irregularity
 from s3net_monai.io.file_bytes import open_file, size_of
 from s3net_monai.io.itk_affine import itk_to_ras
+from s3net_monai.io.limits import check_position
 from s3net_monai.io.shear import check_shear, resample_sheared
 from s3net_monai.io.volume_file_reader import VolumeFileReader
 from s3net_monai.io.volume_header import (
@@ -30,6 +30,7 @@ from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.geometry import is_invertible
 from s3net_monai.utils.messages import one_line
 from s3net_monai.utils.reasons import NO_MEMORY, is_out_of_memory
+from s3net_monai.utils.scratch import scratch_folder
 
 MAX_SIZE_ERROR = 0.005  # of a direction's length, as for NIfTI
 MIN_COSINE = 0.3  # between an axis and the side that letters name; oblique axes are close to two sides
@@ -79,10 +80,10 @@ def load_volume(
         header = check_volume_header(path, file)
         with nullcontext(file) if header.data == path else open_file(header.data) as data:
             check_stored(path, header.storage, header.shape, size_of(data))
-            array = read_voxels(path.name, data, header.storage, header.shape)
+            array, surplus = read_voxels(path.name, data, header.storage, header.shape)
     itk = _itk_information(path, header)
     affine = _affine_in_mm(path, itk, header.scale)
-    notes = (*header.scale.notes, *_orientation_notes(header, itk))
+    notes = (*header.scale.notes, *_orientation_notes(header, itk), *surplus)
     angle = 0.0 if labels and Irregularity.TILT not in allow else check_shear(path.name, affine, allow)
     if (header.scale.slope, header.scale.offset) != (1, 0):
         array = (array * np.float64(header.scale.slope) + header.scale.offset).astype(np.float32)
@@ -117,9 +118,9 @@ def _itk_information(path: Path, header: VolumeHeader) -> Any:
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO("NrrdImageIO" if is_nrrd else "MetaImageIO")
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # its warnings contain the whole path
-    with TemporaryDirectory(prefix="s3net-") as folder:
-        copy = Path(folder) / ("header.nrrd" if is_nrrd else "header.mha")
-        copy.write_bytes((_nrrd_in_one_file if is_nrrd else _meta_in_one_file)(header.text))
+    with scratch_folder() as folder:
+        copy = folder / ("header.nrrd" if is_nrrd else "header.mha")
+        copy.write_bytes(header.for_itk)
         reader.SetFileName(str(copy))
         try:
             reader.ReadImageInformation()
@@ -138,16 +139,6 @@ def _pixel_id(dtype: np.dtype) -> int:
 
     kind = {"i": "Int", "u": "UInt", "f": "Float"}[dtype.kind]
     return int(getattr(SimpleITK, f"sitk{kind}{8 * dtype.itemsize}"))
-
-
-def _nrrd_in_one_file(text: bytes) -> bytes:
-    """Return an NRRD header without the line that names a data file, so that ITK opens no other file."""
-    lines = [line for line in text.splitlines() if line and not re.match(rb"data ?file *:", line, re.IGNORECASE)]
-    return b"\n".join(lines) + b"\n\n"
-
-
-def _meta_in_one_file(text: bytes) -> bytes:
-    return re.sub(rb"(?m)^ElementDataFile\b.*", b"ElementDataFile = LOCAL", text)
 
 
 def _orientation_notes(header: VolumeHeader, itk: Any) -> list[str]:
@@ -183,6 +174,7 @@ def _affine_in_mm(path: Path, image: Any, scale: VolumeScale) -> np.ndarray:
         affine[:3, :3] = directions * spacing
     if scale.mm != 1:
         affine[:3] *= scale.mm
+    check_position(path.name, affine)
     return affine
 
 

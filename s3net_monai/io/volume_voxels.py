@@ -13,7 +13,8 @@ from typing import BinaryIO, Literal
 import numpy as np
 
 from s3net_monai.io.expand import GZIP, ZLIB_OR_GZIP, expand, fill
-from s3net_monai.io.file_bytes import blocks_of, size_of
+from s3net_monai.io.file_bytes import BLOCK_BYTES, blocks_of, size_of
+from s3net_monai.io.surplus import is_padding, spare_bytes, surplus_notes
 from s3net_monai.utils.errors import CaseError
 
 Packing = Literal["raw", "gzip", "zlib", "text", "hex"]
@@ -46,7 +47,8 @@ class Storage:
 def check_length(name: str, storage: Storage, shape: Sequence[int], stored: int) -> None:
     """Refuse a file whose length contradicts the sizes in its header, where the header alone tells the length.
 
-    Excess voxels, too: they mean other sizes than the header's, which would shift every row.
+    Excess voxels, too: they mean other sizes than the header's, which would shift every row. Less than one more index
+    along any axis needs may be padding, of which ``read_voxels`` decides.
 
     Args:
         name: of the file, for messages.
@@ -59,7 +61,8 @@ def check_length(name: str, storage: Storage, shape: Sequence[int], stored: int)
     """
     needed = math.prod(shape) * storage.dtype.itemsize
     left = stored - storage.start
-    if storage.stream_bytes is not None and storage.stream_bytes != left:
+    spare = spare_bytes(needed, shape)
+    if storage.stream_bytes is not None and not 0 <= left - storage.stream_bytes <= spare:
         raise CaseError(
             f"{name}: {left} bytes of compressed voxels found, {storage.stream_bytes} expected by CompressedDataSize; "
             "copy it again"
@@ -70,12 +73,14 @@ def check_length(name: str, storage: Storage, shape: Sequence[int], stored: int)
         left = min(left, needed)
     else:
         left -= storage.skip_bytes
-    if left != needed:
+    if not needed <= left <= needed + spare:
         raise _wrong_length(name, str(left), needed)
 
 
-def read_voxels(name: str, file: BinaryIO, storage: Storage, shape: Sequence[int]) -> np.ndarray:
-    """Return the voxels (X, Y, ...) of an open file.
+def read_voxels(
+    name: str, file: BinaryIO, storage: Storage, shape: Sequence[int]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the voxels (X, Y, ...) of an open file, and a note of bytes that follow them.
 
     Raises:
         CaseError: if a compressed stream is damaged, or if they are not exactly as many as the header says.
@@ -88,18 +93,30 @@ def read_voxels(name: str, file: BinaryIO, storage: Storage, shape: Sequence[int
         for _ in range(storage.skip_lines):
             if not file.readline():
                 break
+    notes: tuple[str, ...] = ()
     if storage.packing == "text":
         _fill_with_numbers(name, blocks_of(file), array)
     else:
-        blocks = blocks_of(file)
+        blocks, spare = blocks_of(file), spare_bytes(array.nbytes, shape)
         if storage.packing in _WBITS:
-            blocks = expand(name, blocks, _WBITS[storage.packing])
+            stream = blocks if storage.stream_bytes is None else _blocks_within(file, storage.stream_bytes)
+            blocks = expand(name, stream, _WBITS[storage.packing])
         elif storage.packing == "hex":
             blocks = _from_hex(name, blocks)
-        filled, surplus = fill(blocks, array.view(np.uint8).data, skip=max(storage.skip_bytes, 0))
-        if filled < array.nbytes or surplus:
+        filled, surplus = fill(blocks, array.view(np.uint8).data, skip=max(storage.skip_bytes, 0), spare=spare)
+        if storage.stream_bytes is not None:
+            surplus += file.read(spare + 1)
+        if filled < array.nbytes or len(surplus) > spare or not is_padding(surplus):
             raise _wrong_length(name, f"more than {filled}" if surplus else str(filled), array.nbytes)
-    return array.reshape(tuple(shape), order="F")
+        notes = surplus_notes(surplus)
+    return array.reshape(tuple(shape), order="F"), notes
+
+
+def _blocks_within(file: BinaryIO, count: int) -> Iterator[bytes]:
+    """Yield so many bytes of a file, in blocks."""
+    while count > 0 and (block := file.read(min(count, BLOCK_BYTES))):
+        count -= len(block)
+        yield block
 
 
 def _wrong_length(name: str, found: str, expected: int) -> CaseError:

@@ -165,7 +165,7 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "text": (_text, "not readable as NIfTI"),
     "frames": (_frames, "4x4x4x3 has several channels or frames, one 3-D volume expected"),
     "singular": (_singular, "its affine is not invertible"),
-    "color": (_color, "several components or frames, one 3-D volume expected"),
+    "color": (_color, "3x4x4x4 has 4 axes, one 3-D volume expected"),
     "empty": (_empty, "damaged header"),
     "elsewhere": (_elsewhere, "its data file is outside its own folder"),
     "image bomb": (_image_bomb, "beyond the limit of 150000000 pixels"),

@@ -89,13 +89,13 @@ def test_a_limit_applies_before_all_is_expanded() -> None:
 
     filled, left_over = fill(counted(), target.data, skip=5, spare=100)
     assert filled == 10
-    assert left_over == taken[0] - 15 > 100
+    assert len(left_over) == taken[0] - 15 > 100
     assert len(taken) == 1
 
 
 def test_fill() -> None:
     target = np.zeros(4, np.uint8)
-    assert fill(iter([b"ab", b"cd", b"ef"]), target.data, skip=3) == (3, 0)
+    assert fill(iter([b"ab", b"cd", b"ef"]), target.data, skip=3) == (3, b"")
     assert target.tobytes() == b"def\0"
-    assert fill(iter([b"abc", b"def"]), target.data, spare=5) == (4, 2)
+    assert fill(iter([b"abc", b"def"]), target.data, spare=5) == (4, b"ef")
     assert target.tobytes() == b"abcd"

@@ -138,7 +138,7 @@ def test_damaged_voxels_are_refused(save: Callable[..., Path], suffix: str, comp
         (".mha", "ElementDataFile = LOCAL", "ElementDataFile = LIST", "several files"),
         (".mha", "ElementDataFile = LOCAL", "ElementDataFile = s%03d.raw 1 6 1", "several files"),
         (".nrrd", "sizes: 4 5 6", "sizes: 4 5", "a 3-D volume expected"),
-        (".nrrd", "sizes: 4 5 6", "sizes: 3 4 5 2", "several components or frames"),
+        (".nrrd", "sizes: 4 5 6", "sizes: 3 4 5 2", "has 4 axes, one 3-D volume expected"),
         (".nrrd", "sizes: 4 5 6", "sizes: 4096 4096 4096", "beyond the limit"),
         (".nrrd", "sizes: 4 5 6", "sizes: 4 5 6000", "cut off"),
         (".nrrd", "sizes: 4 5 6", "sizes: 4 5 5", "240 bytes of voxels found, 200 expected"),

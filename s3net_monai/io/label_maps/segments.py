@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,9 @@ from s3net_monai.io.volume_header import check_nrrd_position, check_stored, nrrd
 from s3net_monai.io.volume_voxels import read_voxels
 from s3net_monai.utils.errors import CaseError
 from s3net_monai.utils.geometry import LPS_TO_RAS, is_invertible
+from s3net_monai.utils.scratch import scratch_folder
+
+_TAGS = re.compile(rb"(?m)^Segment[0-9]+_Tags:=[^\r\n]*\r?\n?")
 
 
 def is_dicom_seg(path: Path) -> bool:
@@ -76,7 +78,7 @@ def read_seg_nrrd(path: Path) -> tuple[np.ndarray, np.ndarray]:
         check_nrrd_position(path, fields)
         storage = nrrd_storage(path, fields, length)
         check_stored(path, storage, shape, size_of(file))
-        voxels = read_voxels(path.name, file, storage, shape)
+        voxels, _ = read_voxels(path.name, file, storage, shape)
     segmentation = _described(text[:length].encode("latin-1"))
     segments, affine = segmentation["segments"], LPS_TO_RAS @ segmentation["ijkToLPS"]
     if not is_invertible(affine):
@@ -105,12 +107,15 @@ def read_seg_nrrd(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _described(header: bytes) -> dict[str, Any]:
-    """Return what a header says of the position and the segments, without voxels."""
+    """Return what a header says of the position and the segments, without voxels.
+
+    Tags are left out: nothing here needs them, and slicerio does not take an empty ``TerminologyEntry``.
+    """
     import slicerio
 
-    with TemporaryDirectory(prefix="s3net-") as folder:  # slicerio reads files by name
-        copy = Path(folder) / "header.seg.nrrd"
-        copy.write_bytes(header.rstrip() + b"\n\n")
+    with scratch_folder() as folder:  # slicerio reads files by name
+        copy = folder / "header.seg.nrrd"
+        copy.write_bytes(_TAGS.sub(b"", header.rstrip()) + b"\n\n")
         described: dict[str, Any] = slicerio.read_segmentation(str(copy), skip_voxels=True)
     return described
 

@@ -6,12 +6,15 @@ from PIL import ExifTags, Image, ImageOps
 
 
 def stated_orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation of an image, 1 where it has no readable one; its pixels are decoded.
+    """Return the EXIF orientation of an image, 1 where it has no readable one.
+
+    The pixels are decoded, except those of a TIFF, which Pillow turns upright when it decodes them.
 
     Raises:
         OSError: and other errors of Pillow, if the pixels cannot be decoded.
     """
-    image.load()
+    if image.format != "TIFF":
+        image.load()
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except MemoryError:
@@ -26,4 +29,5 @@ def upright(image: Image.Image) -> Image.Image:
     Raises:
         OSError: as ``stated_orientation``.
     """
+    image.load()
     return image if stated_orientation(image) == 1 else ImageOps.exif_transpose(image)

@@ -32,7 +32,7 @@ def check_pixel_data(image: SliceHeader) -> int:
             says, or if there is no decoder for the transfer syntax.
     """
     if not image.dataset.get("PixelData"):
-        raise CaseError(f"no pixel data: {image.name} has a header only; export the series again")
+        raise CaseError(f"no pixel data: {image.name} is cut off or has a header only; export the series again")
     _check_decodable(image)
     _check_description(image)
     if image.dataset.file_meta.TransferSyntaxUID.is_encapsulated:

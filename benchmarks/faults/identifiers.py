@@ -241,7 +241,10 @@ def _template_files() -> list[bytes]:
 
 
 def _outputs(tree: Path, output: Path, task: str) -> str:
-    """Return what a run over a tree leaves, without pseudonyms: strings of the report, page, names, printed lines."""
+    """Return what a run over a tree leaves, except pseudonyms and hashes.
+
+    These are the strings of the report and its page, the names of files, and the printed lines.
+    """
     from s3net_monai.inference import Settings, find_cases, run_batch
     from s3net_monai.utils.pseudonyms import Pseudonyms
 
@@ -261,7 +264,9 @@ def _outputs(tree: Path, output: Path, task: str) -> str:
     texts = list(_strings(json.loads((output / "report.json").read_text(encoding="utf-8"))))
     texts += re.findall(r"[^<>]+", (output / "report.html").read_text(encoding="utf-8"))
     texts += [path.name for path in output.iterdir()] + printed.getvalue().splitlines()
-    return re.sub("anon-[0-9a-f]{12}", " ", "\n\n\n".join(sorted(set(texts))).casefold())
+    return re.sub(
+        "anon-[0-9a-f]{12}|(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])", " ", "\n\n\n".join(sorted(set(texts))).casefold()
+    )
 
 
 def _bundle(task: str) -> Bundle:

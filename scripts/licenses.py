@@ -34,6 +34,10 @@ _FILES = "a change to one of its files must be published, which its use does not
 # By canonical name: the license that is stated, and why it is permitted. Packages of the tests are not distributed.
 EXCEPTIONS = {
     "certifi": ("Mozilla Public License 2.0 (MPL 2.0)", _FILES),
+    "dcm2niix": (
+        "The following files are from different authors and have their own licenses",
+        "for tests alone; BSD-2-Clause, with files under MIT, BSD-3-Clause and in the public domain",
+    ),
     "hypothesis": ("MPL-2.0", f"for tests alone; {_FILES}"),
     "pathspec": ("Mozilla Public License 2.0 (MPL 2.0)", f"for mypy alone; {_FILES}"),
     "protobuf": ("3-Clause BSD License", "the permissive BSD-3-Clause in other words"),

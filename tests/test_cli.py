@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -142,12 +143,13 @@ def test_phantom_and_prepare(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "ph2" in capsys.readouterr().err
 
 
-def test_module_runs_like_the_command() -> None:
+def test_module_runs_like_the_command(tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "s3net_monai", "segment", "gone", "--task", "lung", "--output", "o"],
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # without folders of killed runs, which would be named
     )
     assert result.returncode == 2
     assert result.stderr == "s3net: error: gone: no such file or folder; check the path\n"

@@ -27,7 +27,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         "one study": f"{limits.SERIES:,} series, {limits.STUDY_INSTANCES:,} images, "
         f"{limits.STUDY_BYTES / 2**30:g} GiB, {limits.STUDY_SECONDS / 3600:g} h",
         "waiting": f"{limits.CONNECT_SECONDS:g} s for a connection, {limits.SILENCE_SECONDS:g} s for a byte",
-        "tries": f"{limits.RETRIES} more after a lost connection or HTTP {statuses}",
+        "tries": f"{limits.RETRIES} more after a lost connection, also within an answer, or HTTP {statuses}",
         "`Retry-After` of HTTP 429 and 503": f"up to {limits.PAUSE_SECONDS:g} s are waited for, up to "
         f"{limits.ALL_PAUSES_SECONDS:g} s in all; beyond that the error names the time",
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.common.process_cost import run_measured
 from s3net_monai.file_formats import REPORT_NAME
 from s3net_monai.inference import bundle_root, load_bundle
 
@@ -77,17 +77,13 @@ def segment_process(image: Path, *, task: str, formats: str, output: Path) -> di
         RuntimeError: When the command fails.
     """
     command = [sys.executable, "-m", "s3net_monai", "segment", str(image), "--task", task]
-    start = time.perf_counter()
-    process = subprocess.Popen([*command, "--formats", formats, "--output", str(output)], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{image}: s3net segment ended with {process.returncode}; its message is above")
+    cost = run_measured([*command, "--formats", formats, "--output", str(output)])
+    if cost.code:
+        raise RuntimeError(f"{image}: s3net segment ended with {cost.code}; its message is above")
     report = json.loads((output / REPORT_NAME).read_text(encoding="utf-8"))
     return {
         "formats": formats,
-        "wall_seconds": wall,
-        "peak_gb": usage.ru_maxrss / 1024**2,
+        "wall_seconds": cost.wall_seconds,
+        "peak_gb": cost.peak_bytes / 1024**3,
         "phases": report["cases"][0]["seconds"],
     }

@@ -2,8 +2,8 @@
 
 usage: python scripts/write_scores.py [--check]
 So no number in the tables is typed. A block begins with <!-- scores TASK... -->, <!-- consistency TASK -->,
-<!-- few TASK -->, <!-- structures SPLIT NAME... -->, <!-- corrections --> or <!-- speed -->, and ends with
-<!-- end -->. Every page of ``PAGES`` may have blocks.
+<!-- few TASK -->, <!-- structures SPLIT NAME... -->, <!-- corrections -->, <!-- speed --> or <!-- memory -->, and ends
+with <!-- end -->. Every page of ``PAGES`` may have blocks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from benchmarks.common.splits import LUNG_TRAINING_VOLUMES
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("*.md", "docs/**/*.md", "bundle/*/docs/README.md")  # patterns of the pages that are searched for blocks
 BLOCK = re.compile(
-    r"<!-- (scores|consistency|few|structures|corrections|speed)((?: \w+)*) -->\n.*?<!-- end -->", re.DOTALL
+    r"<!-- (scores|consistency|few|structures|corrections|speed|memory)((?: \w+)*) -->\n.*?<!-- end -->", re.DOTALL
 )
 
 
@@ -170,6 +170,17 @@ def speed() -> str:
     )
 
 
+def memory() -> str:
+    """Return memory and CPU time of whole runs over large images."""
+    lines = ["| image | memory | expected by its header, at most | CPU time |", "|---|---|---|---|"]
+    for name, values in read("faults")["rows"]["large-images"]["kinds"].items():
+        lines.append(
+            f"| `{name.replace(', ', '`, ')} | {values['gigabytes']:.1f} GB | {values['expected']:.1f} GB "
+            f"| {values['seconds']:.0f} s |"
+        )
+    return "\n".join(lines)
+
+
 def of_kind(result: dict[str, Any], kind: str, split: str) -> list[dict[str, Any]]:
     """Return the rows of one kind that have scores of a split."""
     return [row for row in result["rows"] if row["kind"] == kind and split in row["splits"]]
@@ -195,6 +206,7 @@ def filled(text: str) -> str:
         "structures": structures,
         "corrections": corrections,
         "speed": speed,
+        "memory": memory,
     }
 
     def block(match: re.Match[str]) -> str:

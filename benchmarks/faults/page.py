@@ -13,12 +13,14 @@ TITLES = {
     "kills": "Killed runs that are resumed",
     "server": "Servers without end",
     "identifiers": "Marked identifiers",
+    "large-images": "Large images",
 }
 _WRONG = {
     "bit-flips": "accepted with other voxels or another place than the undamaged file",
     "mutations": "a traceback, a hang, or geometry or values changed in silence",
     "kills": "after `--resume`, files that are not those of an uninterrupted run byte for byte",
     "server": "more than 200 MB above the start, or no error in one line",
+    "large-images": "a failed run, or more memory than `s3net segment` expects of such an image before it reads it",
     "identifiers": "a mark in the report, its page, a file name or a printed line",
 }
 

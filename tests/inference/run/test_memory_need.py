@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import subprocess
-import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.faults.large_images import measure
 from s3net_monai.inference import find_cases
 from s3net_monai.inference.run import memory_need
 from s3net_monai.inference.run.memory_need import check_memory, machine_bytes, needed_bytes
@@ -107,25 +106,11 @@ def test_the_limit_of_a_container_counts(tmp_path: Path, monkeypatch: pytest.Mon
     assert machine_bytes() == GIGABYTE
 
 
-# Runs a command, and prints its peak memory in KiB. In between, since a process begins with the peak of its parent.
-PEAK = """
-import os, subprocess, sys
-process = subprocess.Popen(sys.argv[1:])
-_, status, usage = os.wait4(process.pid, 0)
-print(usage.ru_maxrss)
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="peak memory of a process is known on POSIX systems alone")
 def test_a_picture_of_24_megapixels_takes_little_more_than_its_pixels(tmp_path: Path) -> None:
-    small = np.random.default_rng(0).integers(120, 200, (40, 60, 3), dtype=np.uint8)
-    small[14:26, 20:40] //= 2
-    Image.fromarray(small).resize((6000, 4000), Image.Resampling.BILINEAR).save(tmp_path / "a.jpg")
-    arguments = ["segment", str(tmp_path / "a.jpg"), "--task", "skin", "--output", str(tmp_path / "masks")]
-    command = [sys.executable, "-c", PEAK, sys.executable, "-m", "s3net_monai", *arguments, "--device", "cpu"]
-    measured = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert Image.open(tmp_path / "masks" / "a_seg.png").size == (6000, 4000)
+    measured = measure(tmp_path, {"skin": ((6000, 4000),)})
+    assert measured["wrong"] == 0
+    assert Image.open(tmp_path / "skin, 6000 x 4000" / "masks" / "picture_seg.png").size == (6000, 4000)
     # The largest of its processes; smoothed as a whole, the picture took 4.6 GB.
-    assert int(measured[-1]) * 1024 < 1.2 * GIGABYTE
+    assert measured["kinds"]["skin, 6000 x 4000"]["gigabytes"] < 1.2

@@ -33,7 +33,7 @@ def test_every_page_has_the_numbers_of_the_benchmark(script: ModuleType) -> None
 def test_every_kind_of_table_is_on_a_page(script: ModuleType) -> None:
     text = "\n".join(page.read_text(encoding="utf-8") for page in script.pages())
     kinds = {match[1] for match in script.BLOCK.finditer(text)}
-    assert kinds == {"scores", "consistency", "few", "structures", "corrections", "speed"}
+    assert kinds == {"scores", "consistency", "few", "structures", "corrections", "speed", "memory"}
     studies = {match[2].strip() for match in script.BLOCK.finditer(text) if match[1] == "few"}
     assert studies == {"cardiac", "abdomen"}
 

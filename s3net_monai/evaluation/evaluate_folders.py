@@ -240,9 +240,8 @@ def format_table(evaluation: Evaluation) -> str:
     for row in ("mean", "median"):
         lines.append(f"{row:<{width}}" + "".join(_cell(summary[metric][row]) for metric in METRICS))
     fraction = summary["share_below_0.5"]
-    lines.append(
-        f"{summary['count']} cases, fraction below Dice 0.5: " + ("-" if fraction is None else f"{fraction:.3f}")
-    )
+    counted = f"{summary['count']} case{'' if summary['count'] == 1 else 's'}"
+    lines.append(f"{counted}, fraction below Dice 0.5: " + ("-" if fraction is None else f"{fraction:.3f}"))
     for metric in METRICS:
         if (count := summary[metric]["count"]) < summary["count"]:
             lines.append(f"{metric}: mean and median of {count} of {summary['count']} cases; the others have no value")

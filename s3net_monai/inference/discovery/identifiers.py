@@ -30,6 +30,7 @@ from s3net_monai.inference.discovery.spellings import (
     must_stand_alone,
     pattern,
     repeated_in,
+    squashed_dates,
     stands_alone,
     uid,
 )
@@ -103,9 +104,11 @@ class IdentifierIndex:
     def __init__(self, identifiers: Iterable[Identifier]) -> None:
         self._by_key: dict[str, list[Identifier]] = defaultdict(list)
         for identifier in identifiers:
-            longest = max(anchors(identifier), key=len)
-            key = identifier.value[1:4] if identifier.kind == "date" else longest[-_KEY_LENGTH:]
-            self._by_key[key].append(identifier)
+            parts = (
+                squashed_dates(identifier.value) if identifier.kind == "date" else [max(anchors(identifier), key=len)]
+            )
+            for key in {part[-_KEY_LENGTH:] for part in parts}:
+                self._by_key[key].append(identifier)
 
     def found_in(self, text: str) -> frozenset[Identifier]:
         """Return the identifiers whose parts are all in the text."""

@@ -158,13 +158,13 @@ def repeated_in(text: str) -> Callable[[Identifier], bool]:
     def is_repeated(identifier: Identifier) -> bool:
         if not all(part in squashed for part in anchors(identifier)):
             return False
-        return identifier.kind != "date" or any(form in squashed for form in _squashed_dates(identifier.value))
+        return identifier.kind != "date" or any(form in squashed for form in squashed_dates(identifier.value))
 
     return is_repeated
 
 
 @lru_cache(maxsize=4096)
-def _squashed_dates(digits: str) -> frozenset[str]:
+def squashed_dates(digits: str) -> frozenset[str]:
     """Return all spellings of a date without separators."""
     year, month, day = digits[:4], digits[4:6], digits[6:]
     name = _MONTHS[int(month) - 1]

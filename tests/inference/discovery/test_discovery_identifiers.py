@@ -49,11 +49,14 @@ def test_names_and_texts_contain_no_identifier(tmp_path: Path) -> None:
 @pytest.mark.parametrize("inputs", [["."], ["nifti", "cut", "jane.nii.gz", "dicom"]], ids=["together", "apart"])
 def test_headerless_files_hide_identifiers_of_other_cases(tmp_path: Path, inputs: list[str]) -> None:
     patient = tmp_path / "Doe_Jane"
-    series(3, PatientName="Doe^Jane", PatientID="MRN417").save(patient / "dicom")
-    touch(patient / "jane.nii.gz", patient / "nifti" / "mrn417.nii.gz", patient / "cut" / "1.2.826.0.1.7.9-jane.dcm")
+    series(3, PatientName="Doe^Jane", PatientID="MRN417", PatientBirthDate="19700131").save(patient / "dicom")
+    touch(patient / "jane.nii.gz", patient / "nifti" / "mrn417_31.1.70.nii.gz")
+    touch(patient / "cut" / "1.2.826.0.1.7.9-jane.dcm")
     discovery = find_cases([patient / name for name in inputs])
     assert len(discovery.cases) == 4
-    assert not any(word in text.lower() for text in texts(discovery) for word in ("doe", "jane", "417", "1.2.826"))
+    assert not any(
+        word in text.lower() for text in texts(discovery) for word in ("doe", "jane", "417", "1.70", "1.2.826")
+    )
 
 
 def test_a_folder_may_be_named_after_a_value_of_another_series_or_of_a_report(tmp_path: Path) -> None:

@@ -384,6 +384,14 @@ def test_the_index_finds_what_a_search_through_all_finds() -> None:
     assert index.found_in("/e/f") == frozenset()
 
 
+@pytest.mark.parametrize(
+    "text", ["19700131", "31.01.1970", "700131", "31.01.70", "31.1.70", "1-31-70", "31Jan70", "70 January 31", "310170"]
+)
+def test_the_index_finds_every_spelling_of_a_date(text: str) -> None:
+    index = IdentifierIndex(collect_identifiers(header(PatientBirthDate="19700131")))
+    assert PSEUDONYM.fullmatch(redact(text, index.found_in(f"/a/{text}.nii.gz")))
+
+
 def test_a_number_cannot_be_found_without_the_secret() -> None:
     identifiers = collect_identifiers(header(PatientID="4711815"))
     digits = PSEUDONYM.findall(redact("4711815", identifiers))[0].removeprefix("anon-")

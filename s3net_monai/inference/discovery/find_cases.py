@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
 from s3net_monai.data.label_names import LabelName, find_labels, is_result
-from s3net_monai.file_formats import IMAGE_2D_SUFFIXES, KNOWN_INPUTS, SEGMENTATION_SUFFIX, VOLUME_SUFFIXES, suffixes_of
+from s3net_monai.file_formats import IMAGE_2D_SUFFIXES, KNOWN_INPUTS, VOLUME_SUFFIXES
 from s3net_monai.inference.discovery.case_ids import stem, with_unique_ids
 from s3net_monai.inference.discovery.cases import Case, Discovery, ExcludedSeries, Kind
 from s3net_monai.inference.discovery.dicom_cases import Excluded, dicom_cases, missing_files_problem
 from s3net_monai.inference.discovery.dicom_headers import sort_files
+from s3net_monai.inference.discovery.file_cases import file_case, found_case, is_archive, unusable_case
 from s3net_monai.inference.discovery.header_values import collect_identifiers
 from s3net_monai.inference.discovery.identifiers import IdentifierIndex, redact, redact_message, texts_of, uids_in
 from s3net_monai.inference.discovery.series_selection import DEFAULT, Selection, default_rules
@@ -21,7 +22,6 @@ from s3net_monai.io import CaseError
 from s3net_monai.io.archive import unpack
 from s3net_monai.io.archive_limits import UnpackedTotal
 from s3net_monai.io.dicom.dicomdir import DicomDir, is_dicomdir, read_dicomdir
-from s3net_monai.io.dicom.files import looks_like_dicom
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.pseudonyms import Pseudonyms
 from s3net_monai.utils.walk import problem_of
@@ -139,22 +139,22 @@ class _Search:
         try:
             return self._search_input(path)
         except OSError as error:  # too long a path, a folder that may not be entered, or a failing network share
-            return [_unusable(path, f"{path}: {problem_of(error)}")]
+            return [unusable_case(path, f"{path}: {problem_of(error)}")]
 
     def _search_input(self, path: Path) -> list[Case]:
         if path.is_dir():
             return self._search_folder(_SearchFolder(path, path))
         if not path.exists():
-            return [_unusable(path, f"{path}: no such file or folder; check the path")]
+            return [unusable_case(path, f"{path}: no such file or folder; check the path")]
         if not path.is_file():
-            return [_unusable(path, f"{path}: not a regular file; give {KNOWN_INPUTS}")]
-        if _is_archive(path):
+            return [unusable_case(path, f"{path}: not a regular file; give {KNOWN_INPUTS}")]
+        if is_archive(path):
             return self._search_archive(path)
         if is_dicomdir(path):
             return self._search_dicomdir(path)
-        case = _file_case(path, path)
+        case = file_case(path, path)
         if case is None:
-            return [_unusable(path, f"{path}: not a known image type; give {KNOWN_INPUTS}")]
+            return [unusable_case(path, f"{path}: not a known image type; give {KNOWN_INPUTS}")]
         return self._named_dicom_cases(case) if case.kind == "dicom_series" else [case]
 
     def _named_dicom_cases(self, case: Case) -> list[Case]:
@@ -172,28 +172,28 @@ class _Search:
         try:
             listed = self._read_dicomdir(path)
         except CaseError as error:
-            return [_unusable(path, str(error))]
+            return [unusable_case(path, str(error))]
         folder = _SearchFolder(path.parent, path.parent)
         cases = self._sort_dicom(folder, listed.files, missing=listed.missing, missing_source=path)
-        return [case for _, case in cases] or [_unusable(path, f"{path.name}: lists no image; give another disc")]
+        return [case for _, case in cases] or [unusable_case(path, f"{path.name}: lists no image; give another disc")]
 
     def _search_archive(self, path: Path) -> list[Case]:
         """The cases in a zip archive, which is searched like a folder."""
         if self.unpack_to is None:
-            return [_unusable(path, f"{path.name}: an archive, and no folder to unpack it to; unpack it yourself")]
+            return [unusable_case(path, f"{path.name}: an archive, and no folder to unpack it to; unpack it yourself")]
         self.archives += 1
         folder = self.unpack_to / f"{self.archives:05d}"
         try:
             unpacked = unpack(path, folder, self.unpacked)
         except CaseError as error:
-            return [_unusable(path, str(error))]
+            return [unusable_case(path, str(error))]
         self.ignored += unpacked.ignored
         is_searched = unpacked.files or not unpacked.nested
         cases = self._search_folder(_SearchFolder(folder, path)) if is_searched else []
         if unpacked.nested:
             problem = f"{path.name}: archives in the archive are not opened ({unpacked.nested}); unpack it yourself"
             identifiers = frozenset[Identifier]().union(*(case.identifiers for case in cases))
-            cases.append(replace(_unusable(path, problem), identifiers=identifiers))
+            cases.append(replace(unusable_case(path, problem), identifiers=identifiers))
         return cases
 
     def _search_folder(self, root: _SearchFolder) -> list[Case]:
@@ -210,14 +210,14 @@ class _Search:
             if path in labels:
                 continue
             if problem:
-                cases.append((path, _unusable(root.display(path), f"{path.name}: {problem}")))
+                cases.append((path, unusable_case(root.display(path), f"{path.name}: {problem}")))
             elif is_dicomdir(path):
                 missing_source = path
                 for series_uid, names in self._missing_files(path).items():
                     missing[series_uid] = (*missing.get(series_uid, ()), *names)
-            elif _is_archive(path):
+            elif is_archive(path):
                 cases += [(path, case) for case in self._search_archive(path)]
-            elif (case := _case_or_ignored(path, root.display(path))) is None:
+            elif (case := found_case(path, root.display(path))) is None:
                 self.ignored += 1
             elif case.kind == "dicom_series":
                 dicom_files.append(path)
@@ -228,7 +228,7 @@ class _Search:
             ignored = self.ignored - ignored_before + len(labels)
             content = f"{ignored} other files in it" if ignored else "it is empty"
             problem = f"{root.display_path}: no image found ({content}); give {KNOWN_INPUTS}"
-            return [_unusable(root.display_path, problem)]
+            return [unusable_case(root.display_path, problem)]
         return [case for _, case in sorted(cases, key=lambda pair: _walk_order(pair[0], root.folder))]
 
     def _read_dicomdir(self, path: Path) -> DicomDir:
@@ -265,43 +265,8 @@ class _Search:
         absent = [name for uid, names in missing.items() if uid not in present_uids for name in names]
         if absent:
             problem = f"{missing_source.name}: {missing_files_problem(absent)}"
-            cases.append((missing_source, _unusable(root.display(missing_source), problem)))
+            cases.append((missing_source, unusable_case(root.display(missing_source), problem)))
         return cases
-
-
-def _unusable(display_path: Path, problem: str) -> Case:
-    return Case(case_id=stem(display_path), input=display_path, image=(display_path,), kind="unusable", problem=problem)
-
-
-def _is_archive(path: Path) -> bool:
-    return path.name.lower().endswith(suffixes_of("archive"))
-
-
-def _file_case(path: Path, display_path: Path) -> Case | None:
-    """The case of one file by its name, or by its first bytes for DICOM; None if it is no image."""
-    name = path.name.lower()
-    kind: Kind
-    if name.endswith(SEGMENTATION_SUFFIX):
-        return _unusable(display_path, f"{path.name}: a segmentation, not an image; give the image")
-    if name.endswith(VOLUME_SUFFIXES):
-        kind = "volume"
-    elif name.endswith(IMAGE_2D_SUFFIXES):
-        kind = "image_2d"
-    elif looks_like_dicom(path):
-        kind = "dicom_series"
-    else:
-        return None
-    return Case(case_id=stem(path), input=display_path, image=(path,), kind=kind)
-
-
-def _case_or_ignored(path: Path, display_path: Path) -> Case | None:
-    """As ``_file_case``, but None for results, and an unusable case for a file that cannot be opened."""
-    if is_result(path.name):
-        return None
-    try:
-        return _file_case(path, display_path)
-    except OSError as error:
-        return _unusable(display_path, f"{path.name}: {problem_of(error)}")
 
 
 def _labels_among(files: Iterable[Path], root: Path) -> dict[Path, LabelName]:

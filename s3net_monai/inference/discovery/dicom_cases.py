@@ -1,9 +1,8 @@
-"""Cases from DICOM series: which series of a study are selected, and why the others are excluded."""
+"""Cases from DICOM series and from damaged DICOM files."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +10,17 @@ from typing import NamedTuple
 
 from s3net_monai.inference.discovery.case_ids import archive_stem, stem
 from s3net_monai.inference.discovery.cases import Case, ExcludedSeries
+from s3net_monai.inference.discovery.choose_series import (
+    choose_series,
+    describe,
+    is_candidate,
+    reason_no_candidate,
+)
 from s3net_monai.inference.discovery.cine_cases import phase_cases
-from s3net_monai.inference.discovery.dicom_headers import DERIVED_MODALITIES, SeriesFiles, SortedFiles
+from s3net_monai.inference.discovery.dicom_headers import SeriesFiles, SortedFiles
 from s3net_monai.inference.discovery.identifiers import uids_in
 from s3net_monai.inference.discovery.series_selection import Selection
 from s3net_monai.inference.discovery.spellings import Identifier
-from s3net_monai.io.dicom.header import quote_term
 from s3net_monai.io.limits import MAX_PIXELS, MAX_VOXELS
 from s3net_monai.utils.messages import one_line
 
@@ -53,14 +57,6 @@ class _DisplayPaths:
         """The folder of a series; the file itself for a series of one file in a shared folder."""
         folder = Path(os.path.commonpath({file.parent for file in series.files}))
         return series.files[0] if len(series.files) == 1 and folder in self.shared_folders else folder
-
-
-class _Choice(NamedTuple):
-    """The selected series of a study, why the others do not fit by ``id``, and the problem if none fits."""
-
-    selected: list[SeriesFiles]
-    reasons: dict[int, str]
-    problem: str
 
 
 def dicom_cases(
@@ -105,7 +101,7 @@ def dicom_cases(
         else:
             studies.setdefault(series.study, []).append(series)
     selected: list[tuple[SeriesFiles, Case]] = []
-    is_only_series = sum(map(_is_candidate, files.series)) == 1
+    is_only_series = sum(map(is_candidate, files.series)) == 1
     for study in studies.values():
         selected += _study_cases(study, rules, paths, missing=missing, result=result, is_only_series=is_only_series)
     result.cases.extend(_with_numbers(selected, paths, splits_cine=modality == "MR"))
@@ -129,12 +125,17 @@ def _damaged_case(source: Path, files: Sequence[Path], display: Callable[[Path],
     """The case of a damaged file, or of a folder without any readable one; the reader says what is wrong."""
     shown = display(source)
     return Case(
-        case_id=stem(source) if shown == source or source.is_file() else archive_stem(shown.name),
+        case_id=_case_id(source, shown),
         input=shown,
         image=tuple(files),
         kind="dicom_series",
         identifiers=frozenset() if keep_identifiers else uids_in(shown),
     )
+
+
+def _case_id(source: Path, shown: Path) -> str:
+    """Name a case after its file or folder, and after its archive where that has no folder."""
+    return stem(source) if shown == source or source.is_file() else archive_stem(shown.name)
 
 
 def _study_cases(
@@ -147,65 +148,25 @@ def _study_cases(
     is_only_series: bool,
 ) -> list[tuple[SeriesFiles, Case]]:
     """Cases of the selected series of a study; the excluded ones, and color captures, are added to ``result``."""
-    candidates = [series for series in study if _is_candidate(series)]
+    candidates = [series for series in study if is_candidate(series)]
     if not candidates:  # color captures without a volume may be VL images in a SOP class for any image
         for series in study:
             if series.kind == "color_capture":
                 result.cases.extend(_vl_image_cases(series, paths.display))
         study = [series for series in study if series.kind != "color_capture"]
-    selected, reasons, problem = _choose(candidates, rules, is_only_series)
+    selected, reasons, problem = choose_series(candidates, rules, is_only_series)
     for series in study:
         if not any(series is one for one in selected):
-            _exclude(series, paths, reason=reasons.get(id(series)) or _reason_no_candidate(series), result=result)
+            _exclude(series, paths, reason=reasons.get(id(series)) or reason_no_candidate(series), result=result)
     cases = []
     for series in selected:
         series_problem = problem or _size_problem(series) or missing_files_problem(missing.get(series.uid, ()))
         selection = ""
         if len(study) > 1:
             fit = f"closest to '{rules.name}'" if reasons.get(id(series)) else f"satisfies '{rules.name}'"
-            selection = f"{_describe(series)}, selected from {len(study)} series of its study: {fit}"
+            selection = f"{describe(series)}, selected from {len(study)} series of its study: {fit}"
         cases.append((series, _series_case(series, paths, problem=series_problem, selection=selection)))
     return cases
-
-
-def _is_candidate(series: SeriesFiles) -> bool:
-    return series.kind == "volume" and series.modality not in DERIVED_MODALITIES
-
-
-def _choose(candidates: list[SeriesFiles], rules: Selection, is_only_series: bool) -> _Choice:
-    if not candidates or is_only_series:
-        return _Choice(candidates, {}, "")
-    failures = {id(series): rules.failures(series.attributes) for series in candidates}
-    reasons = {key: next(filter(None, failed), "") for key, failed in failures.items()}
-    fitting = [series for series in candidates if not reasons[id(series)]]
-    if not fitting:
-        # Earlier conditions weigh more; then the series with most slices wins, and among equals the first one.
-        closest = min(candidates, key=lambda s: ([bool(failed) for failed in failures[id(s)]], -s.frames))
-        if rules.takes_alike:
-            alike = [series for series in candidates if _likeness(series, failures) == _likeness(closest, failures)]
-            return _Choice(alike, reasons, "")
-        if rules.takes_closest:
-            return _Choice([closest], reasons, "")
-        reason = reasons[id(closest)]
-        problem = f"no series satisfies the rules of {rules.name}: {reason} in {_describe(closest)}"
-        return _Choice([closest], reasons, problem)
-    if rules.choose == "all":
-        return _Choice(fitting, reasons, "")
-    largest = max(fitting, key=lambda series: series.frames)
-    for series in fitting:
-        if series is not largest:
-            reasons[id(series)] = f"{series.frames} slices, the selected series has {largest.frames}"
-    return _Choice([largest], reasons, "")
-
-
-def _likeness(series: SeriesFiles, failures: Mapping[int, tuple[str, ...]]) -> tuple[object, ...]:
-    return tuple(map(bool, failures[id(series)])), series.frames, series.images
-
-
-def _reason_no_candidate(series: SeriesFiles) -> str:
-    if series.kind == "color_capture":
-        return "a color capture beside a volume"
-    return f"{series.modality}, derived from images and not an image itself"
 
 
 def _size_problem(series: SeriesFiles) -> str:
@@ -227,7 +188,7 @@ def _series_case(series: SeriesFiles, paths: _DisplayPaths, *, problem: str, sel
     source = paths.source(series)
     shown = paths.display(source)
     return Case(
-        case_id=stem(source) if shown == source or source.is_file() else archive_stem(shown.name),
+        case_id=_case_id(source, shown),
         input=shown,
         image=tuple(sorted(series.files + series.damaged)),
         kind="unusable" if problem else "dicom_series",
@@ -280,23 +241,7 @@ def _series_number(series: SeriesFiles) -> float:
         return float("inf")
 
 
-def _describe(series: SeriesFiles) -> str:
-    """Describe a series by codes and numbers alone: its description is free text, which may name a patient."""
-    number = series.attributes.get("SeriesNumber", ("",))[0]
-    if not re.fullmatch(r"-?\d{1,11}", number):
-        number = "without number"
-    orientation = next(iter(series.attributes.get("Orientation", ())), "unknown")
-    details = [quote_term(series.modality)] if series.modality else []
-    details += [orientation] if orientation != "unknown" else []
-    thickness = next(iter(series.attributes.get("SliceThickness", ())), "")
-    if re.fullmatch(r"\d{1,3}(\.\d+)?", thickness):
-        details.append(f"{float(thickness):.4g} mm")
-    joined = ", ".join(details)
-    slices = f"{series.frames} slice{'s' if series.frames != 1 else ''}"
-    return f"series {number}{f' ({joined})' if details else ''} of {slices}"
-
-
 def _exclude(series: SeriesFiles, paths: _DisplayPaths, *, reason: str, result: DicomCases) -> None:
     shown = str(paths.display(paths.source(series)))
-    excluded = ExcludedSeries(input=shown, series=_describe(series), reason=reason)
+    excluded = ExcludedSeries(input=shown, series=describe(series), reason=reason)
     result.excluded.append(Excluded(excluded, frozenset(series.identifiers)))

@@ -212,9 +212,9 @@ def _draw(
     return drawing
 
 
-def thinning_step(width: int, height: int, size: int = WIDTH) -> int:
+def thinning_step(width: int, height: int) -> int:
     """Return n, where every n-th pixel of a 2-D image along both axes suffices for its preview."""
-    scale = size / max(width, height)
+    scale = WIDTH / max(width, height)
     return _thinning_step(width, height, (max(1, round(width * scale)), max(1, round(height * scale))))
 
 

@@ -92,11 +92,3 @@ def test_one_whose_mode_cannot_be_changed_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Path, "chmod", refuse)
     with pytest.raises(UsageError, match="others can read or write this secret"):
         secret_of_user()
-
-
-def test_the_check_value_says_nothing_where_no_pseudonym_was_made() -> None:
-    names = Pseudonyms(lambda: bytes(32))
-    assert names.check == ""
-    names.of("doe", "doe")
-    assert names.check == Pseudonyms(lambda: bytes(32))._digits("check")
-    assert f"anon-{names.check}" not in names.originals

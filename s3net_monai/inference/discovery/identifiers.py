@@ -40,7 +40,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")  # stand for bytes of a file name th
 _OWN_WORD = re.compile(r"[a-z]+|\d{1,4}(?:[.,]\d+)?%?|\d+(?:x\d+)+")
 _PUNCTUATION = "()[],;:.!?"
 _KEY_LENGTH = 3
-MAX_NAMES = 20
+MAX_NAMES = 20  # of files of a case, all of which are searched
 
 
 class _Match(NamedTuple):
@@ -119,8 +119,13 @@ class IdentifierIndex:
 
 
 def texts_of(case: Case) -> str:
-    """Return the texts of a case in which values of other headers may occur; the names of slices repeat their own."""
-    names = [path.name for path in case.image] if len(case.image) <= MAX_NAMES else []
+    """Return the texts of a case in which values of other headers may occur.
+
+    Many slices that are named alike, up to their hexadecimal digits, repeat values of their own: one of them suffices.
+    """
+    names = [path.name for path in case.image]
+    if len(names) > MAX_NAMES:
+        names = list({re.sub("[0-9a-f]", "0", name.casefold()): name for name in names}.values())
     return "\n".join([os.path.abspath(case.input), *names, case.problem, case.selection])
 
 

@@ -84,6 +84,17 @@ def test_a_value_of_any_slice_counts_also_in_the_name_of_an_archive(tmp_path: Pa
     assert case.case_id.startswith("at_anon-")
 
 
+@pytest.mark.parametrize("count", [3, 30])
+def test_the_name_of_one_slice_may_repeat_the_header_of_another_patient(tmp_path: Path, count: int) -> None:
+    folder = series(count, study="1.2.826.0.1.8", PatientName="Doe^Jane").save(tmp_path / "a")
+    series(2, study="1.2.826.0.1.9", PatientName="Quax^Ute", PatientID="MRN417").save(tmp_path / "b")
+    sorted(folder.iterdir())[1].rename(folder / "quax_mrn417.dcm")
+    case = find_cases([tmp_path]).cases[0]
+    assert len(case.image) == count
+    shown = redact_message("quax_mrn417.dcm: truncated; copy the file again", case, Pseudonyms())
+    assert not any(word in shown for word in ("quax", "417"))
+
+
 def test_values_of_a_dicomdir_count(tmp_path: Path) -> None:
     disc = write_media(tmp_path / "quax_ute", series(3, PatientName="Quax^Ute", PatientID="MRN417"))
     for file in [path for path in disc.parent.rglob("*") if path.is_file() and path != disc]:

@@ -15,6 +15,7 @@ from s3net_monai.cli import main
 from s3net_monai.monailabel.served import make_app
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.output_paths import check_output_file, check_output_folder, os_error_line
+from s3net_monai.utils.scratch import scratch_folder
 
 
 @pytest.fixture
@@ -135,6 +136,19 @@ def test_a_link_to_nowhere_is_no_folder(tmp_path: Path) -> None:
 )
 def test_what_the_system_refuses_has_a_remedy(number: int, remedy: str) -> None:
     assert os_error_line(OSError(number, "text of the system", "masks/a.nii.gz")) == remedy
+
+
+def test_a_temporary_folder_is_one_that_this_process_made() -> None:
+    """Results may go into the folder for temporary files, under a name like those of this program."""
+    full = "no space left on its disk; free some or"
+    with scratch_folder() as folder:
+        pass  # an error is reported after the end of its folder
+    file, result = folder / "a.dcm", folder.with_name("s3net-results") / "a.nii.gz"
+    text = "text of the system"
+    assert os_error_line(OSError(errno.ENOSPC, text, str(file))) == (
+        f"{file}: {full} set TMPDIR to a folder on another disk"
+    )
+    assert os_error_line(OSError(errno.ENOSPC, text, str(result))) == f"{result}: {full} give a path on another disk"
 
 
 def test_what_has_no_remedy_keeps_its_text() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.messages import one_line
+from s3net_monai.utils.scratch import is_scratch
 
 # What ends every later write as well: (what is wrong, what to do).
 STORAGE = {
@@ -71,23 +71,23 @@ def os_error_line(error: OSError) -> str:
     """Return what the operating system refused, as one line with the file and a remedy."""
     path = error.filename2 or error.filename
     if path is not None and error.errno in STORAGE:
-        return one_line(f"{os.fsdecode(path)}: {storage_problem(error, Path(os.fsdecode(path)))}", limit=400)
+        file = Path(os.fsdecode(path))
+        return one_line(f"{file}: {storage_problem(error, scratch=is_scratch(file))}", limit=400)
     remedy = REMEDIES.get(error.errno or 0)
     if path is None or remedy is None:
         return one_line(error, limit=400)
     return one_line(f"{os.fsdecode(path)}: {remedy}", limit=400)
 
 
-def storage_problem(error: OSError, path: Path) -> str:
-    """Return what is wrong with the storage that ``path`` is on, and what to do, for an error of ``STORAGE``."""
+def storage_problem(error: OSError, *, scratch: bool = False) -> str:
+    """Return what is wrong with the disk, and what to do, for an error of ``STORAGE``.
+
+    Args:
+        error: of writing.
+        scratch: whether a temporary folder was written to, in place of one that the user gave.
+    """
     what, remedy = STORAGE[error.errno or 0]
-    return f"{what}; {remedy} or {'set TMPDIR to a folder' if is_scratch(path) else 'give a path'} on another disk"
-
-
-def is_scratch(path: Path) -> bool:
-    """Return whether a path is in a temporary folder of this program."""
-    temporary = Path(tempfile.gettempdir())
-    return any(folder.parent == temporary and folder.name.startswith("s3net-") for folder in (path, *path.parents))
+    return f"{what}; {remedy} or {'set TMPDIR to a folder' if scratch else 'give a path'} on another disk"
 
 
 def is_full(error: BaseException | None) -> bool:

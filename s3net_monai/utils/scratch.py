@@ -24,6 +24,7 @@ _VARIABLES = ("TMPDIR", "TEMP", "TMP")  # in the order in which Python looks at 
 
 logger = get_logger(__name__)
 _searched: set[Path] = set()  # folders that this process has searched for stale ones
+_made: set[Path] = set()  # also those that are gone: an error is reported after the end of its folder
 
 
 @contextmanager
@@ -40,6 +41,7 @@ def scratch_folder() -> Iterator[Path]:
     _check_stated_folder()
     with ExitStack() as lock:
         folder = _locked_folder(lock)
+        _made.add(folder)
         try:
             if folder.parent not in _searched:
                 _searched.add(folder.parent)
@@ -53,6 +55,11 @@ def scratch_folder() -> Iterator[Path]:
                 logger.warning("%s could not be removed and may hold images of patients; delete it", folder)
 
 
+def is_scratch(path: Path) -> bool:
+    """Return whether a path is, or was, in a scratch folder of this process."""
+    return not _made.isdisjoint((path, *path.parents))
+
+
 def remove_stale(own: Path) -> list[Path]:
     """Remove the scratch folders beside ``own`` whose process has ended, and return those that held files.
 
@@ -62,7 +69,7 @@ def remove_stale(own: Path) -> list[Path]:
     Args:
         own: the locked scratch folder of this process.
     """
-    candidates = [folder for folder in sorted(own.parent.glob(f"{PREFIX}*")) if folder != own and _is_scratch(folder)]
+    candidates = [folder for folder in sorted(own.parent.glob(f"{PREFIX}*")) if folder != own and _is_own(folder)]
     if not candidates or not _is_locked(own):
         return []
     removed = []
@@ -135,7 +142,7 @@ def _lock_name() -> str:
     return f".{re.sub(r'[^A-Za-z0-9.-]', '_', platform.node())}.lock"
 
 
-def _is_scratch(folder: Path) -> bool:
+def _is_own(folder: Path) -> bool:
     """Whether this user made the folder on this machine, and it is no link."""
     if not hasattr(os, "getuid"):  # Windows, where nothing tells the owner
         return False

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from s3net_monai.utils.messages import causes
-from s3net_monai.utils.output_paths import is_full, is_scratch, os_error_line, storage_problem
+from s3net_monai.utils.output_paths import is_full, os_error_line, storage_problem
+from s3net_monai.utils.scratch import is_scratch
 
 CONTINUE = "then continue with --resume"
 
@@ -47,7 +48,7 @@ def output_storage_error(
         if link.filename is not None and is_scratch(Path(os.fsdecode(link.filename))):
             return scratch_storage_error(link)
         if is_full(link) or (link.errno == errno.EIO and source_is_readable()):
-            return StorageError(output, storage_problem(link, output))
+            return StorageError(output, storage_problem(link))
         return _lost_folder(output)
     return None
 
@@ -57,8 +58,7 @@ def scratch_storage_error(error: BaseException) -> StorageError | None:
     full = next((link for link in causes(error) if is_full(link)), None)
     if not isinstance(full, OSError):
         return None
-    folder = Path(tempfile.gettempdir())
-    return StorageError(folder, storage_problem(full, folder / "s3net-"))
+    return StorageError(Path(tempfile.gettempdir()), storage_problem(full, scratch=True))
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def passing_errors(output: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if is_full(error):
-            raise StorageError(output, storage_problem(error, output)) from error
+            raise StorageError(output, storage_problem(error)) from error
 
 
 def _lost_folder(output: Path) -> StorageError | None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from s3net_monai.file_formats import DETACHED_HEADER_SUFFIXES
 from s3net_monai.inference.discovery.cases import Case
@@ -34,8 +34,19 @@ def fingerprint(case: Case, configuration: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-GONE = "was removed"
 FileStates = dict[Path, tuple[int, int]]
+
+
+class InputChange(NamedTuple):
+    """What became of a file of a case while the case was segmented.
+
+    Attributes:
+        reason: for the report.
+        removed: whether the file is gone.
+    """
+
+    reason: str
+    removed: bool
 
 
 def file_states(case: Case) -> FileStates:
@@ -48,7 +59,7 @@ def file_states(case: Case) -> FileStates:
     return states
 
 
-def change_of_input(case: Case, before: FileStates) -> str | None:
+def change_of_input(case: Case, before: FileStates) -> InputChange | None:
     """Return what became of a case whose files are still written or moved; None while they are as they were.
 
     Header, voxels and hash of such a case could be of different contents.
@@ -61,8 +72,9 @@ def change_of_input(case: Case, before: FileStates) -> str | None:
     for path, state in before.items():
         if after.get(path) != state:
             which = "" if path.name == case.input.name else f"{path.name} "
-            what = "changed" if path in after else GONE
-            return f"{case.input.name}: {which}{what} while it was segmented; repeat with --resume"
+            what = "changed" if path in after else "was removed"
+            reason = f"{case.input.name}: {which}{what} while it was segmented; repeat with --resume"
+            return InputChange(reason, removed=path not in after)
     return None
 
 

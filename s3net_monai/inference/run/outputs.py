@@ -15,7 +15,7 @@ from s3net_monai.inference.report.measures import measures
 from s3net_monai.inference.report.previews import write_preview
 from s3net_monai.inference.report.report import CaseReport
 from s3net_monai.inference.run.earlier_run import file_record
-from s3net_monai.inference.run.fingerprint import GONE, FileStates, change_of_input, fingerprint
+from s3net_monai.inference.run.fingerprint import FileStates, change_of_input, fingerprint
 from s3net_monai.inference.run.remarks import case_remarks
 from s3net_monai.inference.run.segmenter import Segmentation, SourceImage
 from s3net_monai.inference.run.storage import output_storage_error
@@ -62,8 +62,8 @@ class OutputWriter:
         try:
             self._write_outputs(entry, case, segmentation, source)
             change = change_of_input(case, file_states)  # whose header the masks have
-            if change is not None and GONE not in change:
-                raise CaseError(change)
+            if change is not None and not change.removed:
+                raise CaseError(change.reason)
             entry.status, entry.reason = "ok", None
         except Exception as error:  # isolation is the point: no case may end the batch
             for name in entry.outputs.values():
@@ -71,7 +71,7 @@ class OutputWriter:
                     (self.output / name).unlink(missing_ok=True)
             entry.outputs, entry.files, entry.measures, entry.consistency = {}, {}, {}, None
             change = change_of_input(case, file_states)
-            reason = failure_reason(error if change is None else CaseError(change), case)
+            reason = failure_reason(error if change is None else CaseError(change.reason), case)
             entry.status, entry.reason = "failed", reason
             ending = output_storage_error(error, self.output, source_is_readable=lambda: _is_readable(case))
             if ending is not None:

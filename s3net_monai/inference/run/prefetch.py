@@ -201,6 +201,6 @@ def _load(case: Case, bundle: Bundle, configuration: dict[str, Any]) -> LoadedCa
         loaded.problem, loaded.storage_error = failure_reason(error, case), scratch_storage_error(error)
     change = change_of_input(case, loaded.file_states)
     if change is not None:
-        loaded.sample, loaded.problem = None, failure_reason(CaseError(change), case)
+        loaded.sample, loaded.problem = None, failure_reason(CaseError(change.reason), case)
     loaded.seconds = time.perf_counter() - started
     return loaded

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from types import TracebackType
 
 from s3net_monai.utils.messages import causes
-from s3net_monai.utils.output_paths import os_error_line
+from s3net_monai.utils.output_paths import is_full, os_error_line
 from s3net_monai.utils.printing import print_note, print_traceback
 from s3net_monai.utils.reasons import TRACEBACK, is_out_of_memory, message_for_users
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def report_errors_in_one_line() -> None:
@@ -45,7 +42,7 @@ def lines_for_users(error: BaseException) -> list[str] | None:
     if (lines := message_for_users(error)) is not None:
         return lines
     for link in causes(error):
-        if isinstance(link, OSError) and link.errno in _FULL:
+        if isinstance(link, OSError) and is_full(link):
             return [f"{os_error_line(link)}; then run it again"]
         if is_out_of_memory(link):
             return ["not enough memory; train with smaller batches or patches, or on another device"]

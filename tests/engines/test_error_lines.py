@@ -56,11 +56,16 @@ def test_a_mistake_in_the_program_keeps_its_traceback() -> None:
     assert lines_for_users(mistake.value) is None
 
 
-def test_a_full_disk_is_for_users_wherever_it_was_noticed() -> None:
-    lines = lines_for_users(OSError(errno.ENOSPC, "No space left on device", "events.out"))
-    assert lines == [
-        "events.out: no space left on its disk; free some or give a path on another disk; then run it again"
-    ]
+@pytest.mark.parametrize(
+    ("number", "problem"),
+    [
+        (errno.ENOSPC, "no space left on its disk; free some"),
+        (errno.EROFS, "on a read-only file system; make it writable"),
+    ],
+)
+def test_a_full_disk_is_for_users_wherever_it_was_noticed(number: int, problem: str) -> None:
+    lines = lines_for_users(OSError(number, "text of the system", "events.out"))
+    assert lines == [f"events.out: {problem} or give a path on another disk; then run it again"]
 
 
 def test_too_little_memory_is_for_users_wherever_it_was_noticed() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.faults import sound_files
 from benchmarks.faults.reading import outcome, read
-from benchmarks.faults.sound_files import Files
+from benchmarks.faults.sound_files import Files, write_files
 
 SEED = 22
 
@@ -35,7 +35,7 @@ def measure(folder: Path, count: int = 1000) -> dict[str, Any]:
     examples: list[str] = []
     for index, (kind, (files, main, damaged, span)) in enumerate(bases.items()):
         work = folder / str(index)
-        _write(work, files)
+        write_files(work, files)
         sound = read(work, main, label=kind.startswith("label"))
         random = Random(f"{SEED} {kind}")
         for _ in range(count // len(bases) + (index < count % len(bases))):
@@ -87,9 +87,3 @@ def _bases() -> dict[str, tuple[Files, str, str, tuple[int, int]]]:
         ),
         "zip": (sound_files.zipped(), "study.zip", "study.zip", (0, 0)),
     }
-
-
-def _write(folder: Path, files: Files) -> None:
-    folder.mkdir()
-    for name, data in files.items():
-        (folder / name).write_bytes(data)

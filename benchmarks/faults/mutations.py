@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from benchmarks.faults import sound_files
 from benchmarks.faults.header_edits import Edit, edits
 from benchmarks.faults.reading import Image, outcome, read
-from benchmarks.faults.sound_files import Files
+from benchmarks.faults.sound_files import Files, write_files
 
 SEED = 22
 SECONDS = 20.0  # for one file; a sound one takes some 10 ms
@@ -177,10 +177,10 @@ def _serve(folder: Path, pipe: Connection) -> None:
         base, label = _base(name), name.startswith("label")
         work = folder / "work"
         if name not in sound:
-            _write(work, base.files)
+            write_files(work, base.files)
             sound[name] = read(work, base.main, label=label)
             shutil.rmtree(work)
-        _write(work, base.files)
+        write_files(work, base.files)
         if kind == "field":
             edit = _edits(name)[index]
             changed, contradicted, description = edit.files, edit.contradicted, edit.name
@@ -189,12 +189,6 @@ def _serve(folder: Path, pipe: Connection) -> None:
         result = outcome(work, base.main, changed, sound[name], label=label)
         shutil.rmtree(work)
         pipe.send((result, contradicted, description))
-
-
-def _write(folder: Path, files: Files) -> None:
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
 
 
 class _Worker:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from monai.utils import MetaKeys
 
-from benchmarks.faults.sound_files import Files
+from benchmarks.faults.sound_files import Files, write_files
 from s3net_monai.file_formats import ARCHIVE_SUFFIXES, IMAGE_2D_SUFFIXES, META_SUFFIXES, NIFTI_SUFFIXES, NRRD_SUFFIXES
 from s3net_monai.io import DicomSeriesReader, DicomVLImageReader, Image2DReader, NiftiReader, VolumeReader, upright_gray
 from s3net_monai.io.archive import unpack
@@ -93,9 +93,7 @@ def outcome(folder: Path, main: str, files: Files, sound: Image, *, label: bool 
         "equal", "refused", "warned" (other content, with a note that the sound one has not), "changed" (without), or
         "traceback: " and the error, for any error that is not one line of the product's own.
     """
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
+    write_files(folder, files)
     try:
         grid = Grid(shape=sound.array.shape, affine=sound.affine, name="image")
         image = read(folder, main, label=label, grid=grid if label else None)

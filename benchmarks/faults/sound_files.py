@@ -158,6 +158,13 @@ def disc(*, deflated: bool = False) -> Files:
         return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
+def write_files(folder: Path, files: Files) -> None:
+    """Write files into a folder, in place of those of the same names."""
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+
 def nrrd_start(data: bytes) -> int:
     """Return the byte behind an NRRD header."""
     return data.index(b"\n\n") + 2

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.faults.toy_bundle import toy_bundle
 from s3net_monai.io import limits
 from s3net_monai.utils.console import NOISY_LOGGERS
 from tests.helpers.ct_series import SeriesMaker
 from tests.helpers.paths import REAL_DATA
-from tests.helpers.toy_bundle import toy_bundle
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,6 +17,7 @@ from PIL import Image
 from pydicom import dcmread
 
 import s3net_monai
+from benchmarks.faults.toy_bundle import toy_bundle
 from s3net_monai.cli import main
 from s3net_monai.inference import Settings, UsageError, find_cases, load_bundle, run_batch
 from s3net_monai.inference.bundle_task import task_of_bundle
@@ -24,7 +25,6 @@ from s3net_monai.inference.class_count import output_channels
 from s3net_monai.inference.export import export_bundle
 from s3net_monai.labels import ANATOMICAL_STRUCTURE, TISSUE, distinct_colors
 from s3net_monai.tasks import TASKS
-from tests.helpers.toy_bundle import toy_bundle
 
 CPU = torch.device("cpu")
 ORGANS = ("pancreas", "kidney", "lung", "spleen")

@@ -16,6 +16,7 @@ import s3net_monai
 from benchmarks.faults import sound_files
 from benchmarks.faults.header_edits import with_tag
 from benchmarks.faults.sound_files import Files, with_png_checksums
+from benchmarks.faults.toy_bundle import toy_bundle
 from s3net_monai.inference import load_bundle
 from s3net_monai.io import (
     CaseError,
@@ -28,7 +29,6 @@ from s3net_monai.io import (
     limits,
     upright_gray,
 )
-from tests.helpers.toy_bundle import toy_bundle
 
 LABEL = sound_files.labels()
 READERS = (RefuseOthersReader("an image"), Image2DReader(upright_gray), NiftiReader(), VolumeReader())

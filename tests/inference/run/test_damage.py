@@ -18,6 +18,7 @@ import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
+from benchmarks.faults.toy_bundle import toy_bundle
 from s3net_monai.inference import Bundle, load_bundle
 from tests.helpers.damage import Damaged, file_damage, raw_damage, truncation
 from tests.helpers.damage_bases import (
@@ -40,7 +41,6 @@ from tests.helpers.damage_headers import (
     syntax_damage,
 )
 from tests.helpers.damage_oracle import judge
-from tests.helpers.toy_bundle import toy_bundle
 
 DICOM = (*SERIES, *VL_IMAGES, *COMPRESSED)
 EXAMPLES: dict[str, tuple[int, SearchStrategy[Damaged]]] = {

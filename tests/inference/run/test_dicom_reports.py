@@ -13,9 +13,9 @@ import pytest
 import torch
 from pydicom import config, dcmread
 
+from benchmarks.faults.toy_bundle import toy_bundle
 from s3net_monai.inference import Settings, find_cases, load_bundle, run_batch
 from tests.helpers.mixed_dicom import SLICE, make_series
-from tests.helpers.toy_bundle import toy_bundle
 
 HU = np.full((6, *SLICE), -1000)
 HU[:, :, 17:] = 0  # the left half is foreground of the toy bundle

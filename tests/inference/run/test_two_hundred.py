@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.faults.toy_bundle import toy_bundle
 from s3net_monai.cli import main
 from s3net_monai.io import limits
 from tests.helpers.bad_inputs import BAD, MIN_RATIO_BYTES, make_bad_inputs
 from tests.helpers.dicom_tools import foreground_positions, read_with_highdicom, read_with_simpleitk
 from tests.helpers.expected_masks import THRESHOLD, Inputs, Truth
 from tests.helpers.mixed_inputs import make_good_inputs
-from tests.helpers.toy_bundle import toy_bundle
 
 IDENTIFIERS = ("zebra", "quagga", "pidmark", "accmark", "1.2.826.0.1")  # the last begins every UID that the inputs hold
 EXCLUSION_REASONS = {  # of the series that were not selected where a study holds several

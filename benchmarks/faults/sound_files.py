@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import tempfile
 import zlib
 from collections.abc import Callable
@@ -75,7 +76,8 @@ def segmentation(name: str = "label.seg.nrrd") -> Files:
     }
     with tempfile.TemporaryDirectory() as folder:
         slicerio.write_segmentation(str(Path(folder) / name), described)
-        return {name: (Path(folder) / name).read_bytes()}
+        data = (Path(folder) / name).read_bytes()
+    return {name: re.sub(rb"(?m)^# on .{19}", b"# on 2000-01-01 00:00:00", data)}  # the time of writing
 
 
 def picture(name: str, *, deep: bool = False, label: bool = False, **options: Any) -> Files:

@@ -79,3 +79,8 @@ def _connect(worker: mutations._Worker, *, ends: bool) -> None:
     worker._process = context.Process(target=(lambda: None) if ends else (lambda: time.sleep(60)))
     worker._process.start()
     other.close()
+
+
+def test_a_sound_file_does_not_hold_the_time_at_which_it_was_made() -> None:
+    """Else a measurement would not damage the same bytes in every run."""
+    assert b"\n# on 2000-01-01 00:00:00(GMT).\n" in sound_files.segmentation()["label.seg.nrrd"]

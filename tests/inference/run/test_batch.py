@@ -16,15 +16,10 @@ import pytest
 import torch
 from PIL import Image
 
-from s3net_monai.inference import Bundle, Case, Settings, find_cases, load_bundle, run_batch
+from s3net_monai.inference import Bundle, Case, Settings, find_cases, run_batch
 from s3net_monai.inference.report.report import CaseReport
 from s3net_monai.inference.run import batch, resume
 from s3net_monai.inference.run.outputs import OutputWriter
-
-
-@pytest.fixture
-def bundle(lung_bundle: Path) -> Bundle:
-    return load_bundle("lung", lung_bundle, torch.device("cpu"))
 
 
 @pytest.fixture

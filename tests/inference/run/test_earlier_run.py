@@ -8,19 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-import numpy as np
 import pytest
-import torch
 
-from s3net_monai.inference import Bundle, Settings, UsageError, find_cases, load_bundle, run_batch
+from s3net_monai.inference import Bundle, UsageError
 from s3net_monai.inference.report.report import read_report
 from s3net_monai.inference.run.earlier_run import case_of, check_output, stale_mask_warnings
-
-
-@pytest.fixture
-def bundle(lung_bundle: Path) -> Bundle:
-    return load_bundle("lung", lung_bundle, torch.device("cpu"))
+from tests.helpers.small_runs import run, write_volume
 
 
 @pytest.fixture
@@ -28,21 +21,8 @@ def volumes(tmp_path: Path) -> Path:
     folder = tmp_path / "in"
     folder.mkdir()
     for name in "ab":
-        hu = np.zeros((3, 3, 3), dtype=np.int16)
-        hu[0] = -900
-        nib.save(nib.Nifti1Image(hu, np.eye(4)), folder / f"{name}.nii.gz")
+        write_volume(folder / f"{name}.nii.gz")
     return folder
-
-
-@pytest.fixture
-def output(tmp_path: Path) -> Path:
-    return tmp_path / "out"
-
-
-def run(volumes: Path, bundle: Bundle, output: Path, **settings: Any) -> dict[str, Any]:
-    run_batch(find_cases([volumes]).cases, bundle, output, settings=Settings(workers=0, **settings))
-    stored: dict[str, Any] = json.loads((output / "report.json").read_text())
-    return stored
 
 
 def content(folder: Path) -> dict[str, bytes]:

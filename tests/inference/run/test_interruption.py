@@ -17,6 +17,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from tests.helpers.small_runs import write_uniform_volume
+
 pytestmark = pytest.mark.slow
 
 NUM_CASES = 8
@@ -38,8 +40,7 @@ def slow_bundle(lung_bundle: Path) -> Path:
 def command(slow_bundle: Path, tmp_path: Path) -> list[str]:
     (tmp_path / "in").mkdir()
     for index in range(NUM_CASES):
-        hu = np.full((3, 3, 3), -900 + index, dtype=np.int16)
-        nib.save(nib.Nifti1Image(hu, np.eye(4)), tmp_path / "in" / f"{index}.nii.gz")
+        write_uniform_volume(tmp_path / "in" / f"{index}.nii.gz", -900 + index)
     last = tmp_path / "in" / f"{NUM_CASES - 1}.nii.gz"
     with zipfile.ZipFile(tmp_path / "in" / "last.zip", "w") as archive:
         archive.write(last, last.name)

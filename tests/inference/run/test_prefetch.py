@@ -10,29 +10,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import nibabel as nib
-import numpy as np
 import pytest
-import torch
 from monai.transforms import Compose, Lambda
 
-from s3net_monai.inference import Bundle, Settings, find_cases, load_bundle, run_batch
+from s3net_monai.inference import Bundle, Settings, find_cases, run_batch
 from s3net_monai.inference.report.report import CaseReport
 from s3net_monai.inference.run import prefetch
 from s3net_monai.inference.run.outputs import OutputWriter
 from s3net_monai.inference.run.prefetch import LoadedCase, load_cases
-
-
-@pytest.fixture
-def bundle(lung_bundle: Path) -> Bundle:
-    return load_bundle("lung", lung_bundle, torch.device("cpu"))
+from tests.helpers.small_runs import write_uniform_volume
 
 
 @pytest.fixture
 def volumes(tmp_path: Path) -> Path:
     (tmp_path / "in").mkdir()
     for index, name in enumerate("abcdef"):
-        nib.save(nib.Nifti1Image(np.full((3, 3, 3), index, dtype=np.int16), np.eye(4)), tmp_path / "in" / f"{name}.nii")
+        write_uniform_volume(tmp_path / "in" / f"{name}.nii", index)
     return tmp_path / "in"
 
 

@@ -34,11 +34,6 @@ GRIDS = {
 }
 
 
-@pytest.fixture
-def bundle(lung_bundle: Path) -> Bundle:
-    return load_bundle("lung", lung_bundle, torch.device("cpu"))
-
-
 def segment(path: Path, bundle: Bundle) -> Segmentation:
     return infer_sample(read_case(find_cases([path]).cases[0], bundle), bundle)
 

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-import numpy as np
 import pytest
-import torch
 
-from s3net_monai.inference import Bundle, Settings, UsageError, find_cases, load_bundle, run_batch
+from s3net_monai.inference import Bundle, UsageError
 from s3net_monai.inference.run import batch
-
-
-@pytest.fixture
-def bundle(lung_bundle: Path) -> Bundle:
-    return load_bundle("lung", lung_bundle, torch.device("cpu"))
+from tests.helpers.small_runs import run, write_volume
 
 
 @pytest.fixture
@@ -26,25 +18,8 @@ def volumes(tmp_path: Path) -> Path:
     folder = tmp_path / "in"
     folder.mkdir()
     for name in "abcd":
-        _write_volume(folder / f"{name}.nii.gz")
+        write_volume(folder / f"{name}.nii.gz")
     return folder
-
-
-@pytest.fixture
-def output(tmp_path: Path) -> Path:
-    return tmp_path / "out"
-
-
-def _write_volume(path: Path) -> None:
-    hu = np.zeros((3, 3, 3), dtype=np.int16)
-    hu[0] = -900
-    nib.save(nib.Nifti1Image(hu, np.eye(4)), path)
-
-
-def run(volumes: Path, bundle: Bundle, output: Path, **settings: Any) -> dict[str, Any]:
-    run_batch(find_cases([volumes]).cases, bundle, output, settings=Settings(workers=0, **settings))
-    stored: dict[str, Any] = json.loads((output / "report.json").read_text())
-    return stored
 
 
 def results(folder: Path) -> dict[str, bytes]:
@@ -79,7 +54,7 @@ def run_other(volumes: Path, bundle: Bundle, output: Path, change: dict[str, Any
     """Run the second shard with a change of ``OTHER``."""
     change = {"shard": (2, 2), **settings, **change}
     if "inputs" in change:
-        _write_volume(volumes / "e.nii.gz")
+        write_volume(volumes / "e.nii.gz")
     model = {key: value for key, value in change.items() if key == "sha256"}
     chosen = {key: value for key, value in change.items() if key not in ("sha256", "inputs")}
     return run(volumes, replace(bundle, **model), output, **chosen)

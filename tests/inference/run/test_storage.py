@@ -9,12 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-import numpy as np
 import pytest
 
 from s3net_monai.cli import main
 from s3net_monai.inference.run import batch, outputs, prefetch
+from tests.helpers.small_runs import write_uniform_volume
 
 NUM_CASES = 4
 WORDS = {
@@ -30,8 +29,7 @@ WORDS = {
 def words(lung_bundle: Path, tmp_path: Path) -> list[str]:
     (tmp_path / "in").mkdir()
     for index in range(NUM_CASES):
-        hu = np.full((3, 3, 3), -900 + index, dtype=np.int16)
-        nib.save(nib.Nifti1Image(hu, np.eye(4)), tmp_path / "in" / f"{index}.nii.gz")
+        write_uniform_volume(tmp_path / "in" / f"{index}.nii.gz", -900 + index)
     source, output = str(tmp_path / "in"), str(tmp_path / "out")
     return ["segment", source, "--task", "lung", "--bundle", str(lung_bundle), "--output", output, "--workers", "0"]
 

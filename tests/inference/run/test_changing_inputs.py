@@ -7,34 +7,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-import numpy as np
 import pytest
-import torch
 
 from benchmarks.faults.results import differing, results
-from s3net_monai.inference import Bundle, Settings, find_cases, load_bundle, run_batch
+from s3net_monai.inference import Bundle, Settings, find_cases, run_batch
 from s3net_monai.inference.discovery.cases import Discovery
-from s3net_monai.inference.run import batch, prefetch
+from s3net_monai.inference.run import batch, outputs, prefetch
+from tests.helpers.small_runs import write_uniform_volume
 
 Change = Callable[[Path], None]
-
-
-@pytest.fixture
-def bundle(lung_bundle: Path) -> Bundle:
-    return load_bundle("lung", lung_bundle, torch.device("cpu"))
 
 
 @pytest.fixture
 def volumes(tmp_path: Path) -> Path:
     (tmp_path / "in").mkdir()
     for name in "abc":
-        _write(tmp_path / "in" / f"{name}.nii", -900)
+        write_uniform_volume(tmp_path / "in" / f"{name}.nii", -900)
     return tmp_path / "in"
-
-
-def _write(path: Path, hu: int, size: int = 3) -> None:
-    nib.save(nib.Nifti1Image(np.full((size, size, size), hu, dtype=np.int16), np.eye(4)), path)
 
 
 def vanish(path: Path) -> None:
@@ -50,7 +39,7 @@ def be_cut(path: Path) -> None:
 
 
 def become_another(path: Path) -> None:
-    _write(path, 40, size=4)
+    write_uniform_volume(path, 40, size=4)
 
 
 CHANGES = [vanish, become_empty, be_cut, become_another]
@@ -70,8 +59,14 @@ def check_alone(cases: dict[str, dict[str, Any]], status: str) -> None:
     assert status == "ok" or "b.nii" in reason
 
 
+def check_refused(cases: dict[str, dict[str, Any]], change: Change) -> None:
+    check_alone(cases, "failed")
+    what = "was removed" if change is vanish else "changed"
+    assert cases["b"]["reason"] == f"b.nii: {what} while it was segmented; repeat with --resume"
+
+
 def check_resumed(volumes: Path, bundle: Bundle, output: Path) -> None:
-    _write(volumes / "b.nii", -900)
+    write_uniform_volume(volumes / "b.nii", -900)
     segment(find_cases([volumes]), bundle, output, resume=True)
     segment(find_cases([volumes]), bundle, output.with_name("whole"))
     assert differing(results(output.with_name("whole")), results(output)) == []
@@ -102,9 +97,7 @@ def test_between_reading_the_voxels_and_the_hash(
     with monkeypatch.context() as patch:
         patch.setattr(prefetch, "read_case", read_and_change)
         cases = segment(find_cases([volumes]), bundle, tmp_path / "out")
-    check_alone(cases, "failed")
-    what = "was removed" if change is vanish else "changed"
-    assert cases["b"]["reason"] == f"b.nii: {what} while it was segmented; repeat with --resume"
+    check_refused(cases, change)
     check_resumed(volumes, bundle, tmp_path / "out")
 
 
@@ -123,8 +116,26 @@ def test_between_reading_and_writing(
     with monkeypatch.context() as patch:
         patch.setattr(batch, "infer_sample", change_and_infer)
         cases = segment(find_cases([volumes]), bundle, tmp_path / "out")
-    check_alone(cases, "failed")
-    what = "was removed" if change is vanish else "changed"
-    assert cases["b"]["reason"] == f"b.nii: {what} while it was segmented; repeat with --resume"
+    check_refused(cases, change)
     assert not list((tmp_path / "out").glob("b_*"))
     check_resumed(volumes, bundle, tmp_path / "out")
+
+
+def test_a_name_does_not_hide_a_change(
+    volumes: Path, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is removed after its mask was written is no loss, one that was changed is."""
+    volume = volumes / "was removed.nii"
+    write_uniform_volume(volume, -900)
+    (case,) = find_cases([volume]).cases
+    original = outputs.write_mask
+
+    def write_and_change(*arguments: Any, **options: Any) -> Path:
+        path = original(*arguments, **options)
+        if options["case_id"] == case.case_id:
+            become_another(volume)
+        return path
+
+    monkeypatch.setattr(outputs, "write_mask", write_and_change)
+    cases = segment(find_cases([volume]), bundle, tmp_path / "out")
+    assert cases[case.case_id]["reason"] == f"{volume.name}: changed while it was segmented; repeat with --resume"

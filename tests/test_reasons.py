@@ -162,26 +162,28 @@ WAYS = {
     "read": "s3net_monai.inference.run.prefetch.read_case",
     "infer": "s3net_monai.inference.run.batch.infer_sample",
     "write": "s3net_monai.inference.run.outputs.write_mask",
-    "discover": "s3net_monai.inference.discovery.find_cases.find_cases",
-    "page": "s3net_monai.inference.run.batch.write_html_report",
 }
 
 
-@pytest.mark.parametrize("way", ["read", "infer", "write"])
+@pytest.fixture
+def words(volume: Path, lung_bundle: Path, tmp_path: Path) -> list[str]:
+    task = ["--task", "lung", "--bundle", str(lung_bundle), "--workers", "0"]
+    return ["segment", str(volume), *task, "--output", str(tmp_path / "out")]
+
+
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", ["torch", "numpy", "a missing key", "shapes"])
 def test_reasons_of_a_case(
     way: str,
     kind: str,
-    volume: Path,
-    lung_bundle: Path,
+    words: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     act = {**ALLOCATORS, **STUMBLES}[kind]
     monkeypatch.setattr(WAYS[way], lambda *_, **__: act())
-    words = ["segment", str(volume), "--task", "lung", "--bundle", str(lung_bundle), "--workers", "0"]
-    assert main([*words, "--output", str(tmp_path / "out")]) == 1
+    assert main(words) == 1
     (entry,) = json.loads((tmp_path / "out" / "report.json").read_text())["cases"]
     expected = "a.nii.gz: not enough memory" if kind in ALLOCATORS else "a.nii.gz: an unexpected error in "
     assert entry["reason"].startswith(expected)
@@ -191,17 +193,11 @@ def test_reasons_of_a_case(
 
 @pytest.mark.parametrize("kind", ["torch", "python", "a missing key", "shapes"])
 def test_reasons_of_a_whole_run(
-    kind: str,
-    volume: Path,
-    lung_bundle: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    kind: str, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     act = {**ALLOCATORS, **STUMBLES}[kind]
     monkeypatch.setattr("s3net_monai.inference.find_cases", lambda *_, **__: act())
-    words = ["segment", str(volume), "--task", "lung", "--bundle", str(lung_bundle)]
-    assert main([*words, "--output", str(tmp_path / "out")]) == 2
+    assert main(words) == 2
     printed = capsys.readouterr().err
     assert printed.count("\n") == 1
     expected = NO_MEMORY if kind in ALLOCATORS else "an unexpected error in tests; please report it"

@@ -172,6 +172,7 @@ def _segment_one(image: Any, bundle: Bundle, affine: np.ndarray | None, spacing:
 
 
 def _segment_path(named: Path, bundle: Bundle) -> Result:
+    # Path.exists raises an error for a path that is too long.
     path, phase = (named, None) if os.path.exists(named) else parse_phase(str(named))
     with scratch_folder() as scratch:
         try:

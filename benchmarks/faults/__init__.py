@@ -1,1 +1,1 @@
-"""``python -m benchmarks faults``: damaged files, kills, hostile servers and marked identifiers, counted."""
+"""``python -m benchmarks faults``: damaged files, kills, hostile servers, marked identifiers, large images."""

@@ -61,15 +61,15 @@ def _scenarios() -> dict[str, tuple[Answer, str]]:
         "listing with one new series per page": (_one_more, "a listing does not end"),
         "listing of white space, no length": (lambda h: answers.endless(h, blank, JSON), too_large),
         "listing of white space, chunked": (lambda h: answers.endless_chunks(h, blank, JSON), too_large),
-        "listing of one long text": (lambda h: _after(h, b'["', [b"x" * 2**16]), too_large),
-        "listing of empty items": (lambda h: _after(h, b"[{}", [b",{}" * 2**14]), too_large),
+        "listing of one long text": (lambda h: _after(h, b'["', b"x" * 2**16), too_large),
+        "listing of empty items": (lambda h: _after(h, b"[{}", b",{}" * 2**14), too_large),
         "whole listing of empty items": (lambda h: _full(h, b"[{}" + b",{}" * (20 * 2**20) + b"]"), no_json),
         "whole listing of one long text": (lambda h: _full(h, b'["' + b"x" * (60 * 2**20) + b'"]'), no_json),
         "whole listing of nested arrays": (lambda h: _full(h, b"[" * (30 * 2**20) + b"]" * (30 * 2**20)), no_json),
         "listing that expands to 1 GiB": (lambda h: _full(h, zeros(), Content_Encoding="gzip"), compressed),
         "listing, a byte at a time in the header": (lambda h: answers.drip(h, HEADER, 0.5), late),
         "listing, a byte at a time in the body": (lambda h: answers.drip(h, BODY, 0.5), late),
-        "redirect with a body without end": (_redirect, "redirects to"),
+        "redirect with a body without end": (lambda h: _refuse(h, 302), "redirects to"),
         "busy with a body without end": (lambda h: _refuse(h, 503), "HTTP 503"),
         "image without end, no length": (_images(lambda h: answers.endless(h, [answers.BLOCK], PART)), too_large),
         "image without end, chunked": (_images(lambda h: answers.endless_chunks(h, [answers.BLOCK], PART)), too_large),
@@ -102,15 +102,11 @@ def _full(handler: BaseHTTPRequestHandler, body: bytes, **headers: str) -> None:
     answers.whole(handler, body, JSON, 200, **headers)
 
 
-def _after(handler: BaseHTTPRequestHandler, first: bytes, blocks: list[bytes]) -> None:
+def _after(handler: BaseHTTPRequestHandler, first: bytes, block: bytes) -> None:
     answers.start(handler, JSON, Connection="close")
     handler.wfile.write(first)
     while True:
-        handler.wfile.write(blocks[0])
-
-
-def _redirect(handler: BaseHTTPRequestHandler) -> None:
-    _refuse(handler, 302)
+        handler.wfile.write(block)
 
 
 def _refuse(handler: BaseHTTPRequestHandler, status: int) -> None:

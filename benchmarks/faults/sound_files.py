@@ -62,8 +62,9 @@ def itk_volume(name: str, *, compress: bool = False, array: np.ndarray | None = 
         return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
 
 
-def segmentation(name: str = "label.seg.nrrd") -> Files:
+def segmentation() -> Files:
     """Return a label as 3D Slicer stores it."""
+    name = "label.seg.nrrd"
     import slicerio
 
     matrix = np.diag([*SPACING, 1.0])
@@ -85,7 +86,7 @@ def picture(name: str, *, deep: bool = False, label: bool = False, **options: An
     pixels = (labels() * 255 if label else voxels(np.uint8) * 2)[:, :, 3].T
     file = BytesIO()
     image = Image.fromarray(pixels.astype(np.uint16) * 200 if deep else pixels)
-    image.save(file, options.pop("format", None) or Image.registered_extensions()[Path(name).suffix], **options)
+    image.save(file, Image.registered_extensions()[Path(name).suffix], **options)
     return {name: file.getvalue()}
 
 

@@ -1,6 +1,5 @@
 """Fill the tables of formats and measures from the code that reads, writes and measures.
 
-usage: python scripts/write_formats.py [--check]
 A block begins with <!-- formats --> or <!-- measures --> and ends with <!-- end -->.
 """
 
@@ -14,7 +13,7 @@ from pathlib import Path
 from s3net_monai.file_formats import INPUTS
 from s3net_monai.inference.report.measures import MEASURES
 from s3net_monai.io import FORMATS
-from s3net_monai.utils.printing import print_note
+from s3net_monai.utils.printing import ArgumentParser, print_note
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("docs/formats.md", "docs/segment.md")
@@ -70,4 +69,6 @@ def main(check: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(check="--check" in sys.argv[1:]))
+    _parser = ArgumentParser(description=__doc__)
+    _parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a table differs")
+    sys.exit(main(_parser.parse_args().check))

@@ -1,6 +1,5 @@
 """Fill the tables of README, docs and model cards from docs/benchmark/*.json.
 
-usage: python scripts/write_scores.py [--check]
 So no number in the tables is typed. A block begins with <!-- scores TASK... -->, <!-- consistency TASK -->,
 <!-- few TASK -->, <!-- structures SPLIT NAME... -->, <!-- corrections -->, <!-- speed --> or <!-- memory -->, and ends
 with <!-- end -->. Every page of ``PAGES`` may have blocks.
@@ -15,7 +14,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from s3net_monai.utils.printing import print_note
+from s3net_monai.utils.printing import ArgumentParser, print_note
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the benchmarks, which are not installed
 
@@ -235,4 +234,6 @@ def main(check: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(check="--check" in sys.argv[1:]))
+    _parser = ArgumentParser(description=__doc__)
+    _parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a table differs")
+    sys.exit(main(_parser.parse_args().check))

@@ -1,4 +1,4 @@
-"""Every environment has versions of torch and MONAI that read checkpoints as this package needs it."""
+"""Every environment has what the code uses there, and reads checkpoints as this package needs it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,22 @@ from tests.helpers.paths import ROOT
 tomllib = pytest.importorskip("tomllib", reason="reading pyproject.toml needs Python 3.11")
 
 LISTS = sorted(path.name for path in ROOT.glob("constraints*.txt"))
+# Requirements that the other environments do not use: neither asks a DICOMweb server nor searches DICOM headers for
+# identifiers by this package, and MONAI Label writes DICOM SEG and .seg.nrrd by means of its own.
+UNUSED = {
+    "constraints.txt": set(),
+    "constraints-deploy.txt": {"dicom-anonymizer", "ijson", "python-multipart"},
+    "constraints-monailabel.txt": {"dicom-anonymizer", "highdicom", "ijson", "slicerio"},
+}
+
+
+def _requirements() -> dict[str, Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return {requirement.name: requirement for requirement in map(Requirement, project["dependencies"])}
 
 
 def _requirement(name: str) -> Requirement:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    (found,) = (Requirement(line) for line in project["dependencies"] if Requirement(line).name == name)
-    return found
+    return _requirements()[name]
 
 
 def _pins(file: str) -> dict[str, str]:
@@ -38,6 +48,11 @@ def test_every_list_is_within_the_range(file: str) -> None:
     pins = _pins(file)
     for name in ("monai", "torch"):
         assert _requirement(name).specifier.contains(pins[name])
+
+
+@pytest.mark.parametrize("file", LISTS)
+def test_every_list_has_every_requirement_that_is_used_there(file: str) -> None:
+    assert set(_requirements()) - set(_pins(file)) == UNUSED[file]
 
 
 def test_monai_label_reads_weights_as_tensors() -> None:

@@ -29,6 +29,8 @@ def is_fatal(error: Exception) -> bool:
     """Return whether the next request would fail too: because of the server, its permissions, or a full local disk.
 
     An answer that was cut short at every try says nothing about the next one: the server could be reached each time.
+    Silence within an answer at every try is fatal, although the same holds for it: it takes minutes, and a server that
+    hangs would cost them again for every series.
     """
     from requests.exceptions import ChunkedEncodingError
 

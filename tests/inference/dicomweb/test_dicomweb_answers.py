@@ -89,6 +89,22 @@ def test_an_image_that_is_always_cut_fails_its_series_alone(image: bytes, tmp_pa
     assert sum("/series/1.2.3.3/" in path and kind_of(path) == "image" for path in paths) == 1 + limits.RETRIES
 
 
+def test_an_image_that_always_stays_silent_ends_the_run(image: bytes, tmp_path: Path) -> None:
+    series = listing(*(item(SeriesInstanceUID=uid, Modality="CT") for uid in ("1.2.3.3", SERIES)))
+    body = PART_HEAD + image + PART_TAIL
+    with (
+        archive(
+            image,
+            series=lambda handler: answers.whole(handler, series),
+            image=lambda handler: cut(handler, body, PART, silent=True),
+        ) as (url, paths),
+        pytest.raises(UsageError, match="no response in time"),
+    ):
+        fetch_study(url, STUDY, folder=tmp_path / "fetched", task="lung")
+    assert [kind_of(path) for path in paths].count("image") == 1 + limits.RETRIES, "the second series is not tried"
+    assert not (tmp_path / "fetched").exists()
+
+
 def test_all_tries_share_the_seconds_of_one_answer(
     image: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,11 +58,19 @@ def server_problem(error: Exception) -> str:
         return f"the response is not DICOM JSON; give the root of the server's DICOMweb services, such as {EXAMPLE_URL}"
     if isinstance(error, exceptions.SSLError):
         return "its certificate is not trusted; set REQUESTS_CA_BUNDLE to the file of the authority that signed it"
-    if isinstance(error, exceptions.Timeout):
+    if isinstance(error, exceptions.Timeout) or _was_silent(error):
         return "no response in time; check the address, the server and the network between"
     if isinstance(error, exceptions.ChunkedEncodingError):
         return "the connection was lost within an answer; check the server and the network between"
     return "not reachable, or the connection was lost; check the address and that the server is running"
+
+
+def _was_silent(error: Exception) -> bool:
+    """Return whether no answer began at any try, which ``requests`` raises as any error of a connection."""
+    from urllib3.exceptions import MaxRetryError, ReadTimeoutError
+
+    cause = error.args[0] if error.args else None
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, ReadTimeoutError)
 
 
 def _status(error: Exception) -> int:

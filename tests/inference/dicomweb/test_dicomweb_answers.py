@@ -105,6 +105,19 @@ def test_an_image_that_always_stays_silent_ends_the_run(image: bytes, tmp_path: 
     assert not (tmp_path / "fetched").exists()
 
 
+def test_silence_before_an_answer_is_named(image: bytes, tmp_path: Path) -> None:
+    def wait(handler: BaseHTTPRequestHandler) -> None:
+        handler.connection.settimeout(5)
+        handler.rfile.read(1)  # until the client hangs up
+
+    with (
+        archive(image, series=wait) as (url, paths),
+        pytest.raises(UsageError, match=r"no response in time; check the address, the server and the network"),
+    ):
+        fetch_study(url, STUDY, folder=tmp_path / "fetched", task="lung")
+    assert len(paths) == 1 + limits.RETRIES
+
+
 def test_all_tries_share_the_seconds_of_one_answer(
     image: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,11 +13,11 @@ tomllib = pytest.importorskip("tomllib", reason="reading pyproject.toml needs Py
 
 LISTS = sorted(path.name for path in ROOT.glob("constraints*.txt"))
 # Requirements that the other environments do not use: neither asks a DICOMweb server nor searches DICOM headers for
-# identifiers by this package, and MONAI Label writes DICOM SEG and .seg.nrrd by means of its own.
+# identifiers by this package, and MONAI Label writes DICOM SEG by dcmqi.
 UNUSED = {
     "constraints.txt": set(),
     "constraints-deploy.txt": {"dicom-anonymizer", "ijson", "python-multipart"},
-    "constraints-monailabel.txt": {"dicom-anonymizer", "highdicom", "ijson", "slicerio"},
+    "constraints-monailabel.txt": {"dicom-anonymizer", "highdicom", "ijson"},
 }
 
 

@@ -35,10 +35,10 @@ _TYPES = {  # names of a voxel's type, in lower case without blanks, and NumPy's
     **dict.fromkeys(("double", "met_double"), "f8"),
 }
 _NRRD_PACKINGS: dict[str, Packing] = {
-    **dict.fromkeys(("raw",), "raw"),
+    "raw": "raw",
     **dict.fromkeys(("gz", "gzip"), "gzip"),
     **dict.fromkeys(("txt", "text", "ascii"), "text"),
-    **dict.fromkeys(("hex",), "hex"),
+    "hex": "hex",
 }
 _NRRD_SPACES = {  # those that refer to the patient's sides (NRRD format definition, section 5.2)
     *("right-anterior-superior", "ras", "left-anterior-superior", "las", "left-posterior-superior", "lps")
@@ -139,12 +139,16 @@ def nrrd_storage(path: Path, fields: dict[str, str], length: int) -> Storage:
 
     Args:
         path: the file, for messages.
-        fields: of its header.
+        fields: of its header, whose sizes are checked.
         length: of its header in bytes.
 
     Raises:
-        CaseError: for a type, encoding or byte order that is not known.
+        CaseError: for a type, encoding or byte order that is not known, or if a stated number of voxels contradicts
+            the sizes.
     """
+    count = str(math.prod(int(size) for size in fields["sizes"].split()))
+    if fields.get("number", count) != count:
+        raise CaseError(f"{path.name}: 'number' and 'sizes' in its header contradict each other; save it again")
     encoding, endian = fields.get("encoding", "").lower(), fields.get("endian", "").lower()
     packing = _NRRD_PACKINGS.get(encoding)
     if packing is None:

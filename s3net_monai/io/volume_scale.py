@@ -53,9 +53,6 @@ def nrrd_scale(name: str, fields: Mapping[str, str]) -> VolumeScale:
     Raises:
         CaseError: if no voxel size is stated, if its unit is unknown, or if the values are quantized.
     """
-    count = math.prod(int(size) for size in fields["sizes"].split())
-    if fields.get("number", str(count)) != str(count):
-        raise CaseError(f"{name}: 'number' and 'sizes' in its header contradict each other; save it again")
     if "oldmin" in fields or "oldmax" in fields:
         raise CaseError(f"{name}: quantized values ('old min', 'old max') found; restore them with unu unquantize")
     notes = []

@@ -186,6 +186,7 @@ def test_nrrd(name: str, compress: bool, old: str, new: str, message: str, tmp_p
     ("old", "new", "message"),
     [
         ("sizes: 40 32 12", "sizes: 40 32 11", "14080 expected"),
+        ("dimension", "number: 7\ndimension", "'number' and 'sizes'"),
         ("dimension: 3", "dimension: 4", "3 sizes, but dimension 4"),
         ("space directions: .*$", "space directions: (1,0,0) (0,1,0) (0,0,1) (0,0,1)", "4 space directions, but 3"),
         ("space directions: .*$", "space directions: (1,0,0) (0,1,0) (0,0,nan)", "not of numbers"),

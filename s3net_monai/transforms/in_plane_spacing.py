@@ -16,7 +16,7 @@ from s3net_monai.transforms.smooth_resize import SmoothResize
 # Files that have lost their pixel size state exactly 1 mm; no scanner makes short-axis pixels of exactly that size.
 UNKNOWN_SPACING_MM = 1.0
 PLAUSIBLE_SPACING_MM = (0.3, 6.0)  # outside this range the size is not that of a patient
-MAX_AT_ONCE = 2**23  # voxels; MONAI's smoothing takes 80 bytes for each
+MAX_AT_ONCE = 2**23  # voxels; MONAI's smoothing keeps several copies of all of them
 
 
 class InPlaneSpacingd(MapTransform, InvertibleTransform):

@@ -25,8 +25,8 @@ def resize_smoothly(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """Smooth a 2-D image, where it shrinks, and interpolate it linearly.
 
     The result is that of MONAI's ``Resize`` with ``mode="bilinear"`` and ``anti_aliasing=True``, which smooths every
-    pixel in floating point: for 36 million pixels it needs 6 GB and a minute. Here the same sums are made for those
-    lines alone between which the result interpolates. Up to ``MAX_PLANE`` pixels they are rounded alike, too.
+    pixel, in several copies of the image in floating point. Here the same sums are made for those lines alone between
+    which the result interpolates. Up to ``MAX_PLANE`` pixels they are rounded alike, too.
 
     Args:
         image: (C, X, Y), finite, of any data type.

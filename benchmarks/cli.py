@@ -45,6 +45,7 @@ def _run(arguments: argparse.Namespace) -> str:
     if arguments.benchmark == "speed":
         return _run_speed(arguments.output)
     data, output, rows = arguments.data, arguments.output, arguments.rows
+    all_work = arguments.work or Path("benchmark_output")
     if arguments.benchmark == "faults":
         from benchmarks.faults.run import run_faults
 
@@ -52,17 +53,17 @@ def _run(arguments: argparse.Namespace) -> str:
     elif arguments.benchmark == "corrections":
         from benchmarks.corrections.run import run_corrections
 
-        run_corrections(data, output, work=arguments.work, names=rows)
+        run_corrections(data, output, work=all_work, names=rows)
     elif arguments.benchmark in FEW_LABELS:
         from benchmarks.few_labels.rows import STUDIES
         from benchmarks.few_labels.run import run_few_labels
 
-        work = arguments.work / arguments.benchmark
+        work = all_work / arguments.benchmark
         run_few_labels(STUDIES[arguments.benchmark], data, output, work=work, names=rows, labels=arguments.labels)
     else:
         from benchmarks.label_free.run import run_benchmark
 
-        work = arguments.work / arguments.benchmark
+        work = all_work / arguments.benchmark
         run_benchmark(arguments.benchmark, data, output, work=work, names=rows)
     page: str = output.with_suffix(".md").read_text(encoding="utf-8")
     return page
@@ -71,7 +72,7 @@ def _run(arguments: argparse.Namespace) -> str:
 def _check(arguments: argparse.Namespace) -> None:
     name, few_labels = arguments.benchmark, arguments.benchmark in FEW_LABELS
     if name in WITHOUT_DATA:
-        unused = ("data", "rows", "labels") if name == "speed" else ("data", "labels")
+        unused = ("data", "work", "rows", "labels") if name == "speed" else ("data", "work", "labels")
         given = [option for option in unused if getattr(arguments, option)]
         if given:
             raise ValueError(f"{name}: --{given[0]} is for the other benchmarks; leave it out")

@@ -47,7 +47,6 @@ def command_line() -> ArgumentParser:
     add(
         "--work",
         type=Path,
-        default=Path("benchmark_output"),
         metavar="DIR",
         help="folder for weights and the scores of single cases, which the next run reuses; several processes may "
         "share it for cardiac, abdomen and corrections; default: benchmark_output",

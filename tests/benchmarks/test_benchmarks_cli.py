@@ -35,6 +35,7 @@ def test_argparse_errors_are_exit_code_two(arguments: list[str]) -> None:
         (["corrections", "--data", "data", "--labels", "1"], "--labels is for cardiac and abdomen; leave it out"),
         (["speed", "--data", "data"], "speed: --data is for the other benchmarks; leave it out"),
         (["speed", "--labels", "1"], "speed: --labels is for the other benchmarks; leave it out"),
+        (["faults", "--work", "folder"], "faults: --work is for the other benchmarks; leave it out"),
         (["faults", "--data", "data"], "faults: --data is for the other benchmarks; leave it out"),
         (["faults", "--rows", "floods"], "faults: row 'floods' is not known; give one or more of bit-flips,"),
     ],

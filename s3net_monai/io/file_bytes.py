@@ -48,16 +48,6 @@ def open_file(path: Path, limit: int | None = None) -> Iterator[BinaryIO]:
         raise CaseError(f"{path.name}: changed while it was read; wait until it is complete and run again")
 
 
-def read_file(path: Path, limit: int | None = None) -> bytes:
-    """Return all bytes of a file.
-
-    Raises:
-        CaseError: as ``open_file``.
-    """
-    with open_file(path, limit) as file:
-        return file.read()
-
-
 def blocks_of(file: BinaryIO) -> Iterator[bytes]:
     """Yield what is left of a file, in blocks."""
     return iter(partial(file.read, BLOCK_BYTES), b"")

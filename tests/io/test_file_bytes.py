@@ -14,7 +14,7 @@ from PIL import Image
 from s3net_monai.io import CaseError, Image2DReader, NiftiReader, VolumeReader, limits, upright_gray
 from s3net_monai.io.dicom import series
 from s3net_monai.io.dicom.series import load_series
-from s3net_monai.io.file_bytes import open_file, read_file
+from s3net_monai.io.file_bytes import open_file
 from s3net_monai.io.label_maps.read_label import read_label
 from tests.helpers.ct_series import SeriesMaker
 from tests.helpers.dicom_tools import AFFINES, to_itk_image
@@ -22,26 +22,30 @@ from tests.helpers.dicom_tools import AFFINES, to_itk_image
 
 def test_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
-    assert read_file(tmp_path / "a", limit=3) == b"abc"
+    with open_file(tmp_path / "a", limit=3) as file:
+        assert file.read() == b"abc"
 
 
 def test_a_file_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "a").open("wb") as file:
         file.truncate(2**40)  # takes no space on disk
-    with pytest.raises(CaseError, match=r"^a: 1099511627776 bytes, beyond the limit of 34359738368; crop"):
-        read_file(tmp_path / "a")
+    with (
+        pytest.raises(CaseError, match=r"^a: 1099511627776 bytes, beyond the limit of 34359738368; crop"),
+        open_file(tmp_path / "a"),
+    ):
+        pytest.fail("it was opened")
 
 
 def test_a_pipe_does_not_keep_the_program_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.nii")
-    with pytest.raises(CaseError, match=r"^a\.nii: not a regular file"):
-        read_file(tmp_path / "a.nii")
+    with pytest.raises(CaseError, match=r"^a\.nii: not a regular file"), open_file(tmp_path / "a.nii"):
+        pytest.fail("it was opened")
 
 
 @pytest.mark.parametrize("name", [".", "missing"])
 def test_what_cannot_be_read(tmp_path: Path, name: str) -> None:
-    with pytest.raises(CaseError, match=r"not readable|not a regular file"):
-        read_file(tmp_path / name)
+    with pytest.raises(CaseError, match=r"not readable|not a regular file"), open_file(tmp_path / name):
+        pytest.fail("it was opened")
 
 
 @pytest.mark.parametrize("change", ["append", "overwrite"])

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from s3net_monai.file_formats import IMAGE_2D_SUFFIXES
 from s3net_monai.inference.discovery.cases import Case
 from s3net_monai.inference.run.memory_need import check_memory
 from s3net_monai.io import CaseError
@@ -15,7 +16,7 @@ from s3net_monai.io.dicom.files import read_header
 from s3net_monai.io.dicom.geometry import Irregularity
 from s3net_monai.io.dicom.header import read_integer
 from s3net_monai.io.nifti_header import read_nifti_header
-from s3net_monai.io.open_image_2d import check_image_2d
+from s3net_monai.io.open_image_2d import check_image_2d, open_image_2d
 from s3net_monai.io.volume_header import is_volume, read_volume_header
 from s3net_monai.tasks import Task
 from s3net_monai.utils.errors import UsageError
@@ -152,11 +153,13 @@ def _with_input_name(text: str, case: Case) -> str:
 
 def _unreadable(path: Path) -> str:
     """Return why a file with a sound header cannot be loaded; MONAI's message holds the traceback of every reader."""
-    from PIL import Image
-
+    if not path.name.lower().endswith(IMAGE_2D_SUFFIXES):
+        return "not readable; convert it to NIfTI"
     try:
-        with Image.open(path) as image:
+        with open_image_2d(path) as image:
             image.load()
-    except Exception as error:
+    except CaseError as error:
+        return str(error)
+    except Exception as error:  # Pillow's plugins raise whatever the damage provokes
         return in_words(error, "not readable", "copy the file again", path)
-    return "not readable; convert it to PNG or NIfTI"
+    return "not readable; convert it to PNG"

@@ -180,6 +180,16 @@ def test_only_a_truncated_file_is_to_be_copied_again(bundle: Bundle, tmp_path: P
     assert "copy" not in full
 
 
+def test_a_file_that_no_reader_of_a_bundle_takes_is_looked_at_by_ours_alone(tmp_path: Path) -> None:
+    """Pillow itself would open any of its formats, some of which start programs, whatever the name says."""
+    Image.new("L", (8, 6), 90).save(tmp_path / "a.png")
+    Image.new("L", (8, 6), 90).save(tmp_path / "b.png", format="GIF")
+    nobody = RuntimeError("LoadImage cannot find a suitable reader for file")
+    first, second = (failure_reason(nobody, find_cases([tmp_path / name]).cases[0]) for name in ("a.png", "b.png"))
+    assert first == "a.png: not readable; convert it to PNG"
+    assert second == "b.png: not readable as a 2-D image (cannot identify image file 'b.png'); copy it again"
+
+
 def test_the_source_is_kept_as_it_was_read(bundle: Bundle, skin_bundle: Path, tmp_path: Path) -> None:
     hu = np.random.default_rng(4).integers(-1000, 200, (6, 5, 4)).astype(np.int16)
     nib.save(nib.Nifti1Image(hu, np.diag([-1.0, 2, 3, 1])), tmp_path / "a.nii.gz")

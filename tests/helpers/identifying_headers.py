@@ -14,11 +14,17 @@ from s3net_monai.utils.pseudonyms import Pseudonyms
 
 PSEUDONYM = re.compile("anon-[0-9a-f]{12}")
 SECRET = bytes(range(32))
+_DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 def redact(text: str, identifiers: frozenset[Identifier]) -> str:
     """Replace identifiers with the pseudonyms of a fixed secret."""
     return redact_by(text, identifiers, Pseudonyms(lambda: SECRET))
+
+
+def without_digests(text: str) -> str:
+    """Return a text without pseudonyms and SHA-256 sums, in whose random digits any short number can appear."""
+    return _DIGEST.sub("", PSEUDONYM.sub("anon", text))
 
 
 def header(**tags: object) -> Dataset:

@@ -25,6 +25,7 @@ from s3net_monai.inference.discovery.key_file import (
     read_originals,
     write_key,
 )
+from tests.helpers.identifying_headers import without_digests
 
 
 def rows(path: Path, kind: str = "case") -> list[dict[str, str]]:
@@ -76,7 +77,8 @@ def test_the_owner_finds_every_case_again_and_nobody_else(
     printed = "".join(capfd.readouterr()) + "".join(path.read_text() for path in output.glob("report.*"))
     uids = [row["StudyInstanceUID"] for row in rows(key)]
     assert all(uids)
-    assert not any(word in printed for word in ("Doe", "Roe", "7788", secret["original"], *uids))
+    assert secret["original"] not in printed
+    assert not any(word in without_digests(printed) for word in ("Doe", "Roe", "7788", *uids))
 
 
 def test_shards_and_resumed_runs_write_the_rows_of_all_cases(patients: Path, lung_bundle: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from s3net_monai.networks.cluster_to_class import ClusterToClass, S3NetTrainingH
 from s3net_monai.networks.coarse_to_fine import CoarseToFine
 from s3net_monai.networks.cross_pseudo_supervision import CrossPseudoSupervisionNet
 from s3net_monai.networks.deformable import DeformableConv, deformable_conv
+from s3net_monai.networks.depthwise_conv import DepthwiseConv
 from s3net_monai.networks.dual_decoder_unet import DualDecoderUNet
 from s3net_monai.networks.encoder import ConvEncoder, feature_channels
 from s3net_monai.networks.encoder_unet import EncoderUNet
@@ -24,6 +25,7 @@ __all__ = [
     "CrossPseudoSupervisionNet",
     "DeformableConv",
     "DenseProjection",
+    "DepthwiseConv",
     "DualDecoderUNet",
     "EncoderUNet",
     "FeatureQueue",

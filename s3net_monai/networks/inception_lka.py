@@ -7,6 +7,8 @@ from monai.networks.layers.factories import Conv
 from monai.networks.layers.utils import get_norm_layer
 from torch import Tensor, nn
 
+from s3net_monai.networks.depthwise_conv import DepthwiseConv
+
 
 class InceptionLKA(nn.Module):
     """Attention gate from three depthwise convolutions of increasing reach.
@@ -24,15 +26,11 @@ class InceptionLKA(nn.Module):
 
     def __init__(self, spatial_dims: int, channels: int) -> None:
         super().__init__()
-        convolution = Conv["conv", spatial_dims]
-        self.local = convolution(channels, channels, 5, padding=2, groups=channels)
+        self.local = DepthwiseConv(spatial_dims, channels, kernel_size=5)
         self.branches = nn.ModuleList(
-            convolution(
-                channels, channels, kernel, padding=dilation * (kernel // 2), dilation=dilation, groups=channels
-            )
-            for kernel, dilation in ((3, 1), (5, 2), (7, 3))
+            DepthwiseConv(spatial_dims, channels, kernel, dilation) for kernel, dilation in ((3, 1), (5, 2), (7, 3))
         )
-        self.merge = convolution(3 * channels, channels, 1)
+        self.merge = Conv["conv", spatial_dims](3 * channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the features (B, channels, X, Y[, Z]) times their attention, of the same shape."""

@@ -21,6 +21,7 @@ from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.phases import with_phase
 from s3net_monai.transforms.crop_surround import CONTENT_KEY
 from s3net_monai.transforms.ct_values import HOUNSFIELD_KEY
+from s3net_monai.transforms.highest_class import highest_class
 
 AFFINE_TOLERANCE = 1e-4
 BLOCK = 16  # lines or planes that are converted at a time
@@ -209,6 +210,7 @@ def mean_of_views(image: torch.Tensor, bundle: Bundle) -> tuple[torch.Tensor, fl
         Mean class probabilities (1, classes, spatial), and the agreement of the views' masks, 0 to 1; None where the
         inferer has no views.
     """
+    image = _without_metadata(image)  # which every layer of the network would copy
     if not hasattr(bundle.inferer, "views"):
         probabilities = _without_metadata(bundle.inferer(image, bundle.network))
         check_channels(probabilities, bundle.task)
@@ -218,12 +220,12 @@ def mean_of_views(image: torch.Tensor, bundle: Bundle) -> tuple[torch.Tensor, fl
     for view in bundle.inferer.views(image, bundle.network):
         view = _without_metadata(view)
         check_channels(view, bundle.task)
-        masks.append(view.argmax(dim=1).to(torch.uint8))
+        masks.append(highest_class(view[0]))
         total = view.clone() if total is None else total.add_(view)
     if total is None:
         raise RuntimeError("the bundle's inferer gave no view")
     total /= len(masks)
-    return total, view_agreement(masks, total.argmax(dim=1).to(torch.uint8), num_classes=total.shape[1])
+    return total, view_agreement(masks, highest_class(total[0]), num_classes=total.shape[1])
 
 
 def _without_metadata(tensor: torch.Tensor) -> torch.Tensor:

@@ -24,8 +24,9 @@ def write_png(mask: Mask, path: Path) -> None:
         raise UnsuitedFormatError(f"a PNG holds one slice, the mask has {mask.array.shape[2]}; ask for nifti")
     if len(mask.labels) == 1:
         array = (array > 0) * np.uint8(255)
-    # MONAI stores x first, PNG stores rows first.
-    save_image(Image.fromarray(np.ascontiguousarray(array.T, dtype=np.uint8)), path, format="PNG")
+    # MONAI stores x first, PNG stores rows first. Pillow turns in blocks that fit the cache, numpy line by line.
+    image = Image.fromarray(array.astype(np.uint8, copy=False)).transpose(Image.Transpose.TRANSPOSE)
+    save_image(image, path, format="PNG")
 
 
 def save_image(image: Image.Image, path: Path, **options: Any) -> None:

@@ -7,6 +7,8 @@ and apply no threshold.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 MAX_MIRROR_TEST_PIXELS = 512  # pixels along the longer side of a lesion; larger ones are subsampled
@@ -59,19 +61,27 @@ def asymmetry(mask: np.ndarray) -> float | None:
         return None
     step = int(np.ceil((max(np.ptp(extent) for extent in extents) + 1) / MAX_MIRROR_TEST_PIXELS))
     mask = mask[::step, ::step]
-    points = np.argwhere(mask)
-    if not points.size:  # the shape is finer than the step, so that no sample met it
+    points = np.nonzero(mask)
+    if not points[0].size:  # the shape is finer than the step, so that no sample met it
         return None
-    center = points.mean(axis=0)
-    offsets = points - center
-    _, axes = np.linalg.eigh(offsets.T @ offsets)
-    uncovered = []
-    for axis in axes.T:
-        mirrored = np.rint(center + offsets - 2 * np.outer(offsets @ axis, axis)).astype(int)
-        inside = ((mirrored >= 0) & (mirrored < mask.shape)).all(axis=1)
-        covered = mask[tuple(mirrored[inside].T)].sum()
-        uncovered.append(1.0 - covered / len(points))
-    return float(np.mean(uncovered))
+    center = [float(axis.mean()) for axis in points]
+    offsets = [axis - middle for axis, middle in zip(points, center, strict=True)]
+    _, axes = np.linalg.eigh([[first @ second for second in offsets] for first in offsets])
+    along = offsets[0] * axes[0, 0] + offsets[1] * axes[1, 0]
+    mirrored = [offset - 2 * axis * along for offset, axis in zip(offsets, axes[:, 0], strict=True)]
+    # The mirror image about the other axis is this one, turned by 180 degrees.
+    covered = [
+        _num_covered(mask, [middle + sign * part for middle, part in zip(center, mirrored, strict=True)])
+        for sign in (1, -1)
+    ]
+    return float(np.mean([1.0 - number / offsets[0].size for number in covered]))
+
+
+def _num_covered(mask: np.ndarray, points: Sequence[np.ndarray]) -> int:
+    """Return how many points, given by their coordinates along both axes, are in the mask (X, Y)."""
+    x, y = (np.rint(axis).astype(np.intp) for axis in points)
+    inside = (x >= 0) & (x < mask.shape[0]) & (y >= 0) & (y < mask.shape[1])
+    return int(np.count_nonzero(mask[x[inside], y[inside]]))
 
 
 def border_irregularity(mask: np.ndarray) -> float | None:

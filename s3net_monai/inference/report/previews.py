@@ -189,7 +189,8 @@ def _draw(
 
     ``pixel_size`` is (width, height) in any unit.
     """
-    from PIL import Image, ImageChops, ImageFilter, ImageOps
+    from PIL import Image
+    from scipy import ndimage  # whose rank filters take a tenth of the time of Pillow's
 
     rows, columns = mask.shape
     extent = np.array([columns * pixel_size[0], rows * pixel_size[1]])
@@ -204,11 +205,13 @@ def _draw(
         if inside is None:
             continue
         color = outline_color(label.rgb)
-        drawing = Image.composite(Image.blend(drawing, Image.new("RGB", target, color), FILL_OPACITY), drawing, inside)
-        framed = ImageOps.expand(inside, width)  # so that the edge of the image is an edge of the mask
-        inner = ImageOps.crop(framed.filter(ImageFilter.MinFilter(2 * width + 1)), width)
-        drawing.paste((0, 0, 0), mask=ImageChops.subtract(inside.filter(ImageFilter.MaxFilter(3)), inside))
-        drawing.paste(color, mask=ImageChops.subtract(inside, inner))
+        fill = Image.blend(drawing, Image.new("RGB", target, color), FILL_OPACITY)
+        # The edge of the image is an edge of the mask.
+        inner = ndimage.minimum_filter(inside, 2 * width + 1, mode="constant", cval=False)
+        around = ndimage.maximum_filter(inside, 3)
+        drawing.paste(fill, mask=Image.fromarray(inside))
+        drawing.paste((0, 0, 0), mask=Image.fromarray(around & ~inside))
+        drawing.paste(color, mask=Image.fromarray(inside & ~inner))
     return drawing
 
 
@@ -222,22 +225,24 @@ def _thinning_step(columns: int, rows: int, target: tuple[int, int]) -> int:
     return max(1, min(columns // (2 * target[0]), rows // (2 * target[1])))  # camera images are larger than needed
 
 
-def _resized(inside: np.ndarray, target: tuple[int, int]) -> Image.Image | None:
-    """Resize the mask of one class to the preview, as 0 or 255; None where the class is absent."""
+def _resized(inside: np.ndarray, target: tuple[int, int]) -> np.ndarray | None:
+    """Resize the mask of one class to the preview, (rows, columns) bool; None where the class is absent."""
     from PIL import Image
 
     if not inside.any():
         return None
     step = _thinning_step(inside.shape[1], inside.shape[0], target)
     if step > 1:  # in 8 bits, since the mask of a large image in floating point takes as much as all else
-        reduced = Image.fromarray(inside * np.uint8(255)).reduce(step).convert("F")
+        # Columns first, as masks are stored: turning the reduced image is cheaper than turning the mask.
+        turned = Image.fromarray(inside.T * np.uint8(255)).reduce(step)
+        reduced = turned.transpose(Image.Transpose.TRANSPOSE).convert("F")
     else:
         reduced = Image.fromarray(inside.astype(np.float32))
     fraction = np.asarray(reduced.resize(target, Image.Resampling.BILINEAR))
-    covered = fraction >= (127.5 if step > 1 else 0.5)
+    covered: np.ndarray = fraction >= (127.5 if step > 1 else 0.5)
     if not covered.any():  # a class smaller than a pixel of the preview stays visible
         covered = fraction > 0.5 * fraction.max()
-    return Image.fromarray(covered.astype(np.uint8) * 255)
+    return covered
 
 
 def outline_color(rgb: Sequence[int]) -> tuple[int, int, int]:

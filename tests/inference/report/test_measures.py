@@ -203,6 +203,22 @@ def test_an_l_of_three_pixels_has_one_axis_of_symmetry() -> None:
     assert asymmetry(np.array([[1, 1], [1, 0]], bool)) == pytest.approx((0 + 1 / 3) / 2)
 
 
+def test_asymmetry_is_that_of_a_loop_over_both_axes() -> None:
+    generator = np.random.default_rng(3)
+    shape = disc(9, size=23) & (generator.random((23, 23)) < 0.8)
+    shape[:4, 10:16] = True
+    points = np.argwhere(shape)
+    center = points.mean(axis=0)
+    _, axes = np.linalg.eigh((points - center).T @ (points - center))
+    members = {tuple(point) for point in points.tolist()}
+    fractions = []
+    for axis in axes.T:
+        images = [point - 2 * ((point - center) @ axis) * axis for point in points]
+        fractions.append(np.mean([tuple(np.rint(image).astype(int).tolist()) not in members for image in images]))
+    assert fractions[0] != fractions[1]
+    assert asymmetry(shape) == pytest.approx(np.mean(fractions))
+
+
 def test_asymmetry_ignores_position_size_and_rotation() -> None:
     shape = np.zeros((60, 60), bool)
     shape[5:50, 5:15] = shape[40:50, 5:40] = True

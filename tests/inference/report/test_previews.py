@@ -47,6 +47,23 @@ def test_a_2d_image_is_outlined_where_its_mask_is() -> None:
     assert drawing.getpixel((20, 300)) == (128, 128, 128)
 
 
+def test_the_outline_is_the_mask_without_its_inside_also_at_the_edge_of_the_image() -> None:
+    mask = np.zeros((640, 640), dtype=np.uint8)  # of the size of the preview, so that nothing is resampled
+    mask[3:9, 4:30] = mask[630:, 100:140] = mask[300:310, 300:312] = 1
+    drawing = preview(np.full((640, 640, 3), 128, dtype=np.uint8), mask, affine=RAS, task=SKIN)
+    width, inside = SKIN.preview.outline_width, mask.T == 1
+    outline, around = np.zeros_like(inside), np.zeros_like(inside)
+    for row, column in np.ndindex(*inside.shape):
+        rows, columns = range(row - width, row + width + 1), range(column - width, column + width + 1)
+        if inside[row, column]:
+            within = [0 <= r < 640 and 0 <= c < 640 and inside[r, c] for r in rows for c in columns]
+            outline[row, column] = not all(within)
+        else:
+            around[row, column] = inside[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2].any()
+    np.testing.assert_array_equal(is_color(drawing, ORANGE), outline)
+    np.testing.assert_array_equal(is_color(drawing, (0, 0, 0)), around)
+
+
 def test_8_bit_values_are_unchanged_and_others_stretched() -> None:
     empty = np.zeros((50, 40), dtype=np.uint8)
     image = np.zeros((50, 40, 3), dtype=np.uint8)

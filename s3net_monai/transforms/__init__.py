@@ -15,6 +15,7 @@ from s3net_monai.transforms.in_plane_spacing import InPlaneSpacingd
 from s3net_monai.transforms.jitter_mask import jitter_masks
 from s3net_monai.transforms.label_on_image import LabelOnImaged
 from s3net_monai.transforms.lung_labeling import lung_weak_label
+from s3net_monai.transforms.mask_on_source import MaskOnSourced
 from s3net_monai.transforms.named_steps import compose_steps
 from s3net_monai.transforms.percentile_intensity import PercentileIntensityd
 from s3net_monai.transforms.rand_gin import RandGINd
@@ -47,6 +48,7 @@ __all__ = [
     "KeepLargestComponentsd",
     "LabelOnImaged",
     "LungWeakLabeld",
+    "MaskOnSourced",
     "PercentileIntensityd",
     "RandGINd",
     "RandSkinArtifactsd",

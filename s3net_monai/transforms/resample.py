@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
+import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import InvertibleTransform, MapTransform, Resize
+from monai.transforms import InvertibleTransform, MapTransform
 from monai.utils import TraceKeys
+from nibabel.orientations import io_orientation
+from torch.nn import functional as F
+
+from s3net_monai.transforms.interpolate_planes import interpolate_above, interpolate_planes
 
 
 class ResampleToSpacing(InvertibleTransform):
@@ -20,8 +25,12 @@ class ResampleToSpacing(InvertibleTransform):
     number of voxels is rounded, so the resulting spacing differs from the target by at most half a voxel over the whole
     axis; an axis too short for that keeps one voxel. The affine states the resulting spacing.
 
+    Images may have any data type and any order of their axes in memory: a CT of 16-bit integers, stored slice by slice,
+    is not copied.
+
     Args:
-        pixdim: target spacing of every axis in mm.
+        pixdim: target spacing in mm along the patient's x, y and z; an axis of the image gets that of the direction
+            nearest to it.
     """
 
     def __init__(self, pixdim: Sequence[float]) -> None:
@@ -29,22 +38,51 @@ class ResampleToSpacing(InvertibleTransform):
         self.pixdim = pixdim
 
     def __call__(self, img: MetaTensor) -> MetaTensor:
-        """Resample (C, X, Y[, Z])."""
+        """Resample (C, X, Y[, Z]) to float32."""
         size = [
-            max(1, round(count * float(spacing) / target))
-            for count, spacing, target in zip(img.shape[1:], img.pixdim, self.pixdim, strict=True)
+            max(1, round(count * float(spacing) / self.pixdim[direction]))
+            for count, spacing, direction in zip(img.shape[1:], img.pixdim, _directions(img), strict=True)
         ]
-        return self.push_transform(_resize(img, size), orig_size=tuple(img.shape[1:]))
+        resampled = _resized(
+            img, [_interpolated(channel, size) for channel in torch.as_tensor(img).as_subclass(torch.Tensor)]
+        )
+        return self.push_transform(resampled, orig_size=tuple(img.shape[1:]))
 
     def inverse(self, data: MetaTensor) -> MetaTensor:
         """Resample back to the original grid."""
-        return _resize(data, self.pop_transform(data)[TraceKeys.ORIG_SIZE])
+        size = self.pop_transform(data)[TraceKeys.ORIG_SIZE]
+        return _resized(data, [_interpolated(channel, size) for channel in data.as_tensor()])
+
+    def inverse_above(self, data: MetaTensor, threshold: float) -> MetaTensor:
+        """Return where values (C, X, Y, Z), resampled back to the original grid, reach a threshold: 1 there, uint8."""
+        size = self.pop_transform(data)[TraceKeys.ORIG_SIZE]
+        return _resized(data, [interpolate_above(channel, size, threshold) for channel in data.as_tensor().float()])
 
 
-def _resize(img: MetaTensor, size: Sequence[int]) -> MetaTensor:
-    resize = Resize(spatial_size=size, mode="trilinear" if len(size) == 3 else "bilinear", dtype=torch.float32)
-    with resize.trace_transform(False):
-        return cast(MetaTensor, resize(img))
+def _directions(img: MetaTensor) -> list[int]:
+    """Return for every axis of an image (C, X, Y[, Z]) that of the patient which is nearest to it."""
+    count = img.ndim - 1
+    affine = np.eye(count + 1)
+    affine[:count, :count] = np.asarray(img.affine)[:count, :count]
+    return [int(direction) for direction in io_orientation(affine)[:, 0]]
+
+
+def _interpolated(channel: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    if channel.ndim == 3:
+        return interpolate_planes(channel, size)
+    return F.interpolate(channel[None, None].float(), tuple(size), mode="bilinear")[0, 0]
+
+
+def _resized(img: MetaTensor, channels: Sequence[torch.Tensor]) -> MetaTensor:
+    """Return channels that span the space of an image (C, X, Y[, Z]), with its metadata and their own affine."""
+    values = channels[0][None] if len(channels) == 1 else torch.stack(tuple(channels))
+    scale = torch.tensor(img.shape[1:], dtype=torch.float64) / torch.tensor(values.shape[1:], dtype=torch.float64)
+    count = len(scale)
+    to_old = torch.eye(len(img.affine), dtype=torch.float64)
+    to_old[:count, :count], to_old[:count, -1] = torch.diag(scale), (scale - 1) / 2
+    affine = img.affine.to(torch.float64) @ to_old
+    meta = {name: value for name, value in img.meta.items() if name != "affine"}
+    return MetaTensor(values, affine=affine, meta=meta, applied_operations=list(img.applied_operations))
 
 
 class ResampleToSpacingd(MapTransform, InvertibleTransform):

@@ -146,3 +146,26 @@ def test_2d_images_from_a_config() -> None:
     transform = ConfigParser({"step": config}).get_parsed_content("step")
     image = MetaTensor(torch.rand(3, 8, 8), affine=torch.eye(3))
     assert transform({"image": image})["image"].shape == (3, 4, 2)
+
+
+def test_an_axis_gets_the_spacing_of_the_direction_nearest_to_it(file: Path) -> None:
+    """Resampling before the axes are turned gives what resampling after it gives."""
+    load = preprocessing().transforms[:2]
+    orient = Orientationd("image", axcodes="RAS")
+    first = Compose([*load, ResampleToSpacingd("image", PIXDIM), orient])({"image": file})["image"]
+    expected = preprocessing()({"image": file})["image"]
+    torch.testing.assert_close(first.as_tensor(), expected.as_tensor(), rtol=0, atol=1e-3)
+    np.testing.assert_allclose(first.affine, expected.affine, atol=1e-9)
+
+
+def test_integers_stored_slice_by_slice_give_the_same() -> None:
+    torch.manual_seed(0)
+    stored = torch.randint(-1024, 3000, (1, 7, 9, 12), dtype=torch.int16).permute(0, 3, 2, 1)
+    affine = torch.diag(torch.tensor([-1.0, 1.0, 2.0, 1.0]))
+    resample = ResampleToSpacingd("image", (2.5, 2.0, 3.0))
+    result, expected = (
+        resample({"image": MetaTensor(image, affine=affine)})["image"]
+        for image in (stored, stored.float().contiguous())
+    )
+    assert result.dtype == torch.float32
+    torch.testing.assert_close(result.as_tensor(), expected.as_tensor(), rtol=0, atol=5e-3)

@@ -16,12 +16,14 @@ from s3net_monai.inference.class_count import check_channels
 from s3net_monai.inference.discovery.find_cases import Case
 from s3net_monai.inference.report.previews import thinning_step
 from s3net_monai.inference.run.memory import with_smaller_windows
+from s3net_monai.inference.run.read_as_stored import read_as_stored
 from s3net_monai.inference.run.validate_input import check_input
 from s3net_monai.io import CaseError
 from s3net_monai.io.dicom.phases import with_phase
 from s3net_monai.transforms.crop_surround import CONTENT_KEY
 from s3net_monai.transforms.ct_values import HOUNSFIELD_KEY
 from s3net_monai.transforms.highest_class import highest_class
+from s3net_monai.transforms.memory_order import in_memory_order
 
 AFFINE_TOLERANCE = 1e-4
 BLOCK = 16  # lines or planes that are converted at a time
@@ -79,10 +81,11 @@ def read_case(case: Case, bundle: Bundle) -> dict[str, Any]:
     phase = case.phase_to_read
     paths = [str(path) if phase is None else with_phase(path, phase) for path in case.image]
     image: str | list[str] = paths[0] if len(paths) == 1 else paths
-    read, _ = reading_steps(bundle.preprocessing)
-    return preprocess(
-        read({"image": image, "case_id": case.case_id, "image_path": str(case.image[0])}), bundle, name=case.input.name
-    )
+    sample: dict[str, Any] = {"image": image, "case_id": case.case_id, "image_path": str(case.image[0])}
+    read, others = reading_steps(bundle.preprocessing)
+    stored = read_as_stored(paths, read, others) if case.kind == "dicom_series" else None
+    sample = read(sample) if stored is None else {**sample, "image": stored}
+    return preprocess(sample, bundle, name=case.input.name)
 
 
 def preprocess(sample: dict[str, Any], bundle: Bundle, *, name: str) -> dict[str, Any]:
@@ -116,11 +119,12 @@ def _source_image(image: Any, modality: str) -> SourceImage:
     pixels = _without_metadata(torch.as_tensor(image))
     in_hu = modality == "CT" and bool(image.meta.get(HOUNSFIELD_KEY, True))
     dtype = torch.uint8 if image.ndim == 3 else torch.int16 if in_hu else torch.float32  # values can have any scale
-    lowest, highest = _converted(torch.stack([pixels.min(), pixels.max()])[None], dtype)[0].tolist()
+    lowest, highest = _converted(torch.stack(in_memory_order(pixels).aminmax())[None], dtype)[0].tolist()
     if image.ndim == 3:
         step = thinning_step(int(image.shape[1]), int(image.shape[2]))
         pixels = pixels[:, ::step, ::step]
-    pixels = _converted(pixels, dtype)
+    if not pixels.dtype == dtype == torch.int16:  # those become floating point before anything changes them
+        pixels = _converted(pixels, dtype)
     array = pixels[0].numpy() if pixels.shape[0] == 1 else pixels.movedim(0, -1).numpy()
     spacing = image.meta.get("spacing")
     return SourceImage(
@@ -174,7 +178,7 @@ def infer_sample(sample: dict[str, Any], bundle: Bundle) -> Segmentation:
         consistency *= float(sample.get("quality_factor", 1.0))  # what the bundle can tell from the mask itself
     result = sample["pred"]
     _check_values(result, bundle)
-    mask = np.asarray(result[0].cpu()).astype(np.uint8)
+    mask = np.asarray(result[0].cpu()).astype(np.uint8, copy=False)
     if mask.shape == (*shape, 1):  # a 2-D image that the bundle read as a volume of one slice
         return Segmentation(mask=mask[..., 0], affine=np.eye(4), consistency=consistency, warning=warning)
     if mask.shape != shape or np.abs(np.asarray(result.affine) - affine).max() > AFFINE_TOLERANCE:
@@ -191,7 +195,7 @@ def _check_values(mask: torch.Tensor, bundle: Bundle) -> None:
             f"postprocessing of {bundle.name} gives {mask.shape[0]} masks, one of label values expected; end it with "
             "an argmax over the classes"
         )
-    if (largest := int(mask.max())) > len(bundle.task.labels):
+    if (largest := int(in_memory_order(_without_metadata(mask)).max())) > len(bundle.task.labels):
         raise CaseError(
             f"value {largest} in the mask, {bundle.name} names {len(bundle.task.labels)} classes; name every class in "
             "channel_def of its metadata.json"

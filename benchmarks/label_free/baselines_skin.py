@@ -69,7 +69,7 @@ def read_rgb(path: Path) -> NDArray[np.floating]:
     """Read a 2-D image upright as RGB (3, X, Y) in [0, 1], as the skin bundle reads it."""
     reader = Image2DReader(converter=upright_rgb)
     image, _ = reader.get_data(reader.read(path))
-    return np.moveaxis(np.asarray(image, dtype=np.float32), -1, 0) / 255
+    return np.asarray(image, dtype=np.float32) / 255
 
 
 def segment(image: NDArray[np.floating], method: Method, seed: int = 0) -> Partition:

@@ -17,6 +17,7 @@ from monai.utils import TraceKeys
 from torch.nn import functional as F
 
 TRUNCATED = 4.0  # standard deviations to either side that a smoothing covers, as MONAI's GaussianFilter
+GROUP = 8  # lines that are smoothed together; more share more sums, and multiply with more zeros
 BLOCK = 128  # pixels across the smoothing that are converted at a time
 MAX_PLANE = 2**23  # pixels that are interpolated along both axes at once, in one array of floating point
 
@@ -36,9 +37,11 @@ def resize_smoothly(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
         (C, *size) float32.
     """
     lines = [_interpolated_lines(length, new) for length, new in zip(image.shape[1:], size, strict=True)]
-    smoothed = _smoothed(image, lines[0], _kernel(image.shape[1], size[0]))
-    smoothed = _smoothed(smoothed.mT, lines[1], _kernel(image.shape[2], size[1])).mT
-    if math.prod(image.shape[1:]) <= MAX_PLANE:
+    kernels = [_kernel(length, new) for length, new in zip(image.shape[1:], size, strict=True)]
+    is_small = math.prod(image.shape[1:]) <= MAX_PLANE
+    smooth = _smoothed if is_small else _smoothed_in_groups
+    smoothed = smooth(smooth(image, lines[0], kernels[0]).mT, lines[1], kernels[1]).mT
+    if is_small:
         plane = torch.zeros(image.shape, dtype=torch.float32, device=image.device)
         plane[:, lines[0][:, None], lines[1]] = smoothed
         return F.interpolate(plane[None], size=list(size), mode="bilinear")[0]
@@ -73,6 +76,25 @@ def _smoothed(image: torch.Tensor, lines: torch.Tensor, kernel: torch.Tensor) ->
         for index, weight in enumerate(weights):
             total.add_(values.index_select(0, lines + index), alpha=weight)
     return result.movedim(0, 1)
+
+
+def _smoothed_in_groups(image: torch.Tensor, lines: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    """Return what ``_smoothed`` returns but for the last bits, in a fifth of the time: neighbors share their sums.
+
+    The lines of a group are a product of a matrix of weights and of all lines of the image that any of them covers.
+    """
+    (channels, length, width), margin = image.shape, len(kernel) // 2
+    lines, kernel = lines.to(image.device), kernel.to(image.device)
+    result = torch.empty(channels, len(lines), width, device=image.device)
+    for start in range(0, len(lines), GROUP):
+        group = lines[start : start + GROUP, None]
+        covered = torch.arange(max(0, int(group[0]) - margin), min(length, int(group[-1]) + margin + 1))
+        taps = covered.to(group) - group + margin
+        weights = kernel[taps.clamp(0, len(kernel) - 1)].where((taps >= 0) & (taps < len(kernel)), 0.0)
+        for channel in range(channels):  # one at a time, since the lines are converted to floating point
+            values = image[channel, int(covered[0]) : int(covered[-1]) + 1].float()
+            torch.matmul(weights, values, out=result[channel, start : start + GROUP])
+    return result
 
 
 def _interpolated(smoothed: torch.Tensor, lines: torch.Tensor, length: int, new: int) -> torch.Tensor:

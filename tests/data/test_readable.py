@@ -97,4 +97,4 @@ def test_sound_cases_are_cached_as_by_monai(cases: list[dict[str, Any]]) -> None
     (sound,) = (case for case in cases if case["case_id"] == "sound.png")
     data = ReadableCacheDataset([sound, sound], READ, hash_as_key=True)
     assert len(data) == 2
-    assert data[1]["image"].shape == (64, 64, 3)
+    assert data[1]["image"].shape == (3, 64, 64)

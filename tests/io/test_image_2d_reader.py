@@ -16,8 +16,9 @@ PICTURE = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
 
 
 def load(path: Path, percentile: float = 0.5) -> np.ndarray:
+    """Return the picture (columns, rows, 3)."""
     readers = [RefuseOthersReader("a picture"), Image2DReader(upright_rgb, percentile)]
-    return np.asarray(LoadImage(reader=readers, image_only=True)(path))
+    return np.moveaxis(np.asarray(LoadImage(reader=readers, image_only=True)(path)), 0, -1)
 
 
 def refusal(path: Path) -> str:
@@ -97,3 +98,18 @@ def test_channels_keep_their_notes(tmp_path: Path) -> None:
     image = LoadImage(reader=Image2DReader(upright_gray), image_only=True)([tmp_path / "a.tif", tmp_path / "b.tif"])
     assert image.shape == (2, 40, 40)
     assert [note.partition(" (")[0] for note in image.meta["notes"]] == ["non-finite pixels"]
+
+
+@pytest.mark.parametrize("shape", [(5, 600), (300, 257), (1, 1), (2, 256)])
+def test_every_pixel_comes_to_its_place(shape: tuple[int, int], tmp_path: Path) -> None:
+    picture = np.random.default_rng(shape[0]).integers(0, 256, (*shape, 3), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    Image.fromarray(picture[..., 0]).save(tmp_path / "gray.png")
+    reader = Image2DReader(upright_rgb)
+    array, meta = reader.get_data(reader.read(tmp_path / "a.png"))
+    np.testing.assert_array_equal(array, picture.transpose(2, 1, 0))
+    assert array.flags.c_contiguous
+    assert meta["original_channel_dim"] == 0
+    assert meta["spatial_shape"].tolist() == [shape[1], shape[0]]
+    gray, _ = Image2DReader(upright_gray).get_data(Image2DReader(upright_gray).read(tmp_path / "gray.png"))
+    np.testing.assert_array_equal(gray, picture[..., 0].T)

@@ -31,6 +31,15 @@ def test_values_are_those_of_monai(shape: tuple[int, ...], max_plane: int, monke
     torch.testing.assert_close(result, torch.as_tensor(expected).as_subclass(torch.Tensor), rtol=0, atol=2e-4)
 
 
+def test_lines_of_groups_are_those_one_by_one() -> None:
+    image, kernel = picture(2, 90, 7), torch.tensor([0.1, 0.2, 0.4, 0.2, 0.1])
+    lines = torch.tensor([0, 1, 2, 5, 6, 7, 30, 31, 88, 89])  # more than one group, and both ends
+    padded = np.pad(image.numpy().astype(np.float64), ((0, 0), (2, 2), (0, 0)))
+    expected = np.stack([np.tensordot(kernel.numpy(), padded[:, line : line + 5], (0, 1)) for line in lines], axis=1)
+    result = smooth_resize._smoothed_in_groups(image, lines, kernel)
+    np.testing.assert_allclose(result.numpy(), expected, atol=1e-4)
+
+
 def test_one_bright_pixel_spreads_by_the_gaussian() -> None:
     image = torch.zeros(1, 90, 90)
     image[0, 46, 46] = 900  # the middle of the nine pixels of (15, 15)

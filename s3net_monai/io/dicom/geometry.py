@@ -163,14 +163,16 @@ def check_allow(allow: Sequence[str]) -> frozenset[Irregularity]:
 def masks_on_slices(array: np.ndarray, geometry: SeriesGeometry) -> np.ndarray:
     """Sample a label array (X, Y, Z) on the grid at the pixels of the real slices.
 
-    The nearest voxel counts; for a regular series this is a transpose.
+    The nearest voxel counts.
 
     Returns:
-        (slices, rows, columns), in the order of ``geometry.headers``.
+        (slices, rows, columns), in the order of ``geometry.headers``; for a regular series a view of ``array``.
     """
     if array.shape != geometry.shape:
         raise ValueError(f"array of {array.shape} does not lie on the series' grid of {geometry.shape}")
     columns, rows = geometry.size
+    if geometry.shape == (columns, rows, len(geometry.headers)):
+        return array.T
     masks = np.empty((len(geometry.headers), rows, columns), dtype=array.dtype)
     for target, (x, y, z) in zip(masks, np.rint(geometry.corners).astype(int), strict=True):
         target[...] = array[x : x + columns, y : y + rows, z].T

@@ -40,14 +40,14 @@ TYPE_2_ATTRIBUTES = (
     *("AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator"),
 )
 REFERENCED_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-HEADER_KEYWORDS = (
-    *COPIED_ATTRIBUTES,
+IDENTIFYING_KEYWORDS = (
     *REFERENCED_UIDS,
     "SpecificCharacterSet",
     "SOPClassUID",
     "FrameOfReferenceUID",
     "Modality",
 )
+COMPARED_ATTRIBUTES = ("PatientName", "PatientID")  # of all slices; highdicom takes everything else from the first
 SERIES_ATTRIBUTES = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID", "PatientName")
 SEXES = ("M", "F", "O")
 MAX_NAME_COMPONENTS = 5  # of a person's name, in each of its up to three spellings
@@ -71,9 +71,9 @@ class Plane:
 def copy_series_headers(geometry: SeriesGeometry) -> tuple[list[Dataset], list[Plane]]:
     """Copy what a SEG needs from a CT series into new, well-formed datasets.
 
-    They hold UIDs, positions and ``COPIED_ATTRIBUTES``. Values that break their value representation (PS3.5
-    section 6.2) are left out, or left empty where the standard requires the attribute. A file without SOP UIDs gets
-    those of its file meta information. A series without a usable FrameOfReferenceUID gets one derived from its
+    They hold UIDs and positions, the first one also ``COPIED_ATTRIBUTES``. Values that break their value representation
+    (PS3.5 section 6.2) are left out, or left empty where the standard requires the attribute. A file without SOP UIDs
+    gets those of its file meta information. A series without a usable FrameOfReferenceUID gets one derived from its
     SeriesInstanceUID: a frame of reference that it shares with no other series.
 
     Returns:
@@ -86,7 +86,7 @@ def copy_series_headers(geometry: SeriesGeometry) -> tuple[list[Dataset], list[P
     from pydicom.uid import generate_uid
 
     files = list(dict.fromkeys(header.path for header in geometry.headers))
-    sources = [_copy_header(file) for file in files]
+    sources = [_copy_header(file, COPIED_ATTRIBUTES if file == files[0] else COMPARED_ATTRIBUTES) for file in files]
     for keyword in SERIES_ATTRIBUTES:
         if len({str(source.get(keyword, "")) for source in sources}) > 1:
             raise CaseError(f"dicomseg: the slices have several {keyword}s; give one series, or ask for nifti")
@@ -101,8 +101,9 @@ def copy_series_headers(geometry: SeriesGeometry) -> tuple[list[Dataset], list[P
     source_of = dict(zip(files, sources, strict=True))
     planes = [_plane(source_of[header.path], header) for header in geometry.headers]
     if all(plane.frame is None for plane in planes):
+        shared = _shared_plane(geometry)
         for source, header in zip(sources, geometry.headers, strict=True):
-            _set_slice_position(source, header, geometry)
+            _set_slice_position(source, header, shared)
         return sources, planes
     _set_frame_positions(sources[0], geometry)
     return sources[:1], planes
@@ -130,9 +131,9 @@ def copy_vl_header(file: Path, size: tuple[int, int]) -> Dataset:
     return source
 
 
-def _set_slice_position(source: Dataset, header: SliceHeader, geometry: SeriesGeometry) -> None:
+def _set_slice_position(source: Dataset, header: SliceHeader, shared: tuple[list[str], list[str], str]) -> None:
     """Set the position of one slice; orientation and spacing are the first slice's, equal within tolerance."""
-    source.ImageOrientationPatient, source.PixelSpacing, source.SliceThickness = _shared_plane(geometry)
+    source.ImageOrientationPatient, source.PixelSpacing, source.SliceThickness = shared
     source.ImagePositionPatient = format_decimals(read_numbers(header, "ImagePositionPatient", 3))
 
 
@@ -169,12 +170,12 @@ def format_decimals(values: Sequence[float] | np.ndarray) -> list[str]:
     return [format_number_as_ds(float(value)) for value in values]
 
 
-def _copy_header(file: Path) -> Dataset:
+def _copy_header(file: Path, copied: Sequence[str] = COPIED_ATTRIBUTES) -> Dataset:
     from pydicom import Dataset
 
-    source = read_data_set(file, stop_before_pixels=True, specific_tags=list(HEADER_KEYWORDS))
+    source = read_data_set(file, stop_before_pixels=True, specific_tags=[*copied, *IDENTIFYING_KEYWORDS])
     header = Dataset()
-    for keyword in COPIED_ATTRIBUTES:
+    for keyword in copied:
         value = _value(source, keyword)
         if value is not None:
             setattr(header, keyword, value)

@@ -14,6 +14,7 @@ from s3net_monai.utils.console import closed_pipes_are_quiet, log_to_stderr
 from s3net_monai.utils.messages import causes
 from s3net_monai.utils.output_paths import check_output_file, is_full
 from s3net_monai.utils.printing import get_logger, print_json, print_note, print_path, print_result
+from s3net_monai.utils.quick_monai import import_monai
 from s3net_monai.utils.reasons import error_lines, words_of
 from s3net_monai.utils.scratch import scratch_folder
 from s3net_monai.utils.signals import ending_signals_as_keyboard_interrupt
@@ -35,6 +36,8 @@ def _main(argv: Sequence[str] | None) -> int:
     arguments = command_line(_commands()).parse_args(argv)
     log_to_stderr()
     try:
+        if argv is None and arguments.run in (_segment, _evaluate, _info):  # this process is the program's own
+            import_monai()
         code: int = arguments.run(arguments)
     except KeyboardInterrupt:
         print_note("s3net: interrupted")

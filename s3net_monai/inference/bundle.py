@@ -14,6 +14,7 @@ from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
 
 from s3net_monai.inference.bundle_task import task_of_bundle
 from s3net_monai.inference.class_count import check_class_count
+from s3net_monai.inference.component_names import ComponentNames
 from s3net_monai.tasks import Task, get_task
 from s3net_monai.transforms import CTValuesd, FillNonFinited
 from s3net_monai.utils.errors import UsageError
@@ -137,6 +138,7 @@ def load_bundle(
         raise UsageError(f"mode {mode!r} is not known; give one of {', '.join(MODES)}")
     try:
         parser = ConfigParser()
+        parser.locator = ComponentNames()
         parser.read_config([str(file) for file in files])
         parser["bundle_root"] = str(root)
         parser["device"] = device

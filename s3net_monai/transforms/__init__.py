@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from s3net_monai.transforms.ct_values import CTValuesd
     from s3net_monai.transforms.display_orientation import DisplayOrientationd, upside_down_axes
     from s3net_monai.transforms.fill_non_finite import FillNonFinited
-    from s3net_monai.transforms.highest_class import HighestClassd, highest_class
+    from s3net_monai.transforms.highest_class import HighestClassd
     from s3net_monai.transforms.in_plane_spacing import InPlaneSpacingd
     from s3net_monai.transforms.jitter_mask import jitter_masks
     from s3net_monai.transforms.label_on_image import LabelOnImaged
@@ -78,7 +78,6 @@ __all__ = [
     "WeakLabeld",
     "compose_steps",
     "constrain_to_air",
-    "highest_class",
     "jitter_masks",
     "lung_weak_label",
     "skin_lesion_prior",

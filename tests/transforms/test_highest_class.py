@@ -7,7 +7,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from s3net_monai.transforms import HighestClassd, highest_class
+from s3net_monai.transforms.highest_class import HighestClassd, highest_class
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 5), (2, 7, 3), (4, 6, 5, 3), (9, 3, 3)])

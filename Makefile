@@ -10,8 +10,8 @@ OUT ?= demo_output
 TESTED := tests s3net_monai --ignore s3net_monai/monailabel --ignore s3net_monai/deploy
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo test test-fast viewers lint docs sbom accuracy benchmark benchmark-speed benchmark-faults weights \
-  monailabel test-monailabel test-deploy clean
+.PHONY: demo test test-fast viewers lint docs sbom accuracy benchmark benchmark-speed benchmark-faults \
+  bench-check weights monailabel test-monailabel test-deploy clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -67,9 +67,13 @@ benchmark: $(VENV)/.installed
 	$(BIN)/python -m benchmarks cardiac --data "$(DATA)" --output docs/benchmark/cardiac.json
 	$(BIN)/python -m benchmarks abdomen --data "$(DATA)" --output docs/benchmark/abdomen.json
 
+# Time and memory beside the build before and other software, half an hour on a quiet machine; DATA holds PH2 and ACDC.
 benchmark-speed: $(VENV)/.installed
-	mkdir -p docs/benchmark
-	$(BIN)/python -m benchmarks speed --output docs/benchmark/speed.json
+	$(BIN)/python -m benchmarks speed $(if $(DATA),--data "$(DATA)") --output docs/benchmark/speed.json
+
+# Instructions of three small inputs against stored counts, which UPDATE=1 writes again; a busy machine will do.
+bench-check: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.speed.instructions $(if $(UPDATE),--update)
 
 # Damaged files, kills, hostile servers, marked identifiers, each counted; half an hour.
 benchmark-faults: $(VENV)/.installed

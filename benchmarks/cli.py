@@ -6,7 +6,6 @@ Imports are inside the functions, so that ``--help`` is quick.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,13 +39,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> str:
-    """Run the benchmark and return the JSON of speed or the Markdown page of the others."""
+    """Run the benchmark and return its Markdown page."""
     _check(arguments)
-    if arguments.benchmark == "speed":
-        return _run_speed(arguments.output)
     data, output, rows = arguments.data, arguments.output, arguments.rows
     all_work = arguments.work or Path("benchmark_output")
-    if arguments.benchmark == "faults":
+    written = output.with_suffix(".md")
+    if arguments.benchmark == "speed":
+        from benchmarks.speed.measure import Plan
+        from benchmarks.speed.run import run_speed
+
+        written = run_speed(output, Plan(work=all_work / "speed", data=data), names=rows)
+    elif arguments.benchmark == "faults":
         from benchmarks.faults.run import run_faults
 
         run_faults(output, names=rows)
@@ -65,14 +68,14 @@ def _run(arguments: argparse.Namespace) -> str:
 
         work = all_work / arguments.benchmark
         run_benchmark(arguments.benchmark, data, output, work=work, names=rows)
-    page: str = output.with_suffix(".md").read_text(encoding="utf-8")
+    page: str = written.read_text(encoding="utf-8")
     return page
 
 
 def _check(arguments: argparse.Namespace) -> None:
     name, few_labels = arguments.benchmark, arguments.benchmark in FEW_LABELS
     if name in WITHOUT_DATA:
-        unused = ("data", "work", "rows", "labels") if name == "speed" else ("data", "work", "labels")
+        unused = ("labels",) if name == "speed" else ("data", "work", "labels")
         given = [option for option in unused if getattr(arguments, option)]
         if given:
             raise ValueError(f"{name}: --{given[0]} is for the other benchmarks; leave it out")
@@ -82,16 +85,3 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ValueError(f"{name}: --data is missing; give the folder that holds {folders}")
     if arguments.labels and not few_labels:
         raise ValueError(f"{name}: --labels is for {' and '.join(FEW_LABELS)}; leave it out")
-
-
-def _run_speed(output: Path) -> str:
-    from benchmarks.common.output import check_output
-    from benchmarks.speed import speed_benchmark
-    from s3net_monai.utils.atomic import atomic_path
-
-    check_output(output, modules=())
-    output.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(speed_benchmark(), indent=2)
-    with atomic_path(output) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
-    return text

@@ -26,7 +26,8 @@ def command_line() -> ArgumentParser:
     add(
         "benchmark",
         choices=BENCHMARKS,
-        help="speed: one forward pass and one whole CT; faults: damaged files, kills, hostile servers, marked "
+        help="speed: this build, the one before the work on speed, and other software; "
+        "faults: damaged files, kills, hostile servers, marked "
         "identifiers; skin, lung: every row of the accuracy table, some of which "
         "train; cardiac, abdomen: methods for few labels, all of which train; corrections: the skin weights "
         "fine-tuned on corrected masks, in the order of the active-learning strategy and at random",
@@ -36,20 +37,21 @@ def command_line() -> ArgumentParser:
         required=True,
         type=Path,
         metavar="FILE.json",
-        help="file for the numbers; all benchmarks but speed also write .md and .png files beside it",
+        help="file for the numbers; .md and .png files are written beside it; the page of docs/benchmark/speed.json is "
+        "docs/performance.md",
     )
     add(
         "--data",
         type=Path,
         metavar="DIR",
-        help="all but speed and faults: folder that holds skin/, lung/, cardiac/ and abdomen/",
+        help="all but faults: folder that holds skin/, lung/, cardiac/ and abdomen/; speed takes phantoms without it",
     )
     add(
         "--work",
         type=Path,
         metavar="DIR",
-        help="folder for weights and the scores of single cases, which the next run reuses; several processes may "
-        "share it for cardiac, abdomen and corrections; default: benchmark_output",
+        help="folder for weights, environments and the scores of single cases, which the next run reuses; several "
+        "processes may share it for cardiac, abdomen and corrections; default: benchmark_output",
     )
     add(
         "--rows",
@@ -57,7 +59,7 @@ def command_line() -> ArgumentParser:
         default=(),
         metavar="A,B",
         help="only these rows; skin and lung also take 'robustness' and 'ablation', corrections takes its orders, "
-        "faults its measurements. "
+        "faults and speed their measurements. "
         "Names have hyphens for spaces and commas; an unknown name lists them",
     )
     add(

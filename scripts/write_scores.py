@@ -19,6 +19,8 @@ from s3net_monai.utils.printing import ArgumentParser, print_note
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the benchmarks, which are not installed
 
 from benchmarks.common.splits import LUNG_TRAINING_VOLUMES
+from benchmarks.speed.alternate import median_of
+from benchmarks.speed.items import ITEMS, THIS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("*.md", "docs/**/*.md", "bundle/*/docs/README.md")  # patterns of the pages that are searched for blocks
@@ -154,19 +156,16 @@ def cell(figures: dict[str, Any] | None, reference: str, max_draws: int) -> str:
 
 
 def speed() -> str:
-    """Return seconds and memory of the released weights."""
+    """Return seconds and memory of whole runs of the released weights."""
     result = read("speed")
-    volume = result["ct"]
-    shape = " x ".join(str(size) for size in volume["shape"])
-    return "\n".join(
-        [
-            f"| on {result['machine']['cores']} cores | measured |",
-            "|---|---|",
-            f"| one forward pass of a 256 x 256 image | {result['forward_256']['median']:.3f} s |",
-            f"| a {shape} CT, from DICOM to NIfTI and DICOM SEG, with the start of the program "
-            f"| {volume['wall_seconds']:.1f} s, peak {volume['peak_gb']:.2f} GB |",
-        ]
-    )
+    cores = result["machine"]["cores"]
+    lines = [f"| on {cores} cores, with the start of the program | time | memory |", "|---|---|---|"]
+    for name in ("ct", "pictures", "picture", "jpeg"):
+        runs = result["rows"].get(name, {}).get("runs", {}).get(THIS)
+        if runs:
+            seconds, gigabytes = (median_of(runs, quantity) for quantity in ("wall_seconds", "peak_gb"))
+            lines.append(f"| {ITEMS[name].title} | {seconds:.1f} s | {gigabytes:.2f} GB |")
+    return "\n".join(lines)
 
 
 def memory() -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.cli import main
+from benchmarks.speed.measure import Plan
 from tests.helpers.paths import ROOT
 
 
@@ -33,10 +35,10 @@ def test_argparse_errors_are_exit_code_two(arguments: list[str]) -> None:
         (["skin"], "skin: --data is missing; give the folder that holds skin/ and lung/"),
         (["cardiac"], "cardiac: --data is missing; give the folder that holds cardiac/"),
         (["corrections", "--data", "data", "--labels", "1"], "--labels is for cardiac and abdomen; leave it out"),
-        (["speed", "--data", "data"], "speed: --data is for the other benchmarks; leave it out"),
         (["speed", "--labels", "1"], "speed: --labels is for the other benchmarks; leave it out"),
         (["faults", "--work", "folder"], "faults: --work is for the other benchmarks; leave it out"),
         (["faults", "--data", "data"], "faults: --data is for the other benchmarks; leave it out"),
+        (["speed", "--rows", "floods"], "speed: row 'floods' is not known; give one or more of ct,pictures,"),
         (["faults", "--rows", "floods"], "faults: row 'floods' is not known; give one or more of bit-flips,"),
     ],
 )
@@ -51,22 +53,31 @@ def test_unusable_requests_are_one_line(
     assert captured.err.count("\n") == 1
 
 
-def test_speed_prints_what_it_writes(
+def test_speed_prints_the_page_that_it_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("benchmarks.speed.speed_benchmark", lambda: {"forward_256": {"median": 0.1}})
-    assert main(["speed", "--output", str(tmp_path / "speed.json")]) == 0
-    written = json.loads((tmp_path / "speed.json").read_text())
-    assert json.loads(capsys.readouterr().out) == written == {"forward_256": {"median": 0.1}}
+    asked: list[Any] = []
+
+    def measure(output: Path, plan: Plan, *, names: Sequence[str]) -> Path:
+        asked.extend([plan.work, plan.data, names])
+        page = output.with_suffix(".md")
+        page.write_text("# Speed\n")
+        return page
+
+    monkeypatch.setattr("benchmarks.speed.run.run_speed", measure)
+    options = ["--work", str(tmp_path), "--data", "data", "--rows", "ct,jpeg"]
+    assert main(["speed", "--output", str(tmp_path / "speed.json"), *options]) == 0
+    assert asked == [tmp_path / "speed", Path("data"), ("ct", "jpeg")]
+    assert capsys.readouterr().out == "# Speed\n\n"
 
 
 def test_interrupted_runs_are_exit_code_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupt() -> None:
+    def interrupt(output: Path, plan: Plan, *, names: Sequence[str]) -> Path:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("benchmarks.speed.speed_benchmark", interrupt)
+    monkeypatch.setattr("benchmarks.speed.run.run_speed", interrupt)
     assert main(["speed", "--output", str(tmp_path / "speed.json")]) == 1
     assert capsys.readouterr().err == "benchmarks: interrupted\n"
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from s3net_monai.transforms.in_plane_spacing import InPlaneSpacingd
     from s3net_monai.transforms.jitter_mask import jitter_masks
     from s3net_monai.transforms.label_on_image import LabelOnImaged
+    from s3net_monai.transforms.largest_of_classes import KeepLargestOfClassesd
     from s3net_monai.transforms.lung_labeling import lung_weak_label
     from s3net_monai.transforms.mask_on_source import MaskOnSourced
     from s3net_monai.transforms.named_steps import compose_steps
@@ -55,6 +56,7 @@ __all__ = [
     "InPlaneSpacingd",
     "KeepCentralComponentd",
     "KeepLargestComponentsd",
+    "KeepLargestOfClassesd",
     "LabelOnImaged",
     "LungWeakLabeld",
     "MaskOnSourced",

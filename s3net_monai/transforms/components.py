@@ -59,9 +59,12 @@ def closed_central_component(mask: Mask, closing_radius: float = 0.25) -> Mask:
         return component
     radius = closing_radius * min(mask.shape)
     margin = int(np.ceil(radius)) + 1
-    dilated = ndimage.distance_transform_edt(~np.pad(component, margin)) <= radius
+    box = ndimage.find_objects(component.view(np.uint8))[0]  # a closing stays within it
+    dilated = ndimage.distance_transform_edt(~np.pad(component[box], margin)) <= radius
     inner = (slice(margin, -margin),) * mask.ndim
-    return ndimage.binary_fill_holes(component | (ndimage.distance_transform_edt(dilated) > radius)[inner])
+    closed = component[box] | (ndimage.distance_transform_edt(dilated) > radius)[inner]
+    component[box] = ndimage.binary_fill_holes(closed)
+    return component
 
 
 class _SelectComponentsd(MapTransform):

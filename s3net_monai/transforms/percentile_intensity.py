@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import MapTransform, ScaleIntensityRangePercentiles
+from monai.transforms import MapTransform
 from monai.transforms.utils_pytorch_numpy_unification import percentile
+from monai.utils import convert_to_dst_type
 
 from s3net_monai.transforms.notes import add_note
 
@@ -37,20 +38,21 @@ class PercentileIntensityd(MapTransform):
     def __init__(self, keys: KeysCollection, lower: float = 1.0, upper: float = 99.0) -> None:
         super().__init__(keys)
         self.lower, self.upper = lower, upper
-        self.scale = ScaleIntensityRangePercentiles(lower, upper, b_min=0, b_max=1, clip=True, channel_wise=True)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return a copy of the sample with scaled images."""
         sample = dict(data)
         for key in self.key_iterator(sample):
             image = sample[key]
-            scaled = torch.as_tensor(self.scale(image))
-            for index, channel in enumerate(torch.as_tensor(image)):
-                if float(percentile(channel, self.lower)) == float(percentile(channel, self.upper)):
-                    low, high = float(channel.min()), float(channel.max())
-                    scaled[index] = (channel - low) / (high - low) if low < high else 0
-                    add_note(sample, key, _note(low, high, self.upper - self.lower))
-            sample[key] = scaled
+            channels = torch.as_tensor(image).as_subclass(torch.Tensor)
+            scaled = torch.empty(channels.shape, dtype=torch.float32, device=channels.device)
+            for index, channel in enumerate(channels):
+                low, high = torch.as_tensor(percentile(channel, [self.lower, self.upper]))  # of one sorting
+                if low == high:
+                    low, high = channel.min(), channel.max()
+                    add_note(sample, key, _note(float(low), float(high), self.upper - self.lower))
+                scaled[index] = ((channel - low) / (high - low)).clamp(0, 1) if low < high else 0
+            sample[key] = convert_to_dst_type(scaled, image, dtype=torch.float32)[0]
             if isinstance(image, MetaTensor):
                 sample[key].meta["notes"] = image.meta.get("notes", [])
         return sample

@@ -10,6 +10,7 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from numpy.typing import NDArray
+from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
 
@@ -18,7 +19,8 @@ def solidity(mask: NDArray[np.bool_]) -> float:
 
     An empty mask, which has no outline, gives 0.
     """
-    return float(mask.sum() / convex_hull_image(mask).sum()) if mask.any() else 0.0
+    boxes = ndimage.find_objects(mask.view(np.uint8))
+    return float(mask.sum() / convex_hull_image(mask[boxes[0]]).sum()) if boxes else 0.0
 
 
 class Solidityd(MapTransform):

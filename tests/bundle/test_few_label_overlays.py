@@ -299,7 +299,7 @@ def test_the_settings_that_the_page_names(data: Path, tmp_path: Path) -> None:
         torch.as_tensor(reading(dict(case))["image"]), torch.as_tensor(seen(dict(case))["image"])
     )
     after = inference.get_parsed_content("postprocessing").transforms
-    assert "KeepLargestConnectedComponentd" not in [type(step).__name__ for step in after]
+    assert "KeepLargestOfClassesd" not in [type(step).__name__ for step in after]
     for parser, overlay, name in ((global_, "pretrain_global", "views#flip"), (s3net, "pretrain_s3net", "flip")):
         parser.read_config([configs("train"), configs(overlay)])
         parser[f"train#prepare_batch#{name}"] = 0.5

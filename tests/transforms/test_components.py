@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from s3net_monai.transforms import KeepCentralComponentd, KeepLargestComponentsd, ResampleToSpacingd
 from s3net_monai.transforms.components import closed_central_component, large_components
+from s3net_monai.transforms.skin_labeling import central_component
 
 
 def select(probability: torch.Tensor, rule: str) -> torch.Tensor:
@@ -153,3 +154,16 @@ def test_air_at_the_border_is_dropped_unless_it_is_the_largest() -> None:
     assert np.array_equal(large_components(mask), np.where(np.indices(mask.shape)[0] >= 3, mask, False))
     mask[0:2, 0:12] = True  # now 48: the field of view cuts the lung
     assert np.array_equal(large_components(mask), mask)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_closing_in_the_box_of_a_component_is_that_on_the_whole_plane(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    mask = ndimage.gaussian_filter(generator.standard_normal((48, 60)), 3) > 0.02
+    component = central_component(mask)
+    margin = 60  # far beyond the disc
+    dilated = ndimage.distance_transform_edt(~np.pad(component, margin)) <= 0.25 * 48
+    closed = (ndimage.distance_transform_edt(dilated) > 0.25 * 48)[margin:-margin, margin:-margin]
+    result = closed_central_component(mask)
+    np.testing.assert_array_equal(result, ndimage.binary_fill_holes(component | closed))
+    assert result.sum() > component.sum()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from data_prep.phantom_skin import skin_phantom
 from s3net_monai.transforms import skin_labeling
@@ -74,6 +75,17 @@ def test_center_weight_is_a_gaussian_in_half_widths() -> None:
     assert weight[1, 2] == pytest.approx(np.exp(-1))
     assert weight[0, 0] == pytest.approx(np.exp(-4))
     assert center_weight((5, 9), spread=1)[2, 8] == pytest.approx(np.exp(-0.5))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_central_component_is_that_of_a_loop_over_components(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    mask = ndimage.gaussian_filter(generator.standard_normal((40, 32)), 2) > 0
+    regions, count = ndimage.label(mask)
+    weight = center_weight(mask.shape)
+    sums = [weight[regions == number].sum() for number in range(1, count + 1)]
+    expected = ndimage.binary_fill_holes(regions == 1 + int(np.argmax(sums)))
+    np.testing.assert_array_equal(central_component(mask), expected)
 
 
 def test_central_component_prefers_the_center_to_size() -> None:
@@ -223,7 +235,7 @@ def test_blue_is_the_third_channel() -> None:
     image = skin_image(disc((96, 96), (48, 48), 16), np.array([0.85, 0.75, 0.2], dtype=np.float32))
     everywhere = np.ones((96, 96), bool)
     inside, outside = (48, 48), (5, 48)
-    blue, bright, color, hue = skin_labeling._lesion_maps(image, everywhere)
+    blue, bright, color, hue = skin_labeling._lesion_maps(image, skin_labeling._lab(image), everywhere)
     assert blue[inside] > blue[outside]
     assert bright[inside] < bright[outside]
     assert color[inside] > hue[inside] > 20  # the median is the skin's color, from which its own pixels do not differ

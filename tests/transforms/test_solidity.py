@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from skimage.morphology import convex_hull_image
 
 from s3net_monai.transforms import Solidityd
 from s3net_monai.transforms.solidity import solidity
@@ -29,3 +30,11 @@ def test_transform_thresholds_at_one_half() -> None:
     sample = Solidityd("pred", quality_factor_key="worth")({"pred": probability})
     assert sample["worth"] == 1
     assert sample["pred"] is probability
+
+
+def test_a_mask_at_the_edge_has_the_solidity_of_one_in_the_middle() -> None:
+    mask = np.zeros((60, 50), bool)
+    mask[:20, :4] = mask[16:20, :25] = True
+    middle = np.pad(mask, 9)
+    whole = float(middle.sum() / convex_hull_image(middle).sum())
+    assert solidity(mask) == solidity(middle) == whole

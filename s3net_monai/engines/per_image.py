@@ -16,6 +16,7 @@ from s3net_monai.engines.two_views import TwoViews
 from s3net_monai.losses.label_free import LabelFreeLoss
 from s3net_monai.networks.cluster_to_class import ClusterToClass, S3NetTrainingHeads
 from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.memory_reuse import keep_freed_memory
 
 _MIN_STEPS = 6
 
@@ -81,6 +82,7 @@ class PerImageInferer(Inferer):
 
     def fit(self, image: Tensor) -> ClusterToClass:
         """Return the network fitted to one image (1, C, X, Y[, Z]), its clusters assigned."""
+        keep_freed_memory()
         with torch.inference_mode(False), torch.enable_grad():
             image = torch.as_tensor(image).as_subclass(Tensor).clone()
             network = copy.deepcopy(self.network).to(image.device).train()

@@ -96,6 +96,8 @@ class PyramidBody(nn.Module):
             Logits of the main and of the auxiliary head, (B, num_clusters, X, Y[, Z]) each.
         """
         size = x.shape[2:]
+        if x.device.type == "cpu":  # whose convolutions take about half the time with the channels last in memory
+            x = x.contiguous(memory_format=torch.channels_last if x.dim() == 4 else torch.channels_last_3d)
         skips: list[Tensor] = []
         for level in self.levels:
             x = level(x)

@@ -1,0 +1,26 @@
+"""Memory that stays with the process between the steps of a training."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
+_NEVER_BELOW = 1 << 30  # bytes
+
+
+def keep_freed_memory() -> bool:
+    """Have the allocator keep blocks of up to 1 GB that are freed, for the next step to use.
+
+    By default glibc returns them to the system and asks for them again at every step. The system then clears every
+    page, which takes a fifth of a training step on a CPU, and a third of the fit of one image.
+
+    Returns:
+        Whether this system has such a setting; elsewhere nothing changes.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+    return set_option is not None and bool(
+        set_option(_MMAP_THRESHOLD, _NEVER_BELOW) and set_option(_TRIM_THRESHOLD, _NEVER_BELOW)
+    )

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 INTERVAL = 0.05  # seconds between two looks at the memory
+SHARE = 0.02  # of the time, for what is costly
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -55,18 +56,23 @@ class SessionMemory:
     def __init__(self, session: int) -> None:
         self.session, self.peak = session, 0
         self._others: set[str] = set()  # processes of other sessions, which are looked at once
+        self._resident, self._next = 0, 0.0
 
     def look(self) -> None:
         """Update the peak.
 
         For the PSS the kernel walks over all pages of a process. It is left out while the sum of the resident sets,
-        which no PSS exceeds, is below the peak.
+        which no PSS exceeds, is below the peak, and takes a ``SHARE`` of the time while that sum hardly grows.
         """
         processes = [name for name in os.listdir("/proc") if name.isdigit() and name not in self._others]
         own = [name for name in processes if _session_of(name) == self.session]
         self._others.update(set(processes) - set(own))
-        if sum(map(_resident, own)) > self.peak:
+        resident, now = sum(map(_resident, own)), time.monotonic()
+        is_due = now >= self._next or resident > self._resident * (1 + SHARE)
+        if resident > self.peak and is_due:
             self.peak = max(self.peak, sum(map(_pss, own)))
+            ended = time.monotonic()
+            self._resident, self._next = resident, ended + (ended - now) / SHARE
 
 
 class Watcher(threading.Thread):

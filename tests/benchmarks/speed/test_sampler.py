@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks.speed import sampler
 from benchmarks.speed.sampler import SessionMemory
 
@@ -56,6 +58,28 @@ def test_a_resident_set_below_the_peak_is_not_looked_into() -> None:
     memory.peak = 1 << 50
     memory.look()
     assert memory.peak == 1 << 50
+
+
+def test_the_costly_look_is_rare_while_the_memory_hardly_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+    clock, resident = [0.0], [1000]
+
+    def slow_look(process: str) -> int:
+        looks.append(clock[0])
+        clock[0] += 1.0
+        return 100
+
+    monkeypatch.setattr(sampler.os, "listdir", lambda folder: ["7", "self"])
+    monkeypatch.setattr(sampler.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(sampler, "_session_of", lambda process: 7)
+    monkeypatch.setattr(sampler, "_resident", lambda process: resident[0])
+    monkeypatch.setattr(sampler, "_pss", slow_look)
+    memory = SessionMemory(7)
+    # A look of one second, at 0; then not until 1 + 50 seconds, or a larger resident set.
+    for now, size in [(0, 1000), (50, 1019), (51, 1000), (60, 1021), (61, 90)]:
+        clock[0], resident[0] = float(now), size
+        memory.look()
+    assert looks == [0, 51, 60]
 
 
 def test_cost_has_the_exit_code_and_the_memory_of_the_largest_process(tmp_path: Path) -> None:

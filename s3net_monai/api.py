@@ -201,7 +201,7 @@ def _segment_path(named: Path, bundle: Bundle) -> Result:
 def _result(
     mask: Any, segmentation: Segmentation, source: SourceImage, bundle: Bundle, *, vl_image: Path | None = None
 ) -> Result:
-    hounsfield = source.image if bundle.task.modality == "CT" else None
+    hounsfield = source.array() if bundle.task.modality == "CT" else None
     values = measures(
         segmentation.mask,
         segmentation.affine,

@@ -31,7 +31,7 @@ def write_nifti(mask: Mask, path: Path) -> None:
         CaseError: if the position of a 2-D image is ambiguous.
     """
     affine = viewer_affine(mask) if mask.array.ndim == 2 else mask.affine
-    image = nib.Nifti1Image(mask.array.astype(np.uint8), affine)
+    image = nib.Nifti1Image(mask.array.astype(np.uint8, copy=False), affine)
     image.set_sform(affine, SCANNER_CODE)
     image.set_qform(affine, SCANNER_CODE)
     source = nifti_source(mask)

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from s3net_monai.transforms.notes import add_note, named_refusal
 from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.mapped_stack import copy_in_blocks
 from s3net_monai.utils.robust_range import robust_range
 
 HOUNSFIELD_KEY = "hounsfield"  # of the metadata
@@ -151,7 +152,7 @@ def _no_ct_value(where: np.ndarray, value: float) -> CaseError:
 
 def _samples(values: np.ndarray) -> np.ndarray:
     volume = np.atleast_3d(values)
-    return volume[tuple(slice(None, None, -(-size // _MAX_SAMPLES)) for size in volume.shape)]
+    return copy_in_blocks(volume[tuple(slice(None, None, -(-size // _MAX_SAMPLES)) for size in volume.shape)])
 
 
 def _low_padding(samples: np.ndarray, axis: int) -> float | None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch.nn import functional as F
 
+from s3net_monai.utils.mapped_stack import drop_pages
+
 _BLOCK = 8  # planes that are interpolated at a time
 
 
@@ -73,6 +75,8 @@ def _blocks(
     for start in range(0, size[0], _BLOCK):
         block = slice(start, min(start + _BLOCK, size[0]))
         planes = volume[first[block]].float().lerp_(volume[second[block]].float(), weight[block, None, None])
+        if volume.device.type == "cpu":
+            drop_pages(volume.numpy())
         if lowest is not None and bool((planes < lowest).all()):
             continue
         if planes.shape[1:] != size[1:]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from s3net_monai.utils.mapped_stack import drop_pages
+
+_BLOCK = 32  # planes of the slowest axis
+
 
 def in_memory_order(values: torch.Tensor) -> torch.Tensor:
     """Return a view of the same values whose last axis is the fastest in memory.
@@ -16,3 +20,20 @@ def in_memory_order(values: torch.Tensor) -> torch.Tensor:
         torch.Size([4, 3, 2])
     """
     return values.permute(sorted(range(values.ndim), key=values.stride, reverse=True))
+
+
+def lowest_and_highest(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the least and the greatest of values (C, X, Y[, Z]); of those in a file, memory holds a few planes.
+
+    Example:
+        >>> lowest_and_highest(torch.tensor([[[3, -1, 2]]]))
+        (tensor(-1), tensor(3))
+    """
+    ends = []
+    for channel in values:
+        for block in in_memory_order(channel).split(_BLOCK):
+            ends.append(torch.stack(block.aminmax()))
+            if block.device.type == "cpu":
+                drop_pages(block.numpy())
+    low, high = torch.stack(ends).unbind(1)
+    return low.min(), high.max()

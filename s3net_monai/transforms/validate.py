@@ -10,7 +10,7 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
-from s3net_monai.transforms.memory_order import in_memory_order
+from s3net_monai.transforms.memory_order import lowest_and_highest
 from s3net_monai.transforms.notes import sample_name
 from s3net_monai.utils.errors import CaseError
 
@@ -93,7 +93,7 @@ class RefuseMasksd(MapTransform):
 
 def _is_two_valued(values: torch.Tensor, *, lossy: bool) -> bool:
     """Whether nothing lies between 0 and the highest value; of JPEG, whether only edges do."""
-    low, high = in_memory_order(values).aminmax()
+    low, high = lowest_and_highest(values)
     if low != 0 or high == 0:
         return False
     blocks = values.split(_BLOCK, dim=1)

@@ -9,7 +9,7 @@ EROSION_RADII_MM = (0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 16.0, 20.0)
 MIN_SMALLER_LUNG_FRACTION = 0.1  # of both lungs together; a smaller component is a fragment, not a lung
 
 
-def left_right_ml(lung: np.ndarray, affine: np.ndarray) -> tuple[float, float] | None:
+def left_right_ml(lung: np.ndarray, affine: np.ndarray, value: int = 1) -> tuple[float, float] | None:
     """Return the volumes of the left and the right lung, whose sum is the volume of the mask.
 
     The two largest connected components (6 neighbors) are the lungs if they lie side by side in the patient: the line
@@ -19,18 +19,18 @@ def left_right_ml(lung: np.ndarray, affine: np.ndarray) -> tuple[float, float] |
     are exact; lungs that touch are separated about halfway between the two, to a block of 2 mm.
 
     Args:
-        lung: (X, Y, Z) bool.
+        lung: (X, Y, Z) label values.
         affine: (4, 4) RAS+ in mm, which may be oblique or mirrored.
+        value: of the lungs.
 
     Returns:
         (left, right), or None where the lungs cannot be told apart: one lung, an empty mask, no neck between them.
     """
     from scipy import ndimage
-    from skimage.measure import block_reduce
 
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     steps = np.maximum(1, np.rint(BLOCK_MM / spacing)).astype(int)
-    counts = block_reduce(lung, tuple(steps), np.sum, func_kwargs={"dtype": np.uint16})
+    counts = _counts_in_blocks(lung, steps, value)
     filled = 2 * counts >= steps.prod()
     if filled.all():
         return None
@@ -48,6 +48,20 @@ def left_right_ml(lung: np.ndarray, affine: np.ndarray) -> tuple[float, float] |
             left, right = (float(counts[side == component].sum(dtype=np.int64)) * voxel_ml for component in pair)
             return left, right
     return None
+
+
+def _counts_in_blocks(lung: np.ndarray, steps: np.ndarray, value: int) -> np.ndarray:
+    """Return the number of voxels of a class in every block of (x, y, z) ``steps`` voxels, uint16.
+
+    Blocks at the end may be smaller. Only a few slices at a time become a mask of their own.
+    """
+    columns, rows, slices = (np.arange(0, size, step) for size, step in zip(lung.shape, steps, strict=True))
+    counts = np.empty((len(slices), len(rows), len(columns)), dtype=np.uint16)
+    for index, first in enumerate(slices):  # slice by slice, as volumes are stored
+        inside = value == lung[..., first : first + steps[2]].T
+        plane = np.add.reduce(inside, axis=0, dtype=np.uint16)
+        counts[index] = np.add.reduceat(np.add.reduceat(plane, rows, axis=0), columns, axis=1)
+    return counts.T
 
 
 def _lung_pair(components: np.ndarray, num_components: int, steps_mm: np.ndarray) -> tuple[int, int] | None:

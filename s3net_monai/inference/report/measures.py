@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from s3net_monai.inference.report.hounsfield import mean_and_median
 from s3net_monai.inference.report.lesion_shape import asymmetry, border_irregularity, diameter
 from s3net_monai.inference.report.lung_sides import left_right_ml
 from s3net_monai.labels import Label
@@ -62,6 +63,7 @@ MEASURES: dict[str, Measure] = {
 
 MAX_LUNG_ML = 10_000  # the largest lungs of healthy adults have about 8 l
 
+BLOCK = 16  # slices that are measured at a time
 _DECIMALS = {"volume_ml": 3, "left_ml": 3, "right_ml": 3, "fraction": 6}
 
 
@@ -144,14 +146,17 @@ def _of_volume(
     image: np.ndarray | None,
     in_hu: bool,
 ) -> dict[str, Any]:
-    box = _bounding_box(mask == label.value)
-    inside = mask[box] == label.value
-    count = int(np.count_nonzero(inside))
+    box, count = _box_and_count(mask, label.value)
     values: dict[str, Any] = {"volume_ml": count * abs(float(np.linalg.det(affine[:3, :3]))) / 1000.0}
     if "lung_sides" in special_measures:
-        values["left_ml"], values["right_ml"] = (left_right_ml(inside, affine) if count else None) or (None, None)
+        values["left_ml"], values["right_ml"] = (left_right_ml(mask[box], affine, label.value) if count else None) or (
+            None,
+            None,
+        )
     if image is not None and image.ndim == 3:
-        values["mean_hu"], values["median_hu"] = _mean_and_median(image[box], inside) if in_hu else (None, None)
+        values["mean_hu"], values["median_hu"] = (
+            mean_and_median(image[box], mask[box], label.value) if in_hu else (None, None)
+        )
     values["fraction"] = count / mask.size
     return _rounded(values)
 
@@ -185,20 +190,29 @@ def _rounded(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _box_and_count(mask: np.ndarray, value: int) -> tuple[tuple[slice, ...], int]:
+    """Return the smallest box around the voxels of a class in a volume (X, Y, Z), and their number."""
+    hits = [np.zeros(size, dtype=bool) for size in mask.shape]
+    count = 0
+    for start in range(0, mask.shape[2], BLOCK):
+        block = mask[..., start : start + BLOCK].T  # slice by slice, as volumes are stored
+        inside: np.ndarray = np.equal(block, value)
+        count += int(np.count_nonzero(inside))
+        within = np.asarray(inside.any(axis=0))
+        hits[0] |= within.any(axis=0)
+        hits[1] |= within.any(axis=1)
+        hits[2][start : start + BLOCK] = inside.any(axis=(1, 2))
+    return tuple(_extent(along) for along in hits), count
+
+
 def _bounding_box(inside: np.ndarray) -> tuple[slice, ...]:
     """Return the smallest box around the True elements; an empty box where there are none."""
     box: list[slice] = []
     for axis in range(inside.ndim):
-        hits = np.flatnonzero(inside.any(axis=tuple(set(range(inside.ndim)) - {axis})))
-        box.append(slice(int(hits[0]), int(hits[-1]) + 1) if hits.size else slice(0, 0))
+        box.append(_extent(np.asarray(inside.any(axis=tuple(set(range(inside.ndim)) - {axis})))))
     return tuple(box)
 
 
-def _mean_and_median(image: np.ndarray, inside: np.ndarray) -> tuple[float | None, float | None]:
-    # Volumes are stored slice by slice; indexing across that order would be many times slower.
-    values = image.T[inside.T]
-    if values.dtype.kind == "f":
-        values = values[np.isfinite(values)]
-    if not values.size:
-        return None, None
-    return float(values.mean(dtype=np.float64)), float(np.median(values))
+def _extent(along: np.ndarray) -> slice:
+    hits = np.flatnonzero(along)
+    return slice(int(hits[0]), int(hits[-1]) + 1) if hits.size else slice(0, 0)

@@ -13,6 +13,7 @@ from s3net_monai.io.png import save_image
 from s3net_monai.tasks import Task
 from s3net_monai.transforms import upside_down_axes
 from s3net_monai.utils.atomic import atomic_path
+from s3net_monai.utils.mapped_stack import copy_in_blocks
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -110,7 +111,7 @@ def _draw_volume(
     for axis, index in planes:
         plane: list[slice | int] = [slice(None)] * 3
         plane[axis] = index
-        values = _to_eight_bit(image[tuple(plane)].T, low, high)
+        values = _to_eight_bit(copy_in_blocks(image[tuple(plane)]).T, low, high)
         width_mm, height_mm = np.delete(spacing, axis)
         cell = _draw(values, mask[tuple(plane)].T, pixel_size=(width_mm, height_mm), task=task, size=cell_width)
         number = mask.shape[axis] - index if flipped[axis] else index + 1  # counted along the axis of the file
@@ -160,7 +161,7 @@ def _choose_planes(mask: np.ndarray, *, orthogonal: bool) -> list[tuple[int, int
 
 def _percentile_window(image: np.ndarray) -> tuple[float, float]:
     """Return the 1st and 99th percentiles of a volume."""
-    samples = image[tuple(slice(None, None, -(-extent // MAX_SAMPLES)) for extent in image.shape)]
+    samples = copy_in_blocks(image[tuple(slice(None, None, -(-extent // MAX_SAMPLES)) for extent in image.shape)])
     samples = samples[np.isfinite(samples)]
     return tuple(np.percentile(samples, (1, 99))) if samples.size else (0.0, 1.0)
 

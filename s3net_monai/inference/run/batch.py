@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,21 @@ from s3net_monai.inference.report.html_report import write_html_report
 from s3net_monai.inference.report.report import CaseReport, Report, Status, read_report
 from s3net_monai.inference.run.agreement import check_agreement, check_pseudonyms
 from s3net_monai.inference.run.earlier_run import check_output, named, of_other_cases, stale_mask_warnings
+from s3net_monai.inference.run.fingerprint import FileStates
 from s3net_monai.inference.run.outputs import OutputWriter
 from s3net_monai.inference.run.prefetch import LoadedCase, load_cases
 from s3net_monai.inference.run.resume import INTERRUPTED, unfinished_cases
 from s3net_monai.inference.run.run_lock import run_lock
-from s3net_monai.inference.run.segmenter import infer_sample
+from s3net_monai.inference.run.segmenter import Segmentation, SourceImage, infer_sample
 from s3net_monai.inference.run.shown_entry import shown_entry
 from s3net_monai.inference.run.storage import StorageError, output_storage_error, passing_errors
 from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.labels import Label
+from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.output_paths import is_full
 from s3net_monai.utils.printing import print_note, progress_bar
 from s3net_monai.utils.pseudonyms import Pseudonyms
+from s3net_monai.utils.scratch import scratch_folder
 
 REPORT_INTERVAL = 2.0  # seconds between writes of the report: a killed run loses no more
 
@@ -186,6 +189,7 @@ def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Repo
     pending: list[tuple[Case, Callable[[], CaseReport]]] = []
     with (
         progress_bar(total=len(cases), unit="case", smoothing=0.1) as progress,
+        _room_for_images(cases) as scratch,
         ThreadPoolExecutor(max_workers=1) as thread,
     ):
 
@@ -216,6 +220,7 @@ def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Repo
                 workers=workers,
                 configuration=report.configuration(),
                 before_fork=lambda: collect(max_pending=0),
+                scratch=scratch,
             )
             with closing(loading):  # ends the workers
                 for loaded in loading:
@@ -223,6 +228,17 @@ def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Repo
                     collect(max_pending=1)
         finally:  # after Ctrl-C, too, the masks that exist are written
             collect(max_pending=0)
+
+
+@contextmanager
+def _room_for_images(cases: Sequence[Case]) -> Iterator[Path | None]:
+    """Yield a folder for the values of CT series while they are needed; None where there is none: memory holds them."""
+    with ExitStack() as stack:
+        scratch = None
+        if any(case.kind == "dicom_series" for case in cases):
+            with suppress(UsageError, OSError):
+                scratch = stack.enter_context(scratch_folder())
+        yield scratch
 
 
 def _infer(loaded: LoadedCase, writer: OutputWriter, thread: ThreadPoolExecutor) -> Callable[[], CaseReport]:
@@ -248,13 +264,26 @@ def _infer(loaded: LoadedCase, writer: OutputWriter, thread: ThreadPoolExecutor)
         segmentation = infer_sample(loaded.sample, writer.bundle)
     except Exception as error:  # isolation is the point: no case may end the batch
         entry.reason = failure_reason(error, case)
+        source.remove()
         return lambda: entry
     finally:
         entry.seconds["infer"] = time.perf_counter() - started
         loaded.sample = None  # writing does not need the preprocessed image, and a volume is large
-    return thread.submit(
-        writer.write_case, entry, case, segmentation=segmentation, source=source, file_states=loaded.file_states
-    ).result
+    return thread.submit(_write, writer, entry, case, segmentation, source, loaded.file_states).result
+
+
+def _write(
+    writer: OutputWriter,
+    entry: CaseReport,
+    case: Case,
+    segmentation: Segmentation,
+    source: SourceImage,
+    file_states: FileStates,
+) -> CaseReport:
+    try:
+        return writer.write_case(entry, case, segmentation=segmentation, source=source, file_states=file_states)
+    finally:
+        source.remove()
 
 
 def _entry(case: Case, status: Status, reason: str) -> CaseReport:

@@ -91,7 +91,8 @@ class OutputWriter:
             allow=self.allow,
             phase=case.phase_to_read,
         )
-        hounsfield = source.image if task.modality == "CT" else None
+        image = source.array()
+        hounsfield = image if task.modality == "CT" else None
         entry.measures = measures(
             mask.array, mask.affine, task, image=hounsfield, in_hu=source.in_hu, spacing=source.spacing
         )
@@ -100,9 +101,7 @@ class OutputWriter:
         warnings, notes = case_remarks(segmentation, source, entry.measures, task, vl_image=vl_image)
         format_warnings, format_notes = self._write_masks(mask, case, entry.outputs)
         preview = f"{case.case_id}{PREVIEW_SUFFIX}"
-        write_preview(
-            self.output / preview, source.image, mask.array, affine=mask.affine, task=task, in_hu=source.in_hu
-        )
+        write_preview(self.output / preview, image, mask.array, affine=mask.affine, task=task, in_hu=source.in_hu)
         entry.outputs["preview"] = preview
         entry.files = {name: file_record(self.output / file) for name, file in entry.outputs.items()}
         entry.warnings = warnings + format_warnings

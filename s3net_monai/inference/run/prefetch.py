@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -51,6 +53,9 @@ class LoadedCase:
     storage_error: StorageError | None = None
 
 
+Load = Callable[[Case], LoadedCase]
+
+
 def load_cases(
     cases: Sequence[Case],
     bundle: Bundle,
@@ -58,6 +63,7 @@ def load_cases(
     workers: int,
     configuration: dict[str, Any],
     before_fork: Callable[[], None] = lambda: None,
+    scratch: Path | None = None,
 ) -> Generator[LoadedCase, None, None]:
     """Load cases in order; each worker process holds one case at most.
 
@@ -69,30 +75,32 @@ def load_cases(
         bundle: its preprocessing reads them.
         workers: number of processes. With 0, or where processes cannot be forked (Windows), this process reads.
         configuration: model and settings, for the fingerprints.
+        scratch: a folder for files with the values of large images, as ``read_case`` takes it.
         before_fork: waits for the other threads of this process. A lock that one of them holds inside a library stays
             locked forever in a process that is forked meanwhile.
     """
+    load = partial(_load, bundle=bundle, configuration=configuration, scratch=scratch)
     if not workers or not CAN_FORK:
-        yield from (_load(case, bundle, configuration) for case in cases)
+        yield from map(load, cases)
         return
     num_loaded = 0
     while num_loaded < len(cases):
         try:
             before_fork()
-            with closing(_read_ahead(cases[num_loaded:], bundle, configuration, workers)) as payloads:
+            with closing(_read_ahead(cases[num_loaded:], load, workers)) as payloads:
                 for payload in payloads:
                     yield _unpacked(payload, cases[num_loaded])
                     num_loaded += 1
         except _WorkerLostError:
             before_fork()
-            yield _load_alone(cases[num_loaded], bundle, configuration)
+            yield _load_alone(cases[num_loaded], load)
             num_loaded += 1
 
 
-def _load_alone(case: Case, bundle: Bundle, configuration: dict[str, Any]) -> LoadedCase:
+def _load_alone(case: Case, load: Load) -> LoadedCase:
     started = time.perf_counter()
     try:
-        with closing(_read_ahead([case], bundle, configuration, 1)) as payloads:
+        with closing(_read_ahead([case], load, 1)) as payloads:
             return _unpacked(next(payloads), case)
     except _WorkerLostError:
         problem = CaseError(
@@ -106,9 +114,7 @@ class _WorkerLostError(Exception):
     """The worker process that should deliver the next case has died or hangs."""
 
 
-def _read_ahead(
-    cases: Sequence[Case], bundle: Bundle, configuration: dict[str, Any], workers: int
-) -> Generator[bytes, None, None]:
+def _read_ahead(cases: Sequence[Case], load: Load, workers: int) -> Generator[bytes, None, None]:
     """Yield pickled cases in order; of N workers each reads every N-th case.
 
     torch's DataLoader is not used: it reports a dead worker by an exception from a signal handler, which would hit
@@ -121,7 +127,7 @@ def _read_ahead(
     try:
         for first in range(min(workers, len(cases))):
             inherited_pipes = [pipe for _, pipe in readers]
-            readers.append(_start_worker(cases[first::workers], bundle, configuration, inherited_pipes))
+            readers.append(_start_worker(cases[first::workers], load, inherited_pipes))
         for index in range(len(cases)):
             yield _receive(readers[index % workers][1])
     finally:
@@ -132,12 +138,12 @@ def _read_ahead(
 
 
 def _start_worker(
-    cases: Sequence[Case], bundle: Bundle, configuration: dict[str, Any], inherited_pipes: Sequence[Connection]
+    cases: Sequence[Case], load: Load, inherited_pipes: Sequence[Connection]
 ) -> tuple[BaseProcess, Connection]:
     # Forked, since MONAI finds inverse transforms by their identity in memory.
     context = multiprocessing.get_context("fork")
     receiving, sending = context.Pipe(duplex=False)
-    arguments = (cases, bundle, configuration, sending, [receiving, *inherited_pipes])
+    arguments = (cases, load, sending, [receiving, *inherited_pipes])
     process = context.Process(target=_read_in_worker, args=arguments, daemon=True)
     process.start()
     sending.close()  # so that the end of the process is the end of what can be received
@@ -155,8 +161,7 @@ def _receive(pipe: Connection) -> bytes:
 
 def _read_in_worker(
     cases: Sequence[Case],
-    bundle: Bundle,
-    configuration: dict[str, Any],
+    load: Load,
     sending: Connection,
     inherited_pipes: Sequence[Connection],
 ) -> None:
@@ -169,7 +174,7 @@ def _read_in_worker(
     torch.set_num_threads(1)  # OpenMP's threads do not survive a fork
     try:
         for case in cases:
-            sending.send_bytes(_packed(_load(case, bundle, configuration)))
+            sending.send_bytes(_packed(load(case)))
     except BrokenPipeError:  # the run was killed
         return
 
@@ -191,16 +196,18 @@ def _unpacked(payload: bytes, case: Case) -> LoadedCase:
     return loaded
 
 
-def _load(case: Case, bundle: Bundle, configuration: dict[str, Any]) -> LoadedCase:
+def _load(case: Case, bundle: Bundle, configuration: dict[str, Any], scratch: Path | None = None) -> LoadedCase:
     started = time.perf_counter()
     loaded = LoadedCase(case=case, seconds=0.0, file_states=file_states(case))
     try:
-        sample, loaded.fingerprint = read_case(case, bundle), fingerprint(case, configuration)
+        sample, loaded.fingerprint = read_case(case, bundle, scratch), fingerprint(case, configuration)
         loaded.sample = sample
     except Exception as error:  # isolation is the point: no case may end the batch
         loaded.problem, loaded.storage_error = failure_reason(error, case), scratch_storage_error(error)
     change = change_of_input(case, loaded.file_states)
     if change is not None:
+        if loaded.sample is not None:
+            loaded.sample["source"].remove()
         loaded.sample, loaded.problem = None, failure_reason(CaseError(change.reason), case)
     loaded.seconds = time.perf_counter() - started
     return loaded

@@ -53,7 +53,7 @@ def case_remarks(
 
 def _image_warnings(source: SourceImage, affine: np.ndarray, task: Task) -> list[str]:
     warnings = ["all voxels of the image have the same value"] if source.uniform else []
-    if task.preview.planes == "slices" and source.image.ndim == 3:
+    if task.preview.planes == "slices" and len(source.image.shape) == 3:
         sizes = np.linalg.norm(affine[:3, :3], axis=0)
         thickest = int(sizes.argmax())
         if thickest != 2 and sizes[thickest] > THICK_SLICE * sizes[2]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from s3net_monai.io.dicom.phases import with_phase
 from s3net_monai.transforms.crop_surround import CONTENT_KEY
 from s3net_monai.transforms.ct_values import HOUNSFIELD_KEY
 from s3net_monai.transforms.highest_class import highest_class
-from s3net_monai.transforms.memory_order import in_memory_order
+from s3net_monai.transforms.memory_order import in_memory_order, lowest_and_highest
+from s3net_monai.utils.mapped_stack import MappedStack
 
 AFFINE_TOLERANCE = 1e-4
 BLOCK = 16  # lines or planes that are converted at a time
@@ -35,7 +37,7 @@ class SourceImage:
 
     Attributes:
         image: (X, Y, Z), int16 in HU for CT, else float32 as stored; (X, Y) or (X, Y, 3) uint8 for 2-D images, of large
-            ones every n-th pixel, as many as their preview needs.
+            ones every n-th pixel, as many as their preview needs; or the file that a volume is in.
         uniform: whether all its values are equal.
         spacing: (row, column) spacing in mm of a 2-D image whose file states it.
         notes: what the reader and the preprocessing did that a user must know, such as slices that were filled in.
@@ -43,12 +45,21 @@ class SourceImage:
         content: the part of a 2-D image inside a uniform frame; empty where nothing was cropped.
     """
 
-    image: np.ndarray
+    image: np.ndarray | MappedStack
     uniform: bool
     spacing: tuple[float, float] | None
     notes: tuple[str, ...]
     in_hu: bool = True
     content: tuple[slice, ...] = ()
+
+    def array(self) -> np.ndarray:
+        """Return the image as an array."""
+        return self.image.volume() if isinstance(self.image, MappedStack) else self.image
+
+    def remove(self) -> None:
+        """Remove the file that the image is in, if any."""
+        if isinstance(self.image, MappedStack):
+            self.image.remove()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +79,14 @@ class Segmentation:
     warning: str | None = None
 
 
-def read_case(case: Case, bundle: Bundle) -> dict[str, Any]:
+def read_case(case: Case, bundle: Bundle, scratch: Path | None = None) -> dict[str, Any]:
     """Check the input and run the bundle's preprocessing.
+
+    Args:
+        case: the input.
+        bundle: the loaded bundle.
+        scratch: a folder for a file with the values of a CT series, which the source then refers to, and which
+            ``SourceImage.remove`` removes; None for memory.
 
     Returns:
         The sample: "image" (C, X, Y[, Z]) as the network takes it, and "source", a ``SourceImage``.
@@ -80,12 +97,22 @@ def read_case(case: Case, bundle: Bundle) -> dict[str, Any]:
     check_input(case, bundle.task)
     phase = case.phase_to_read
     paths = [str(path) if phase is None else with_phase(path, phase) for path in case.image]
-    image: str | list[str] = paths[0] if len(paths) == 1 else paths
-    sample: dict[str, Any] = {"image": image, "case_id": case.case_id, "image_path": str(case.image[0])}
+    given: str | list[str] = paths[0] if len(paths) == 1 else paths
+    sample: dict[str, Any] = {"image": given, "case_id": case.case_id, "image_path": str(case.image[0])}
     read, others = reading_steps(bundle.preprocessing)
-    stored = read_as_stored(paths, read, others) if case.kind == "dicom_series" else None
-    sample = read(sample) if stored is None else {**sample, "image": stored}
-    return preprocess(sample, bundle, name=case.input.name)
+    stored = read_as_stored(paths, read, others, scratch) if case.kind == "dicom_series" else None
+    if stored is None:
+        return preprocess(read(sample), bundle, name=case.input.name)
+    image, stack = stored
+    try:
+        sample = preprocess({**sample, "image": image}, bundle, name=case.input.name)
+    except BaseException:
+        if stack is not None:
+            stack.remove()
+        raise
+    if stack is not None:
+        sample["source"] = _in_file(sample["source"], image, stack)
+    return sample
 
 
 def preprocess(sample: dict[str, Any], bundle: Bundle, *, name: str) -> dict[str, Any]:
@@ -119,7 +146,7 @@ def _source_image(image: Any, modality: str) -> SourceImage:
     pixels = _without_metadata(torch.as_tensor(image))
     in_hu = modality == "CT" and bool(image.meta.get(HOUNSFIELD_KEY, True))
     dtype = torch.uint8 if image.ndim == 3 else torch.int16 if in_hu else torch.float32  # values can have any scale
-    lowest, highest = _converted(torch.stack(in_memory_order(pixels).aminmax())[None], dtype)[0].tolist()
+    lowest, highest = _converted(torch.stack(lowest_and_highest(pixels))[None], dtype)[0].tolist()
     if image.ndim == 3:
         step = thinning_step(int(image.shape[1]), int(image.shape[2]))
         pixels = pixels[:, ::step, ::step]
@@ -145,6 +172,14 @@ def _converted(pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
             block = block.nan_to_num().round_().clamp_(limits.min, limits.max)
         target.copy_(block)
     return copied
+
+
+def _in_file(source: SourceImage, stored: torch.Tensor, stack: MappedStack) -> SourceImage:
+    """Let a source refer to the file of its image, unless preprocessing has changed the values."""
+    if source.array().__array_interface__["data"][0] == stored.data_ptr():
+        return replace(source, image=stack)
+    stack.remove()
+    return source
 
 
 def _with_notes(source: SourceImage, meta: Mapping[str, Any]) -> SourceImage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -9,16 +10,21 @@ import numpy as np
 from s3net_monai.io.dicom.geometry import SeriesGeometry
 
 AIR_HU = -1024  # the value outside the reconstruction, as of air
+Allocate = Callable[[tuple[int, ...], np.dtype], np.ndarray]  # of a shape and a data type, as np.empty
 OUTSIDE = {"CT": AIR_HU, "MR": 0}  # by modality; MR of air is dark
 
 
-def empty_stack(geometry: SeriesGeometry, dtype: np.dtype, outside: float = AIR_HU) -> np.ndarray:
+def empty_stack(
+    geometry: SeriesGeometry, dtype: np.dtype, outside: float = AIR_HU, allocate: Allocate = np.empty
+) -> np.ndarray:
     """Return an array (slices, rows, columns) for the grid; ``outside`` where slices will not cover all of it.
 
     The slice axis is slowest in memory, since slices are written whole.
     """
-    shape = geometry.shape[::-1]
-    return np.empty(shape, dtype=dtype) if is_upright(geometry) else np.full(shape, outside, dtype=dtype)
+    stack = allocate(geometry.shape[::-1], dtype)
+    if not is_upright(geometry):
+        stack[...] = outside
+    return stack
 
 
 def is_upright(geometry: SeriesGeometry) -> bool:

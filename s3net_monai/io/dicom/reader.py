@@ -12,7 +12,7 @@ from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 
 from s3net_monai.io.dicom.files import looks_like_dicom
 from s3net_monai.io.dicom.geometry import check_allow
-from s3net_monai.io.dicom.grid import OUTSIDE
+from s3net_monai.io.dicom.grid import OUTSIDE, Allocate
 from s3net_monai.io.dicom.phases import parse_phase
 from s3net_monai.io.dicom.series import load_series
 
@@ -63,15 +63,19 @@ class DicomSeriesReader(ImageReader):
             raise ValueError(f"not a DICOM folder or file: {data}")
         return [str(path) for path in ensure_tuple(data)]
 
-    def get_data(self, img: list[str]) -> tuple[np.ndarray, dict[str, Any]]:
+    def get_data(self, img: list[str], allocate: Allocate = np.empty) -> tuple[np.ndarray, dict[str, Any]]:
         """Load the volume (columns, rows, slices), CT in HU, and its MONAI metadata.
+
+        Args:
+            img: the paths, as ``read`` returns them.
+            allocate: makes the array (slices, rows, columns), which may be in a file.
 
         Raises:
             CaseError: with the reason, if the files are not one regular series of the reader's modality, or hold
                 several phases and no path names one.
         """
         paths = [parse_phase(str(path))[0] for path in img]
-        series = load_series(paths, self.allow, self.modality, parse_phase(str(img[0]))[1])
+        series = load_series(paths, self.allow, self.modality, parse_phase(str(img[0]))[1], allocate)
         return series.array, {
             MetaKeys.AFFINE: series.affine,
             MetaKeys.ORIGINAL_AFFINE: series.affine.copy(),

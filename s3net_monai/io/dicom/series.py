@@ -13,13 +13,16 @@ from s3net_monai.io.dicom.copies import drop_copies
 from s3net_monai.io.dicom.enhanced import check_concatenations, check_same, split_frames
 from s3net_monai.io.dicom.files import list_dicom_files, read_header, read_image
 from s3net_monai.io.dicom.geometry import SeriesGeometry, build_geometry
-from s3net_monai.io.dicom.grid import OUTSIDE, empty_stack, fill_missing, is_upright, shift_into
+from s3net_monai.io.dicom.grid import OUTSIDE, Allocate, empty_stack, fill_missing, is_upright, shift_into
 from s3net_monai.io.dicom.header import SliceHeader, is_image
 from s3net_monai.io.dicom.phases import select_phase
 from s3net_monai.io.dicom.pixels import check_unit, decode_to_hu, is_integral
 from s3net_monai.io.dicom.trailing_zeros import zeros_note
 from s3net_monai.io.file_bytes import file_state
 from s3net_monai.utils.errors import CaseError
+from s3net_monai.utils.mapped_stack import drop_pages
+
+DROP_AFTER = 32  # slices that were written to an array in a file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,11 @@ def _read_headers(files: Sequence[Path]) -> list[SliceHeader]:
 
 
 def load_series(
-    paths: Iterable[Path], allow: Sequence[str] = (), modality: str = "CT", phase: int | None = None
+    paths: Iterable[Path],
+    allow: Sequence[str] = (),
+    modality: str = "CT",
+    phase: int | None = None,
+    allocate: Allocate = np.empty,
 ) -> LoadedSeries:
     """Load one CT series in HU, int16 where every rescale is integral, or one phase of an MR series; else float32.
 
@@ -103,6 +110,7 @@ def load_series(
             or 0 in MR.
         modality: "CT" or "MR", which the series must be.
         phase: number of the phase of an MR series, from 1; None where it has a single one.
+        allocate: makes the array (slices, rows, columns), which may be in a file.
 
     Raises:
         CaseError: with the reason, if the series is not regular or a slice cannot be decoded.
@@ -115,10 +123,11 @@ def load_series(
         check_unit(header)
     integral = all(is_integral(header) for header in geometry.headers)
     outside = OUTSIDE[modality]
-    stack = empty_stack(geometry, np.dtype(np.int16 if integral else np.float32), outside)
+    stack = empty_stack(geometry, np.dtype(np.int16 if integral else np.float32), outside, allocate)
     upright = is_upright(geometry)
     columns, rows = geometry.size
     zeros: dict[Path, int] = {}
+    written = 0
     for file, slice_of_frame in _group_by_file(geometry).items():
         # A tilted slice is decoded into a buffer and then resampled; all others are decoded straight into the stack.
         corners = {frame: geometry.corners[index] for frame, index in slice_of_frame.items()}
@@ -135,6 +144,9 @@ def load_series(
         for frame in decode_to_hu(image, headers, targets):
             if not upright:
                 shift_into(stack[int(corners[frame][2])], targets.pop(frame), corners[frame][:2], outside)
+        if (written := written + len(slice_of_frame)) >= DROP_AFTER:
+            drop_pages(stack)
+            written = 0
     fill_missing(stack, geometry.corners[:, 2].astype(int))
     files = tuple(dict.fromkeys(header.path for header in geometry.headers))
     notes = (*geometry.notes, *([zeros_note(sum(zeros.values()), [file.name for file in zeros])] if zeros else []))

@@ -88,8 +88,8 @@ def test_between_reading_the_voxels_and_the_hash(
     """Else a mask of the old content would pass for one of the new content when the run is continued."""
     original = prefetch.read_case
 
-    def read_and_change(case: Any, own: Bundle) -> Any:
-        sample = original(case, own)
+    def read_and_change(case: Any, own: Bundle, scratch: Path | None = None) -> Any:
+        sample = original(case, own, scratch)
         if case.case_id == "b":
             change(volumes / "b.nii")
         return sample

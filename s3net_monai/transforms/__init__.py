@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from s3net_monai.transforms.ct_values import CTValuesd
     from s3net_monai.transforms.display_orientation import DisplayOrientationd, upside_down_axes
     from s3net_monai.transforms.fill_non_finite import FillNonFinited
+    from s3net_monai.transforms.foreground import Foregroundd
     from s3net_monai.transforms.highest_class import HighestClassd
     from s3net_monai.transforms.in_plane_spacing import InPlaneSpacingd
     from s3net_monai.transforms.jitter_mask import jitter_masks
@@ -52,6 +53,7 @@ __all__ = [
     "CropSurroundd",
     "DisplayOrientationd",
     "FillNonFinited",
+    "Foregroundd",
     "HighestClassd",
     "InPlaneSpacingd",
     "KeepCentralComponentd",

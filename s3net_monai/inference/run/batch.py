@@ -18,7 +18,7 @@ from s3net_monai.inference.discovery.find_cases import Case, ExcludedSeries
 from s3net_monai.inference.report.html_report import write_html_report
 from s3net_monai.inference.report.report import CaseReport, Report, Status, read_report
 from s3net_monai.inference.run.agreement import check_agreement, check_pseudonyms
-from s3net_monai.inference.run.earlier_run import check_output, named, of_other_cases, stale_mask_warnings
+from s3net_monai.inference.run.earlier_run import check_output, mask_names, named, of_other_cases, stale_mask_warnings
 from s3net_monai.inference.run.fingerprint import FileStates
 from s3net_monai.inference.run.outputs import OutputWriter
 from s3net_monai.inference.run.prefetch import LoadedCase, load_cases
@@ -186,6 +186,7 @@ def _report_written_at_end(
 
 def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Report, pseudonyms: Pseudonyms) -> None:
     last_write = time.perf_counter()
+    earlier = mask_names(writer.output)
     pending: list[tuple[Case, Callable[[], CaseReport]]] = []
     with (
         progress_bar(total=len(cases), unit="case", smoothing=0.1) as progress,
@@ -203,7 +204,7 @@ def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Repo
                     pending.pop(0)
                     raise
                 pending.pop(0)
-                entry.warnings += stale_mask_warnings(entry.case_id, writer.output, entry.outputs.values())
+                entry.warnings += stale_mask_warnings(entry.case_id, writer.output, entry.outputs.values(), earlier)
                 report.add(entry)
                 progress.update()
                 for line in [f"failed: {entry.reason}"] if entry.reason else entry.warnings:

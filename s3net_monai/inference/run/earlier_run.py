@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import glob
 import os
-from collections.abc import Collection, Iterable
-from itertools import count
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Sequence
+from itertools import count, islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -70,17 +70,23 @@ def of_other_cases(output: Path, case_ids: Collection[str]) -> list[str]:
     return [path.name for path in result_files(output) if case_of(path.name) not in case_ids]
 
 
-def stale_mask_warnings(case_id: str, output: Path, written: Collection[str]) -> list[str]:
+def mask_names(output: Path) -> list[str]:
+    """Return the names of all masks in a folder, in any format and also those set aside, sorted."""
+    return sorted(path.name for path in output.glob(f"*{MASK_ENDING}.*"))
+
+
+def stale_mask_warnings(case_id: str, output: Path, written: Collection[str], earlier: Sequence[str]) -> list[str]:
     """Return a warning about files that could be taken for this run's mask of a case, in other formats or of a failure.
 
     Args:
         case_id: the case.
         output: folder of the run.
         written: names of the files that this run wrote for the case.
+        earlier: ``mask_names`` before the run; to list the folder for every case would take longer with every case.
     """
-    names = sorted(
-        path.name for path in output.glob(f"{glob.escape(case_id)}{MASK_ENDING}.*") if path.name not in written
-    )
+    beginning = f"{case_id}{MASK_ENDING}."
+    own = takewhile(lambda name: name.startswith(beginning), islice(earlier, bisect_left(earlier, beginning), None))
+    names = [name for name in own if name not in written and os.path.lexists(output / name)]
     return [f"{', '.join(names)}: of an earlier run, not of this one"] if names else []
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from s3net_monai.inference import Bundle, UsageError
 from s3net_monai.inference.report.report import read_report
-from s3net_monai.inference.run.earlier_run import case_of, check_output, stale_mask_warnings
+from s3net_monai.inference.run.earlier_run import case_of, check_output, mask_names, stale_mask_warnings
 from tests.helpers.small_runs import run, write_volume
 
 
@@ -140,8 +140,21 @@ def test_the_case_of_a_file(name: str, case_id: str) -> None:
 def test_names_with_brackets_are_names(tmp_path: Path) -> None:
     (tmp_path / "a[1]_seg.png").touch()
     (tmp_path / "a1_seg.png").touch()
-    assert stale_mask_warnings("a[1]", tmp_path, ()) == ["a[1]_seg.png: of an earlier run, not of this one"]
-    assert stale_mask_warnings("a[1]", tmp_path, ["a[1]_seg.png"]) == []
+    earlier = mask_names(tmp_path)
+    assert stale_mask_warnings("a[1]", tmp_path, (), earlier) == ["a[1]_seg.png: of an earlier run, not of this one"]
+    assert stale_mask_warnings("a[1]", tmp_path, ["a[1]_seg.png"], earlier) == []
+    (tmp_path / "a[1]_seg.png").unlink()
+    assert stale_mask_warnings("a[1]", tmp_path, (), earlier) == []
+
+
+def test_masks_of_other_cases_whose_names_begin_alike_are_not_stale(tmp_path: Path) -> None:
+    for name in ("a_seg.png", "a_seg.nii.gz", "a1_seg.png", "a_seg_seg.png", "A_seg.png", "a_preview.jpg", "b_seg.png"):
+        (tmp_path / name).touch()
+    earlier = mask_names(tmp_path)
+    assert len(earlier) == 6
+    warnings = stale_mask_warnings("a", tmp_path, ["a_seg.png"], earlier)
+    assert warnings == ["a_seg.nii.gz: of an earlier run, not of this one"]
+    assert stale_mask_warnings("c", tmp_path, (), earlier) == []
 
 
 def test_a_report_that_is_nested_too_deeply_is_none(tmp_path: Path) -> None:

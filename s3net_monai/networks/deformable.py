@@ -63,7 +63,7 @@ def deformable_conv(x: Tensor, *, offset: Tensor, modulation: Tensor, weight: Te
     grid = grid.reshape([x.shape[0], taps * shape[0]] + list(shape[1:]) + [dims])
     sampled = F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     sampled = sampled.reshape([x.shape[0], x.shape[1], taps] + list(shape)) * modulation.unsqueeze(1)
-    kernels = weight.flatten(1).unsqueeze(0).expand(x.shape[0], -1, -1)  # matmul would copy the samples to fold the batch
+    kernels = weight.flatten(1).unsqueeze(0).expand(x.shape[0], -1, -1)  # matmul would copy all samples
     out = torch.bmm(kernels, sampled.flatten(3).flatten(1, 2).to(weight.dtype))
     if bias is not None:
         out = out + bias[:, None]

@@ -63,7 +63,6 @@ def _commands() -> list[Command]:
 def _segment(arguments: argparse.Namespace) -> int:
     from s3net_monai.data.label_names import describe
     from s3net_monai.inference import Settings, bundle_root, find_cases, load_bundle, parse_device, run_batch
-    from s3net_monai.inference.dicomweb.dicomweb_study import find_study_cases, store_masks, with_storable
     from s3net_monai.inference.discovery.key_file import check_key, pseudonyms_of_key, write_key
     from s3net_monai.inference.discovery.series_selection import read_rules
     from s3net_monai.inference.report.summary import closing_line
@@ -92,6 +91,8 @@ def _segment(arguments: argparse.Namespace) -> int:
             configs=arguments.config,
         )
         if arguments.dicomweb:
+            from s3net_monai.inference.dicomweb.dicomweb_study import find_study_cases, store_masks, with_storable
+
             formats = with_storable(formats)
             discovery = find_study_cases(
                 arguments.dicomweb,

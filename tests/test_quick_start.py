@@ -20,7 +20,10 @@ UNUSED = (
     "monai.engines",
     "monai.handlers",
     "monai.metrics",
+    "nibabel",
     "pandas",
+    "pydicom",
+    "requests",
     "scipy.signal",
     "scipy.stats",
     "sklearn",
@@ -84,6 +87,11 @@ array = np.eye(3)
 assert monai.transforms.utils.ndimage.sum(array) == 3
 assert monai.transforms.utils.morphology.dilation(array > 0).sum() == 7
 assert monai.data.ultrasound_confidence_map.csc_matrix(array).nnz == 3
+assert monai.transforms.LoadImage().readers
+loaded = ("nibabel" in sys.modules, "pydicom" in sys.modules)
+assert loaded == (False, False)
+asked, found = monai.utils.module.optional_import("pydicom")
+assert found and asked.Dataset is __import__("pydicom").Dataset
 import nibabel
 image = nibabel.Nifti1Image(array, np.eye(4))
 assert isinstance(image, monai.data.image_reader.Nifti1Image)

@@ -9,7 +9,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from fire.parser import DefaultParseValue
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.config_item import ConfigComponent
 from monai.bundle.reference_resolver import ReferenceResolver
@@ -79,6 +78,8 @@ def check_config_keys(words: Sequence[str]) -> None:
 
 def _given(words: Sequence[str]) -> dict[str, Any]:
     """Return the flags of the command line with their values, as fire reads them."""
+    from fire.parser import DefaultParseValue  # which a run of ``s3net`` does not need
+
     given: dict[str, Any] = {}
     for position, word in enumerate(words):
         if word == "--":  # what follows is for fire itself

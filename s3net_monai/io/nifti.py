@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 
 from s3net_monai.io.itk_affine import nifti_in_itk
@@ -30,6 +29,8 @@ def write_nifti(mask: Mask, path: Path) -> None:
     Raises:
         CaseError: if the position of a 2-D image is ambiguous.
     """
+    import nibabel as nib  # and all of pydicom, which a run of pictures does not need
+
     affine = viewer_affine(mask) if mask.array.ndim == 2 else mask.affine
     image = nib.Nifti1Image(mask.array.astype(np.uint8, copy=False), affine)
     image.set_sform(affine, SCANNER_CODE)

@@ -43,5 +43,7 @@ def save_image(image: Image.Image, path: Path, **options: Any) -> None:
         OSError: if the file cannot be written completely.
     """
     buffer = BytesIO()
-    image.save(buffer, **{"format": Image.registered_extensions()[path.suffix], **options})
+    if "format" not in options:
+        options["format"] = Image.registered_extensions()[path.suffix]  # imports Pillow's every format
+    image.save(buffer, **options)
     path.write_bytes(buffer.getvalue())

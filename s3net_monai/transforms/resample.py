@@ -11,7 +11,6 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import InvertibleTransform, MapTransform
 from monai.utils import TraceKeys
-from nibabel.orientations import io_orientation
 from torch.nn import functional as F
 
 from s3net_monai.transforms.interpolate_planes import interpolate_above, interpolate_planes
@@ -61,6 +60,8 @@ class ResampleToSpacing(InvertibleTransform):
 
 def _directions(img: MetaTensor) -> list[int]:
     """Return for every axis of an image (C, X, Y[, Z]) that of the patient which is nearest to it."""
+    from nibabel.orientations import io_orientation  # and all of pydicom, which a run of pictures does not need
+
     count = img.ndim - 1
     affine = np.eye(count + 1)
     affine[:count, :count] = np.asarray(img.affine)[:count, :count]

@@ -10,15 +10,17 @@ bundle, gets the real one. Other modules of MONAI are imported when they are nam
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
 import sys
 from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from s3net_monai.utils.stand_in import StandInLoader
+from s3net_monai.utils.stand_in import StandInLoader, stand_in
 
 # What MONAI imports long before a function of it needs them, with all modules below them.
 DEFERRED = (
@@ -37,6 +39,7 @@ DEFERRED = (
     "torch.distributed.optim",  # by ignite, for one isinstance; it imports sympy and 150 modules of torch
     "torch.utils.tensorboard",
 )
+READERS = ("nibabel", "pydicom")
 # The first is what MONAI itself imports first: its circular imports resolve in this order.
 NEEDED = ("monai.apps", "monai.transforms", "monai.bundle", "monai.inferers")
 
@@ -47,7 +50,18 @@ def import_monai() -> None:
     """Import MONAI with stand-ins for ``DEFERRED``; nothing happens where MONAI is imported already."""
     if "monai" in sys.modules:
         return
-    importlib.import_module("torch")  # before there are stand-ins
+    gc.disable()
+    try:
+        importlib.import_module("torch")  # before there are stand-ins
+        _import_with_stand_ins()
+    finally:
+        # What is imported stays to the end: the collector need not search it again and again, nor when the process
+        # ends, nor write into its pages, which forked readers share.
+        gc.freeze()
+        gc.enable()
+
+
+def _import_with_stand_ins() -> None:
     finder = _Finder()
     sys.meta_path.insert(0, finder)
     try:
@@ -114,6 +128,20 @@ class _Finder(MetaPathFinder):
         return ModuleSpec(fullname, self.stand_ins, is_package=True)
 
 
+def _without_imports_of_readers(optional_import: Any) -> Any:
+    """Answer without an import whether the packages of readers are there, as every ``LoadImage`` asks."""
+
+    @functools.wraps(optional_import)
+    def answer(module: str, version: str = "", *arguments: Any, **keywords: Any) -> tuple[Any, bool]:
+        is_question = module in READERS and not version and not keywords.get("name")
+        if is_question and module not in sys.modules and find_spec(module) is not None:
+            return stand_in(module), True
+        found: tuple[Any, bool] = optional_import(module, version, *arguments, **keywords)
+        return found
+
+    return answer
+
+
 def _with_postponed_submodules(spec: ModuleSpec | None) -> ModuleSpec | None:
     if spec is None or spec.loader is None:
         return spec
@@ -129,6 +157,7 @@ def _with_postponed_submodules(spec: ModuleSpec | None) -> ModuleSpec | None:
             return [], []
 
         vars(module)["load_submodules"] = load_submodules
+        vars(module)["optional_import"] = _without_imports_of_readers(module.optional_import)
 
     vars(spec.loader)["exec_module"] = execute_and_postpone
     return spec

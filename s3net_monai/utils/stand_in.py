@@ -48,6 +48,13 @@ class StandInLoader(Loader):
                 delattr(sys.modules[parent], child)
 
 
+def stand_in(name: str) -> ModuleType:
+    """Return an object that acts for a module and imports it at its first use."""
+    module = _StandIn(name)
+    vars(module)["promises"] = False
+    return module
+
+
 class _StandIn(ModuleType):
     def __getattr__(self, name: str) -> Any:
         promises = vars(self).get("promises")

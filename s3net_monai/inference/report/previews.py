@@ -45,7 +45,7 @@ def write_preview(
     drawing = preview(image, mask, affine=affine, task=task, in_hu=in_hu, size=size)
     with atomic_path(path) as temporary:
         # Full color, or thin outlines fade; not optimized, since Pillow's buffer for that is too small for noise.
-        save_image(drawing, temporary, quality=85, subsampling=0)
+        save_image(drawing, temporary, format="JPEG", quality=85, subsampling=0)
 
 
 def preview(

@@ -18,6 +18,7 @@ from s3net_monai.inference import bundle_root
 from s3net_monai.tasks import get_task
 from s3net_monai.utils.printing import print_note
 
+_FITS = 2  # timed, in each process
 _DISTINCT = 100  # pictures; a larger folder repeats them
 _CT_FORMATS = ("--formats", "nifti,dicomseg")
 
@@ -46,7 +47,7 @@ class Plan:
     side: int = inputs.CT_SIZE
     slices: int = 300
     many_slices: tuple[int, ...] = (50, 300, 1500)
-    many_pictures: tuple[int, ...] = (1, 10, 100, 500, 2000)
+    many_pictures: tuple[int, ...] = (1, 20, 200, 2000)
     many_sides: tuple[int, ...] = (256, 512, 1024, 2048, 4096, 8000)
     jpeg: tuple[int, int] = (6000, 4000)
     count: int = 60
@@ -119,7 +120,7 @@ def _fit(plan: Plan) -> dict[str, Any]:
     bundle = get_task("skin").bundle
 
     def fit(build: Build) -> dict[str, Any]:
-        return run_script(build, "fit_picture.py", build.folder / "bundle" / bundle, picture, plan.rounds)
+        return run_script(build, "fit_picture.py", build.folder / "bundle" / bundle, picture, _FITS)
 
     def original() -> dict[str, Any]:
         return run_script(this_build(), "fit_original.py", bundle_root("skin"), picture)

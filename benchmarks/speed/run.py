@@ -86,7 +86,7 @@ def page_path(output: Path) -> Path:
 def _measured(name: str, plan: Plan) -> dict[str, Any]:
     try:
         return MEASURES[name](plan)
-    except (MeasureError, OSError, ValueError) as error:
+    except (MeasureError, OSError, ValueError, LookupError) as error:
         print_note(f"{name}: {error}")
         return {"failed": {name: str(error)}}
 

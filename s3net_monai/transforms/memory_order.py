@@ -7,6 +7,7 @@ import torch
 from s3net_monai.utils.mapped_stack import drop_pages
 
 _BLOCK = 32  # planes of the slowest axis
+_SMALL_BLOCK = 2**20  # values; of small planes as many are looked at together
 
 
 def in_memory_order(values: torch.Tensor) -> torch.Tensor:
@@ -31,7 +32,8 @@ def lowest_and_highest(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
     """
     ends = []
     for channel in values:
-        for block in in_memory_order(channel).split(_BLOCK):
+        planes = in_memory_order(channel)
+        for block in planes.split(max(_BLOCK, _SMALL_BLOCK // planes[0].numel())):
             ends.append(torch.stack(block.aminmax()))
             if block.device.type == "cpu":
                 drop_pages(block.numpy())

@@ -17,9 +17,9 @@ from monai.utils import TraceKeys
 from torch.nn import functional as F
 
 TRUNCATED = 4.0  # standard deviations to either side that a smoothing covers, as MONAI's GaussianFilter
-GROUP = 8  # lines that are smoothed together; more share more sums, and multiply with more zeros
+GROUP = 16  # lines that are smoothed together; more share more sums, and multiply with more zeros
 BLOCK = 128  # pixels across the smoothing that are converted at a time
-MAX_PLANE = 2**23  # pixels that are interpolated along both axes at once, in one array of floating point
+MAX_PLANE = 2**20  # pixels that are interpolated along both axes at once, in one array of floating point
 
 
 def resize_smoothly(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:

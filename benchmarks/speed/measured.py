@@ -89,8 +89,11 @@ def _cost(build: Build, arguments: Sequence[str]) -> dict[str, Any]:
             except BaseException:
                 sampler.terminate()  # not killed: it ends what it started
                 raise
+        if sampler.returncode:
+            raise MeasureError(f"{Path(arguments[0]).name}: its measurement was ended")
         cost: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
         if cost.pop("code"):
             last = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["no message"])[-1]
             raise MeasureError(f"{Path(arguments[0]).name} {' '.join(arguments[1:3])} failed: {last[:300]}")
-    return {**cost, "peak_gb": cost.pop("peak_bytes") / _GB}
+    peak = cost.pop("peak_bytes")
+    return {**cost, "peak_gb": peak / _GB}

@@ -42,10 +42,18 @@ def test_a_script_runs_with_the_modules_of_its_build(tmp_path: Path, monkeypatch
     values = run_script(Build(Path(sys.executable), tmp_path), "script.py")
     assert (values["number"], values["threads"]) == (5, None)
     assert 0 < values["peak_gb"] < 1
+    assert set(values) == {"number", "threads", "wall_seconds", "cpu_seconds", "peak_gb"}
 
 
 def test_a_failed_command_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "script.py").write_text("print('noise', file=__import__('sys').stderr)\nraise SystemExit('no luck')\n")
     monkeypatch.setattr(measured, "SCRIPTS", tmp_path)
     with pytest.raises(MeasureError, match=r"script.py .* failed: no luck"):
+        run_script(Build(Path(sys.executable), tmp_path), "script.py")
+
+
+def test_a_measurement_that_is_ended_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sampler.py").write_text("raise SystemExit(1)\n")
+    monkeypatch.setattr(measured, "_SAMPLER", tmp_path / "sampler.py")
+    with pytest.raises(MeasureError, match=r"^script.py: its measurement was ended$"):
         run_script(Build(Path(sys.executable), tmp_path), "script.py")

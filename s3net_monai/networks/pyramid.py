@@ -21,6 +21,16 @@ def _conv_norm_act(
     return nn.Sequential(convolution, get_norm_layer(norm, spatial_dims, out_channels), nn.GELU())
 
 
+def _channels_last(x: Tensor) -> Tensor:
+    """Return (B, C, X, Y[, Z]) with the channels last in memory on a CPU, where that halves the time of convolutions.
+
+    Instance normalization and the deformable convolution return the channels first.
+    """
+    if x.device.type != "cpu":
+        return x
+    return x.contiguous(memory_format=torch.channels_last if x.dim() == 4 else torch.channels_last_3d)
+
+
 class PyramidBody(nn.Module):
     """Attention blocks on coarse levels, a deformable convolution, plain finer levels.
 
@@ -96,8 +106,7 @@ class PyramidBody(nn.Module):
             Logits of the main and of the auxiliary head, (B, num_clusters, X, Y[, Z]) each.
         """
         size = x.shape[2:]
-        if x.device.type == "cpu":  # whose convolutions take about half the time with the channels last in memory
-            x = x.contiguous(memory_format=torch.channels_last if x.dim() == 4 else torch.channels_last_3d)
+        x = _channels_last(x)
         skips: list[Tensor] = []
         for level in self.levels:
             x = level(x)
@@ -109,8 +118,8 @@ class PyramidBody(nn.Module):
         for merge in self.coarse_to_fine:
             depth -= 1
             skip = skips[depth]
-            x = F.interpolate(x, size=skip.shape[2:], mode=self.mode, align_corners=False)
-            x = merge(torch.cat([x, skip], dim=1))
+            x = F.interpolate(_channels_last(x), size=skip.shape[2:], mode=self.mode, align_corners=False)
+            x = merge(torch.cat([x, _channels_last(skip)], dim=1))
             if depth == self.attention_level:
                 auxiliary, x = self.auxiliary(x), F.gelu(self.deformable(x))
         return self.head(x), F.interpolate(auxiliary, size=size, mode=self.mode, align_corners=False)

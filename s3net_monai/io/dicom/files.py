@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,14 +119,14 @@ def read_header(path: Path, extra: Sequence[str] = (), visit: Callable[[Dataset]
         CaseError: if the file is not DICOM, its header is damaged, or it is an image without its matrix size.
     """
     try:
-        keywords = [*HEADER_KEYWORDS, *OPTIONAL_KEYWORDS, *extra]
+        tags = _tags((*HEADER_KEYWORDS, *OPTIONAL_KEYWORDS, *extra))
         if visit is None:
-            dataset = read_data_set(path, stop_before_pixels=True, specific_tags=keywords)
+            dataset = read_data_set(path, stop_before_pixels=True, specific_tags=list(tags))
         else:
             dataset = read_data_set(path, stop_before_pixels=True)
             visit(dataset)
-            _keep_only(dataset, keywords)
-        _drop_damaged(dataset, set(OPTIONAL_KEYWORDS) - set(extra))
+            _keep_only(dataset, tags)
+        _drop_damaged(dataset, _tags(OPTIONAL_KEYWORDS) - _tags(tuple(extra)))
         _convert_all(dataset)
         header = SliceHeader(dataset, path)
         cut_off = not is_image(header) and _should_be_image(header)
@@ -139,21 +140,27 @@ def read_header(path: Path, extra: Sequence[str] = (), visit: Callable[[Dataset]
     return header
 
 
-def _keep_only(dataset: Dataset, keywords: Iterable[str]) -> None:
-    from pydicom.datadict import tag_for_keyword
+@lru_cache
+def _tags(keywords: tuple[str, ...]) -> frozenset[int]:
+    """Return the tags of attributes, which pydicom looks up for every file anew where it gets keywords."""
+    from pydicom.tag import Tag
 
-    kept = {_CHARSET, *map(tag_for_keyword, keywords)}
+    return frozenset(int(Tag(keyword)) for keyword in keywords)
+
+
+def _keep_only(dataset: Dataset, tags: Iterable[int]) -> None:
+    kept = {_CHARSET, *tags}
     for tag in [tag for tag in dataset.keys() if tag not in kept]:  # noqa: SIM118 - iterating a data set sorts its tags
         del dataset[tag]
 
 
-def _drop_damaged(dataset: Dataset, keywords: Iterable[str]) -> None:
+def _drop_damaged(dataset: Dataset, tags: Set[int]) -> None:
     """Remove the attributes whose value cannot be converted, such as a word where a number should be."""
-    for keyword in keywords:
+    for tag in dataset.keys() & tags:
         try:
-            dataset.get(keyword)
+            _ = dataset[tag].value
         except Exception:  # damaged data raises all kinds of errors in pydicom
-            del dataset[keyword]
+            del dataset[tag]
 
 
 def _convert_all(dataset: Dataset, depth: int = 0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 from collections.abc import Sequence
@@ -39,6 +40,8 @@ def _main(argv: Sequence[str] | None) -> int:
         if argv is None and arguments.run in (_segment, _evaluate, _info):  # this process is the program's own
             import_monai()
         code: int = arguments.run(arguments)
+        if argv is None:
+            gc.freeze()  # a last search among all objects would take a tenth of a second
     except KeyboardInterrupt:
         print_note("s3net: interrupted")
         return SOME_FAILED

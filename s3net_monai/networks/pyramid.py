@@ -105,21 +105,38 @@ class PyramidBody(nn.Module):
         Returns:
             Logits of the main and of the auxiliary head, (B, num_clusters, X, Y[, Z]) each.
         """
-        size = x.shape[2:]
+        x, branch = self.features(x)
+        auxiliary = F.interpolate(self.auxiliary(branch), size=x.shape[2:], mode=self.mode, align_corners=False)
+        return self.head(x), auxiliary
+
+    def main(self, x: Tensor) -> Tensor:
+        """Return the logits of the main head alone, the first result of ``forward``."""
+        return self.head(self.features(x)[0])
+
+    def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the maps that the heads read.
+
+        Args:
+            x: images (B, C, X, Y[, Z]).
+
+        Returns:
+            The finest map (B, channels[0], X, Y[, Z]), and the one before the deformable convolution.
+        """
         x = _channels_last(x)
         skips: list[Tensor] = []
         for level in self.levels:
             x = level(x)
             skips.append(x)
         depth = len(skips) - 1
-        auxiliary = x
+        branch = x
         if depth == self.attention_level:
-            auxiliary, x = self.auxiliary(x), F.gelu(self.deformable(x))
+            x = F.gelu(self.deformable(x))
         for merge in self.coarse_to_fine:
             depth -= 1
             skip = skips[depth]
             x = F.interpolate(_channels_last(x), size=skip.shape[2:], mode=self.mode, align_corners=False)
             x = merge(torch.cat([x, _channels_last(skip)], dim=1))
             if depth == self.attention_level:
-                auxiliary, x = self.auxiliary(x), F.gelu(self.deformable(x))
-        return self.head(x), F.interpolate(auxiliary, size=size, mode=self.mode, align_corners=False)
+                branch = x
+                x = F.gelu(self.deformable(x))
+        return x, branch

@@ -78,7 +78,7 @@ class S3Net(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return cluster logits (B, K, X, Y[, Z]) of images (B, C, X, Y[, Z])."""
-        return self.heads(x)[0]
+        return self.body.main(x)
 
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return cluster logits of the main and of the auxiliary branch, both (B, K, X, Y[, Z])."""

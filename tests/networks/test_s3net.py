@@ -120,3 +120,15 @@ def test_same_seed_same_network() -> None:
 
     first, second = build(), build()
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_forward_is_the_main_head_without_the_auxiliary_one(spatial_dims: int) -> None:
+    network = S3Net(spatial_dims, 1, num_clusters=3, channels=[4, 6], num_blocks=[0, 1]).eval()
+    x = torch.rand(1, 1, *(9, 8, 4)[:spatial_dims])
+    calls = []
+    network.body.auxiliary.register_forward_hook(lambda *_: calls.append("auxiliary"))
+    main = network(x)
+    assert calls == []
+    assert torch.equal(main, network.heads(x)[0])
+    assert calls == ["auxiliary"]

@@ -73,6 +73,7 @@ def test_a_picture_needs_no_module_of_other_work(imported: dict[str, set[str]], 
     assert [name for name in UNUSED if name in imported[process]] == []
 
 
+@pytest.mark.slow
 def test_what_was_postponed_is_the_real_thing_when_it_is_used() -> None:
     """Each line uses what MONAI imported as a stand-in: a module, a function, a class, a class in ``isinstance``."""
     python(
@@ -109,6 +110,7 @@ assert not hasattr(monai, "nonsense")
     )
 
 
+@pytest.mark.slow
 def test_names_in_configs_mean_the_same_components() -> None:
     table = "print(json.dumps(names._components_table))"
     expected = python(f"""

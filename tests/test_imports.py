@@ -38,7 +38,8 @@ def test_no_module_of_unix_alone_is_imported(module: str) -> None:
 
 def test_no_signal_of_unix_alone_is_needed() -> None:
     pattern = re.compile(r"\bsignal\.(SIG(HUP|KILL|QUIT|ALRM|USR[12]|CHLD)|alarm|setitimer|pause)\b|from signal import")
-    sources = [path for path in SOURCES if path.parent.name != "faults"]  # a benchmark that kills forked processes
+    # benchmarks that end the processes which they started, on Linux
+    sources = [path for path in SOURCES if path.parent.name not in ("faults", "speed")]
     assert sources
     assert [path.name for path in sources if pattern.search(path.read_text(encoding="utf-8"))] == []
 

@@ -43,7 +43,7 @@ class Plan:
     work: Path
     data: Path | None = None
     rounds: int = 3
-    peer_rounds: int = 2
+    peer_rounds: int = 1
     side: int = inputs.CT_SIZE
     slices: int = 300
     many_slices: tuple[int, ...] = (50, 300, 1500)

@@ -6,6 +6,7 @@ import argparse
 import gc
 import json
 import logging
+import os
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 
@@ -38,6 +39,8 @@ def _main(argv: Sequence[str] | None) -> int:
     log_to_stderr()
     try:
         if argv is None and arguments.run in (_segment, _evaluate, _info):  # this process is the program's own
+            # NumPy multiplies small matrices here; its threads would take cores from the network and the readers.
+            os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
             import_monai()
         code: int = arguments.run(arguments)
         if argv is None:

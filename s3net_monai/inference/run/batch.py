@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from s3net_monai.inference.bundle import Bundle
 from s3net_monai.inference.discovery.find_cases import Case, ExcludedSeries
 from s3net_monai.inference.report.html_report import write_html_report
@@ -20,6 +22,7 @@ from s3net_monai.inference.report.report import CaseReport, Report, Status, read
 from s3net_monai.inference.run.agreement import check_agreement, check_pseudonyms
 from s3net_monai.inference.run.earlier_run import check_output, mask_names, named, of_other_cases, stale_mask_warnings
 from s3net_monai.inference.run.fingerprint import FileStates
+from s3net_monai.inference.run.network_threads import network_threads
 from s3net_monai.inference.run.outputs import OutputWriter
 from s3net_monai.inference.run.prefetch import LoadedCase, load_cases
 from s3net_monai.inference.run.resume import INTERRUPTED, unfinished_cases
@@ -188,10 +191,12 @@ def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Repo
     last_write = time.perf_counter()
     earlier = mask_names(writer.output)
     pending: list[tuple[Case, Callable[[], CaseReport]]] = []
+    dimensions, mode = writer.bundle.task.dimensions, report.settings["mode"]
     with (
+        network_threads(dimensions=dimensions, mode=mode, num_readers=min(workers, len(cases) - 1)),
         progress_bar(total=len(cases), unit="case", smoothing=0.1) as progress,
         _room_for_images(cases) as scratch,
-        ThreadPoolExecutor(max_workers=1) as thread,
+        ThreadPoolExecutor(max_workers=1, initializer=torch.set_num_threads, initargs=(1,)) as thread,
     ):
 
         def collect(*, max_pending: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from benchmarks.speed.items import BEFORE, GROWTH, ITEMS
 from s3net_monai.utils.atomic import atomic_path
@@ -29,10 +30,11 @@ def write_speed_plot(result: Mapping[str, Any], path: Path) -> Path | None:
     if not bars and not curves:
         return None
     figure = Figure(figsize=(10, 8), layout="constrained")
-    grid = figure.add_gridspec(2, max(len(curves), 1))
-    _draw_ratios(figure.add_subplot(grid[0, :]), bars)
-    for column, (title, points) in enumerate(curves.items()):
-        _draw_growth(figure.add_subplot(grid[1, column]), title, points)
+    grid = figure.add_gridspec(2, 1)
+    above, below = (figure.add_subfigure(grid[row]) for row in range(2))  # each with margins of its own
+    _draw_ratios(above.add_subplot(), bars)
+    for column, (title, points) in enumerate(curves.items(), start=1):
+        _draw_growth(below.add_subplot(1, len(curves), column), title, points)
     with atomic_path(path) as temporary:
         FigureCanvasAgg(figure).print_figure(temporary, dpi=100)
     return path
@@ -54,7 +56,9 @@ def _draw_ratios(axes: Axes, bars: list[tuple[str, Mapping[str, float], float | 
 def _draw_growth(axes: Axes, title: str, points: list[Mapping[str, Any]]) -> None:
     sizes = [point["size"] for point in points]
     axes.plot(sizes, [point["wall_seconds"] for point in points], "o-", color=_TIME, label="seconds")
-    axes.set(xscale="log", yscale="log", xlabel=title, ylabel="seconds, whole process")
+    axes.set(xscale="log", ylim=(0, None), xlabel=title, ylabel="seconds, whole process")
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    axes.xaxis.set_minor_locator(NullLocator())
     memory = axes.twinx()
     memory.plot(sizes, [point["peak_gb"] for point in points], "s--", color=_MEMORY, label="GB")
     memory.set(ylabel="memory in GB", ylim=(0, None))

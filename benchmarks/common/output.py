@@ -6,7 +6,7 @@ import importlib.util
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,17 @@ def check_output(output: Path, modules: Sequence[str]) -> None:
         raise ValueError(
             f"{missing[0]} is not installed; run in the checkout: pip install -c constraints.txt '.[benchmark]'"
         )
+
+
+def check_rows(benchmark: str, names: Sequence[str], known: Collection[str]) -> None:
+    """Check that every name given to ``--rows`` is known.
+
+    Raises:
+        ValueError: For another name.
+    """
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"{benchmark}: row {unknown[0]!r} is not known; give one or more of {','.join(known)}")
 
 
 def recorded_command(benchmark: str, output: Path, *, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.output import check_output, machine_facts, rounded_numbers, write_json_and_page
+from benchmarks.common.output import check_output, check_rows, machine_facts, rounded_numbers, write_json_and_page
 from benchmarks.faults.page import TITLES, faults_page
 from s3net_monai.utils.printing import print_note
 from s3net_monai.version import __version__
@@ -26,9 +26,7 @@ def run_faults(output: Path, *, names: Sequence[str] = ()) -> None:
     Raises:
         ValueError: for an unknown name, or an output that cannot be written.
     """
-    unknown = [name for name in names if name not in TITLES]
-    if unknown:
-        raise ValueError(f"faults: row {unknown[0]!r} is not known; give one or more of {','.join(TITLES)}")
+    check_rows("faults", names, TITLES)
     check_output(output, modules=())
     output.parent.mkdir(parents=True, exist_ok=True)
     rows: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))["rows"] if output.exists() else {}

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.common.output import check_output, json_text, recorded_command, rounded_numbers
+from benchmarks.common.output import check_output, check_rows, json_text, recorded_command, rounded_numbers
 from benchmarks.speed import inputs
 from benchmarks.speed.environments import BEFORE, ROOT, build_before, this_build
 from benchmarks.speed.items import NAMES
@@ -40,9 +40,7 @@ def run_speed(output: Path, plan: Plan, *, names: Sequence[str] = ()) -> Path:
     Raises:
         ValueError: for an unknown name, or an output that cannot be written.
     """
-    unknown = [name for name in names if name not in NAMES]
-    if unknown:
-        raise ValueError(f"speed: row {unknown[0]!r} is not known; give one or more of {','.join(NAMES)}")
+    check_rows("speed", names, NAMES)
     check_output(output, modules=["matplotlib"])
     output.parent.mkdir(parents=True, exist_ok=True)
     rows: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))["rows"] if output.exists() else {}

@@ -13,7 +13,7 @@ def keep_freed_memory() -> bool:
     """Have the allocator keep blocks of up to 1 GB that are freed, for the next step to use.
 
     By default glibc returns them to the system and asks for them again at every step. The system then clears every
-    page, which takes a fifth of a training step on a CPU, and a third of the fit of one image.
+    page, which takes much of a training step on a CPU.
 
     Returns:
         Whether this system has such a setting; elsewhere nothing changes.

@@ -160,7 +160,7 @@ def volume(tmp_path: Path) -> Path:
 
 WAYS = {
     "read": "s3net_monai.inference.run.prefetch.read_case",
-    "infer": "s3net_monai.inference.run.batch.infer_sample",
+    "infer": "s3net_monai.inference.run.segment_loaded.infer_sample",
     "write": "s3net_monai.inference.run.outputs.write_mask",
 }
 

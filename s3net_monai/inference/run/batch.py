@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,14 @@ from s3net_monai.inference.report.report import CaseReport, Report, Status, read
 from s3net_monai.inference.run.agreement import check_agreement, check_pseudonyms
 from s3net_monai.inference.run.earlier_run import check_output, mask_names, named, of_other_cases, stale_mask_warnings
 from s3net_monai.inference.run.fingerprint import FileStates
-from s3net_monai.inference.run.network_threads import network_threads
 from s3net_monai.inference.run.outputs import OutputWriter
 from s3net_monai.inference.run.prefetch import LoadedCase, load_cases
 from s3net_monai.inference.run.resume import INTERRUPTED, unfinished_cases
 from s3net_monai.inference.run.run_lock import run_lock
-from s3net_monai.inference.run.segmenter import Segmentation, SourceImage, infer_sample
+from s3net_monai.inference.run.segment_loaded import readers_segment, segment_loaded
+from s3net_monai.inference.run.segmenter import Segmentation, SourceImage
 from s3net_monai.inference.run.shown_entry import shown_entry
 from s3net_monai.inference.run.storage import StorageError, output_storage_error, passing_errors
-from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.labels import Label
 from s3net_monai.utils.errors import UsageError
 from s3net_monai.utils.output_paths import is_full
@@ -75,7 +75,8 @@ def run_batch(
 ) -> Report:
     """Segment the cases of this shard into ``output`` and write the report and its page there.
 
-    While the network has one case, a worker process reads the next and a thread writes the previous one, so that
+    While the network has one case, a worker process reads the next and a thread writes the previous one; several
+    pictures are read and segmented by one process more than there are workers, and this one writes them. Either way
     memory holds at most three cases, and one more for each further worker. Ctrl-C and a full disk end the run early:
     unfinished cases are reported as skipped. With ``resume`` a case is left as it is when its entry in the existing
     report is complete, its files are as they were written, and the hash of its input, the model and the settings is the
@@ -191,9 +192,9 @@ def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Repo
     last_write = time.perf_counter()
     earlier = mask_names(writer.output)
     pending: list[tuple[Case, Callable[[], CaseReport]]] = []
-    dimensions, mode = writer.bundle.task.dimensions, report.settings["mode"]
+    mode = report.settings["mode"]
+    in_readers = readers_segment(writer.bundle, mode=mode, workers=workers, num_cases=len(cases))
     with (
-        network_threads(dimensions=dimensions, mode=mode, num_readers=min(workers, len(cases) - 1)),
         progress_bar(total=len(cases), unit="case", smoothing=0.1) as progress,
         _room_for_images(cases) as scratch,
         ThreadPoolExecutor(max_workers=1, initializer=torch.set_num_threads, initargs=(1,)) as thread,
@@ -223,15 +224,16 @@ def _run(cases: Sequence[Case], writer: OutputWriter, workers: int, report: Repo
             loading = load_cases(
                 cases,
                 writer.bundle,
-                workers=workers,
+                workers=workers + in_readers,
                 configuration=report.configuration(),
                 before_fork=lambda: collect(max_pending=0),
                 scratch=scratch,
+                then=partial(segment_loaded, bundle=writer.bundle) if in_readers else None,
             )
             with closing(loading):  # ends the workers
                 for loaded in loading:
                     pending.append((loaded.case, _infer(loaded, writer, thread)))
-                    collect(max_pending=1)
+                    collect(max_pending=0 if in_readers else 1)
         finally:  # after Ctrl-C, too, the masks that exist are written
             collect(max_pending=0)
 
@@ -248,7 +250,7 @@ def _room_for_images(cases: Sequence[Case]) -> Iterator[Path | None]:
 
 
 def _infer(loaded: LoadedCase, writer: OutputWriter, thread: ThreadPoolExecutor) -> Callable[[], CaseReport]:
-    """Segment one loaded case and submit it for writing; an error of inference becomes the reason of the case.
+    """Segment one loaded case, where its reader has not, and submit it for writing.
 
     Returns:
         A function that waits for the entry.
@@ -259,23 +261,14 @@ def _infer(loaded: LoadedCase, writer: OutputWriter, thread: ThreadPoolExecutor)
     case = loaded.case
     if loaded.storage_error is not None:
         raise loaded.storage_error
-    entry = _entry(case, "failed", loaded.problem)
-    entry.fingerprint = loaded.fingerprint
-    entry.seconds = {"read": loaded.seconds, "infer": 0.0, "write": 0.0}
-    if loaded.sample is None:
+    segmented = segment_loaded(loaded, writer.bundle)
+    entry = _entry(case, "failed", segmented.problem)
+    entry.fingerprint = segmented.fingerprint
+    entry.seconds = {"read": segmented.seconds, "infer": segmented.infer_seconds, "write": 0.0}
+    segmentation, source = segmented.segmentation, segmented.source
+    if segmentation is None or source is None:
         return lambda: entry
-    source = loaded.sample.pop("source")
-    started = time.perf_counter()
-    try:
-        segmentation = infer_sample(loaded.sample, writer.bundle)
-    except Exception as error:  # isolation is the point: no case may end the batch
-        entry.reason = failure_reason(error, case)
-        source.remove()
-        return lambda: entry
-    finally:
-        entry.seconds["infer"] = time.perf_counter() - started
-        loaded.sample = None  # writing does not need the preprocessed image, and a volume is large
-    return thread.submit(_write, writer, entry, case, segmentation, source, loaded.file_states).result
+    return thread.submit(_write, writer, entry, case, segmentation, source, segmented.file_states).result
 
 
 def _write(

@@ -1,4 +1,4 @@
-"""Reading ahead: worker processes load and preprocess the next cases while the network segments one."""
+"""Reading ahead: worker processes load, preprocess and may segment the next cases while this one is busy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import torch
 from s3net_monai.inference.bundle import Bundle
 from s3net_monai.inference.discovery.find_cases import Case
 from s3net_monai.inference.run.fingerprint import FileStates, change_of_input, file_states, fingerprint
-from s3net_monai.inference.run.segmenter import read_case
+from s3net_monai.inference.run.segmenter import Segmentation, SourceImage, read_case
 from s3net_monai.inference.run.storage import StorageError, scratch_storage_error
 from s3net_monai.inference.run.validate_input import failure_reason
 from s3net_monai.io import CaseError
@@ -38,7 +38,10 @@ class LoadedCase:
         case: the case.
         sample: the preprocessed image as ``read_case`` returns it; None where reading failed.
         problem: why reading failed; empty where it did not.
+        source: of a segmented case, which has no sample any more.
+        segmentation: the mask, where the case was segmented.
         seconds: duration of reading.
+        infer_seconds: duration of segmenting.
         fingerprint: hash of the input's content, the model and the settings.
         file_states: of the files before they were read.
         storage_error: why no further case can be read; None while they can.
@@ -47,6 +50,9 @@ class LoadedCase:
     case: Case
     seconds: float
     sample: dict[str, Any] | None = None
+    source: SourceImage | None = None
+    segmentation: Segmentation | None = None
+    infer_seconds: float = 0.0
     problem: str = ""
     fingerprint: str = ""
     file_states: FileStates = field(default_factory=dict)
@@ -64,6 +70,7 @@ def load_cases(
     configuration: dict[str, Any],
     before_fork: Callable[[], None] = lambda: None,
     scratch: Path | None = None,
+    then: Callable[[LoadedCase], LoadedCase] | None = None,
 ) -> Generator[LoadedCase, None, None]:
     """Load cases in order; each worker process holds one case at most.
 
@@ -76,10 +83,12 @@ def load_cases(
         workers: number of processes. With 0, or where processes cannot be forked (Windows), this process reads.
         configuration: model and settings, for the fingerprints.
         scratch: a folder for files with the values of large images, as ``read_case`` takes it.
+        then: what else the process that has read a case does with it.
         before_fork: waits for the other threads of this process. A lock that one of them holds inside a library stays
             locked forever in a process that is forked meanwhile.
     """
-    load = partial(_load, bundle=bundle, configuration=configuration, scratch=scratch)
+    read = partial(_load, bundle=bundle, configuration=configuration, scratch=scratch)
+    load: Load = read if then is None else lambda case: then(read(case))
     if not workers or not CAN_FORK:
         yield from map(load, cases)
         return
@@ -184,7 +193,9 @@ def _packed(loaded: LoadedCase) -> bytes:
     try:
         return pickle.dumps(loaded, protocol=pickle.HIGHEST_PROTOCOL)
     except MemoryError as error:
-        failed = replace(loaded, sample=None, problem=failure_reason(error, loaded.case))
+        failed = replace(
+            loaded, sample=None, source=None, segmentation=None, problem=failure_reason(error, loaded.case)
+        )
         return pickle.dumps(failed, protocol=pickle.HIGHEST_PROTOCOL)
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from s3net_monai.inference import Bundle, Case, Settings, find_cases, run_batch
 from s3net_monai.inference.report.report import CaseReport
-from s3net_monai.inference.run import batch, resume
+from s3net_monai.inference.run import batch, resume, segment_loaded
 from s3net_monai.inference.run.outputs import OutputWriter
 
 
@@ -131,13 +131,13 @@ def test_empty_mask_is_ok_with_a_warning(bundle: Bundle, tmp_path: Path) -> None
 def inferred(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ids of the cases whose inference was started."""
     case_ids: list[str] = []
-    original = batch.infer_sample
+    original = segment_loaded.infer_sample
 
     def recorded(sample: dict[str, Any], bundle: Bundle) -> Any:
         case_ids.append(sample["case_id"])
         return original(sample, bundle)
 
-    monkeypatch.setattr(batch, "infer_sample", recorded)
+    monkeypatch.setattr(segment_loaded, "infer_sample", recorded)
     return case_ids
 
 
@@ -197,7 +197,7 @@ def test_writing_one_case_overlaps_with_inferring_the_next(
 ) -> None:
     b_started = Event()
     overlapped = []
-    infer, write_case = batch.infer_sample, batch.OutputWriter.write_case
+    infer, write_case = segment_loaded.infer_sample, batch.OutputWriter.write_case
 
     def infer_and_signal(sample: dict[str, Any], bundle: Bundle) -> Any:
         if sample["case_id"] == "b":
@@ -209,7 +209,7 @@ def test_writing_one_case_overlaps_with_inferring_the_next(
             overlapped.append(b_started.wait(timeout=60))
         return write_case(writer, entry, *args, **kwargs)
 
-    monkeypatch.setattr(batch, "infer_sample", infer_and_signal)
+    monkeypatch.setattr(segment_loaded, "infer_sample", infer_and_signal)
     monkeypatch.setattr(batch.OutputWriter, "write_case", write_after_b_started)
     assert run(volumes, bundle, tmp_path / "out")["summary"]["ok"] == 3
     assert overlapped == [True]
@@ -251,19 +251,19 @@ def test_shards_cover_every_case_once_and_share_the_report(volumes: Path, bundle
 def test_interruption_leaves_a_valid_report(
     volumes: Path, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = batch.infer_sample
+    original = segment_loaded.infer_sample
 
     def interrupt_at_b(sample: dict[str, Any], *args: Any) -> Any:
         if sample["case_id"] == "b":
             raise KeyboardInterrupt
         return original(sample, *args)
 
-    monkeypatch.setattr(batch, "infer_sample", interrupt_at_b)
+    monkeypatch.setattr(segment_loaded, "infer_sample", interrupt_at_b)
     report = run(volumes, bundle, tmp_path / "out")
     assert [report["by_id"][name]["status"] for name in "abcd"] == ["ok", "skipped", "skipped", "skipped"]
     assert "interrupted" in report["by_id"]["b"]["reason"]
     assert report["interrupted"] is True
-    monkeypatch.setattr(batch, "infer_sample", original)
+    monkeypatch.setattr(segment_loaded, "infer_sample", original)
     resumed = run(volumes, bundle, tmp_path / "out", resume=True)
     assert [resumed["by_id"][name]["status"] for name in "abcd"] == ["complete", "ok", "failed", "ok"]
 

@@ -129,10 +129,10 @@ def test_a_kill_while_a_case_is_repeated_leaves_no_entry_for_its_old_files(
         before_inference.append([case["case_id"] for case in stored["cases"]])
         return original(sample, bundle)
 
-    from s3net_monai.inference.run import batch
+    from s3net_monai.inference.run import segment_loaded
 
-    original = batch.infer_sample
-    monkeypatch.setattr(batch, "infer_sample", look)
+    original = segment_loaded.infer_sample
+    monkeypatch.setattr(segment_loaded, "infer_sample", look)
     Image.new("RGB", (20, 16), (200, 0, 0)).save(run.source / "a.png")
     run(resume=True)
     assert before_inference == [["b"]]

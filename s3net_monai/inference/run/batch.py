@@ -76,7 +76,7 @@ def run_batch(
     """Segment the cases of this shard into ``output`` and write the report and its page there.
 
     While the network has one case, a worker process reads the next and a thread writes the previous one; several
-    pictures are read and segmented by one process more than there are workers, and this one writes them. Either way
+    small cases (``readers_segment``) are read and segmented by one process more than there are workers. Either way
     memory holds at most three cases, and one more for each further worker. Ctrl-C and a full disk end the run early:
     unfinished cases are reported as skipped. With ``resume`` a case is left as it is when its entry in the existing
     report is complete, its files are as they were written, and the hash of its input, the model and the settings is the

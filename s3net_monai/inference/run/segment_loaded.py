@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from typing import Any
+
+from monai.inferers import SliceInferer
 
 from s3net_monai.inference.bundle import Bundle
 from s3net_monai.inference.run.prefetch import CAN_FORK, LoadedCase
@@ -13,8 +16,9 @@ from s3net_monai.inference.run.validate_input import failure_reason
 def readers_segment(bundle: Bundle, *, mode: str, workers: int, num_cases: int) -> bool:
     """Return whether the processes that read also segment, each with one thread.
 
-    Pictures are small: several of them, each on a core, take less time than one whose network has several threads. A
-    single picture, volumes and fits get all threads, and a process that was forked cannot use a GPU.
+    Pictures are small, and so are the planes of a volume to a network that sees one at a time: several cases, each on
+    a core, take less time than one whose network has several threads. A single case, other volumes and fits get all
+    threads, and a process that was forked cannot use a GPU.
 
     Args:
         bundle: the loaded bundle.
@@ -22,8 +26,16 @@ def readers_segment(bundle: Bundle, *, mode: str, workers: int, num_cases: int) 
         workers: processes that read ahead.
         num_cases: of the run.
     """
-    is_quick = bundle.task.dimensions == 2 and mode == "amortized" and bundle.device.type == "cpu"
-    return is_quick and CAN_FORK and workers > 0 and num_cases > 1
+    if mode != "amortized" or bundle.device.type != "cpu" or not CAN_FORK:
+        return False
+    return workers > 0 and num_cases > 1 and (bundle.task.dimensions == 2 or _is_of_planes(bundle.inferer))
+
+
+def _is_of_planes(inferer: Any) -> bool:
+    """Return whether an inferer, or the one that gets its views, shows a volume to its network plane by plane."""
+    while not isinstance(inferer, SliceInferer) and hasattr(inferer, "base"):
+        inferer = inferer.base
+    return isinstance(inferer, SliceInferer)
 
 
 def segment_loaded(loaded: LoadedCase, bundle: Bundle) -> LoadedCase:

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from monai.inferers import SliceInferer
 from PIL import Image
 
+from s3net_monai.engines import AffineTTAInferer
 from s3net_monai.inference import Bundle, Settings, find_cases, load_bundle, run_batch
 from s3net_monai.inference.report.report import Report
 from s3net_monai.inference.run import batch, prefetch, segment_loaded
@@ -144,5 +146,7 @@ def test_which_runs_segment_in_their_readers(
 ) -> None:
     assert readers_segment(skin, mode=mode, workers=workers, num_cases=num_cases) == expected
     assert not readers_segment(bundle, mode=mode, workers=workers, num_cases=num_cases)  # of volumes
+    of_planes = replace(bundle, inferer=AffineTTAInferer(base=SliceInferer(roi_size=(32, 32))))
+    assert readers_segment(of_planes, mode=mode, workers=workers, num_cases=num_cases) == expected
     on_gpu = replace(skin, device=torch.device("cuda", 0))
     assert not readers_segment(on_gpu, mode=mode, workers=workers, num_cases=num_cases)
